@@ -1,0 +1,1 @@
+"""ibkr_core: an order-execution engine for Interactive Brokers."""
