@@ -1,0 +1,265 @@
+"""Every exception that ibkr_core raises, in one tree.
+
+::
+
+    IbkrError
+    ├── InvalidInput (ValueError)         you asked for something impossible; nothing was sent
+    │   ├── InvalidContract
+    │   ├── InvalidOrder
+    │   ├── UnknownField                  a field that the official API does not have; names the nearest one
+    │   └── InvalidGroup                  a bracket or OCA plan that cannot work
+    ├── OrderStateError                   a command that the order's state forbids; nothing was sent
+    │   ├── UnknownOrder
+    │   ├── OrderFinished
+    │   ├── OrderNotOurs
+    │   ├── OrderInDoubt                  the broker has not yet proved the order's fate
+    │   └── DuplicateOrder
+    ├── ConnectionFailed (ConnectionError)
+    │   ├── GatewayUnreachable            nothing listens there
+    │   ├── HandshakeFailed               something listens, but it is no TWS or it closed on us
+    │   ├── ServerTooOld
+    │   ├── ClientIdInUse                 code 326
+    │   └── NotReady                      not connected, or not yet synchronised: refused, nothing was sent
+    ├── SendFailed (ConnectionError)      the socket failed during a send: the order's fate is unknown
+    ├── RequestRefused                    the official client refused to encode; nothing was sent
+    ├── WaitTimeout (TimeoutError)        a wait ran out; the order itself is untouched
+    ├── EngineClosed
+    ├── WireError                         bytes that are no TWS message (the peer's fault)
+    │   ├── FrameTooLong
+    │   ├── HandshakeError
+    │   ├── UnknownMessage
+    │   └── MalformedMessage
+    └── InvariantViolated                 a fault of ours: please report it
+
+Blame is in the type: :class:`InvalidInput` and :class:`OrderStateError` are the caller's,
+:class:`ConnectionFailed`, :class:`SendFailed` and :class:`WireError` the other side's,
+:class:`InvariantViolated` ours. A surprising callback of the broker raises nothing:
+it is recorded as an :class:`~ibkr_core.model.events.AnomalyDetected` event.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ClientIdInUse",
+    "ConnectionFailed",
+    "DuplicateOrder",
+    "EngineClosed",
+    "FrameTooLong",
+    "GatewayUnreachable",
+    "HandshakeError",
+    "HandshakeFailed",
+    "IbkrError",
+    "InvalidContract",
+    "InvalidGroup",
+    "InvalidInput",
+    "InvalidOrder",
+    "InvariantViolated",
+    "MalformedMessage",
+    "NotReady",
+    "OrderFinished",
+    "OrderInDoubt",
+    "OrderNotOurs",
+    "OrderStateError",
+    "RequestRefused",
+    "SendFailed",
+    "ServerTooOld",
+    "UnknownField",
+    "UnknownMessage",
+    "UnknownOrder",
+    "WaitTimeout",
+    "WireError",
+]
+
+
+class IbkrError(Exception):
+    """Base of every exception that this package raises on purpose."""
+
+
+class InvalidInput(IbkrError, ValueError):
+    """An argument breaks a rule. Nothing was sent.
+
+    Attributes:
+        argument: Name of the offending argument, as the caller wrote it.
+        rule: The rule that it breaks, in words.
+    """
+
+    def __init__(self, argument: str, rule: str) -> None:
+        self.argument = argument
+        self.rule = rule
+        super().__init__(f"{argument}: {rule}")
+
+
+class InvalidContract(InvalidInput):
+    """A contract that cannot name an instrument."""
+
+
+class InvalidOrder(InvalidInput):
+    """An order that no broker could accept."""
+
+
+class UnknownField(InvalidInput):
+    """A field that the official Order or Contract does not have.
+
+    Attributes:
+        nearest: The known field with the most similar name, or None.
+    """
+
+    def __init__(self, argument: str, owner: str, nearest: str | None) -> None:
+        self.nearest = nearest
+        hint = f"; did you mean {nearest!r}?" if nearest else ""
+        super().__init__(argument, f"{owner} has no such field{hint}")
+
+
+class InvalidGroup(InvalidInput):
+    """A bracket or OCA group whose legs contradict each other."""
+
+
+class OrderStateError(IbkrError):
+    """A command that the order's state does not allow. Nothing was sent.
+
+    Attributes:
+        order_id: The order that the command named.
+    """
+
+    def __init__(self, order_id: int, message: str) -> None:
+        self.order_id = order_id
+        super().__init__(f"order {order_id}: {message}")
+
+
+class UnknownOrder(OrderStateError):
+    """No order with this id is in the book."""
+
+
+class OrderFinished(OrderStateError):
+    """The order is filled, cancelled or rejected already."""
+
+
+class OrderNotOurs(OrderStateError):
+    """The order was placed by another client or by hand; it is read-only here."""
+
+
+class OrderInDoubt(OrderStateError):
+    """The order's fate is unknown, so repeating it could trade twice."""
+
+
+class DuplicateOrder(OrderStateError):
+    """An order with this id or client key was sent before."""
+
+
+class ConnectionFailed(IbkrError, ConnectionError):
+    """There is no usable connection to TWS or IB Gateway."""
+
+
+class GatewayUnreachable(ConnectionFailed):
+    """Nothing accepts connections at the host and port."""
+
+
+class HandshakeFailed(ConnectionFailed):
+    """The peer is no TWS, or it closed the connection before the session began."""
+
+
+class ServerTooOld(ConnectionFailed):
+    """The peer speaks only protocol versions that are too old for us.
+
+    Attributes:
+        server_version: What the peer offered.
+        required: The lowest version that we accept.
+    """
+
+    def __init__(self, server_version: int, required: int) -> None:
+        self.server_version = server_version
+        self.required = required
+        super().__init__(f"the gateway speaks server version {server_version}; at least {required} is needed")
+
+
+class ClientIdInUse(ConnectionFailed):
+    """Another session holds this client id (broker code 326).
+
+    Attributes:
+        client_id: The id that was refused.
+    """
+
+    def __init__(self, client_id: int) -> None:
+        self.client_id = client_id
+        super().__init__(
+            f"client id {client_id} is in use by another session (code 326); "
+            "stop that session, or wait a moment if it has just ended"
+        )
+
+
+class NotReady(ConnectionFailed):
+    """Refused because the engine is not connected and synchronised. Nothing was sent."""
+
+
+class SendFailed(IbkrError, ConnectionError):
+    """The socket failed while bytes were leaving, so the request's fate is unknown."""
+
+
+class RequestRefused(IbkrError):
+    """The official client refused to encode the request. Nothing was sent.
+
+    Attributes:
+        code: The official client's own error code.
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        self.code = code
+        super().__init__(f"refused by the official client (code {code}): {message}")
+
+
+class WaitTimeout(IbkrError, TimeoutError):
+    """What was waited for did not happen in time. The order itself is untouched."""
+
+
+class EngineClosed(IbkrError):
+    """The engine was closed; make a new one."""
+
+
+class WireError(IbkrError):
+    """Bytes from the peer that are no TWS message."""
+
+
+class FrameTooLong(WireError):
+    """A frame announces more bytes than the protocol allows."""
+
+    def __init__(self, length: int, limit: int) -> None:
+        self.length = length
+        self.limit = limit
+        super().__init__(f"a frame announces {length} bytes; the limit is {limit}")
+
+
+class HandshakeError(WireError):
+    """The opening bytes are not those of a TWS session."""
+
+
+class UnknownMessage(WireError):
+    """A message id that the protocol does not have.
+
+    Attributes:
+        message_id: The id as it stood on the wire.
+    """
+
+    def __init__(self, message_id: int) -> None:
+        self.message_id = message_id
+        super().__init__(f"no message has the id {message_id}")
+
+
+class MalformedMessage(WireError):
+    """A message that is too short, too long, or holds a field that cannot be read.
+
+    Attributes:
+        kind: The message's name.
+        field: The field at fault, or an empty string.
+        index: Position of the field in the message, or -1.
+    """
+
+    def __init__(self, kind: str, reason: str, *, field: str = "", index: int = -1) -> None:
+        self.kind = kind
+        self.field = field
+        self.index = index
+        where = f", field {index} ({field})" if index >= 0 else (f", field {field}" if field else "")
+        super().__init__(f"{kind}{where}: {reason}")
+
+
+class InvariantViolated(IbkrError):
+    """Something that must never happen did: a fault of ibkr_core itself."""
