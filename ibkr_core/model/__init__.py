@@ -1,1 +1,1 @@
-"""TODO."""
+"""Frozen values and enums that everything else is written in."""

@@ -1,0 +1,247 @@
+"""Events: what the engine tells its listeners, in the past tense.
+
+Each has a sequence number that grows by one over the engine's life, and the moment (UTC) at which we
+learned of it. Order events carry a snapshot of the order taken right after the event.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+import attrs
+
+from ibkr_core.model.fill import Fill
+from ibkr_core.model.order import Order
+from ibkr_core.model.record import OrderMessage, OrderRecord
+from ibkr_core.model.status import OrderStatus
+
+__all__ = [
+    "AnomalyDetected",
+    "BrokerMessage",
+    "CallbackFailed",
+    "CancelRefused",
+    "CancelRequested",
+    "CommissionReported",
+    "Connected",
+    "ConnectionLost",
+    "Event",
+    "ExecutionCorrected",
+    "ExecutionReceived",
+    "ListenerFailed",
+    "ModifyRefused",
+    "OrderAcknowledged",
+    "OrderCancelled",
+    "OrderEvent",
+    "OrderFilled",
+    "OrderModified",
+    "OrderPartiallyFilled",
+    "OrderRejected",
+    "OrderStatusChanged",
+    "OrderSubmitted",
+    "OrderUncertain",
+    "OrderWarning",
+    "Synchronised",
+    "UnattributedExecution",
+    "WhatIfAnswered",
+]
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """Base of all events: ``seq`` and ``at``."""
+
+    at: datetime
+    seq: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class OrderEvent(Event):
+    """Base of all events about one order; ``record`` is the order right after it."""
+
+    record: OrderRecord
+
+    @property
+    def order_id(self) -> int:
+        """The order's id."""
+        return self.record.order_id
+
+
+@attrs.frozen(kw_only=True)
+class OrderSubmitted(OrderEvent):
+    """The engine accepted the order and is about to send it."""
+
+
+@attrs.frozen(kw_only=True)
+class OrderAcknowledged(OrderEvent):
+    """The broker answered for the first time: it knows the order."""
+
+
+@attrs.frozen(kw_only=True)
+class OrderStatusChanged(OrderEvent):
+    """The proved status changed."""
+
+    previous: OrderStatus
+    current: OrderStatus
+
+
+@attrs.frozen(kw_only=True)
+class ExecutionReceived(OrderEvent):
+    """A new execution was booked. Count money by this event: it comes exactly once per execution."""
+
+    fill: Fill
+
+
+@attrs.frozen(kw_only=True)
+class OrderPartiallyFilled(OrderEvent):
+    """An execution left the order partly filled."""
+
+    fill: Fill
+
+
+@attrs.frozen(kw_only=True)
+class OrderFilled(OrderEvent):
+    """The order became completely filled. ``fill`` is None when only the status told so."""
+
+    fill: Fill | None = None
+
+
+@attrs.frozen(kw_only=True)
+class OrderCancelled(OrderEvent):
+    """The rest of the order is confirmed dead."""
+
+
+@attrs.frozen(kw_only=True)
+class OrderRejected(OrderEvent):
+    """The order was refused. ``record.reject`` says why."""
+
+
+@attrs.frozen(kw_only=True)
+class OrderModified(OrderEvent):
+    """The broker works the order at new terms."""
+
+    previous: Order
+
+
+@attrs.frozen(kw_only=True)
+class ModifyRefused(OrderEvent):
+    """A modification was refused; the order is alive at the terms it had."""
+
+    message: OrderMessage
+
+
+@attrs.frozen(kw_only=True)
+class CancelRequested(OrderEvent):
+    """A cancel was asked for. The order may still fill."""
+
+
+@attrs.frozen(kw_only=True)
+class CancelRefused(OrderEvent):
+    """A cancel was refused; the message names the state where the broker did."""
+
+    message: OrderMessage
+
+
+@attrs.frozen(kw_only=True)
+class OrderUncertain(OrderEvent):
+    """Nothing is proved about the order any more. The broker is asked; do not send it again."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class OrderWarning(OrderEvent):
+    """A broker message that does not change the order."""
+
+    message: OrderMessage
+
+
+@attrs.frozen(kw_only=True)
+class ExecutionCorrected(OrderEvent):
+    """The broker replaced an execution by a newer revision.
+
+    Attributes:
+        previous: The execution as it was booked.
+        fill: The execution as it is now.
+        quantity_delta: Change of the filled quantity.
+        value_delta: Change of quantity times price.
+    """
+
+    previous: Fill
+    fill: Fill
+    quantity_delta: Decimal
+    value_delta: Decimal
+
+
+@attrs.frozen(kw_only=True)
+class CommissionReported(OrderEvent):
+    """The commission of a fill became known, or changed."""
+
+    fill: Fill
+
+
+@attrs.frozen(kw_only=True)
+class WhatIfAnswered(OrderEvent):
+    """The broker answered a what-if order; the figures are in ``record.broker_order``'s fact."""
+
+
+@attrs.frozen(kw_only=True)
+class AnomalyDetected(Event):
+    """The broker said something that cannot be. It is recorded and changed nothing it should not."""
+
+    what: str
+    record: OrderRecord | None = None
+
+
+@attrs.frozen(kw_only=True)
+class UnattributedExecution(Event):
+    """An execution that belongs to no order (TWS facts 3: trades from outside IB)."""
+
+    fill: Fill
+
+
+@attrs.frozen(kw_only=True)
+class BrokerMessage(Event):
+    """A broker message that is about no order: connectivity, farms, other requests."""
+
+    request_id: int
+    code: int
+    message: str
+
+
+@attrs.frozen(kw_only=True)
+class Connected(Event):
+    """The socket is up and the session has begun; orders are not known yet."""
+
+    server_version: int
+    client_id: int
+
+
+@attrs.frozen(kw_only=True)
+class Synchronised(Event):
+    """Open orders and executions were taken over from the broker: orders may be sent."""
+
+    accounts: tuple[str, ...]
+    open_orders: int
+
+
+@attrs.frozen(kw_only=True)
+class ConnectionLost(Event):
+    """The socket is gone. Orders keep working at the broker; nothing can be sent."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class ListenerFailed(Event):
+    """A listener raised. Others were not affected."""
+
+    listener: str
+    error: str
+
+
+@attrs.frozen(kw_only=True)
+class CallbackFailed(Event):
+    """A callback of the connection raised, or a message could not be decoded; the session goes on."""
+
+    error: str

@@ -1,0 +1,165 @@
+"""Facts: what the broker told us, one small value per callback.
+
+A fact is made at the boundary (``link``) and applied to the book (``lifecycle``). Sentinels are gone:
+**None means that the broker did not say**. Texts are as they came. Numbers that count money or
+quantity are Decimal.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import attrs
+
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.order import BrokerOrder
+
+__all__ = [
+    "BrokerFact",
+    "CommissionFact",
+    "CompletedOrderFact",
+    "ErrorFact",
+    "ExecutionFact",
+    "OpenOrderFact",
+    "OrderBoundFact",
+    "StatusFact",
+    "WhatIfMargin",
+]
+
+
+@attrs.frozen(kw_only=True)
+class StatusFact:
+    """One orderStatus callback.
+
+    ``client_id`` is not proof of who placed the order: after a cancel by another client it is the
+    canceller's (TWS facts 4).
+    """
+
+    order_id: int | None
+    status: str
+    filled: Decimal | None = None
+    remaining: Decimal | None = None
+    avg_fill_price: Decimal | None = None
+    perm_id: int | None = None
+    parent_id: int | None = None
+    last_fill_price: Decimal | None = None
+    client_id: int | None = None
+    why_held: str = ""
+    price_cap: Decimal | None = None
+
+
+@attrs.frozen(kw_only=True)
+class WhatIfMargin:
+    """Margin and commission figures of a what-if answer, in the account's base currency."""
+
+    initial_before: Decimal | None = None
+    initial_change: Decimal | None = None
+    initial_after: Decimal | None = None
+    maintenance_before: Decimal | None = None
+    maintenance_change: Decimal | None = None
+    maintenance_after: Decimal | None = None
+    equity_before: Decimal | None = None
+    equity_change: Decimal | None = None
+    equity_after: Decimal | None = None
+    commission: Decimal | None = None
+    min_commission: Decimal | None = None
+    max_commission: Decimal | None = None
+    commission_currency: str = ""
+    warning: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class OpenOrderFact:
+    """One openOrder callback: the broker's echo of an order and its state."""
+
+    order: BrokerOrder
+    contract: Contract | None = None
+    status: str = ""
+    reject_reason: str = ""
+    warning: str = ""
+    commission: Decimal | None = None
+    commission_currency: str = ""
+    completed_status: str = ""
+    margin: WhatIfMargin | None = None
+
+
+@attrs.frozen(kw_only=True)
+class CompletedOrderFact:
+    """One completedOrder callback. The text protocol gives no order id there (TWS facts 4)."""
+
+    order: BrokerOrder
+    contract: Contract | None = None
+    status: str = ""
+    completed_time: str = ""
+    completed_status: str = ""
+    reject_reason: str = ""
+    commission: Decimal | None = None
+    commission_currency: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class ExecutionFact:
+    """One execDetails callback.
+
+    ``request_id`` is -1 for a live execution, else the reqExecutions that asked for it.
+    """
+
+    exec_id: str
+    side: str
+    shares: Decimal
+    price: Decimal
+    request_id: int = -1
+    order_id: int | None = None
+    client_id: int | None = None
+    perm_id: int | None = None
+    contract: Contract | None = None
+    time: str = ""
+    account: str = ""
+    exchange: str = ""
+    cum_quantity: Decimal | None = None
+    avg_price: Decimal | None = None
+    order_ref: str = ""
+    liquidity: int | None = None
+    pending_price_revision: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class CommissionFact:
+    """One commissionReport (commissionAndFeesReport) callback; it names only the execution."""
+
+    exec_id: str
+    commission: Decimal | None
+    currency: str = ""
+    realized_pnl: Decimal | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ErrorFact:
+    """One error callback. ``request_id`` is an order id, a request id, or -1."""
+
+    request_id: int
+    code: int
+    message: str = ""
+    advanced_reject: str = ""
+    time_ms: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class OrderBoundFact:
+    """One orderBound callback: a manual order got an API order id (TWS facts 4)."""
+
+    perm_id: int
+    client_id: int
+    order_id: int
+
+
+BrokerFact = (
+    StatusFact
+    | OpenOrderFact
+    | CompletedOrderFact
+    | ExecutionFact
+    | CommissionFact
+    | ErrorFact
+    | OrderBoundFact
+)
+"""Everything that the book takes."""

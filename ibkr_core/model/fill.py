@@ -1,0 +1,99 @@
+"""A fill: one execution in its newest revision, with its commission once that is known."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import attrs
+
+from ibkr_core.model.order import Action
+
+__all__ = ["Fill", "parse_execution_time"]
+
+
+@attrs.frozen(kw_only=True)
+class Fill:
+    """One execution.
+
+    Attributes:
+        exec_id: The broker's id, with its revision.
+        revision: 1 for the first report of an execution; a higher one replaced it.
+        action: BUY or SELL (SSHORT never appears here).
+        quantity: Executed quantity, in the contract's units.
+        price: Price per unit, in the contract's currency.
+        time: When it happened, or None when the broker gave no zone to read it in.
+        time_text: The broker's own text for the time.
+        exchange: Where it happened.
+        account: The account it was booked to.
+        liquidity: Broker's ``lastLiquidity``; 1 is taken to mean added and 2 removed, which no source
+            confirms (TWS facts 3).
+        cum_quantity: Broker's running total of the order, which counts fills from before we connected.
+        commission: Commission in ``commission_currency``; None until the report comes, which can take
+            seconds (TWS facts 3).
+        commission_currency: Not always the account's base currency.
+        realized_pnl: None for an opening trade, or while unknown.
+        is_leg: True for a leg of a combo, which does not count towards the combo's quantity.
+        symbol: The executed contract's symbol.
+        con_id: The executed contract's id, 0 when not shown.
+        price_may_change: The broker announced that the price may be revised.
+    """
+
+    exec_id: str
+    quantity: Decimal
+    price: Decimal
+    action: Action | None = None
+    revision: int = 1
+    time: datetime | None = None
+    time_text: str = ""
+    exchange: str = ""
+    account: str = ""
+    liquidity: int | None = None
+    cum_quantity: Decimal | None = None
+    commission: Decimal | None = None
+    commission_currency: str = ""
+    realized_pnl: Decimal | None = None
+    is_leg: bool = False
+    symbol: str = ""
+    con_id: int = 0
+    price_may_change: bool = False
+
+    @property
+    def value(self) -> Decimal:
+        """Quantity times price, without the contract's multiplier."""
+        return self.quantity * self.price
+
+
+_TIME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})([ -]+)(\d{2}):(\d{2}):(\d{2})(?:\s+(\S.*))?")
+
+
+def parse_execution_time(text: str, local_zone: tzinfo | None = None) -> datetime | None:
+    """Read an execution time in any of the forms that TWS sends (TWS facts 3).
+
+    ``20260828 14:31:45 US/Eastern`` has its zone, ``20260611-13:31:00`` is UTC, and
+    ``20230224  12:04:56`` is in the gateway's own zone, which only ``local_zone`` can tell.
+
+    Returns:
+        The time in UTC, or None when the text or its zone cannot be read.
+    """
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        return None
+    year, month, day, separator, hour, minute, second, zone_name = match.groups()
+    zone: tzinfo | None
+    if zone_name is not None:
+        try:
+            zone = UTC if zone_name in ("UTC", "GMT") else ZoneInfo(zone_name)
+        except (ZoneInfoNotFoundError, ValueError):
+            return None
+    else:
+        zone = UTC if separator == "-" else local_zone
+    if zone is None:
+        return None
+    try:
+        numbers = (int(year), int(month), int(day), int(hour), int(minute), int(second))
+        return datetime(*numbers, tzinfo=zone).astimezone(UTC)
+    except ValueError:
+        return None

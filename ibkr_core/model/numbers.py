@@ -1,0 +1,41 @@
+"""Exact numbers: everything that counts money or quantity becomes a Decimal here."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+from ibkr_core.errors import InvalidInput
+
+__all__ = ["Numeric", "optional_number", "to_number"]
+
+Numeric = Decimal | int | str | float
+"""What callers may pass where a quantity or a price is wanted."""
+
+
+def to_number(argument: str, value: object, error: type[InvalidInput] = InvalidInput) -> Decimal:
+    """Turn a caller's number into an exact, finite Decimal.
+
+    A float is read by its shortest decimal text (``0.1`` is one tenth), which is what the caller typed.
+
+    Args:
+        argument: The caller's name for the value, used in the error.
+        value: A Decimal, int, str or float.
+        error: The exception class to raise.
+
+    Raises:
+        InvalidInput: ``value`` is no number, or NaN, or infinite (as the class given in ``error``).
+    """
+    if isinstance(value, bool) or not isinstance(value, Decimal | int | str | float):
+        raise error(argument, f"must be a number, not {type(value).__name__}")
+    try:
+        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    except InvalidOperation:
+        raise error(argument, f"{value!r} is not a number") from None
+    if not number.is_finite():
+        raise error(argument, f"must be a finite number, not {value!r}")
+    return number
+
+
+def optional_number(argument: str, value: object, error: type[InvalidInput] = InvalidInput) -> Decimal | None:
+    """Do as :func:`to_number`, but let None through: it means "not set"."""
+    return None if value is None else to_number(argument, value, error)

@@ -1,0 +1,366 @@
+"""The order: what the user asks for, and what the broker echoes back."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, Final
+
+import attrs
+
+from ibkr_core.errors import InvalidOrder
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.fieldnames import check_names, names_unknown_fields
+from ibkr_core.model.numbers import Numeric, optional_number, to_number
+from ibkr_core.model.orderfields import ENGINE_FIELDS, OFFICIAL_NAMES, OTHER_ORDER_FIELDS
+
+__all__ = ["Action", "BrokerOrder", "OcaType", "Order"]
+
+
+class Action(enum.StrEnum):
+    """The side of an order."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+    SSHORT = "SSHORT"
+    """Institutional short sale; everyone else sells with SELL."""
+
+    @property
+    def opposite(self) -> Action:
+        """The side that closes what this side opens."""
+        return Action.SELL if self is Action.BUY else Action.BUY
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy, -1 for a sale."""
+        return 1 if self is Action.BUY else -1
+
+
+class OcaType(enum.IntEnum):
+    """What a fill does to the other orders of a one-cancels-all group (official ``ocaType``)."""
+
+    CANCEL_WITH_BLOCK = 1
+    """Cancel the rest; only one order is routed at a time, so the group cannot overfill."""
+    REDUCE_WITH_BLOCK = 2
+    """Reduce the rest in proportion, with the same protection."""
+    REDUCE_NO_BLOCK = 3
+    """Reduce the rest without that protection: the group can overfill."""
+
+
+def _action(value: object) -> Action:
+    try:
+        return Action(value.upper() if isinstance(value, str) else value)  # type: ignore[arg-type]  # checked here
+    except ValueError:
+        raise InvalidOrder("action", f"must be BUY or SELL, not {value!r}") from None
+
+
+def _quantity(value: Numeric) -> Decimal:
+    return to_number("quantity", value, InvalidOrder)
+
+
+def _optional(name: str) -> Any:  # noqa: ANN401 - attrs.field's own return type
+    def convert(value: Numeric | None) -> Decimal | None:
+        return optional_number(name, value, InvalidOrder)
+
+    return attrs.field(default=None, converter=convert)
+
+
+def _official(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    names = dict(value)
+    for name in names:
+        if name in ENGINE_FIELDS:
+            raise InvalidOrder(name, "is assigned by the engine and cannot be set")
+    check_names(names, OTHER_ORDER_FIELDS, "Order")
+    return MappingProxyType(names)
+
+
+_NEEDED_PRICES: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = MappingProxyType(
+    {
+        # order type -> groups; of each group exactly one field must be set
+        "LMT": (("limit_price",),),
+        "LOC": (("limit_price",),),
+        "STP": (("aux_price",),),
+        "STP PRT": (("aux_price",),),
+        "STP LMT": (("aux_price",), ("limit_price",)),
+        "MIT": (("aux_price",),),
+        "LIT": (("aux_price",), ("limit_price",)),
+        "TRAIL": (("aux_price", "trailing_percent"),),
+        "TRAIL LIMIT": (("aux_price", "trailing_percent"), ("limit_price", "limit_offset")),
+    }
+)
+"""Prices without which an order type means nothing (official order type pages)."""
+
+_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "limit_price": "a limit price (limit_price)",
+        "aux_price": "a stop price, trigger price or trailing amount (aux_price)",
+        "trailing_percent": "a trailing percentage (trailing_percent)",
+        "limit_offset": "a limit offset (limit_offset)",
+    }
+)
+
+_NEVER_NEGATIVE: Final = frozenset({"STK", "CFD", "CASH", "CRYPTO", "IND", "FUND"})
+"""Kinds whose price cannot be zero or less. Combos, futures and options on them can (TWS facts 3)."""
+
+
+@names_unknown_fields
+@attrs.frozen(kw_only=True)
+class Order:
+    """What to trade, at what terms. Immutable; :meth:`replace` makes a changed copy.
+
+    The common fields have plain names; every other field of the official Order goes into
+    ``official`` under its official name (``official={"sweepToFill": True}``), checked for spelling
+    here and against the installed client before sending. Order ids are the engine's business.
+
+    Attributes:
+        action: BUY or SELL.
+        quantity: How much, in the contract's units; fractions allowed where the instrument does.
+        order_type: The official type: ``MKT``, ``LMT``, ``STP``, ``STP LMT``, ``TRAIL`` ….
+        limit_price: Limit, in the contract's currency.
+        aux_price: Stop or trigger price, or the trailing amount of a TRAIL.
+        trail_stop_price: Initial stop price of a trailing order; IB computes one where it is not set.
+        trailing_percent: Trailing distance in percent (1.5 means 1.5 %), instead of an amount.
+        limit_offset: Limit offset of a TRAIL LIMIT (official ``lmtPriceOffset``).
+        tif: Time in force. Never empty: an empty one is filled in from the gateway's presets, or
+            refused (TWS facts 6).
+        outside_rth: Whether it may also work outside regular trading hours.
+        good_after_time: Start time, as ``YYYYMMDD HH:MM:SS zone``.
+        good_till_date: End time for ``tif="GTD"``, in the same form.
+        oca_group: Name of a one-cancels-all group.
+        oca_type: What a fill does to the group; see :class:`OcaType`. 0 leaves it to the broker.
+        parent_id: Order id of the parent, for children of a bracket. 0 means none.
+        transmit: False holds the order in TWS until a later one of its group releases it.
+        account: Account to book to; may be empty with a single account.
+        order_ref: Free text that the broker returns on every callback. The engine puts the client
+            order key here where it is empty.
+        hidden: Hide it from the book.
+        all_or_none: Fill completely or not at all.
+        min_quantity: Smallest acceptable partial fill.
+        display_size: Shown part of an iceberg order.
+        trigger_method: How a stop is elected (official ``triggerMethod``, 0 to 8).
+        cash_quantity: Amount of money instead of a quantity.
+        what_if: Only ask for margin and commission; nothing is placed.
+        official: Any other official Order field, by official name.
+
+    Raises:
+        InvalidOrder: A side, quantity or price that no order can have, or a price missing for the type.
+        UnknownField: A field that the official Order does not have; names the nearest one.
+    """
+
+    action: Action = attrs.field(converter=_action)
+    quantity: Decimal = attrs.field(converter=_quantity)
+    order_type: str = "MKT"
+    limit_price: Decimal | None = _optional("limit_price")
+    aux_price: Decimal | None = _optional("aux_price")
+    trail_stop_price: Decimal | None = _optional("trail_stop_price")
+    trailing_percent: Decimal | None = _optional("trailing_percent")
+    limit_offset: Decimal | None = _optional("limit_offset")
+    tif: str = "DAY"
+    outside_rth: bool = False
+    good_after_time: str = ""
+    good_till_date: str = ""
+    oca_group: str = ""
+    oca_type: int = 0
+    parent_id: int = 0
+    transmit: bool = True
+    account: str = ""
+    order_ref: str = ""
+    hidden: bool = False
+    all_or_none: bool = False
+    min_quantity: int | None = None
+    display_size: int | None = None
+    trigger_method: int = 0
+    cash_quantity: Decimal | None = _optional("cash_quantity")
+    what_if: bool = False
+    official: Mapping[str, Any] = attrs.field(factory=dict, converter=_official, hash=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Check what can be checked without knowing the contract."""
+        self._check_quantity()
+        if not self.order_type:
+            raise InvalidOrder("order_type", "must not be empty")
+        if not self.tif:
+            raise InvalidOrder("tif", 'must not be empty; "DAY" is the usual choice')
+        if self.oca_type not in (0, *OcaType):
+            raise InvalidOrder("oca_type", f"must be 0, 1, 2 or 3, not {self.oca_type!r}")
+        if self.tif == "GTD" and not self.good_till_date:
+            raise InvalidOrder("good_till_date", 'is required where tif is "GTD"')
+        self._check_prices()
+
+    def _check_quantity(self) -> None:
+        # Children of a hedge are sent with quantity 0 and sized by IB (TWS facts 6); a cash order
+        # is sized by its money.
+        sized_elsewhere = bool(self.official.get("hedgeType")) or self.cash_quantity is not None
+        if self.quantity < 0 or (self.quantity == 0 and not sized_elsewhere):
+            raise InvalidOrder("quantity", f"must be above zero, not {self.quantity}")
+        if self.cash_quantity is not None and self.cash_quantity <= 0:
+            raise InvalidOrder("cash_quantity", f"must be above zero, not {self.cash_quantity}")
+
+    def _check_prices(self) -> None:
+        for group in _NEEDED_PRICES.get(self.order_type, ()):
+            present = [name for name in group if getattr(self, name) is not None]
+            if not present:
+                wanted = " or ".join(_WORDS[name] for name in group)
+                raise InvalidOrder(group[0], f"a {self.order_type} order needs {wanted}")
+            if len(present) > 1:
+                raise InvalidOrder(
+                    present[1], f"a {self.order_type} order takes either {' or '.join(group)}, not both"
+                )
+        if self.trailing_percent is not None and not 0 < self.trailing_percent < 100:  # noqa: PLR2004 - percent
+            raise InvalidOrder(
+                "trailing_percent", f"must be between 0 and 100 percent, not {self.trailing_percent}"
+            )
+        if self.order_type in ("TRAIL", "TRAIL LIMIT") and self.aux_price is not None and self.aux_price <= 0:
+            raise InvalidOrder("aux_price", f"a trailing amount must be above zero, not {self.aux_price}")
+
+    def check(self, contract: Contract) -> None:
+        """Raise unless this order makes sense for ``contract``.
+
+        Raises:
+            InvalidOrder: A price of zero or less for an instrument that cannot have one.
+            InvalidContract: The contract cannot be routed.
+        """
+        contract.check()
+        if contract.sec_type == "IND":
+            raise InvalidOrder("contract", "an index cannot be traded; trade its options, futures or an ETF")
+        if contract.sec_type in _NEVER_NEGATIVE:
+            for name in ("limit_price", "aux_price", "trail_stop_price"):
+                price = getattr(self, name)
+                if price is not None and price <= 0:
+                    raise InvalidOrder(name, f"must be above zero for a {contract.sec_type}, not {price}")
+
+    def replace(self, **changes: Any) -> Order:
+        """Return a copy with some fields changed, checked like a new order.
+
+        Names may be ours or official ones; official ones are merged into ``official``.
+
+        Raises:
+            InvalidOrder: The changed order breaks a rule.
+            UnknownField: A name that an order does not have.
+        """
+        own, official = split_names(changes)
+        if official:
+            own["official"] = {**self.official, **own.get("official", {}), **official}
+        return attrs.evolve(self, **own)
+
+    # ── builders ────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def _build(cls, own: dict[str, Any], extra: dict[str, Any]) -> Order:
+        mine, official = split_names(extra)
+        if official:
+            mine["official"] = {**mine.get("official", {}), **official}
+        return cls(**(mine | own))
+
+    @classmethod
+    def market(cls, action: str, quantity: Numeric, **fields: Any) -> Order:
+        """Buy or sell at once at the best price there is."""
+        return cls._build({"action": action, "quantity": quantity, "order_type": "MKT"}, fields)
+
+    @classmethod
+    def limit(cls, action: str, quantity: Numeric, limit_price: Numeric, **fields: Any) -> Order:
+        """Trade at ``limit_price`` or better."""
+        own = {"action": action, "quantity": quantity, "order_type": "LMT", "limit_price": limit_price}
+        return cls._build(own, fields)
+
+    @classmethod
+    def stop(cls, action: str, quantity: Numeric, stop_price: Numeric, **fields: Any) -> Order:
+        """Become a market order once ``stop_price`` trades."""
+        own = {"action": action, "quantity": quantity, "order_type": "STP", "aux_price": stop_price}
+        return cls._build(own, fields)
+
+    @classmethod
+    def stop_limit(
+        cls, action: str, quantity: Numeric, stop_price: Numeric, limit_price: Numeric, **fields: Any
+    ) -> Order:
+        """Become a limit order at ``limit_price`` once ``stop_price`` trades."""
+        own = {
+            "action": action,
+            "quantity": quantity,
+            "order_type": "STP LMT",
+            "aux_price": stop_price,
+            "limit_price": limit_price,
+        }
+        return cls._build(own, fields)
+
+    @classmethod
+    def trailing_stop(
+        cls,
+        action: str,
+        quantity: Numeric,
+        *,
+        trailing_amount: Numeric | None = None,
+        trailing_percent: Numeric | None = None,
+        stop_price: Numeric | None = None,
+        **fields: Any,
+    ) -> Order:
+        """Trail the market by an amount or a percentage; ``stop_price`` is where the stop starts."""
+        own = {
+            "action": action,
+            "quantity": quantity,
+            "order_type": "TRAIL",
+            "aux_price": trailing_amount,
+            "trailing_percent": trailing_percent,
+            "trail_stop_price": stop_price,
+        }
+        return cls._build(own, fields)
+
+
+def split_names(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Sort keywords into our names and official names that have no name of ours.
+
+    An official name that has a plain name here (``lmtPrice``) is taken for that one.
+
+    Raises:
+        UnknownField: A name that is neither.
+        InvalidOrder: A field that only the engine may set.
+    """
+    own: dict[str, Any] = {}
+    official: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name in ENGINE_FIELDS:
+            raise InvalidOrder(name, "is assigned by the engine and cannot be set")
+        plain = _PLAIN_NAMES.get(name, name)
+        if plain in _OWN_FIELDS:
+            own[plain] = value
+        elif name in OTHER_ORDER_FIELDS:
+            official[name] = value
+        else:
+            check_names([name], (*_OWN_FIELDS, *OTHER_ORDER_FIELDS), "Order")
+    return own, official
+
+
+@attrs.frozen(kw_only=True)
+class BrokerOrder:
+    """An order as the broker echoes it, in openOrder or completedOrder. Nothing is checked.
+
+    None means that the broker did not say. Echoes drift (TWS facts 2.10): the first one of a stop can
+    show a computed limit price, ``oca_type`` 3 comes back on orders without a group, a filled order
+    is listed with quantity 0 among the completed ones. So they are evidence, not truth.
+    """
+
+    order_id: int | None = None
+    client_id: int | None = None
+    perm_id: int | None = None
+    action: str = ""
+    total_quantity: Decimal | None = None
+    filled_quantity: Decimal | None = None
+    order_type: str = ""
+    limit_price: Decimal | None = None
+    aux_price: Decimal | None = None
+    trail_stop_price: Decimal | None = None
+    trailing_percent: Decimal | None = None
+    tif: str = ""
+    account: str = ""
+    order_ref: str = ""
+    oca_group: str = ""
+    oca_type: int | None = None
+    parent_id: int | None = None
+    outside_rth: bool | None = None
+    what_if: bool = False
+
+
+_OWN_FIELDS: Final = frozenset(a.name for a in attrs.fields(Order))
+_PLAIN_NAMES: Final = {official: plain for plain, official in OFFICIAL_NAMES.items()}
