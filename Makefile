@@ -1,0 +1,68 @@
+# Try it: make demo.  Prove it: make test.  Both need Python 3.11 or newer, and make their own .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+SOURCES := setup.cfg pyproject.toml ibkr_core/_version.py
+
+# A python that was asked for by name is the only one tried.
+PYTHONS := $(if $(filter file,$(origin PYTHON)),$(PYTHON) python3.13 python3.12 python3.11,$(PYTHON))
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test lint format types matrix clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo '  make test ARGS="-k bracket" hands ARGS on; demo, matrix and lint take it too'
+
+demo: $(VENV)/.installed ## watch orders travel through a simulated IB Gateway and back
+	@$(BIN)/ibkr-core demo $(ARGS)
+
+test: $(VENV)/.installed-dev ## run every test
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-dev ## check style and formatting
+	@$(BIN)/ruff check $(ARGS) .
+	@$(BIN)/ruff format --check .
+
+format: $(VENV)/.installed-dev ## mend what ruff can mend by itself
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+types: $(VENV)/.installed-dev ## check the types
+	@$(BIN)/mypy
+
+matrix: $(VENV)/.installed-dev ## run the tests that touch ibapi with each supported ibapi
+	@$(BIN)/nox --session matrix $(ARGS)
+
+clean: ## remove all that these commands made
+	@rm -rf $(VENV) .nox build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find ibkr_core tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+# A python that is gone (the system's was upgraded) makes this link dangle: make sees it as missing and
+# builds the environment again.
+$(BIN)/python:
+	@for python in $(PYTHONS); do \
+	    "$$python" -c '$(NEW_ENOUGH)' >/dev/null 2>&1 || continue; \
+	    echo "Making $(VENV) with $$("$$python" --version)"; \
+	    "$$python" -m venv --clear $(VENV) && exit 0; \
+	    rm -rf $(VENV); \
+	    echo "error: $$python cannot make a virtual environment (Debian and Ubuntu: apt install python3-venv)" >&2; \
+	    exit 1; \
+	done; \
+	echo "error: Python 3.11 or newer is needed; tried: $(PYTHONS). Name yours: make PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+$(VENV)/.installed: $(BIN)/python $(SOURCES)
+	@echo "Installing ibkr-core and what it needs into $(VENV)"
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(BIN)/python $(SOURCES)
+	@echo "Installing ibkr-core and its development tools into $(VENV)"
+	@$(PIP) install --editable '.[dev]'
+	@touch $(VENV)/.installed $@
