@@ -3,17 +3,21 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Twice quiet: errors only. Advice about indexes and versions is not what a newcomer came for.
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 SOURCES := setup.cfg pyproject.toml ibkr_core/_version.py
 
 # A python that was asked for by name is the only one tried.
 PYTHONS := $(if $(filter file,$(origin PYTHON)),$(PYTHON) python3.13 python3.12 python3.11,$(PYTHON))
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
+# The system's Python may be upgraded away from under an environment that was made with it.
+GONE := $(shell test -x $(BIN)/python || echo gone)
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint format types matrix clean
+.PHONY: gone help demo test lint format types matrix clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -43,26 +47,30 @@ clean: ## remove all that these commands made
 	@rm -rf $(VENV) .nox build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find ibkr_core tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
-# A python that is gone (the system's was upgraded) makes this link dangle: make sees it as missing and
-# builds the environment again.
-$(BIN)/python:
-	@for python in $(PYTHONS); do \
+# An environment whose making was interrupted has no pip yet: make it again.
+define VENV_READY
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 && exit 0; \
+	for python in $(PYTHONS); do \
 	    "$$python" -c '$(NEW_ENOUGH)' >/dev/null 2>&1 || continue; \
 	    echo "Making $(VENV) with $$("$$python" --version)"; \
 	    "$$python" -m venv --clear $(VENV) && exit 0; \
-	    rm -rf $(VENV); \
-	    echo "error: $$python cannot make a virtual environment (Debian and Ubuntu: apt install python3-venv)" >&2; \
+	    echo "error: $$python cannot make an environment; on Debian and Ubuntu: apt install python3-venv" >&2; \
 	    exit 1; \
 	done; \
-	echo "error: Python 3.11 or newer is needed; tried: $(PYTHONS). Name yours: make PYTHON=/path/to/python3" >&2; \
+	echo "error: this needs Python 3.11 or newer; tried $(PYTHONS). Yours: make PYTHON=/path/to/python3" >&2; \
 	exit 1
+endef
 
-$(VENV)/.installed: $(BIN)/python $(SOURCES)
+$(VENV)/.installed: $(SOURCES) $(GONE)
+	$(VENV_READY)
 	@echo "Installing ibkr-core and what it needs into $(VENV)"
 	@$(PIP) install --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: $(BIN)/python $(SOURCES)
+$(VENV)/.installed-dev: $(SOURCES) $(GONE)
+	$(VENV_READY)
 	@echo "Installing ibkr-core and its development tools into $(VENV)"
 	@$(PIP) install --editable '.[dev]'
 	@touch $(VENV)/.installed $@
+
+gone:
