@@ -1,0 +1,118 @@
+"""Frames: a 4-byte big-endian length and that many bytes (wire facts 2).
+
+`FrameBuffer` cuts a byte stream into frames without caring how it was split. It does no I/O: bytes are either
+fed to it or received straight into the room that it offers.
+"""
+
+from collections.abc import Iterator
+
+from ibkr_core.errors import FrameTooLong
+
+__all__ = ["MAX_FRAME", "PREFIX", "FrameBuffer", "frame"]
+
+MAX_FRAME = 0xFFFFFF
+"""The longest body that the official client takes, in bytes."""
+
+PREFIX = 4
+"""Bytes of the length in front of a body."""
+
+_FIRST_ROOM = 65_536
+_MIN_ROOM = 4_096
+
+
+def frame(body: bytes | bytearray | memoryview) -> bytes:
+    """Put the length in front of a body.
+
+    Raises:
+        FrameTooLong: The body is longer than `MAX_FRAME`.
+    """
+    if len(body) > MAX_FRAME:
+        raise FrameTooLong(len(body), MAX_FRAME)
+    return len(body).to_bytes(PREFIX, "big") + body
+
+
+class FrameBuffer:
+    """Cuts a stream into frame bodies.
+
+    Not safe for several threads. Each view given by `frames` is valid until the next `feed` or `writable`.
+
+    Args:
+        max_frame: The longest body accepted, in bytes.
+    """
+
+    def __init__(self, max_frame: int = MAX_FRAME) -> None:
+        self._max_frame = max_frame
+        self._buffer = bytearray(_FIRST_ROOM)
+        self._start = 0
+        self._end = 0
+
+    def __len__(self) -> int:
+        """Bytes received and not yet given out as frames."""
+        return self._end - self._start
+
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        """Append received bytes."""
+        size = len(data)
+        self._make_room(size)
+        self._buffer[self._end : self._end + size] = data
+        self._end += size
+
+    def writable(self) -> memoryview:
+        """Give room to receive into; tell the outcome with `wrote`."""
+        self._make_room(max(_MIN_ROOM, self._missing()))
+        return memoryview(self._buffer)[self._end :]
+
+    def wrote(self, count: int) -> None:
+        """Take ``count`` bytes that were put at the front of the room from `writable`.
+
+        Raises:
+            ValueError: More than the room could hold.
+        """
+        if not 0 <= count <= len(self._buffer) - self._end:
+            raise ValueError(f"{count} bytes cannot have been written")
+        self._end += count
+
+    def frames(self) -> Iterator[memoryview]:
+        """Give the bodies of all complete frames.
+
+        A frame counts as taken when the iterator moves past it or is dropped after giving it.
+
+        Raises:
+            FrameTooLong: A length is beyond the limit. The stream cannot be followed any more.
+        """
+        while True:
+            length = self._next_length()
+            if length is None or self._end - self._start < PREFIX + length:
+                return
+            begin = self._start + PREFIX
+            self._start = begin + length
+            yield memoryview(self._buffer)[begin : begin + length].toreadonly()
+
+    def _next_length(self) -> int | None:
+        if self._end - self._start < PREFIX:
+            return None
+        length = int.from_bytes(self._buffer[self._start : self._start + PREFIX], "big")
+        if length > self._max_frame:
+            raise FrameTooLong(length, self._max_frame)
+        return length
+
+    def _missing(self) -> int:
+        # An oversize length raises in frames(), not here: the room asked for stays bounded.
+        if self._end - self._start < PREFIX:
+            return 0
+        length = int.from_bytes(self._buffer[self._start : self._start + PREFIX], "big")
+        return max(0, PREFIX + min(length, self._max_frame) - len(self))
+
+    def _make_room(self, size: int) -> None:
+        if self._start == self._end:
+            self._start = self._end = 0
+        if len(self._buffer) - self._end >= size:
+            return
+        kept = self._end - self._start
+        room = _FIRST_ROOM
+        while room < kept + size:
+            room *= 2
+        # A new buffer, never a resized one: views given out may still be alive.
+        fresh = bytearray(room)
+        fresh[:kept] = self._buffer[self._start : self._end]
+        self._buffer, self._start, self._end = fresh, 0, kept

@@ -1,0 +1,1 @@
+"""The text layouts, one table a message, by theme."""

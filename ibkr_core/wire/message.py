@@ -1,0 +1,28 @@
+"""One decoded message, the same value whether it came as text or as protobuf."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+__all__ = ["FieldValue", "Message"]
+
+FieldValue = Any
+"""int, float, Decimal, bool, str, a list of these, or a mapping; which one, the schema tells."""
+
+
+@attrs.frozen
+class Message:
+    """A request or an answer of the TWS protocol.
+
+    Attributes:
+        kind: The official name: the ``EClient`` method for a request ("placeOrder"), the ``EWrapper``
+            method for an answer ("orderStatus"). The fee report keeps the older name "commissionReport".
+        fields: Values under the field names of the protobuf messages (camelCase), with nested mappings for
+            sub-messages, lists for repeated fields and mappings for tag/value lists. A key that is absent
+            means unset; the sentinels of the wire (empty text, the largest double, ...) never stand here.
+            Quantities are ``Decimal``, prices are ``float`` as on the wire.
+    """
+
+    kind: str
+    fields: Mapping[str, Any] = attrs.field(factory=dict)
