@@ -53,11 +53,13 @@ def matrix(session: nox.Session, ibapi: str) -> None:
     dev = requirements("options.extras_require", "dev")
     session.install("--quiet", *runtime, *(dev[tool] for tool in TEST_TOOLS))
     session.install("--quiet", "--no-deps", "--editable", ".", ibapi)
-    answer = session.run("python", "-c", OWNERS, silent=True)
+    answer = session.run("python", "-c", OWNERS, silent=True, log=False)
     if answer is not None:  # None: nox -R --install-only and the like run nothing
         owners = json.loads(answer)
         if owners != [ibapi]:
-            session.error(f"the module ibapi must come from {ibapi} alone, but it comes from {owners}")
+            session.error(
+                f"the module ibapi must come from {ibapi} alone, not from {owners}; delete .nox and try again"
+            )
     session.run("python", "-m", "pytest", *MATRIX_TESTS, *session.posargs)
 
 
