@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import attrs
 
+from ibkr_core.model.facts import WhatIfMargin
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderMessage, OrderRecord
@@ -181,8 +182,11 @@ class CommissionReported(OrderEvent):
 
 
 @attrs.frozen(kw_only=True)
-class WhatIfAnswered(OrderEvent):
-    """The broker answered a what-if order; the figures are in ``record.broker_order``'s fact."""
+class WhatIfAnswered(Event):
+    """The broker answered a what-if order. Nothing was placed; no record exists."""
+
+    order_id: int | None
+    margin: WhatIfMargin
 
 
 @attrs.frozen(kw_only=True)

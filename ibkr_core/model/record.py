@@ -81,6 +81,7 @@ class OrderRecord:
         total_quantity: The whole size, None while unknown.
         filled_quantity: Filled so far: the executions, or the broker's own count where that is ahead.
         remaining_quantity: Still open, None while the size is unknown.
+        broker_remaining: What the broker last said is open; executions may have overtaken it.
         avg_fill_price: Exact average over the executions; the broker's figure where executions are missing.
         fills: Executions that count towards the quantity, in the order they became known.
         leg_fills: Executions of a combo's legs.
@@ -115,6 +116,7 @@ class OrderRecord:
     total_quantity: Decimal | None = None
     filled_quantity: Decimal = Decimal(0)
     remaining_quantity: Decimal | None = None
+    broker_remaining: Decimal | None = None
     avg_fill_price: Decimal | None = None
     fills: tuple[Fill, ...] = ()
     leg_fills: tuple[Fill, ...] = ()

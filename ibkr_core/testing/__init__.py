@@ -1,1 +1,1 @@
-"""TODO."""
+"""What tests need, ours and yours: corpus replay and shared strategies."""

@@ -1,0 +1,419 @@
+"""The order book: facts and commands in, effects out. Pure: the engine holds the lock and the clock.
+
+What a fact means for one order is decided here and in the modules beside; what that does to the
+order's status is decided by THE table (``transitions.py``) and by nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from ibkr_core.errors import DuplicateOrder, UnknownOrder
+from ibkr_core.lifecycle import commands
+from ibkr_core.lifecycle.effects import Effects, Turn
+from ibkr_core.lifecycle.entry import OrderEntry
+from ibkr_core.lifecycle.fillings import Fillings
+from ibkr_core.lifecycle.index import OrderIndex
+from ibkr_core.lifecycle.refusals import take_error
+from ibkr_core.lifecycle.steps import (
+    ask_if_unexplained,
+    hear,
+    move,
+    report_anomaly,
+    settle_proposals,
+    warn_once,
+)
+from ibkr_core.lifecycle.transitions import Trigger
+from ibkr_core.lifecycle.verdicts import DEFAULT_RULES, CodeRule, Verdict, judge
+from ibkr_core.model import events, facts
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.fill import Fill
+from ibkr_core.model.order import BrokerOrder, Order
+from ibkr_core.model.record import OrderMessage, OrderRecord, Request
+from ibkr_core.model.status import BrokerWord, OrderStatus, broker_word
+
+__all__ = ["Book"]
+
+_WORKING_WORDS = (BrokerWord.PENDING, BrokerWord.PRE_SUBMITTED, BrokerWord.SUBMITTED)
+
+
+class Book:
+    """All orders of one account session, and how each callback changes them.
+
+    Not thread-safe by design: one owner at a time (the engine's state lock).
+
+    Args:
+        client_id: Our API client id; orders of other clients are read-only. None when it is unknown,
+            as in a replay.
+        rules: What error codes prove; see :mod:`ibkr_core.lifecycle.verdicts`.
+    """
+
+    def __init__(self, client_id: int | None = None, rules: Mapping[int, CodeRule] = DEFAULT_RULES) -> None:
+        self.client_id = client_id
+        self._rules = rules
+        self._index = OrderIndex()
+        self._fillings = Fillings()
+        self._seq = 0
+        self._appliers: dict[type, Callable[[Turn, Any], None]] = {
+            facts.StatusFact: self._on_status,
+            facts.OpenOrderFact: self._on_open_order,
+            facts.CompletedOrderFact: self._on_completed_order,
+            facts.ExecutionFact: self._on_execution,
+            facts.CommissionFact: self._fillings.take_commission,
+            facts.ErrorFact: self._on_error,
+            facts.OrderBoundFact: self._on_order_bound,
+        }
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────
+
+    def next_seq(self) -> int:
+        """Return the next event number."""
+        self._seq += 1
+        return self._seq
+
+    def order(self, order_id: int) -> OrderRecord:
+        """Return a snapshot of the order that ``order_id`` names for us.
+
+        Raises:
+            UnknownOrder: There is none.
+        """
+        return self._entry(order_id).snapshot()
+
+    def by_perm_id(self, perm_id: int) -> OrderRecord | None:
+        """Return a snapshot of the order with the broker's permanent id."""
+        found = self._index.by_perm_id(perm_id)
+        return found.snapshot() if found is not None else None
+
+    def by_key(self, key: str) -> OrderRecord | None:
+        """Return a snapshot of the order with this client order key."""
+        found = self._index.by_key(key)
+        return found.snapshot() if found is not None else None
+
+    def orders(self) -> tuple[OrderRecord, ...]:
+        """Return snapshots of all orders, oldest first."""
+        return tuple(entry.snapshot() for entry in self._index)
+
+    def active_orders(self) -> tuple[OrderRecord, ...]:
+        """Return snapshots of all orders that are not finished, those in doubt included."""
+        return tuple(entry.snapshot() for entry in self._index.live())
+
+    def fills(self) -> tuple[Fill, ...]:
+        """Return all executions of all orders, by order and then in the order they became known."""
+        return tuple(fill for entry in self._index for fill in (*entry.ledger.fills, *entry.ledger.leg_fills))
+
+    def highest_order_id(self) -> int:
+        """Return the highest order id that our client is known to have used, or 0."""
+        own = (entry.order_id for entry in self._index if entry.client_id in (None, self.client_id))
+        return max(own, default=0)
+
+    # ── commands ────────────────────────────────────────────────────────────────────────────────
+
+    def submit(
+        self, order_id: int, key: str, contract: Contract | None, order: Order | None, now: datetime
+    ) -> Effects:
+        """Take in a new order of ours, before any byte of it leaves.
+
+        Raises:
+            DuplicateOrder: The id or the key was used before.
+        """
+        if self._index.by_order_id(order_id, self.client_id) is not None:
+            raise DuplicateOrder(order_id, "this order id was used before")
+        if key and self._index.by_key(key) is not None:
+            raise DuplicateOrder(order_id, f"the client order key {key!r} was used before")
+        entry = OrderEntry(order_id, status=OrderStatus.PENDING_SUBMIT, is_ours=True)
+        entry.client_id = self.client_id
+        entry.key = key
+        entry.contract = contract
+        entry.order = order
+        entry.pending[Request.NEW] = None
+        entry.submission_time = now
+        if contract is not None:
+            entry.ledger.set_contract(contract.sec_type)
+        if order is not None:
+            entry.total = order.quantity or None
+            entry.parent_id, entry.oca_group, entry.oca_type = (
+                order.parent_id,
+                order.oca_group,
+                order.oca_type,
+            )
+        turn = self._turn(now)
+        self._take_in(turn, entry, "submitted")
+        turn.tell(events.OrderSubmitted, entry)
+        return turn.effects
+
+    def track(self, order_id: int, now: datetime) -> None:
+        """Take in an order of which nothing is known but that it exists (a replay, an adoption)."""
+        entry = OrderEntry(order_id, status=OrderStatus.UNKNOWN, is_ours=True)
+        entry.client_id = self.client_id
+        self._take_in(self._turn(now), entry, "tracked")
+
+    def sent(self, order_id: int, now: datetime) -> None:
+        """Note that the last byte of a new order was given to the kernel."""
+        entry = self._entry(order_id)
+        entry.sent_time = now
+        entry.touched(now)
+
+    def not_sent(self, order_id: int, why: str, now: datetime) -> Effects:
+        """Note that certainly no byte of a new order left."""
+        turn, entry = self._turn(now), self._entry(order_id)
+        entry.reject = OrderMessage(at=now, code=0, message=why)
+        move(turn, entry, Trigger.NOT_SENT, f"not sent: {why}")
+        return turn.effects
+
+    def send_failed(self, order_id: int, why: str, now: datetime) -> Effects:
+        """Note that some bytes of a new order may have left."""
+        turn, entry = self._turn(now), self._entry(order_id)
+        move(turn, entry, Trigger.SEND_FAILED, f"send failed: {why}")
+        return turn.effects
+
+    def modify(self, order_id: int, order: Order, now: datetime) -> Effects:
+        """Take in a modification of ours, before any byte of it leaves.
+
+        Raises:
+            OrderStateError: The order's state forbids it (see :mod:`ibkr_core.lifecycle.commands`).
+        """
+        turn, entry = self._turn(now), self._entry(order_id)
+        commands.check_modify(entry)
+        move(turn, entry, Trigger.MODIFY, "modification asked for")
+        entry.pending[Request.MODIFY] = None
+        entry.proposals.append(order)
+        entry.modified = True
+        entry.note(now, "modification asked for")
+        entry.touched(now)
+        return turn.effects
+
+    def withdraw_modify(self, order_id: int, now: datetime) -> None:
+        """Take back the newest modification: no byte of it left."""
+        entry = self._entry(order_id)
+        if entry.proposals:
+            entry.proposals.pop()
+        if not entry.proposals:
+            entry.pending.pop(Request.MODIFY, None)
+        entry.note(now, "modification not sent")
+        entry.touched(now)
+
+    def cancel(self, order_id: int, now: datetime) -> Effects:
+        """Take in a cancel of ours, before any byte of it leaves.
+
+        Raises:
+            OrderStateError: The order's state forbids it.
+        """
+        turn, entry = self._turn(now), self._entry(order_id)
+        commands.check_cancel(entry)
+        entry.pending[Request.CANCEL] = None
+        entry.cancel_requested = True
+        entry.touched(now)
+        move(turn, entry, Trigger.CANCEL, "cancel asked for")
+        turn.tell(events.CancelRequested, entry)
+        return turn.effects
+
+    def withdraw_cancel(self, order_id: int, now: datetime) -> Effects:
+        """Take back a cancel: no byte of it left."""
+        turn, entry = self._turn(now), self._entry(order_id)
+        entry.pending.pop(Request.CANCEL, None)
+        entry.touched(now)
+        move(turn, entry, Trigger.VERDICT_REFUSED, "cancel not sent")
+        return turn.effects
+
+    def disconnected(self, now: datetime) -> Effects:
+        """Note that the connection is gone: orders that were never answered are in doubt."""
+        turn = self._turn(now)
+        for entry in self._index.live():
+            if Request.NEW in entry.pending:
+                move(turn, entry, Trigger.DISCONNECTED, "connection lost before the broker answered")
+        return turn.effects
+
+    # ── facts ───────────────────────────────────────────────────────────────────────────────────
+
+    def apply(self, fact: facts.BrokerFact, now: datetime) -> Effects:
+        """Apply one fact of the broker. Never raises for what the broker said, however odd."""
+        turn = self._turn(now)
+        self._appliers[type(fact)](turn, fact)
+        return turn.effects
+
+    def _on_status(self, turn: Turn, fact: facts.StatusFact) -> None:
+        entry = self._index.find(
+            perm_id=fact.perm_id,
+            order_id=fact.order_id,
+            client_id=fact.client_id,
+            client_is_certain=False,
+        )
+        if entry is None:
+            entry = self._discover(turn, fact.order_id, fact.client_id, fact.perm_id, "orderStatus")
+            if entry is None:
+                return
+        self._learn_identity(entry, fact.perm_id, None)
+        if fact.filled is not None:
+            if fact.filled >= entry.broker_filled and fact.filled > 0:
+                entry.broker_avg_price = fact.avg_fill_price
+            entry.broker_filled = max(entry.broker_filled, fact.filled)
+        if fact.remaining is not None:
+            entry.broker_remaining = fact.remaining
+        _learn_total(entry, fact)
+        entry.why_held = fact.why_held
+        entry.parent_id = fact.parent_id or entry.parent_id
+        hear(turn, entry, fact.status)
+        ask_if_unexplained(turn, entry)
+
+    def _on_open_order(self, turn: Turn, fact: facts.OpenOrderFact) -> None:
+        echo = fact.order
+        if echo.what_if:
+            margin = fact.margin if fact.margin is not None else facts.WhatIfMargin()
+            turn.tell_all(events.WhatIfAnswered, order_id=echo.order_id, margin=margin)
+            return
+        entry = self._find_by_echo(turn, echo, "openOrder")
+        if entry is None:
+            return
+        _learn_echo(entry, echo, fact.contract)
+        if echo.total_quantity and Request.MODIFY not in entry.pending:
+            entry.total = echo.total_quantity
+        if fact.commission is not None:
+            entry.broker_commission = (fact.commission, fact.commission_currency)
+        if fact.reject_reason and entry.reject is None:
+            entry.reject = OrderMessage(at=turn.now, code=0, message=fact.reject_reason)
+        hear(turn, entry, fact.status)
+        settle_proposals(turn, entry, echo)
+        if fact.warning:
+            warn_once(turn, entry, fact.warning)
+
+    def _on_completed_order(self, turn: Turn, fact: facts.CompletedOrderFact) -> None:
+        echo = fact.order
+        entry = self._find_by_echo(turn, echo, "completedOrder")
+        if entry is None:
+            return
+        _learn_echo(entry, echo, fact.contract)
+        if echo.filled_quantity is not None:
+            entry.broker_filled = max(entry.broker_filled, echo.filled_quantity)
+        # Filled orders are listed with quantity 0 here (TWS facts 4).
+        is_filled = broker_word(fact.status) is BrokerWord.FILLED
+        size = echo.total_quantity or (echo.filled_quantity if is_filled else None)
+        if entry.total is None and size:
+            entry.total = size
+        if fact.commission is not None:
+            entry.broker_commission = (fact.commission, fact.commission_currency)
+        reason = (fact.reject_reason or fact.completed_status).strip()
+        if entry.reject is None and reason and not is_filled:
+            entry.reject = OrderMessage(at=turn.now, code=0, message=reason)
+        hear(turn, entry, fact.status)
+        ask_if_unexplained(turn, entry)
+
+    def _on_execution(self, turn: Turn, fact: facts.ExecutionFact) -> None:
+        entry = self._index.find(
+            perm_id=fact.perm_id,
+            order_ref=fact.order_ref,
+            order_id=fact.order_id,
+            client_id=fact.client_id,
+        )
+        if entry is None:
+            if not fact.perm_id and not fact.order_id:
+                self._fillings.take_orphan(turn, fact)
+                return
+            entry = self._discover(turn, fact.order_id, fact.client_id, fact.perm_id, "execDetails")
+            if entry is None:
+                return
+        self._learn_identity(entry, fact.perm_id, fact.client_id)
+        self._fillings.take_execution(turn, entry, fact)
+
+    def _on_error(self, turn: Turn, fact: facts.ErrorFact) -> None:
+        entry = self._own(fact.request_id) if fact.request_id != -1 else None
+        verdict = judge(fact.code, entry.pending if entry is not None else (), self._rules)
+        if entry is not None and verdict is not Verdict.UNRELATED:
+            take_error(turn, entry, fact, verdict)
+            return
+        turn.tell_all(events.BrokerMessage, request_id=fact.request_id, code=fact.code, message=fact.message)
+
+    def _on_order_bound(self, turn: Turn, fact: facts.OrderBoundFact) -> None:
+        entry = self._index.by_perm_id(fact.perm_id)
+        if entry is not None and entry.order_id != fact.order_id:
+            self._index.rebind(entry, fact.order_id)
+            entry.client_id = fact.client_id
+            entry.note(turn.now, f"bound to order id {fact.order_id}")
+            entry.touched(turn.now)
+
+    # ── identity ────────────────────────────────────────────────────────────────────────────────
+
+    def _turn(self, now: datetime) -> Turn:
+        return Turn(now, self.next_seq, self._index)
+
+    def _entry(self, order_id: int) -> OrderEntry:
+        found = self._own(order_id)
+        if found is None:
+            raise UnknownOrder(order_id, "no such order in the book")
+        return found
+
+    def _own(self, order_id: int) -> OrderEntry | None:
+        """Find the order that a bare order id means to us: our own, else the newest that anyone has."""
+        own = self._index.by_order_id(order_id, self.client_id)
+        return own if own is not None else self._index.by_order_id(order_id, None)
+
+    def _find_by_echo(self, turn: Turn, echo: BrokerOrder, source: str) -> OrderEntry | None:
+        entry = self._index.find(
+            perm_id=echo.perm_id,
+            order_ref=echo.order_ref,
+            order_id=echo.order_id,
+            client_id=echo.client_id,
+        )
+        if entry is None:
+            entry = self._discover(turn, echo.order_id, echo.client_id, echo.perm_id, source)
+        if entry is not None:
+            self._learn_identity(entry, echo.perm_id, echo.client_id)
+            if echo.order_ref and not entry.key:
+                if entry.is_ours:
+                    self._index.learn_key(entry, echo.order_ref)
+                else:  # somebody else's label: it need not be unique, so it identifies nothing
+                    entry.key = echo.order_ref
+        return entry
+
+    def _learn_identity(self, entry: OrderEntry, perm_id: int | None, client_id: int | None) -> None:
+        if perm_id and not entry.perm_id:
+            self._index.learn_perm_id(entry, perm_id)
+        if client_id is not None and entry.client_id is None:
+            entry.client_id = client_id
+
+    def _discover(
+        self, turn: Turn, order_id: int | None, client_id: int | None, perm_id: int | None, source: str
+    ) -> OrderEntry | None:
+        """Take in an order that we did not place in this session."""
+        if order_id is None and not perm_id:
+            what = f"{source} names no order: neither an order id nor a permId"
+            turn.tell_all(events.AnomalyDetected, what=what)
+            return None
+        is_ours = client_id is not None and client_id == self.client_id
+        twin = self._index.by_order_id(order_id, client_id) if is_ours and order_id else None
+        entry = OrderEntry(order_id or 0, status=OrderStatus.UNKNOWN, is_ours=is_ours)
+        entry.client_id = client_id
+        entry.perm_id = perm_id or None
+        self._take_in(turn, entry, f"first seen in {source}")
+        if twin is not None and not twin.status.is_finished:
+            what = f"two live orders have the id {order_id}: permId {twin.perm_id} and {perm_id}"
+            report_anomaly(turn, entry, what)
+        return entry
+
+    def _take_in(self, turn: Turn, entry: OrderEntry, what: str) -> None:
+        self._index.add(entry)
+        entry.note(turn.now, what)
+        entry.touched(turn.now)
+
+
+def _learn_total(entry: OrderEntry, fact: facts.StatusFact) -> None:
+    # filled + remaining was constant per order in every capture (TWS facts 2.11); a reduction by OCA
+    # shows up here. While a modification is open it may still be the old size.
+    if fact.filled is None or fact.remaining is None or Request.MODIFY in entry.pending:
+        return
+    size = fact.filled + fact.remaining
+    if size > 0 and (entry.total is None or broker_word(fact.status) in _WORKING_WORDS):
+        entry.total = size
+
+
+def _learn_echo(entry: OrderEntry, echo: BrokerOrder, contract: Contract | None) -> None:
+    entry.broker_order = echo
+    if contract is not None:
+        entry.ledger.set_contract(contract.sec_type)
+        if entry.contract is None or (not entry.is_ours and contract.con_id):
+            entry.contract = contract
+    entry.parent_id = echo.parent_id or entry.parent_id
+    if echo.oca_group:
+        entry.oca_group = echo.oca_group
+        entry.oca_type = echo.oca_type or entry.oca_type

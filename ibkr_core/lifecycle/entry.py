@@ -1,0 +1,252 @@
+"""One order inside the book: mutable, and turned into immutable records on demand.
+
+The status has one door: :meth:`OrderEntry.move`, which reads THE table.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from ibkr_core.lifecycle.ledger import Ledger
+from ibkr_core.lifecycle.transitions import Step, Trigger, step
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.order import BrokerOrder, Order
+from ibkr_core.model.record import HistoryEntry, OrderMessage, OrderRecord, Request
+from ibkr_core.model.status import BrokerWord, OrderStatus, broker_word
+
+__all__ = ["MAX_HISTORY", "MAX_MESSAGES", "OrderEntry"]
+
+_ZERO = Decimal(0)
+
+MAX_MESSAGES = 1_000
+"""Messages kept per order. A gateway can repeat one many times a second (TWS facts 2.1)."""
+MAX_HISTORY = 1_000
+"""History lines kept per order; the first ones and the newest stay."""
+
+
+class OrderEntry:
+    """Everything the book knows about one order."""
+
+    __slots__ = (
+        "_history",
+        "_messages",
+        "_snapshot",
+        "_status",
+        "acknowledged_time",
+        "broker_avg_price",
+        "broker_commission",
+        "broker_filled",
+        "broker_order",
+        "broker_remaining",
+        "broker_word",
+        "cancel_requested",
+        "client_id",
+        "contract",
+        "finished_time",
+        "is_ours",
+        "key",
+        "last_update_time",
+        "ledger",
+        "modified",
+        "oca_group",
+        "oca_type",
+        "order",
+        "order_id",
+        "parent_id",
+        "pending",
+        "perm_id",
+        "proposals",
+        "reject",
+        "sent_time",
+        "submission_time",
+        "total",
+        "why_held",
+    )
+
+    def __init__(self, order_id: int, *, status: OrderStatus, is_ours: bool) -> None:
+        self.order_id = order_id
+        self.client_id: int | None = None
+        self.perm_id: int | None = None
+        self.key = ""
+        self.contract: Contract | None = None
+        self.order: Order | None = None
+        self.broker_order: BrokerOrder | None = None
+        self.proposals: list[Order] = []
+        self.pending: dict[Request, None] = {}  # a set that keeps the order of asking
+        self._status = status
+        self.broker_word = ""
+        self.broker_filled = _ZERO
+        self.broker_remaining: Decimal | None = None
+        self.broker_avg_price: Decimal | None = None
+        self.broker_commission: tuple[Decimal, str] | None = None
+        self.total: Decimal | None = None
+        self.ledger = Ledger()
+        self.reject: OrderMessage | None = None
+        self.why_held = ""
+        self.parent_id = 0
+        self.oca_group = ""
+        self.oca_type = 0
+        self.is_ours = is_ours
+        self.cancel_requested = False
+        self.modified = False
+        self.submission_time: datetime | None = None
+        self.sent_time: datetime | None = None
+        self.acknowledged_time: datetime | None = None
+        self.last_update_time: datetime | None = None
+        self.finished_time: datetime | None = None
+        self._history: list[HistoryEntry] = []
+        self._messages: list[OrderMessage] = []
+        self._snapshot: OrderRecord | None = None
+
+    # ── status: the one door ────────────────────────────────────────────────────────────────────
+
+    @property
+    def status(self) -> OrderStatus:
+        """What is proved about the order."""
+        return self._status
+
+    def move(self, trigger: Trigger, now: datetime, why: str) -> Step:
+        """Apply a trigger by THE table, and note the step. The caller has refused illegal ones.
+
+        Returns:
+            The table's cell, so that the caller can report an anomaly.
+        """
+        cell = step(self._status, trigger)
+        target = self._resumed() if cell.resume else cell.next
+        if target is not None and target is not self._status:
+            self._status = target
+            if target.is_finished:
+                self.finished_time = now
+                self.pending.clear()
+                self.proposals.clear()
+            else:
+                self.finished_time = None
+            self.note(now, why)
+        elif cell.anomaly:
+            self.note(now, f"anomaly: {why}")
+        return cell
+
+    def _resumed(self) -> OrderStatus:
+        """Say what the broker's last word and the fills prove, with our refused request put aside."""
+        word = broker_word(self.broker_word) if self.broker_word else None
+        if word in (BrokerWord.PRE_SUBMITTED, BrokerWord.SUBMITTED):
+            if self.filled > 0:
+                return OrderStatus.PARTIALLY_FILLED
+            return OrderStatus.SUBMITTED if word is BrokerWord.SUBMITTED else OrderStatus.PRE_SUBMITTED
+        if word is BrokerWord.PENDING_CANCEL:
+            return OrderStatus.PENDING_CANCEL
+        if word is BrokerWord.INACTIVE:
+            return OrderStatus.INACTIVE
+        if self.acknowledged_time is None:
+            return OrderStatus.PENDING_SUBMIT
+        return OrderStatus.PARTIALLY_FILLED if self.filled > 0 else OrderStatus.UNKNOWN
+
+    # ── quantities ──────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def filled(self) -> Decimal:
+        """Executions, or the broker's own count where that is ahead (it is a lower bound)."""
+        return max(self.ledger.quantity, self.broker_filled - self.ledger.corrected_away)
+
+    @property
+    def unexplained(self) -> Decimal:
+        """What the broker counts as filled beyond the executions that we have seen."""
+        return self.filled - self.ledger.quantity
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Over the executions; the broker's own figure where executions are missing."""
+        if self.unexplained > 0 and self.broker_avg_price is not None:
+            return self.broker_avg_price
+        return self.ledger.average_price
+
+    @property
+    def target(self) -> Decimal | None:
+        """The quantity that fills the order for certain: the largest size it may have right now."""
+        sizes = [order.quantity for order in self.proposals]
+        if self.order is not None:
+            sizes.append(self.order.quantity)
+        if self.total is not None:
+            sizes.append(self.total)
+        largest = max(sizes, default=_ZERO)
+        return largest if largest > 0 else None
+
+    @property
+    def remaining(self) -> Decimal | None:
+        """What is still open, None while the size is unknown."""
+        if self._status is OrderStatus.FILLED:
+            return _ZERO
+        if self.total is None:
+            return None
+        return max(self.total - self.filled, _ZERO)
+
+    # ── notes ───────────────────────────────────────────────────────────────────────────────────
+
+    def note(self, now: datetime, what: str) -> None:
+        """Add a line to the history."""
+        if len(self._history) >= MAX_HISTORY:
+            # The beginning tells how it came to be, the end how it stands: drop from the middle.
+            del self._history[MAX_HISTORY // 2]
+        self._history.append(HistoryEntry(at=now, status=self._status, what=what))
+
+    def add_message(self, message: OrderMessage) -> None:
+        """Keep a broker message."""
+        if len(self._messages) >= MAX_MESSAGES:
+            del self._messages[MAX_MESSAGES // 2]
+        self._messages.append(message)
+
+    def touched(self, now: datetime) -> None:
+        """Say that something about the order changed: the next snapshot is a new one."""
+        self.last_update_time = now
+        self._snapshot = None
+
+    # ── snapshot ────────────────────────────────────────────────────────────────────────────────
+
+    def snapshot(self) -> OrderRecord:
+        """Return an immutable picture of the order as it is now."""
+        if self._snapshot is None:
+            self._snapshot = self._picture()
+        return self._snapshot
+
+    def _picture(self) -> OrderRecord:
+        ledger = self.ledger
+        commissions = ledger.commissions()
+        if not commissions and self.broker_commission is not None:
+            # The broker's own running total; never added to the reports (TWS facts 9.6).
+            amount, currency = self.broker_commission
+            commissions = {currency: amount}
+        return OrderRecord(
+            order_id=self.order_id,
+            perm_id=self.perm_id,
+            client_id=self.client_id,
+            key=self.key,
+            contract=self.contract,
+            order=self.order,
+            broker_order=self.broker_order,
+            status=self._status,
+            broker_status=self.broker_word,
+            total_quantity=self.total,
+            filled_quantity=self.filled,
+            remaining_quantity=self.remaining,
+            broker_remaining=self.broker_remaining,
+            avg_fill_price=self.average_price,
+            fills=ledger.fills,
+            leg_fills=ledger.leg_fills,
+            unexplained_quantity=self.unexplained,
+            commissions=commissions,
+            pending=tuple(self.pending),
+            reject=self.reject,
+            messages=tuple(self._messages),
+            why_held=self.why_held,
+            parent_id=self.parent_id,
+            oca_group=self.oca_group,
+            oca_type=self.oca_type,
+            is_ours=self.is_ours,
+            submission_time=self.submission_time,
+            sent_time=self.sent_time,
+            acknowledged_time=self.acknowledged_time,
+            last_update_time=self.last_update_time,
+            finished_time=self.finished_time,
+            history=tuple(self._history),
+        )

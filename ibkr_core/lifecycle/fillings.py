@@ -1,0 +1,123 @@
+"""Executions and commissions: which order they belong to, and what they do to it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from ibkr_core.lifecycle.effects import Question, Turn
+from ibkr_core.lifecycle.entry import OrderEntry
+from ibkr_core.lifecycle.evidence import trigger_for_execution
+from ibkr_core.lifecycle.ledger import Booking, ExecutionId, fill_from
+from ibkr_core.lifecycle.steps import acknowledge, move, report_anomaly
+from ibkr_core.lifecycle.transitions import Trigger
+from ibkr_core.model import events
+from ibkr_core.model.facts import CommissionFact, ExecutionFact
+from ibkr_core.model.fill import Fill
+from ibkr_core.model.status import OrderStatus
+
+__all__ = ["MAX_ORPHANS", "Fillings"]
+
+MAX_ORPHANS = 10_000
+"""Commission reports kept for executions that have not come (those of other clients may never come),
+and ids remembered of executions that belong to no order."""
+
+
+class Fillings:
+    """Books executions into their orders' ledgers, and joins commissions to them."""
+
+    __slots__ = ("_by_execution", "_orphan_commissions", "_orphan_executions")
+
+    def __init__(self) -> None:
+        self._by_execution: dict[str, OrderEntry] = {}
+        self._orphan_commissions: OrderedDict[str, list[CommissionFact]] = OrderedDict()
+        self._orphan_executions: OrderedDict[str, None] = OrderedDict()
+
+    def take_execution(self, turn: Turn, entry: OrderEntry, fact: ExecutionFact) -> None:
+        """Book an execution into its order."""
+        execution_id = ExecutionId.parse(fact.exec_id)
+        if entry.contract is None and fact.contract is not None and not execution_id.is_five_segments:
+            entry.contract = fact.contract
+        self._by_execution[execution_id.base] = entry
+        for report in self._orphan_commissions.pop(execution_id.base, ()):
+            entry.ledger.report_commission(report)
+        booking, fill, previous = entry.ledger.book(fact)
+        acknowledge(turn, entry)
+        if booking is Booking.KNOWN:
+            return
+        entry.touched(turn.now)
+        if previous is not None:
+            _tell_correction(turn, entry, fill, previous)
+        else:
+            _tell_fill(turn, entry, fill)
+            _ask_for_missing(turn, entry, fact, fill)
+
+    def take_orphan(self, turn: Turn, fact: ExecutionFact) -> None:
+        """Take an execution that belongs to no order; tell of it once."""
+        if fact.exec_id in self._orphan_executions:
+            return
+        self._orphan_executions[fact.exec_id] = None
+        if len(self._orphan_executions) > MAX_ORPHANS:
+            self._orphan_executions.popitem(last=False)
+        fill = fill_from(fact, ExecutionId.parse(fact.exec_id))
+        turn.tell_all(events.UnattributedExecution, fill=fill)
+
+    def take_commission(self, turn: Turn, fact: CommissionFact) -> None:
+        """Join a commission report to its execution, which may still have to come (TWS facts 2.6)."""
+        base = ExecutionId.parse(fact.exec_id).base
+        entry = self._by_execution.get(base)
+        if entry is None:
+            self._orphan_commissions.setdefault(base, []).append(fact)
+            if len(self._orphan_commissions) > MAX_ORPHANS:
+                self._orphan_commissions.popitem(last=False)
+            return
+        fill = entry.ledger.report_commission(fact)
+        if fill is None:
+            return
+        entry.note(turn.now, f"commission {fill.commission} {fill.commission_currency}")
+        entry.touched(turn.now)
+        turn.tell(events.CommissionReported, entry, fill=fill)
+
+
+def _tell_fill(turn: Turn, entry: OrderEntry, fill: Fill) -> None:
+    leg = " (leg)" if fill.is_leg else ""
+    entry.note(turn.now, f"executed {fill.quantity} at {fill.price}{leg}")
+    entry.touched(turn.now)
+    turn.tell(events.ExecutionReceived, entry, fill=fill)
+    if fill.commission is not None:  # its report came first
+        turn.tell(events.CommissionReported, entry, fill=fill)
+    if fill.is_leg:
+        return
+    target = entry.target
+    if target is not None and entry.ledger.quantity > target:
+        what = f"executions of {entry.ledger.quantity} exceed the order's size of {target}"
+        report_anomaly(turn, entry, what)
+    trigger = trigger_for_execution(entry)
+    move(turn, entry, trigger, "executions complete it" if trigger is Trigger.EXEC_FULL else "executed", fill)
+    if not entry.status.is_finished:
+        turn.tell(events.OrderPartiallyFilled, entry, fill=fill)
+
+
+def _tell_correction(turn: Turn, entry: OrderEntry, fill: Fill, previous: Fill) -> None:
+    change = f"{previous.quantity} at {previous.price} to {fill.quantity} at {fill.price}"
+    entry.note(turn.now, f"execution corrected from {change}")
+    entry.touched(turn.now)
+    turn.tell(
+        events.ExecutionCorrected,
+        entry,
+        previous=previous,
+        fill=fill,
+        quantity_delta=fill.quantity - previous.quantity,
+        value_delta=fill.value - previous.value,
+    )
+    if not fill.is_leg and trigger_for_execution(entry) is Trigger.EXEC_FULL:
+        move(turn, entry, Trigger.EXEC_FULL, "executions complete it", fill)
+
+
+def _ask_for_missing(turn: Turn, entry: OrderEntry, fact: ExecutionFact, fill: Fill) -> None:
+    counted = fact.cum_quantity
+    if not fill.is_leg and counted is not None and counted > entry.ledger.quantity:
+        # From before we connected, or lost on the way (TWS facts 3).
+        reason = f"the broker counts {counted} executed, we saw {entry.ledger.quantity}"
+        turn.ask(entry, reason, Question.EXECUTIONS)
+    if entry.status is OrderStatus.UNKNOWN:
+        turn.ask(entry, "known only by an execution", Question.ORDERS)

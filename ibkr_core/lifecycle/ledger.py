@@ -1,0 +1,280 @@
+"""The executions of one order: the truth about its fills.
+
+Executions are keyed by their id *without* the revision, so repetition and order do not matter and a
+correction replaces what it corrects (TWS facts 3, 9.2). Invariants, which property tests hold:
+
+* the same set of reports gives the same fills, averages and commissions, in whatever order and however
+  often each one came;
+* the filled quantity never falls but by a correction.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping
+from decimal import Context, Decimal
+from types import MappingProxyType
+
+import attrs
+
+from ibkr_core.model.facts import CommissionFact, ExecutionFact
+from ibkr_core.model.fill import Fill, parse_execution_time
+from ibkr_core.model.order import Action
+
+__all__ = ["Booking", "ExecutionId", "Ledger", "fill_from"]
+
+_ZERO = Decimal(0)
+# Own context: the host's may be set to any precision, and its flags are not ours to touch.
+_EXACT = Context(prec=60)
+_AVERAGE = Context(prec=28)
+
+_FOUR_SEGMENTS = re.compile(r"([^.]+\.[^.]+\.[^.]+)\.(\d+)")
+_SEGMENTS_OF_A_LEG = 5
+
+
+@attrs.frozen
+class ExecutionId:
+    """An execId taken apart.
+
+    Attributes:
+        text: The whole id.
+        base: What identifies the execution across corrections.
+        revision: The digits after the final period of a four-segment id; higher replaces lower.
+        is_five_segments: The form that legs of combos have. Its last digits are *not* taken for a
+            revision, because two executions of one leg differ in nothing else (TWS facts 3).
+    """
+
+    text: str
+    base: str
+    revision: int
+    is_five_segments: bool
+
+    @classmethod
+    def parse(cls, text: str) -> ExecutionId:
+        """Take an id apart. Ids of any other shape stand for themselves, at revision 1."""
+        match = _FOUR_SEGMENTS.fullmatch(text)
+        if match is not None:
+            return cls(text, match.group(1), int(match.group(2)), is_five_segments=False)
+        five = text.count(".") == _SEGMENTS_OF_A_LEG - 1
+        return cls(text, text, 1, is_five_segments=five)
+
+
+def fill_from(fact: ExecutionFact, execution_id: ExecutionId) -> Fill:
+    """Make the fill that an execution report describes."""
+    contract = fact.contract
+    side = fact.side.upper()
+    return Fill(
+        exec_id=fact.exec_id,
+        revision=execution_id.revision,
+        quantity=fact.shares,
+        price=fact.price,
+        action=Action.BUY if side in ("BOT", "BUY") else Action.SELL if side in ("SLD", "SELL") else None,
+        time=parse_execution_time(fact.time) if fact.time else None,
+        time_text=fact.time,
+        exchange=fact.exchange,
+        account=fact.account,
+        liquidity=fact.liquidity,
+        cum_quantity=fact.cum_quantity,
+        symbol=contract.name if contract is not None else "",
+        con_id=contract.con_id if contract is not None else 0,
+        price_may_change=fact.pending_price_revision,
+    )
+
+
+@attrs.define
+class _Entry:
+    """One execution: its newest revision, and the largest quantity that any revision had."""
+
+    fill: Fill
+    is_bag: bool
+    is_five_segments: bool
+    peak: Decimal
+
+
+class Booking(enum.Enum):
+    """What booking an execution report did."""
+
+    NEW = "new"
+    CORRECTED = "corrected"
+    KNOWN = "known"
+
+
+class Ledger:
+    """All executions and commission reports of one order.
+
+    Totals are kept up to date as reports come, so that an order of thousands of fills costs no more
+    per fill than one of two.
+    """
+
+    __slots__ = (
+        "_commissions",
+        "_entries",
+        "_fills",
+        "_gone",
+        "_is_combo",
+        "_leg_fills",
+        "_quantity",
+        "_value",
+    )
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+        self._commissions: dict[str, dict[int, CommissionFact]] = {}
+        # None while the order itself was never shown: then the executions tell.
+        self._is_combo: bool | None = None
+        self._quantity = self._value = self._gone = _ZERO
+        self._fills: tuple[Fill, ...] | None = ()
+        self._leg_fills: tuple[Fill, ...] | None = ()
+
+    # ── reports in ──────────────────────────────────────────────────────────────────────────────
+
+    def set_contract(self, sec_type: str) -> None:
+        """Tell what the order trades: a combo counts only the executions of the combo itself."""
+        is_combo = sec_type == "BAG"
+        if sec_type and is_combo != self._is_combo:
+            self._is_combo = is_combo
+            self._recount()
+
+    def book(self, fact: ExecutionFact) -> tuple[Booking, Fill, Fill | None]:
+        """Book one execution report.
+
+        Returns:
+            What happened, the fill as it stands now, and the fill that it replaced if it was corrected.
+        """
+        execution_id = ExecutionId.parse(fact.exec_id)
+        base = execution_id.base
+        is_bag = fact.contract is not None and fact.contract.sec_type == "BAG"
+        fill = fill_from(fact, execution_id)
+        entry = self._entries.get(base)
+        if entry is None:
+            entry = _Entry(fill, is_bag, execution_id.is_five_segments, fill.quantity)
+            self._entries[base] = entry
+            if self._is_combo is None and (is_bag or execution_id.is_five_segments):
+                self._is_combo = True
+                self._recount()
+            else:
+                self._settle(base, entry)
+                self._count(entry, 1)
+            return Booking.NEW, entry.fill, None
+        self._count(entry, -1)
+        entry.peak = max(entry.peak, fill.quantity)
+        if execution_id.revision <= entry.fill.revision:
+            self._count(entry, 1)
+            return Booking.KNOWN, entry.fill, None
+        previous, entry.fill = entry.fill, fill
+        self._settle(base, entry)
+        self._count(entry, 1)
+        return Booking.CORRECTED, entry.fill, previous
+
+    def report_commission(self, fact: CommissionFact) -> Fill | None:
+        """Take a commission report for an execution of this order.
+
+        Returns:
+            The fill with its new commission, or None when the report changed nothing.
+        """
+        execution_id = ExecutionId.parse(fact.exec_id)
+        reports = self._commissions.setdefault(execution_id.base, {})
+        before = reports.get(execution_id.revision)
+        if before is not None and fact.realized_pnl is None:
+            fact = attrs.evolve(fact, realized_pnl=before.realized_pnl)
+        reports[execution_id.revision] = fact
+        entry = self._entries.get(execution_id.base)
+        if entry is None or before == fact:
+            return None
+        previous = entry.fill
+        self._settle(execution_id.base, entry)
+        return entry.fill if entry.fill != previous else None
+
+    # ── totals out ──────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def fills(self) -> tuple[Fill, ...]:
+        """Executions that count towards the order, in the order in which they became known."""
+        if self._fills is None:
+            self._fills = tuple(e.fill for e in self._entries.values() if self._counts(e))
+        return self._fills
+
+    @property
+    def leg_fills(self) -> tuple[Fill, ...]:
+        """Executions of a combo's legs."""
+        if self._leg_fills is None:
+            self._leg_fills = tuple(e.fill for e in self._entries.values() if not self._counts(e))
+        return self._leg_fills
+
+    @property
+    def quantity(self) -> Decimal:
+        """Sum of the executions that count towards the order."""
+        return self._quantity
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Quantity-weighted average price of those executions; None when there are none."""
+        return _AVERAGE.divide(self._value, self._quantity) if self._quantity else None
+
+    @property
+    def corrected_away(self) -> Decimal:
+        """How much quantity corrections took away, against the largest that each execution ever had.
+
+        A status that counted the execution before its correction is too high by this much.
+        """
+        return self._gone
+
+    def commissions(self) -> Mapping[str, Decimal]:
+        """Sum of the live commission reports by currency, legs of a combo included."""
+        totals: dict[str, Decimal] = {}
+        for entry in self._entries.values():
+            fill = entry.fill
+            if fill.commission is not None:
+                before = totals.get(fill.commission_currency, _ZERO)
+                totals[fill.commission_currency] = _EXACT.add(before, fill.commission)
+        return MappingProxyType(totals)
+
+    # ── inside ──────────────────────────────────────────────────────────────────────────────────
+
+    def _counts(self, entry: _Entry) -> bool:
+        return entry.is_bag or not self._is_combo
+
+    def _settle(self, base: str, entry: _Entry) -> None:
+        """Give an entry's fill its commission and its place (order or leg)."""
+        fill = entry.fill
+        report = self._live_commission(base, fill.revision)
+        is_leg = not self._counts(entry)
+        if report is not None:
+            entry.fill = attrs.evolve(
+                fill,
+                is_leg=is_leg,
+                commission=report.commission,
+                commission_currency=report.currency,
+                realized_pnl=report.realized_pnl,
+            )
+        elif fill.is_leg != is_leg:
+            entry.fill = attrs.evolve(fill, is_leg=is_leg)
+        self._fills = self._leg_fills = None
+
+    def _live_commission(self, base: str, revision: int) -> CommissionFact | None:
+        reports = self._commissions.get(base)
+        if not reports:
+            return None
+        # Whether a corrected execution gets a report of its own is not documented (TWS facts 3), so
+        # the newest report up to the live revision holds, and never the sum of two.
+        usable = [r for r in reports if r <= revision]
+        return reports[max(usable)] if usable else reports[min(reports)]
+
+    def _count(self, entry: _Entry, sign: int) -> None:
+        """Add an entry to the totals (sign 1) or take it out of them (sign -1)."""
+        if not self._counts(entry):
+            return
+        add = _EXACT.add if sign > 0 else _EXACT.subtract
+        fill = entry.fill
+        self._quantity = add(self._quantity, fill.quantity)
+        self._value = add(self._value, _EXACT.multiply(fill.quantity, fill.price))
+        self._gone = add(self._gone, _EXACT.subtract(entry.peak, fill.quantity))
+
+    def _recount(self) -> None:
+        """Start over: whether legs count has changed."""
+        self._quantity = self._value = self._gone = _ZERO
+        self._fills = self._leg_fills = None
+        for base, entry in self._entries.items():
+            self._settle(base, entry)
+            self._count(entry, 1)

@@ -1,0 +1,118 @@
+"""The steps that facts and commands are made of: each changes one order and tells what came of it."""
+
+from __future__ import annotations
+
+from ibkr_core.lifecycle.effects import Question, Turn
+from ibkr_core.lifecycle.entry import OrderEntry
+from ibkr_core.lifecycle.evidence import trigger_for_word
+from ibkr_core.lifecycle.terms import accepted_proposal
+from ibkr_core.lifecycle.transitions import Trigger
+from ibkr_core.model import events
+from ibkr_core.model.fill import Fill
+from ibkr_core.model.order import BrokerOrder
+from ibkr_core.model.record import OrderMessage, Request
+from ibkr_core.model.status import OrderStatus, broker_word
+
+__all__ = [
+    "acknowledge",
+    "ask_if_unexplained",
+    "hear",
+    "move",
+    "report_anomaly",
+    "settle_proposals",
+    "warn",
+    "warn_once",
+]
+
+
+def move(turn: Turn, entry: OrderEntry, trigger: Trigger, why: str, fill: Fill | None = None) -> None:
+    """Move the status through its one door, and tell what came of it."""
+    before = entry.status
+    cell = entry.move(trigger, turn.now, why)
+    after = entry.status
+    if cell.anomaly:
+        entry.touched(turn.now)
+        report_anomaly(turn, entry, f"{why}, but the order is {before.value}")
+        turn.ask(entry, why, Question.ORDERS)
+    if after is before:
+        return
+    entry.touched(turn.now)
+    turn.index.sort_in(entry)
+    turn.tell(events.OrderStatusChanged, entry, previous=before, current=after)
+    if after is OrderStatus.FILLED:
+        turn.tell(events.OrderFilled, entry, fill=fill)
+    elif after is OrderStatus.CANCELLED:
+        turn.tell(events.OrderCancelled, entry)
+    elif after is OrderStatus.REJECTED:
+        turn.tell(events.OrderRejected, entry)
+    elif after is OrderStatus.UNKNOWN:
+        turn.tell(events.OrderUncertain, entry, reason=why)
+
+
+def hear(turn: Turn, entry: OrderEntry, text: str) -> None:
+    """Take in a status word; an empty one is a bare sign of life."""
+    word = broker_word(text) if text else None
+    trigger = trigger_for_word(entry, word) if word is not None else None
+    if word is None and entry.status is OrderStatus.REJECTED and entry.acknowledged_time is None:
+        trigger = Trigger.VERDICT_LIVES
+    if text:
+        entry.broker_word = text
+    acknowledge(turn, entry)
+    entry.touched(turn.now)
+    if trigger is not None:
+        move(turn, entry, trigger, f"the broker says {text or 'it lives'}")
+
+
+def acknowledge(turn: Turn, entry: OrderEntry) -> None:
+    """Note the broker's first answer for an order."""
+    if entry.acknowledged_time is not None:
+        return
+    entry.acknowledged_time = turn.now
+    entry.pending.pop(Request.NEW, None)
+    entry.touched(turn.now)
+    if entry.submission_time is not None:
+        turn.tell(events.OrderAcknowledged, entry)
+
+
+def settle_proposals(turn: Turn, entry: OrderEntry, echo: BrokerOrder) -> None:
+    """See whether an echo shows one of our modifications in force."""
+    index = accepted_proposal(entry.order, entry.proposals, echo) if entry.proposals else None
+    if index is None:
+        return
+    previous, entry.order = entry.order, entry.proposals[index]
+    del entry.proposals[: index + 1]
+    if not entry.proposals:
+        entry.pending.pop(Request.MODIFY, None)
+    if echo.total_quantity:
+        entry.total = echo.total_quantity
+    entry.note(turn.now, "modification in force")
+    entry.touched(turn.now)
+    if previous is not None:
+        turn.tell(events.OrderModified, entry, previous=previous)
+
+
+def warn(turn: Turn, entry: OrderEntry, message: OrderMessage) -> None:
+    """Tell of a broker message that changes nothing."""
+    turn.tell(events.OrderWarning, entry, message=message)
+
+
+def warn_once(turn: Turn, entry: OrderEntry, text: str) -> None:
+    """Tell of a warning inside an echo, but not again with each repetition of the echo."""
+    if any(known.message == text for known in entry.snapshot().messages):
+        return
+    message = OrderMessage(at=turn.now, code=0, message=text)
+    entry.add_message(message)
+    entry.touched(turn.now)
+    warn(turn, entry, message)
+
+
+def report_anomaly(turn: Turn, entry: OrderEntry, what: str) -> None:
+    """Tell of something that cannot be."""
+    turn.tell_all(events.AnomalyDetected, what=what, record=entry.snapshot())
+
+
+def ask_if_unexplained(turn: Turn, entry: OrderEntry) -> None:
+    """Ask for executions where the broker counts more as filled than they show."""
+    if entry.unexplained > 0:
+        reason = f"the broker counts {entry.filled} filled, executions show {entry.ledger.quantity}"
+        turn.ask(entry, reason, Question.EXECUTIONS)

@@ -1,0 +1,39 @@
+"""Which terms is the broker working? Matches its echo with what we asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ibkr_core.model.order import BrokerOrder, Order
+
+__all__ = ["accepted_proposal"]
+
+_COMPARED = (
+    # ours, the echo's
+    ("quantity", "total_quantity"),
+    ("order_type", "order_type"),
+    ("limit_price", "limit_price"),
+    ("aux_price", "aux_price"),
+    ("trail_stop_price", "trail_stop_price"),
+    ("trailing_percent", "trailing_percent"),
+    ("tif", "tif"),
+)
+
+
+def accepted_proposal(current: Order | None, proposals: Sequence[Order], echo: BrokerOrder) -> int | None:
+    """Return the index of the newest proposal that ``echo`` shows to be in force, or None.
+
+    Only fields that the proposal changes are compared, because echoes drift elsewhere (TWS facts
+    2.10). A proposal that changes nothing visible is in force with the next echo.
+    """
+    for index in range(len(proposals) - 1, -1, -1):
+        proposal = proposals[index]
+        changed = [
+            (getattr(proposal, ours), getattr(echo, theirs))
+            for ours, theirs in _COMPARED
+            if getattr(proposal, ours) is not None
+            and (current is None or getattr(current, ours) != getattr(proposal, ours))
+        ]
+        if all(wanted == shown for wanted, shown in changed):
+            return index
+    return None
