@@ -1,1 +1,42 @@
-"""TODO."""
+"""A simulated IB Gateway that speaks the real wire: in memory, or as a server on 127.0.0.1.
+
+It is an independent second opinion on everything that the engine believes: it keeps its own books and shares
+no logic with :mod:`ibkr_core.lifecycle`.
+
+::
+
+    bytes --> protocol.Session --> desk.Desk --> venue.Venue --> exchange.Exchange --> market.Market
+    bytes <-- Session.write <-- core outlet <-- choreography.Director <-- happenings, account.Account
+"""
+
+from __future__ import annotations
+
+from ibkr_core.gateway.admin import Admin, Books, MarketHandle, OrderAccount
+from ibkr_core.gateway.choreography import Choreography
+from ibkr_core.gateway.clock import ManualClock
+from ibkr_core.gateway.core import Delivery, SimulatedGateway
+from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
+from ibkr_core.gateway.market import MarketSettings, Quote
+from ibkr_core.gateway.protocol import Session
+from ibkr_core.gateway.server import GatewayServer, SessionHandle
+from ibkr_core.gateway.venue import Settings
+
+__all__ = [
+    "Admin",
+    "Books",
+    "Catalogue",
+    "Choreography",
+    "Delivery",
+    "GatewayServer",
+    "Instrument",
+    "ManualClock",
+    "MarketHandle",
+    "MarketSettings",
+    "OrderAccount",
+    "Quote",
+    "Session",
+    "SessionHandle",
+    "Settings",
+    "SimulatedGateway",
+    "default_catalogue",
+]

@@ -1,0 +1,192 @@
+"""The whole gateway in memory: sessions over one venue, deterministic under a manual clock and a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import TypeVar
+
+import attrs
+
+from ibkr_core.gateway.admin import Admin
+from ibkr_core.gateway.clock import Clock, ManualClock
+from ibkr_core.gateway.desk import Desk
+from ibkr_core.gateway.instruments import Catalogue
+from ibkr_core.gateway.protocol import Session, Stage
+from ibkr_core.gateway.venue import Settings, Venue
+from ibkr_core.wire.ids import RAW_ID_SINCE
+from ibkr_core.wire.message import Message
+from ibkr_core.wire.protobuf import is_available
+
+__all__ = ["Delivery", "Outlet", "SimulatedGateway", "straight", "supported_versions"]
+
+_OLDEST, _NEWEST = 142, 226
+T = TypeVar("T")
+
+
+@attrs.frozen
+class Delivery:
+    """One message on its way to a client.
+
+    Attributes:
+        message: What is sent.
+        delay_s: How much later than it was meant.
+    """
+
+    message: Message
+    delay_s: float = 0.0
+
+
+Outlet = Callable[[int, Message], Iterable[Delivery]]
+"""The seam through which every message of a started session passes: client id and message in, what is really
+delivered out. Faults (drop, delay, repeat, alter) live here."""
+
+
+def straight(client_id: int, message: Message) -> Iterable[Delivery]:  # noqa: ARG001 - an outlet's form
+    """The outlet of a gateway without faults."""
+    return (Delivery(message),)
+
+
+def supported_versions() -> range:
+    """Server versions that this installation can speak: protobuf needs an ibapi that has it."""
+    return range(_OLDEST, (_NEWEST + 1) if is_available() else RAW_ID_SINCE)
+
+
+class SimulatedGateway(Admin):
+    """A simulated IB Gateway without sockets.
+
+    Not safe for several threads; :class:`~ibkr_core.gateway.server.GatewayServer` adds threads and TCP.
+
+    Args:
+        clock: The present, seconds since the epoch; by default a new :class:`ManualClock`.
+        seed: Decides every random thing; the same seed, clock and requests give the same bytes.
+        settings: What kind of venue.
+        catalogue: What can be traded; by default the built-in instruments.
+        versions: Server versions on offer.
+        silent_empty_executions: Whether an empty ``reqExecutions`` gets no end (TWS facts 2.9).
+        outlet: Through which every message passes.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        seed: int = 0,
+        settings: Settings | None = None,
+        catalogue: Catalogue | None = None,
+        versions: Collection[int] | None = None,
+        silent_empty_executions: bool = False,
+        outlet: Outlet = straight,
+    ) -> None:
+        self.clock: Clock = ManualClock() if clock is None else clock
+        self.seed = seed
+        self.outlet = outlet
+        self._versions = supported_versions() if versions is None else versions
+        self._sessions: dict[int, Session] = {}
+        self._venue = Venue(
+            Settings() if settings is None else settings,
+            clock=self.clock,
+            seed=seed,
+            deliver=self._deliver,
+            catalogue=catalogue,
+        )
+        self._desk = Desk(self._venue, silent_empty_executions=silent_empty_executions)
+
+    def connect(self, name: str = "memory") -> Session:
+        """Open a session, as if a client had connected.
+
+        Args:
+            name: For people: where the client comes from.
+        """
+        return Session(self, name)
+
+    def session(self, client_id: int) -> Session | None:
+        """The session of a client that has started; None when it is not connected."""
+        return self._sessions.get(client_id)
+
+    def sessions(self) -> tuple[Session, ...]:
+        """Every started session."""
+        return tuple(self._sessions.values())
+
+    def run(self, seconds: float) -> None:
+        """Let time pass under the manual clock, doing each thing at its own moment.
+
+        Args:
+            seconds: How long.
+
+        Raises:
+            TypeError: The clock is not a :class:`ManualClock`.
+        """
+        if not isinstance(self.clock, ManualClock):
+            raise TypeError("only a manual clock can be moved")
+        end = self.clock() + seconds
+        while (due := self.next_deadline()) is not None and due <= end:
+            self.clock.advance_to(due)
+            self.advance()
+        self.clock.advance_to(end)
+        self.advance()
+
+    # -- what sessions need ------------------------------------------------------------------------
+
+    @property
+    def versions(self) -> Collection[int]:
+        """Server versions on offer."""
+        return self._versions
+
+    def now(self) -> float:
+        """The present, seconds since the epoch."""
+        return self._venue.now()
+
+    def next_deadline(self) -> float | None:
+        """When something will happen by itself, seconds since the epoch; None when nothing will."""
+        return self._venue.next_deadline()
+
+    def advance(self, now: float | None = None) -> None:
+        """Do everything that is due.
+
+        Args:
+            now: Seconds since the epoch; by default what the clock says.
+        """
+        self._venue.advance(now)
+
+    def start(self, session: Session) -> bool:
+        """Take a client in and welcome it; False when its id is in use."""
+        if session.client_id in self._sessions:
+            return False
+        self._sessions[session.client_id] = session
+        session.stage = Stage.STARTED
+        self._desk.welcome(session)
+        return True
+
+    def request(self, session: Session, message: Message) -> None:
+        """Answer a request of a started client."""
+        self._desk.handle(session, message)
+
+    def dispatch(self, session: Session, message: Message) -> None:
+        """Let one message for a started client pass through the outlet."""
+        for delivery in self.outlet(session.client_id, message):
+            if delivery.delay_s > 0:
+                self._later(session, delivery)
+            else:
+                session.write(delivery.message)
+
+    def stop(self, session: Session) -> None:
+        """Forget a client. Its orders rest on; what happens to them is not told later (TWS facts 5)."""
+        if self._sessions.get(session.client_id) is session:
+            del self._sessions[session.client_id]
+            self._desk.farewell(session)
+
+    def _later(self, session: Session, delivery: Delivery) -> None:
+        self._venue.later(delivery.delay_s, lambda: session.write(delivery.message))
+
+    def _deliver(self, client_id: int, message: Message) -> None:
+        session = self._sessions.get(client_id)
+        if session is not None:
+            self.dispatch(session, message)
+
+    # -- admin -------------------------------------------------------------------------------------
+
+    def _access(self, action: Callable[[Venue], T]) -> T:
+        self.advance()
+        result = action(self._venue)
+        self.advance()
+        return result

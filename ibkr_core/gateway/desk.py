@@ -1,0 +1,262 @@
+"""Where requests are answered: one handler per kind of request (wire facts 6, TWS facts 2, 4 and 5).
+
+Nothing is met with silence: a request that is not simulated gets the error that a real gateway gives for a
+thing it will not do. The only requests without an answer are those that have none at a real gateway either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+from ibkr_core.gateway import answers
+from ibkr_core.gateway.clock import day_text, eastern, parse_time
+from ibkr_core.gateway.instruments import Instrument
+from ibkr_core.gateway.orders import Execution, GatewayOrder
+from ibkr_core.gateway.summary import summary_lines
+from ibkr_core.gateway.venue import Venue
+from ibkr_core.wire.message import Message
+
+__all__ = ["Client", "Desk"]
+
+_NOBODY = -1
+_SIDES = {"BUY": "BUY", "BOT": "BUY", "SELL": "SELL", "SLD": "SELL"}
+# At a real gateway, too, nothing comes back for these.
+_UNANSWERED = frozenset({
+    "setServerLogLevel", "reqMarketDataType", "cancelMktData", "cancelMktDepth", "cancelNewsBulletins",
+    "cancelScannerSubscription", "cancelHistoricalData", "cancelRealTimeBars", "cancelFundamentalData",
+    "cancelCalculateImpliedVolatility", "cancelCalculateOptionPrice", "cancelPositionsMulti",
+    "cancelAccountUpdatesMulti", "cancelHistogramData", "cancelHeadTimeStamp", "cancelPnL",
+    "cancelPnLSingle", "cancelTickByTickData", "cancelWshMetaData", "cancelWshEventData",
+    "cancelContractData", "cancelHistoricalTicks", "unsubscribeFromGroupEvents",
+})  # fmt: skip
+_NO_MARKET_DATA = {
+    "reqMktData": (354, "Requested market data is not subscribed."),
+    "reqTickByTickData": (354, "Requested market data is not subscribed."),
+    "reqRealTimeBars": (420, "Invalid Real-time Query: no market data permissions"),
+    "reqMktDepth": (354, "Requested market data is not subscribed."),
+    "reqHistoricalData": (162, "Historical Market Data Service error message: no data permissions"),
+}
+
+
+class Client(Protocol):
+    """What the desk needs of a session."""
+
+    @property
+    def client_id(self) -> int:
+        """The id with which the client started."""
+
+    def send(self, message: Message) -> None:
+        """Send one answer."""
+
+
+class Desk:
+    """Answers requests out of one venue.
+
+    Args:
+        venue: Orders, markets and accounts.
+        silent_empty_executions: Whether ``reqExecutions`` without a match gets nothing at all, not even
+            its end, as some gateways do (TWS facts 2.9).
+    """
+
+    def __init__(self, venue: Venue, *, silent_empty_executions: bool = False) -> None:
+        self._venue = venue
+        self._silent_empty_executions = silent_empty_executions
+        self._position_watchers: list[Client] = []
+        venue.on_position.append(self._push_position)
+        self._handlers: Mapping[str, Callable[[Client, Mapping[str, Any]], None]] = {
+            "placeOrder": self._place,
+            "cancelOrder": self._cancel,
+            "reqGlobalCancel": self._cancel_all,
+            "reqIds": self._ids,
+            "reqManagedAccts": self._managed_accounts,
+            "reqCurrentTime": self._current_time,
+            "reqCurrentTimeInMillis": self._current_time_in_millis,
+            "reqOpenOrders": self._open_orders,
+            "reqAllOpenOrders": self._all_open_orders,
+            "reqAutoOpenOrders": self._auto_open_orders,
+            "reqExecutions": self._executions,
+            "reqCompletedOrders": self._completed_orders,
+            "reqPositions": self._positions,
+            "cancelPositions": self._cancel_positions,
+            "reqAccountSummary": self._account_summary,
+            "cancelAccountSummary": self._nothing,
+            "reqContractDetails": self._contract_details,
+        }
+
+    def handle(self, client: Client, request: Message) -> None:
+        """Answer one request.
+
+        Args:
+            client: Who asked, started.
+            request: What was asked.
+        """
+        handler = self._handlers.get(request.kind)
+        if handler is not None:
+            handler(client, request.fields)
+        elif request.kind not in _UNANSWERED:
+            subject = request.fields.get("reqId", _NOBODY)
+            code, text = _NO_MARKET_DATA.get(
+                request.kind,
+                (321, f"Error validating request.-'bN' : cause - {request.kind} is not simulated"),
+            )
+            client.send(answers.error(subject, code, text, self._venue.now()))
+
+    def welcome(self, client: Client) -> None:
+        """Open a session that has just started.
+
+        Orders that rest from an earlier session come before managed accounts and the next id, as if they
+        were live callbacks (TWS facts 5); then the farms report that they are well.
+        """
+        resting = self._live_orders_of(client.client_id)
+        if resting:
+            self._show(client, resting)
+        self._managed_accounts(client, {})
+        self._ids(client, {})
+        for code, text in (
+            (2104, "Market data farm connection is OK:usfarm"),
+            (2106, "HMDS data farm connection is OK:ushmds"),
+            (2158, "Sec-def data farm connection is OK:secdefnj"),
+        ):
+            client.send(answers.error(_NOBODY, code, text, self._venue.now()))
+
+    def farewell(self, client: Client) -> None:
+        """Forget a client that has gone; its orders rest on."""
+        self._position_watchers = [one for one in self._position_watchers if one is not client]
+
+    # -- orders ------------------------------------------------------------------------------------
+
+    def _place(self, client: Client, fields: Mapping[str, Any]) -> None:
+        self._venue.place(
+            client.client_id, fields.get("orderId", 0), fields.get("contract", {}), fields.get("order", {})
+        )
+
+    def _cancel(self, client: Client, fields: Mapping[str, Any]) -> None:
+        self._venue.cancel(client.client_id, fields.get("orderId", 0))
+
+    def _cancel_all(self, client: Client, _: Mapping[str, Any]) -> None:
+        self._venue.cancel_all(client.client_id)
+
+    def _live_orders_of(self, client_id: int) -> list[GatewayOrder]:
+        return [order for order in self._venue.exchange.live_orders() if order.client_id == client_id]
+
+    def _show(self, client: Client, orders: Iterable[GatewayOrder]) -> None:
+        for order in orders:
+            client.send(answers.open_order(order))
+            client.send(answers.order_status(order))
+        client.send(Message("openOrderEnd"))
+
+    def _open_orders(self, client: Client, _: Mapping[str, Any]) -> None:
+        self._show(client, self._live_orders_of(client.client_id))
+
+    def _all_open_orders(self, client: Client, _: Mapping[str, Any]) -> None:
+        self._show(client, self._venue.exchange.live_orders())
+
+    def _auto_open_orders(self, client: Client, _: Mapping[str, Any]) -> None:
+        if client.client_id != 0:  # for client 0 nothing comes back (TWS facts 4)
+            text = "Only the default client (i.e 0) can auto bind orders."
+            client.send(answers.error(_NOBODY, 327, text, self._venue.now()))
+
+    def _completed_orders(self, client: Client, _: Mapping[str, Any]) -> None:
+        for order in self._venue.completed():
+            client.send(answers.completed_order(order))
+        client.send(Message("completedOrdersEnd"))
+
+    def _executions(self, client: Client, fields: Mapping[str, Any]) -> None:
+        """All executions, then all known commissions, then the end (TWS facts 2.9)."""
+        request_id = fields.get("reqId", _NOBODY)
+        wanted = fields.get("executionFilter") or {}
+        today = day_text(self._venue.now())
+        found = [
+            one for one in self._venue.executions() if day_text(one.time) == today and _passes(one, wanted)
+        ]
+        for execution in found:
+            client.send(answers.exec_details(execution, request_id))
+        for execution in found:
+            if execution.root in self._venue.order_of(execution).reported:
+                client.send(answers.commission_report(execution))
+        if found or not self._silent_empty_executions:
+            client.send(Message("execDetailsEnd", {"reqId": request_id}))
+
+    # -- account -----------------------------------------------------------------------------------
+
+    def _ids(self, client: Client, _: Mapping[str, Any]) -> None:
+        client.send(Message("nextValidId", {"orderId": self._venue.next_order_id(client.client_id)}))
+
+    def _managed_accounts(self, client: Client, _: Mapping[str, Any]) -> None:
+        client.send(Message("managedAccounts", {"accountsList": ",".join(self._venue.accounts)}))
+
+    def _current_time(self, client: Client, _: Mapping[str, Any]) -> None:
+        client.send(Message("currentTime", {"currentTime": int(self._venue.now())}))
+
+    def _current_time_in_millis(self, client: Client, _: Mapping[str, Any]) -> None:
+        millis = int(self._venue.now() * 1000)
+        client.send(Message("currentTimeInMillis", {"currentTimeInMillis": millis}))
+
+    def _positions(self, client: Client, _: Mapping[str, Any]) -> None:
+        for account in self._venue.accounts.values():
+            for held in account.positions:
+                if held.quantity:
+                    client.send(answers.position(account.code, held))
+        client.send(Message("positionEnd"))
+        if client not in self._position_watchers:
+            self._position_watchers.append(client)
+
+    def _cancel_positions(self, client: Client, _: Mapping[str, Any]) -> None:
+        self.farewell(client)
+
+    def _push_position(self, account: str, instrument: Instrument) -> None:
+        """Tell those who asked for positions that one has changed."""
+        held = self._venue.accounts[account].position(instrument)
+        for client in self._position_watchers:
+            client.send(answers.position(account, held))
+
+    def _account_summary(self, client: Client, fields: Mapping[str, Any]) -> None:
+        request_id = fields.get("reqId", _NOBODY)
+        tags = [tag.strip() for tag in str(fields.get("tags", "")).split(",")]
+        for account in self._venue.accounts.values():
+            balances = self._venue.balances(account.code)
+            for line in summary_lines(tags, account, balances, self._venue.rate_of):
+                answer = {
+                    "reqId": request_id,
+                    "account": account.code,
+                    "tag": line.tag,
+                    "value": line.value,
+                }
+                if line.currency:
+                    answer["currency"] = line.currency
+                client.send(Message("accountSummary", answer))
+        client.send(Message("accountSummaryEnd", {"reqId": request_id}))
+
+    def _nothing(self, client: Client, fields: Mapping[str, Any]) -> None:
+        """A summary is sent once, so there is nothing to end."""
+
+    # -- contracts ---------------------------------------------------------------------------------
+
+    def _contract_details(self, client: Client, fields: Mapping[str, Any]) -> None:
+        request_id = fields.get("reqId", _NOBODY)
+        found = self._venue.catalogue.matches(fields.get("contract") or {})
+        if not found:
+            text = "No security definition has been found for the request"
+            client.send(answers.error(request_id, 200, text, self._venue.now()))
+            return
+        for instrument in found:
+            client.send(answers.contract_data(request_id, instrument))
+        client.send(Message("contractDetailsEnd", {"reqId": request_id}))
+
+
+def _passes(execution: Execution, wanted: Mapping[str, Any]) -> bool:
+    """Whether an execution fits a filter; an empty field and client 0 let everything pass (wire facts 6)."""
+    side = str(wanted.get("side") or "").upper()
+    checks = (
+        (wanted.get("clientId"), execution.client_id),
+        (wanted.get("acctCode"), execution.account),
+        (wanted.get("symbol"), execution.instrument.symbol),
+        (wanted.get("secType"), execution.instrument.sec_type),
+        (wanted.get("exchange"), execution.exchange),
+        (_SIDES.get(side, side), execution.action),
+    )
+    if any(asked and asked != own for asked, own in checks):
+        return False
+    since = parse_time(str(wanted.get("time") or ""))
+    return since is None or f"{eastern(execution.time):%Y%m%d %H:%M:%S}" >= since

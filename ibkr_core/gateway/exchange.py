@@ -1,0 +1,354 @@
+"""The matching engine: holds orders, triggers stops, fills against the market, keeps groups honest.
+
+It decides and records; it says nothing to anybody. Each thing that happens is handed at once to ``emit``,
+while the order shows exactly the state that the happening describes, so that a message built there is true.
+
+What it simulates (TWS facts 6, wire facts 9):
+
+* market, limit, stop, stop-limit and trailing orders (amount, percent); ``DAY``, ``GTC``, ``IOC``, ``FOK``;
+* children wait until their parent is completely filled, die with it, and form an OCA group of type 3 named
+  by the parent's permId;
+* OCA types: 1 cancels the others at the first fill; 2 and 3 reduce them in proportion and cancel them when
+  one is complete. Type 3 has no block: its effect comes only when the caller calls
+  :meth:`Exchange.settle_oca`, so that both may fill. A member that dies without a fill leaves the others.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable
+from decimal import ROUND_HALF_UP, Decimal
+
+import attrs
+
+from ibkr_core.gateway.instruments import Instrument
+from ibkr_core.gateway.market import Market
+from ibkr_core.gateway.orders import Execution, GatewayOrder, OrderSpec, Phase
+
+__all__ = ["Exchange", "Happened", "Happening"]
+
+_ZERO = Decimal(0)
+_HUNDRED = Decimal(100)
+_NO_BLOCK = 3
+_CANCEL_ALL = 1
+
+
+class Happened(enum.Enum):
+    """What can happen to an order."""
+
+    ACCEPTED = "the gateway took it and it got its first status"
+    WORKING = "it reached its destination, or a stop was elected"
+    REPLACED = "a modification was accepted"
+    REDUCED = "its OCA group made it smaller"
+    FREED = "its parent filled, so it no longer waits"
+    EXECUTED = "it was filled, wholly or in part"
+    CANCELLING = "a cancel is on its way"
+    CANCELLED = "it is cancelled"
+    KILLED = "it could not be filled at once, as its time in force demands"
+    REJECTED = "it is rejected"
+
+
+@attrs.frozen
+class Happening:
+    """One thing that happened.
+
+    Attributes:
+        what: The kind.
+        order: The order, in the state that the happening left it.
+        execution: The fill, for ``EXECUTED``.
+        reason: Text for ``CANCELLED`` and ``REJECTED``.
+        quiet: A cancellation that no error 202 follows (TWS facts 6: an unfilled IOC).
+    """
+
+    what: Happened
+    order: GatewayOrder
+    execution: Execution | None = None
+    reason: str = ""
+    quiet: bool = False
+
+
+class Exchange:
+    """Every order of the venue, and the rules that move them.
+
+    Args:
+        market_of: The market of an instrument.
+        emit: Told of each happening, at once.
+        execute: Makes the execution of a fill and books it: order, quantity, price.
+        now: The present, seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        market_of: Callable[[Instrument], Market],
+        emit: Callable[[Happening], None],
+        execute: Callable[[GatewayOrder, Decimal, Decimal], Execution],
+        now: Callable[[], float],
+    ) -> None:
+        self._market_of = market_of
+        self._emit = emit
+        self._make_execution = execute
+        self._now = now
+        self._orders: dict[int, GatewayOrder] = {}
+        self._by_client: dict[tuple[int, int], GatewayOrder] = {}
+        self._live: dict[int, list[GatewayOrder]] = {}
+        self._groups: dict[tuple[str, str], list[GatewayOrder]] = {}
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    def find(self, client_id: int, order_id: int) -> GatewayOrder | None:
+        """The order that a client knows by an id, whatever its state; None when there is none."""
+        return self._by_client.get((client_id, order_id))
+
+    def orders(self) -> Iterable[GatewayOrder]:
+        """Every order ever accepted, in order of arrival."""
+        return self._orders.values()
+
+    def live_orders(self) -> list[GatewayOrder]:
+        """Every order that is neither held nor done, in order of arrival."""
+        return [order for order in self._orders.values() if order.phase is Phase.LIVE]
+
+    def is_busy(self, instrument: Instrument) -> bool:
+        """Whether some order on an instrument may still trade."""
+        return bool(self._live.get(instrument.con_id))
+
+    # -- taking orders -----------------------------------------------------------------------------
+
+    def admit(self, order: GatewayOrder) -> None:
+        """Take a new order, held. Its parent, if any, is in ``order.parent``."""
+        self._orders[order.perm_id] = order
+        self._by_client[order.client_id, order.order_id] = order
+        if order.parent is not None:
+            order.parent.children.append(order)
+            # Children become an OCA group although the client named none (TWS facts 4).
+            order.oca_group = order.oca_group or str(order.parent.perm_id)
+
+    def accept(self, order: GatewayOrder, status: str) -> None:
+        """Make a held order live, with its first status word."""
+        order.phase = Phase.LIVE
+        order.status = status if not (order.is_stop or order.waits_for_parent) else "PreSubmitted"
+        self._live.setdefault(order.instrument.con_id, []).append(order)
+        if order.oca_group:
+            self._groups.setdefault((order.account, order.oca_group), []).append(order)
+        if order.is_stop:
+            self._place_stop(order)
+        self._emit(Happening(Happened.ACCEPTED, order))
+
+    def start(self, order: GatewayOrder, *, announce: bool) -> None:
+        """Let an accepted order reach its destination and trade if it can.
+
+        Args:
+            order: A live order; one that died meanwhile is left alone.
+            announce: Whether its status goes to ``Submitted`` by itself. When not, it keeps its first status
+                until it trades: TWS skips steps (TWS facts 2.2).
+        """
+        if order.phase is not Phase.LIVE or order.waits_for_parent or order.working:
+            return
+        order.working = True
+        if announce and not order.is_stop and order.status == "PreSubmitted" and not order.cancelling:
+            order.status = "Submitted"
+            self._emit(Happening(Happened.WORKING, order))
+        self._try(order)
+
+    def replace(self, order: GatewayOrder, spec: OrderSpec) -> None:
+        """Apply a checked modification, and match again. On a held order it says nothing."""
+        was_stop = order.is_stop
+        order.spec = spec
+        order.total = spec.quantity
+        if order.phase is not Phase.LIVE:
+            return
+        if order.is_stop:
+            if not order.elected:
+                self._place_stop(order)
+        else:
+            order.stop = None
+            order.elected = False
+            if was_stop and order.status == "PreSubmitted" and not order.waits_for_parent:
+                order.status = "Submitted"
+        self._emit(Happening(Happened.REPLACED, order))
+        if order.working:
+            self._try(order)
+
+    def begin_cancel(self, order: GatewayOrder, *, announce: bool) -> None:
+        """Note that a cancel is on its way; executions may still come.
+
+        Args:
+            order: A live order.
+            announce: Whether the client sees ``PendingCancel``.
+        """
+        order.cancelling = True
+        if announce:
+            order.status = "PendingCancel"
+            self._emit(Happening(Happened.CANCELLING, order))
+
+    def cancel(self, order: GatewayOrder, reason: str = "", *, status: str = "Cancelled") -> None:
+        """Cancel an order that is not done, and everything that waits for it.
+
+        Args:
+            order: The order; one that is done already is left alone.
+            reason: The broker's reason, empty when a trader asked for it.
+            status: ``Cancelled``, or ``ApiCancelled`` for an order that was never transmitted.
+        """
+        if order.phase is Phase.DONE:
+            return
+        self._end(order, status, f"Cancelled by System:{reason}\n" if reason else "Cancelled by Trader")
+        self._emit(Happening(Happened.CANCELLED, order, reason=reason))
+        self._orphan(order)
+
+    def reject(self, order: GatewayOrder, reason: str) -> None:
+        """Kill an order for a reason of the broker's, and everything that waits for it."""
+        if order.phase is Phase.DONE:
+            return
+        self._end(order, "Inactive", "Cancelled by System:\n")
+        self._emit(Happening(Happened.REJECTED, order, reason=reason))
+        self._orphan(order)
+
+    def _orphan(self, parent: GatewayOrder) -> None:
+        for child in parent.children:
+            self.cancel(child)
+
+    # -- matching ----------------------------------------------------------------------------------
+
+    def match(self, instrument: Instrument) -> None:
+        """Try every working order of an instrument against its market, oldest first."""
+        for order in list(self._live.get(instrument.con_id, ())):
+            if order.working:
+                self._try(order)
+
+    def fill(self, order: GatewayOrder, quantity: Decimal, price: Decimal) -> Execution:
+        """Fill an order at a price, market or not. The only door through which fills come.
+
+        Args:
+            order: A live order.
+            quantity: Units, more than zero and at most what remains.
+            price: Price per unit.
+        """
+        execution = self._make_execution(order, quantity, price)
+        order.executions.append(execution)
+        complete = order.remaining == 0
+        if complete:
+            self._end(order, "Filled", f"Filled Size: {order.filled.normalize():f}")
+        elif order.is_stop and not order.elected:
+            order.elected = True
+        self._emit(Happening(Happened.EXECUTED, order, execution=execution))
+        if order.oca_group and order.oca_type != _NO_BLOCK:
+            self.settle_oca(order, execution)
+        if complete:
+            self._free_children(order)
+        return execution
+
+    def correct(self, order: GatewayOrder, corrected: Execution) -> None:
+        """Replace an execution of an order by its corrected form; they share their root."""
+        order.executions = [corrected if one.root == corrected.root else one for one in order.executions]
+
+    def settle_oca(self, order: GatewayOrder, execution: Execution) -> None:
+        """Make the other members of an OCA group feel a fill.
+
+        Args:
+            order: The member that was filled.
+            execution: The fill.
+        """
+        complete = order.status == "Filled"
+        for other in list(self._groups.get((order.account, order.oca_group), ())):
+            if other is order or other.phase is not Phase.LIVE:
+                continue
+            if complete or order.oca_type == _CANCEL_ALL:
+                self.cancel(other)
+                continue
+            share = other.spec.quantity * execution.quantity / order.spec.quantity
+            cut = min(share.quantize(Decimal(1), ROUND_HALF_UP), other.remaining)
+            if cut <= 0:
+                continue
+            if cut == other.remaining:
+                self.cancel(other)
+                continue
+            other.total -= cut
+            self._emit(Happening(Happened.REDUCED, other))
+
+    def _try(self, order: GatewayOrder) -> None:
+        if order.phase is not Phase.LIVE or order.waits_for_parent:
+            return
+        market = self._market_of(order.instrument)
+        if order.is_stop and not order.elected and not self._elect(order, market):
+            return
+        enough = market.available(order.spec.action, order.limit) >= order.remaining
+        trade = None
+        if enough or order.spec.tif != "FOK":
+            trade = market.take(order.spec.action, order.remaining, order.limit)
+        if trade is not None:
+            self.fill(order, trade.quantity, trade.price)
+        self._end_immediate(order)
+
+    def _end_immediate(self, order: GatewayOrder) -> None:
+        """An IOC or FOK order lives for one attempt (TWS facts 6)."""
+        if order.phase is not Phase.LIVE:
+            return
+        if order.spec.tif == "IOC":
+            order.status = "PendingCancel"
+            self._emit(Happening(Happened.CANCELLING, order))
+            self._end(order, "Cancelled", "Cancelled by System:\n")
+            self._emit(Happening(Happened.CANCELLED, order, quiet=True))
+            self._orphan(order)
+        elif order.spec.tif == "FOK":
+            self._end(order, "Inactive", "Cancelled by System:\n")
+            self._emit(Happening(Happened.KILLED, order))
+            self._orphan(order)
+
+    # -- stops -------------------------------------------------------------------------------------
+
+    def _place_stop(self, order: GatewayOrder) -> None:
+        spec = order.spec
+        if spec.order_type != "TRAIL":
+            order.stop = spec.aux
+            return
+        if spec.trail_stop is not None:
+            order.stop = spec.trail_stop
+        else:
+            order.stop = self._trailed(order, self._market_of(order.instrument).quote.last)
+
+    def _trailed(self, order: GatewayOrder, last: Decimal) -> Decimal:
+        """Where a trailing stop belongs when the last price is ``last``."""
+        percent = order.spec.trailing_percent
+        distance = last * percent / _HUNDRED if percent is not None else order.spec.aux or _ZERO
+        return order.instrument.to_tick(last + order.spec.sign * distance)
+
+    def _elect(self, order: GatewayOrder, market: Market) -> bool:
+        """Move a trailing stop, then see whether the last price hits the stop."""
+        last = market.quote.last
+        if order.stop is None:
+            return False
+        buying = order.spec.action == "BUY"
+        if order.spec.order_type == "TRAIL":
+            wanted = self._trailed(order, last)
+            order.stop = min(order.stop, wanted) if buying else max(order.stop, wanted)
+        if (last < order.stop) if buying else (last > order.stop):
+            return False
+        order.elected = True
+        if order.status == "PreSubmitted" and not order.cancelling:
+            order.status = "Submitted"
+        self._emit(Happening(Happened.WORKING, order))
+        return True
+
+    # -- endings -----------------------------------------------------------------------------------
+
+    def _end(self, order: GatewayOrder, status: str, text: str) -> None:
+        order.phase = Phase.DONE
+        order.status = status
+        order.ended_at = self._now()
+        order.end_text = text
+        for members in (
+            self._live.get(order.instrument.con_id, []),
+            self._groups.get((order.account, order.oca_group), []),
+        ):
+            if order in members:
+                members.remove(order)
+
+    def _free_children(self, parent: GatewayOrder) -> None:
+        for child in parent.children:
+            if child.phase is not Phase.LIVE:
+                continue
+            if not child.is_stop:
+                child.status = "Submitted"
+            elif child.spec.order_type == "TRAIL" and child.spec.trail_stop is None:
+                self._place_stop(child)
+            self._emit(Happening(Happened.FREED, child))

@@ -1,0 +1,366 @@
+"""An order as the gateway sees it: what the client asked for, and what became of it.
+
+These values are the gateway's own. They share nothing with the engine's order records, so that the two can be
+compared as independent witnesses.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from ibkr_core.gateway.instruments import Instrument
+from ibkr_core.gateway.refusals import RefusalError
+
+__all__ = ["Execution", "GatewayOrder", "OrderSpec", "Phase"]
+
+SIMULATED_TYPES = frozenset({"MKT", "LMT", "STP", "STP LMT", "TRAIL"})
+STOP_TYPES = frozenset({"STP", "STP LMT", "TRAIL"})
+# Types that the broker knows and this gateway does not simulate yet: refused with 387, not with 321.
+KNOWN_TYPES = SIMULATED_TYPES | {
+    "BOX TOP", "LIT", "LOC", "LOO", "LWH", "MIDPRICE", "MIT", "MOC", "MOO", "MTL", "PASSV REL", "PEG BENCH",
+    "PEG BEST", "PEG MID", "PEG MKT", "PEG PRIM", "PEG STK", "REL", "REL + LMT", "REL + MKT", "SNAP MID",
+    "SNAP MKT", "SNAP PRIM", "TRAIL LIMIT", "TRAIL LIT", "TRAIL MIT", "VOL",
+}  # fmt: skip
+SIMULATED_TIFS = frozenset({"DAY", "GTC", "IOC", "FOK"})
+KNOWN_TIFS = SIMULATED_TIFS | {"GTD", "OPG", "DTC", "AUC", "GTX", "OND", "MINUTES"}
+_OCA_TYPES = frozenset({0, 1, 2, 3})
+_HUNDRED = Decimal(100)
+_ZERO = Decimal(0)
+
+
+def _price(fields: Mapping[str, Any], name: str) -> Decimal | None:
+    value = fields.get(name)
+    return None if value is None else Decimal(str(value))
+
+
+@attrs.frozen(kw_only=True)
+class OrderSpec:
+    """What a client asked for, checked for sense but not yet against an instrument.
+
+    Attributes:
+        action: ``BUY`` or ``SELL``.
+        quantity: Units, more than zero.
+        order_type: One of ``MKT LMT STP STP LMT TRAIL``.
+        limit: Limit price, for ``LMT`` and ``STP LMT``.
+        aux: Stop price, or the trailing amount of a ``TRAIL``.
+        trailing_percent: Trailing distance in percent, if the order trails so.
+        trail_stop: First stop price of a ``TRAIL``; by default it is derived from the market.
+        tif: ``DAY``, ``GTC``, ``IOC`` or ``FOK``.
+        tif_was_empty: The client sent none, so the preset made it ``DAY`` (TWS facts 6).
+        oca_group: Group name, or empty.
+        oca_type: 1, 2 or 3; 0 when not given.
+        parent_id: Order id of the parent, or 0.
+        account: Account code, or empty.
+        order_ref: The client's own key, echoed back.
+        transmit: False holds the order in the gateway.
+        what_if: Only margin and commission are wanted.
+        fields: All fields as the client sent them, for the echo.
+    """
+
+    action: str
+    quantity: Decimal
+    order_type: str
+    limit: Decimal | None
+    aux: Decimal | None
+    trailing_percent: Decimal | None
+    trail_stop: Decimal | None
+    tif: str
+    tif_was_empty: bool
+    oca_group: str
+    oca_type: int
+    parent_id: int
+    account: str
+    order_ref: str
+    transmit: bool
+    what_if: bool
+    fields: Mapping[str, Any]
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, Any]) -> OrderSpec:
+        """Read an order's fields as they came off the wire.
+
+        Args:
+            fields: Official names; absent means unset, and an absent flag is false (wire facts 6).
+
+        Raises:
+            RefusalError: With the code of TWS facts 7: 321 (no such side, type, or a price is missing), 387
+                (a type that is not simulated), 434 (size zero), 10052 (no such time in force), 10268, 10269
+                and 10270 (attributes that the broker no longer takes).
+        """
+        spec = cls(
+            action=str(fields.get("action", "")).upper(),
+            quantity=Decimal(fields.get("totalQuantity", _ZERO)),
+            order_type=str(fields.get("orderType", "")).upper(),
+            limit=_price(fields, "lmtPrice"),
+            aux=_price(fields, "auxPrice"),
+            trailing_percent=_price(fields, "trailingPercent"),
+            trail_stop=_price(fields, "trailStopPrice"),
+            tif=str(fields.get("tif", "")).upper() or "DAY",
+            tif_was_empty=not fields.get("tif"),
+            oca_group=str(fields.get("ocaGroup", "")),
+            oca_type=int(fields.get("ocaType", 0)),
+            parent_id=int(fields.get("parentId", 0)),
+            account=str(fields.get("account", "")),
+            order_ref=str(fields.get("orderRef", "")),
+            transmit=bool(fields.get("transmit", False)),
+            what_if=bool(fields.get("whatIf", False)),
+            fields=fields,
+        )
+        _refuse_attributes(fields)
+        spec._refuse_nonsense()
+        return spec._without_idle_prices()
+
+    def _refuse_nonsense(self) -> None:
+        if self.action not in {"BUY", "SELL"}:
+            raise RefusalError.invalid("Invalid side was entered")
+        if self.order_type not in KNOWN_TYPES:
+            raise RefusalError.invalid("Invalid order type was entered")
+        if self.order_type not in SIMULATED_TYPES:
+            raise RefusalError(387, "Unsupported order type for this exchange and security type.")
+        if self.tif not in KNOWN_TIFS:
+            raise RefusalError(10052, f"Invalid time in force:{self.tif}")
+        if self.tif not in SIMULATED_TIFS:
+            raise RefusalError.invalid(f"Time in force {self.tif} is not simulated")
+        if not self.quantity.is_finite() or self.quantity <= 0:
+            raise RefusalError(434, "The order size cannot be zero.")
+        if self.oca_type not in _OCA_TYPES:
+            raise RefusalError.invalid("Invalid OCA type was entered")
+        self._refuse_missing_prices()
+
+    def _refuse_missing_prices(self) -> None:
+        for price in (self.limit, self.aux, self.trailing_percent, self.trail_stop):
+            if price is not None and not price.is_finite():
+                raise RefusalError.invalid("Invalid price was entered")
+        if self.order_type in {"LMT", "STP LMT"} and self.limit is None:
+            raise RefusalError.invalid("Please enter a limit price")
+        if self.order_type in {"STP", "STP LMT"} and not self.aux:
+            raise RefusalError.invalid("Please enter a stop price")
+        if self.order_type == "TRAIL":
+            percent = self.trailing_percent or _ZERO
+            if not (self.aux or percent):
+                raise RefusalError.invalid("Please enter a trailing amount or percentage")
+            if (self.aux or _ZERO) < 0 or not _ZERO <= percent < _HUNDRED:
+                raise RefusalError.invalid("Invalid trailing amount or percentage")
+
+    def _without_idle_prices(self) -> OrderSpec:
+        """Drop prices that the type does not use: clients send 0 or leftovers there."""
+        uses_limit = self.order_type in {"LMT", "STP LMT"}
+        return attrs.evolve(
+            self,
+            limit=self.limit if uses_limit else None,
+            aux=self.aux if self.order_type in STOP_TYPES else None,
+            trailing_percent=(self.trailing_percent or None) if self.order_type == "TRAIL" else None,
+            trail_stop=(self.trail_stop or None) if self.order_type == "TRAIL" else None,
+        )
+
+    @property
+    def sign(self) -> int:
+        """1 for a purchase, -1 for a sale."""
+        return 1 if self.action == "BUY" else -1
+
+    def prices(self) -> tuple[Decimal, ...]:
+        """Every price that must lie on the tick grid; a trailing amount is a distance and need not."""
+        on_grid = [self.limit, self.trail_stop]
+        if self.order_type != "TRAIL":
+            on_grid.append(self.aux)
+        return tuple(price for price in on_grid if price is not None)
+
+
+def _refuse_attributes(fields: Mapping[str, Any]) -> None:
+    for code, name, label in (
+        (10268, "eTradeOnly", "EtradeOnly"),
+        (10269, "firmQuoteOnly", "FirmQuoteOnly"),
+        (10270, "nbboPriceCap", "NbboPriceCap"),
+    ):
+        if fields.get(name):
+            raise RefusalError(code, f"The '{label}' order attribute is not supported.")
+
+
+class Phase(enum.Enum):
+    """Where an order stands inside the gateway; its status word is another matter."""
+
+    HELD = "not transmitted: nobody outside knows of it"
+    LIVE = "accepted and not finished"
+    DONE = "filled, cancelled or rejected"
+
+
+@attrs.frozen(kw_only=True)
+class Execution:
+    """One fill.
+
+    Attributes:
+        root: The execution id without its last segment; it never changes.
+        revision: 1, and one more for each correction (TWS facts 3).
+        perm_id: The order that it belongs to.
+        order_id: That order's id at its client.
+        client_id: The client that placed the order.
+        account: Account code.
+        instrument: What was traded.
+        action: ``BUY`` or ``SELL``.
+        quantity: Units, more than zero.
+        price: Price per unit.
+        time: Seconds since the epoch.
+        exchange: Where it traded.
+        cumulative: Filled quantity of the order including this fill.
+        average: Average price of the order including this fill.
+        commission: What the broker takes for it.
+        currency: Currency of the commission.
+        realized: Profit or loss of what it closed, after commissions; None when it only opens.
+        liquidity: 1 added, 2 removed.
+        order_ref: The order's reference.
+    """
+
+    root: str
+    revision: int
+    perm_id: int
+    order_id: int
+    client_id: int
+    account: str
+    instrument: Instrument
+    action: str
+    quantity: Decimal
+    price: Decimal
+    time: float
+    exchange: str
+    cumulative: Decimal
+    average: Decimal
+    commission: Decimal
+    currency: str
+    realized: Decimal | None
+    liquidity: int
+    order_ref: str
+
+    @property
+    def exec_id(self) -> str:
+        """The four-segment id, such as ``0000e0d5.69000001.01.01``."""
+        return f"{self.root}.{self.revision:02}"
+
+    @property
+    def signed_quantity(self) -> Decimal:
+        """Positive when bought, negative when sold."""
+        return self.quantity if self.action == "BUY" else -self.quantity
+
+
+@attrs.define(eq=False, kw_only=True)
+class GatewayOrder:
+    """The gateway's record of one order. Only :mod:`ibkr_core.gateway.exchange` changes it.
+
+    Attributes:
+        perm_id: Unique, never changes.
+        client_id: The client that placed it.
+        order_id: Its id at that client.
+        account: Account code.
+        instrument: What it trades.
+        exchange: Destination that the client named.
+        spec: What the client asked for last.
+        total: Units wanted now; an OCA group may reduce it.
+        sequence: Arrival, for time priority.
+        phase: Held, live or done.
+        status: The status word last decided; empty while held.
+        working: The destination has it: it may trade.
+        elected: A stop whose trigger was hit.
+        stop: Present stop price of a stop order.
+        cancelling: A cancel is on its way.
+        parent: The order that must fill first, or None.
+        children: Orders that wait for this one.
+        oca_group: Group name, or empty. Children get their parent's permId (TWS facts 4).
+        oca_type: 1, 2 or 3.
+        executions: Latest revision of each fill, in order.
+        reported: Roots of the executions whose commission the client was told.
+        ended_at: When it was done, seconds since the epoch.
+        end_text: ``completedStatus`` of a completed order.
+    """
+
+    perm_id: int
+    client_id: int
+    order_id: int
+    account: str
+    instrument: Instrument
+    exchange: str
+    spec: OrderSpec
+    total: Decimal
+    sequence: int
+    phase: Phase = Phase.HELD
+    status: str = ""
+    working: bool = False
+    elected: bool = False
+    stop: Decimal | None = None
+    cancelling: bool = False
+    parent: GatewayOrder | None = None
+    children: list[GatewayOrder] = attrs.field(factory=list)
+    oca_group: str = ""
+    oca_type: int = 3
+    executions: list[Execution] = attrs.field(factory=list)
+    reported: set[str] = attrs.field(factory=set)
+    ended_at: float | None = None
+    end_text: str = ""
+
+    @property
+    def filled(self) -> Decimal:
+        """Units filled."""
+        return sum((one.quantity for one in self.executions), _ZERO)
+
+    @property
+    def remaining(self) -> Decimal:
+        """Units still wanted; stays above zero when an order is cancelled. Never negative."""
+        return max(self.total - self.filled, _ZERO)
+
+    @property
+    def turnover(self) -> Decimal:
+        """Quantity times price of its fills, summed; exact, without multiplier."""
+        return sum((one.quantity * one.price for one in self.executions), _ZERO)
+
+    @property
+    def average(self) -> Decimal:
+        """Average fill price; zero before the first fill."""
+        filled = self.filled
+        return self.turnover / filled if filled else _ZERO
+
+    @property
+    def commission(self) -> Decimal:
+        """All commissions so far, whether the client was told or not."""
+        return sum((one.commission for one in self.executions), _ZERO)
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether it needs a trigger before it can trade."""
+        return self.spec.order_type in STOP_TYPES
+
+    @property
+    def waits_for_parent(self) -> bool:
+        """Whether its parent has not filled completely yet."""
+        return self.parent is not None and self.parent.status != "Filled"
+
+    @property
+    def why_held(self) -> str:
+        """The reason shown beside the status: ``child``, ``trigger``, both, or empty (TWS facts 1)."""
+        if self.phase is not Phase.LIVE:
+            return ""
+        reasons = []
+        if self.waits_for_parent:
+            reasons.append("child")
+        if self.is_stop and not self.elected:
+            reasons.append("trigger")
+        return ",".join(reasons)
+
+    @property
+    def limit(self) -> Decimal | None:
+        """Worst price at which it may trade; None for any."""
+        return self.spec.limit
+
+    def family(self) -> list[GatewayOrder]:
+        """The root of its bracket and everything attached to it, parents before children."""
+        root = self
+        while root.parent is not None:
+            root = root.parent
+        found, queue = [], [root]
+        while queue:
+            one = queue.pop(0)
+            found.append(one)
+            queue.extend(one.children)
+        return found

@@ -1,0 +1,237 @@
+"""One client's session without I/O: bytes in, bytes out, and time as an argument.
+
+Framing, handshake and encoding are those of :mod:`ibkr_core.wire`. A session never raises for what a client
+sends: a client that does not speak the protocol is hung up on, and one whose message cannot be read is told.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from ibkr_core.errors import FrameTooLong, HandshakeError, InvariantViolated, UnknownMessage, WireError
+from ibkr_core.gateway import answers
+from ibkr_core.gateway.clock import eastern
+from ibkr_core.wire.codec import decode_request, encode_answer
+from ibkr_core.wire.framing import FrameBuffer, frame
+from ibkr_core.wire.handshake import negotiate, parse_client_hello, server_hello
+from ibkr_core.wire.message import Message
+
+__all__ = ["Host", "Session", "Stage"]
+
+_NOBODY = -1
+_MAX_REQUEST = 0xFFFFF
+
+
+class Stage(enum.Enum):
+    """How far a session has come."""
+
+    HELLO = "waiting for the client's versions"
+    GREETED = "the version is settled; waiting for startApi"
+    STARTED = "requests are answered"
+    CLOSED = "nothing more is read; what is left to send may still go out"
+
+
+class Host(Protocol):
+    """What a session needs of the gateway behind it."""
+
+    @property
+    def versions(self) -> Collection[int]:
+        """Server versions on offer."""
+
+    def now(self) -> float:
+        """The present, seconds since the epoch."""
+
+    def next_deadline(self) -> float | None:
+        """When something will happen by itself."""
+
+    def advance(self, now: float | None = None) -> None:
+        """Do everything that is due."""
+
+    def start(self, session: Session) -> bool:
+        """Take a client in; False when its id is in use."""
+
+    def request(self, session: Session, message: Message) -> None:
+        """Answer a request of a started client."""
+
+    def dispatch(self, session: Session, message: Message) -> None:
+        """Let one message for a started client pass through the outlet."""
+
+    def stop(self, session: Session) -> None:
+        """Forget a client."""
+
+
+class Session:
+    """One connection of one client.
+
+    Args:
+        host: The gateway.
+        name: For people: where the client comes from.
+    """
+
+    def __init__(self, host: Host, name: str = "memory") -> None:
+        self.name = name
+        self.stage = Stage.HELLO
+        self.server_version = 0
+        self.on_outgoing: Callable[[], None] | None = None
+        self._client_id = _NOBODY
+        self._host = host
+        self._hello = bytearray()
+        self._frames = FrameBuffer(_MAX_REQUEST)
+        self._out = bytearray()
+
+    def __repr__(self) -> str:
+        return f"Session({self.name}, client {self._client_id}, {self.stage.name})"
+
+    # -- the transport's side ----------------------------------------------------------------------
+
+    def receive(self, data: bytes | bytearray | memoryview) -> None:
+        """Take bytes from the client, in pieces of any size, and act on every complete message."""
+        if self.stage is Stage.CLOSED:
+            return
+        self._host.advance()
+        if self.stage is Stage.HELLO:
+            self._hello += data
+            data = self._greet()
+        self._frames.feed(data)
+        try:
+            for body in self._frames.frames():
+                self._handle(bytes(body))
+                self._host.advance()
+                if self.closed:
+                    return
+        except FrameTooLong:
+            self.close()
+
+    def outgoing(self, limit: int | None = None) -> bytes:
+        """Take bytes to send.
+
+        Args:
+            limit: At most so many; by default all.
+        """
+        size = len(self._out) if limit is None else min(limit, len(self._out))
+        taken = bytes(self._out[:size])
+        del self._out[:size]
+        return taken
+
+    @property
+    def pending(self) -> int:
+        """Bytes that wait to be sent."""
+        return len(self._out)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection should be shut once :meth:`outgoing` is empty."""
+        return self.stage is Stage.CLOSED
+
+    def close(self) -> None:
+        """End the session, from either side. The client's orders rest on."""
+        if self.stage is Stage.CLOSED:
+            return
+        self.stage = Stage.CLOSED
+        self._host.stop(self)
+        self._wake()
+
+    def next_deadline(self) -> float | None:
+        """When something will happen by itself, seconds since the epoch; None when nothing will."""
+        return self._host.next_deadline()
+
+    def advance(self, now: float | None = None) -> None:
+        """Let time pass for the whole gateway.
+
+        Args:
+            now: Seconds since the epoch; by default what the gateway's clock says.
+        """
+        self._host.advance(now)
+
+    # -- the gateway's side ------------------------------------------------------------------------
+
+    @property
+    def client_id(self) -> int:
+        """The id with which the client started; -1 before that."""
+        return self._client_id
+
+    def send(self, message: Message) -> None:
+        """Send one answer through the gateway's outlet."""
+        self._host.dispatch(self, message)
+
+    def write(self, message: Message) -> None:
+        """Encode one answer past the outlet; after the end of the session it goes nowhere.
+
+        Raises:
+            InvariantViolated: The gateway built a message that the protocol does not have.
+        """
+        if self.stage is Stage.CLOSED:
+            return
+        try:
+            body = encode_answer(message, self.server_version)
+        except WireError as fault:
+            raise InvariantViolated(f"the gateway cannot say {message}: {fault}") from fault
+        self.inject(frame(body))
+
+    def inject(self, data: bytes) -> None:
+        """Send raw bytes, well-formed or not: a hook for tests of clients."""
+        self._out += data
+        self._wake()
+
+    def _wake(self) -> None:
+        if self.on_outgoing is not None:
+            self.on_outgoing()
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def _greet(self) -> bytes:
+        """Read the client's hello and answer it.
+
+        Only the version frame goes out: clients drop whatever follows it in the same read (wire facts 2).
+
+        Returns:
+            What came after the hello.
+        """
+        try:
+            hello = parse_client_hello(self._hello)
+        except HandshakeError:
+            self.close()
+            return b""
+        if hello is None:
+            return b""
+        version = negotiate(hello.min_version, hello.max_version, self._host.versions)
+        if version is None:
+            self.close()
+            return b""
+        self.server_version = version
+        self.stage = Stage.GREETED
+        rest = bytes(self._hello[hello.consumed :])
+        self._hello.clear()
+        self.inject(server_hello(version, f"{eastern(self._host.now()):%Y%m%d %H:%M:%S} EST"))
+        return rest
+
+    def _handle(self, body: bytes) -> None:
+        try:
+            request = decode_request(body, self.server_version)
+        except UnknownMessage as fault:
+            self._complain(505, f"Fatal Error: Unknown message id. {fault}")
+            return
+        except WireError as fault:
+            self._complain(320, f"Error reading request. {fault}")
+            return
+        if request.kind == "startApi":
+            self._start(request)
+        elif self.stage is Stage.STARTED:
+            self._host.request(self, request)
+        else:
+            self._complain(504, "Not connected")
+
+    def _start(self, request: Message) -> None:
+        if self.stage is Stage.STARTED:
+            self._complain(501, "Already connected.")
+            return
+        self._client_id = request.fields.get("clientId", 0)
+        if not self._host.start(self):
+            text = "Unable to connect as the client id is already in use. Retry with a unique client id."
+            self._complain(326, text)
+            self.close()
+
+    def _complain(self, code: int, text: str) -> None:
+        self.write(answers.error(_NOBODY, code, text, self._host.now()))

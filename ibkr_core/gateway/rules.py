@@ -1,0 +1,138 @@
+"""What a real gateway refuses, and with which code: pure checks over an order and what surrounds it.
+
+A check either raises the refusal, or returns the broker's reason as text, empty when there is none to object.
+Codes are those of TWS facts 6 and 7.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ibkr_core.gateway.account import margin_rate
+from ibkr_core.gateway.instruments import Instrument
+from ibkr_core.gateway.market import Quote
+from ibkr_core.gateway.orders import GatewayOrder, OrderSpec, Phase
+from ibkr_core.gateway.refusals import RefusalError
+
+__all__ = [
+    "beyond_funds",
+    "beyond_price_cap",
+    "check_against",
+    "check_modifiable",
+    "check_same_order",
+    "not_cancellable",
+    "not_in_cancellable_state",
+]
+
+_CENT = Decimal("0.01")
+
+
+def check_against(instrument: Instrument, spec: OrderSpec) -> None:
+    """Hold an order against its instrument.
+
+    Raises:
+        RefusalError: 110 for a price between two ticks, 10243 for a part of a unit.
+    """
+    if not all(instrument.on_tick(price) for price in spec.prices()):
+        text = "The price does not conform to the minimum price variation for this contract."
+        raise RefusalError(110, text)
+    if spec.quantity % 1:
+        raise RefusalError(10243, "Fractional-sized order cannot be placed via API.")
+
+
+def check_modifiable(order: GatewayOrder) -> None:
+    """See whether an order may be modified at all.
+
+    Raises:
+        RefusalError: 104 when it is filled, 103 when it ended otherwise (its id is spent), 2102 while a
+            cancel is on its way.
+    """
+    if order.phase is Phase.DONE:
+        if order.status == "Filled":
+            raise RefusalError(104, "Cannot modify a filled order.")
+        raise RefusalError(103, "Duplicate order id")
+    if order.cancelling:
+        raise RefusalError(2102, "Unable to modify this order as it is still being processed.")
+
+
+def check_same_order(order: GatewayOrder, instrument: Instrument, spec: OrderSpec) -> None:
+    """See whether a modification changes only what may change: price, size, type to market or limit, TIF.
+
+    Args:
+        order: The order as it is.
+        instrument: What the modification names.
+        spec: What it asks for.
+
+    Raises:
+        RefusalError: 105 for another instrument, side or account; 329 for another type; 10326 for another OCA
+            group; 135 when it still names a parent that is gone; 10341 for another parent; 134 when no more
+            than the filled quantity is wanted.
+    """
+    old = order.spec
+    same_account = (spec.account or order.account) == order.account
+    if instrument is not order.instrument or spec.action != old.action or not same_account:
+        raise RefusalError(105, "Order being modified does not match original order.")
+    if spec.order_type not in {old.order_type, "MKT", "LMT"}:
+        raise RefusalError(329, "Order modify failed. Cannot change to the new order type.")
+    if spec.oca_group not in {old.oca_group, order.oca_group}:
+        raise RefusalError(10326, "OCA group revision is not allowed.")
+    if spec.parent_id and order.parent is not None and order.parent.phase is Phase.DONE:
+        raise RefusalError(135, f"Can't find order with id = {spec.parent_id}")
+    if spec.parent_id not in {0, old.parent_id}:
+        raise RefusalError(10341, "Parent order id cannot be modified.")
+    if spec.quantity <= order.filled:
+        raise RefusalError(134, "Modify order failed.")
+
+
+def beyond_funds(order: GatewayOrder, held: Decimal, unit_price: Decimal, available: Decimal) -> str:
+    """Why an account cannot carry an order; empty when it can.
+
+    Args:
+        order: The order.
+        held: Signed units that the account holds.
+        unit_price: Price of one unit in the base currency, before the multiplier.
+        available: Funds not yet bound, in the base currency.
+    """
+    growth = abs(held + order.spec.sign * order.total) - abs(held)
+    needed = growth * unit_price * order.instrument.multiplier * margin_rate(order.instrument)[0]
+    if growth <= 0 or needed <= available:
+        return ""
+    return (
+        "We are unable to accept your order. Your Available Funds are insufficient: "
+        f"available {available.quantize(_CENT)}, needed {needed.quantize(_CENT)} USD."
+    )
+
+
+def beyond_price_cap(order: GatewayOrder, quote: Quote, cap: Decimal | None) -> str:
+    """Why a limit price is too aggressive; empty when it is not (TWS facts 6).
+
+    Args:
+        order: Only limit orders without a parent are looked at.
+        quote: The market now.
+        cap: The part of the price by which a limit may be better than the market; None for no cap.
+    """
+    limit = order.spec.limit
+    if cap is None or limit is None or order.is_stop or order.parent is not None:
+        return ""
+    buying = order.spec.action == "BUY"
+    market = quote.ask if buying else quote.bid
+    edge = market * (1 + cap if buying else 1 - cap)
+    if (limit < edge) if buying else (limit > edge):
+        return ""
+    return (
+        f"We cannot accept an order at a limit price at or more aggressive than {edge.normalize():f}. "
+        "Please submit your order using a limit price that is closer to the current market price of "
+        f"{market.normalize():f}."
+    )
+
+
+def not_cancellable(order: GatewayOrder) -> RefusalError:
+    """The answer to a cancel of an order that is done; the text names its state."""
+    text = f"OrderId {order.order_id} that needs to be cancelled cannot be cancelled, state: {order.status}."
+    return RefusalError(10148, text)
+
+
+def not_in_cancellable_state(order: GatewayOrder) -> RefusalError:
+    """The answer to a second cancel, and to a global cancel for an order that is done."""
+    text = f"Cancel attempted when order is not in a cancellable state.  Order permId ={order.perm_id}"
+    return RefusalError(161, text)

@@ -1,0 +1,504 @@
+"""The whole venue without clients: order entry, matching, books and time, joined and deterministic.
+
+It takes requests in the gateway's own terms, refuses what a real gateway refuses, and hands every message
+that results to ``deliver``. It knows neither bytes nor sessions.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from ibkr_core.errors import InvalidInput
+from ibkr_core.gateway import answers, rules
+from ibkr_core.gateway.account import Account, Balances, commission_due, margin_rate
+from ibkr_core.gateway.choreography import Choreography, Cue, Director, Scene
+from ibkr_core.gateway.clock import Clock, Scheduler
+from ibkr_core.gateway.exchange import Exchange, Happened, Happening
+from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
+from ibkr_core.gateway.market import Market, MarketSettings
+from ibkr_core.gateway.orders import Execution, GatewayOrder, OrderSpec, Phase
+from ibkr_core.gateway.refusals import RefusalError
+from ibkr_core.wire.message import Message
+
+__all__ = ["Settings", "Venue"]
+
+_ZERO = Decimal(0)
+_FIRST_PERM_ID = 1_376_327_000
+_EXEC_PREFIX = "0000e0d5"
+_FIRST_EXEC = 0x69000000
+_SMART_EXCHANGES = {
+    "STK": ("IBKRATS", "ARCA", "ISLAND", "NYSE"),
+    "OPT": ("CBOE", "ISE"),
+    "CASH": ("IDEALPRO",),
+}
+_CENT = Decimal("0.01")
+_NO_BLOCK = 3
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """What kind of venue it is.
+
+    Attributes:
+        accounts: Account codes; the first is the default.
+        cash: Opening cash of each account, in USD.
+        choreography: How callbacks are told.
+        market: How prices move.
+        price_cap: A limit price more aggressive than the market by this part is cancelled with 202, as the
+            broker does (TWS facts 6: seen at about 3 %). None lets every price through.
+        check_funds: Whether an order beyond the available funds is rejected with 201.
+    """
+
+    accounts: tuple[str, ...] = ("DU1234567",)
+    cash: Decimal = Decimal(1_000_000)
+    choreography: Choreography = attrs.field(factory=Choreography)
+    market: MarketSettings = attrs.field(factory=MarketSettings)
+    price_cap: Decimal | None = Decimal("0.03")
+    check_funds: bool = True
+
+
+class Venue:
+    """Orders, markets and accounts of one simulated gateway.
+
+    Args:
+        settings: What kind of venue.
+        clock: The present, seconds since the epoch.
+        seed: Decides every random thing.
+        deliver: Takes each message for a client id. Whether that client is connected is not our concern.
+        catalogue: What can be traded.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock,
+        seed: int,
+        deliver: Callable[[int, Message], None],
+        catalogue: Catalogue | None = None,
+    ) -> None:
+        self.settings = settings
+        self.catalogue = default_catalogue() if catalogue is None else catalogue
+        self.accounts = {code: Account(code, settings.cash) for code in settings.accounts}
+        self._clock = clock
+        self._now = clock()
+        self._seed = seed
+        self._deliver = deliver
+        self._rng = random.Random(f"{seed}/venue")  # noqa: S311 - a simulation, not a secret
+        self._schedule = Scheduler()
+        self._markets: dict[int, Market] = {}
+        self._stepping: set[int] = set()
+        self._highest_id: dict[int, int] = {}
+        self._executions: dict[str, Execution] = {}
+        self._sequence = 0
+        self._director = Director(settings.choreography, self._rng, self.now)
+        self.on_position: list[Callable[[str, Instrument], None]] = []
+        self.exchange = Exchange(
+            market_of=self.market, emit=self._happened, execute=self._execute, now=self.now
+        )
+
+    # -- time --------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """The present, seconds since the epoch; inside a timed action, the moment it was due."""
+        return self._now
+
+    def next_deadline(self) -> float | None:
+        """When something will happen by itself; None when nothing will."""
+        return self._schedule.next_due()
+
+    def advance(self, now: float | None = None) -> None:
+        """Do everything that is due, each thing at its own moment.
+
+        Args:
+            now: Seconds since the epoch; by default what the clock says. The past changes nothing.
+        """
+        target = max(self._clock() if now is None else now, self._now)
+        while (due := self._schedule.pop_due(target)) is not None:
+            moment, action = due
+            self._now = max(self._now, moment)
+            action()
+        self._now = target
+
+    def later(self, delay_s: float, action: Callable[[], None]) -> None:
+        """Do something after a delay; a delay of zero means at the next :meth:`advance`."""
+        self._schedule.at(self._now + delay_s, action)
+
+    # -- markets -----------------------------------------------------------------------------------
+
+    def market(self, instrument: Instrument) -> Market:
+        """The market of an instrument, with its price as of now."""
+        market = self._markets.get(instrument.con_id)
+        if market is None:
+            market = Market(
+                instrument,
+                seed=self._seed,
+                settings=self.settings.market,
+                now=self._now,
+                on_change=self._quote_changed,
+            )
+            self._markets[instrument.con_id] = market
+        elif instrument.con_id not in self._stepping:
+            market.catch_up(self._now)  # nobody watched it, so nothing rests in it that could trade
+        return market
+
+    def _quote_changed(self, market: Market) -> None:
+        self._watch(market)
+        self.exchange.match(market.instrument)
+
+    def _watch(self, market: Market) -> None:
+        """Step a moving market as long as orders rest in it."""
+        key = market.instrument.con_id
+        if market.frozen or key in self._stepping or not self.exchange.is_busy(market.instrument):
+            return
+        self._stepping.add(key)
+        self.later(market.interval_s, lambda: self._step(market))
+
+    def _step(self, market: Market) -> None:
+        self._stepping.discard(market.instrument.con_id)
+        if market.catch_up(self._now):
+            self.exchange.match(market.instrument)
+        self._watch(market)
+
+    def price_of(self, instrument: Instrument) -> Decimal:
+        """Price at which a holding is valued."""
+        return self.market(instrument).middle
+
+    def rate_of(self, currency: str) -> Decimal:
+        """Dollars for one unit of a currency; 1 where the catalogue has no pair."""
+        if currency == "USD":
+            return Decimal(1)
+        pairs = self.catalogue.matches({"symbol": currency, "secType": "CASH", "currency": "USD"})
+        return self.price_of(pairs[0]) if pairs else Decimal(1)
+
+    def balances(self, account: str) -> Balances:
+        """An account valued now."""
+        return self.accounts[account].balances(self.price_of, self.rate_of)
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def next_order_id(self, client_id: int) -> int:
+        """The lowest order id that a client may still use."""
+        return self._highest_id.get(client_id, 0) + 1
+
+    def executions(self) -> Iterable[Execution]:
+        """The latest revision of every execution, in order."""
+        return self._executions.values()
+
+    def order_of(self, execution: Execution) -> GatewayOrder:
+        """The order that an execution belongs to."""
+        return next(one for one in self.exchange.orders() if one.perm_id == execution.perm_id)
+
+    def completed(self) -> Iterator[GatewayOrder]:
+        """Every order that is done, in order of ending."""
+        done = [order for order in self.exchange.orders() if order.phase is Phase.DONE]
+        return iter(sorted(done, key=lambda order: order.ended_at or 0.0))
+
+    # -- placing -----------------------------------------------------------------------------------
+
+    def place(
+        self, client_id: int, order_id: int, contract: Mapping[str, Any], fields: Mapping[str, Any]
+    ) -> None:
+        """Place, modify, or try out an order; a refusal goes to the client as an error.
+
+        Args:
+            client_id: Who asks.
+            order_id: A new id, or that of one of its orders to modify.
+            contract: Official contract fields.
+            fields: Official order fields.
+        """
+        try:
+            spec = OrderSpec.parse(fields)
+            known = self.exchange.find(client_id, order_id)
+            if spec.what_if:
+                self._try_out(self._build(client_id, order_id, contract, spec, known))
+            elif known is None:
+                self._place_new(client_id, order_id, contract, spec)
+            else:
+                self._modify(known, contract, spec)
+        except RefusalError as refusal:
+            self._refuse(client_id, order_id, refusal)
+
+    def _place_new(self, client_id: int, order_id: int, contract: Mapping[str, Any], spec: OrderSpec) -> None:
+        if order_id < self.next_order_id(client_id):
+            raise RefusalError(103, "Duplicate order id")
+        order = self._build(client_id, order_id, contract, spec, None)
+        self._highest_id[client_id] = order_id
+        self.exchange.admit(order)
+        if spec.transmit:
+            self._transmit(order)
+
+    def _build(
+        self,
+        client_id: int,
+        order_id: int,
+        contract: Mapping[str, Any],
+        spec: OrderSpec,
+        known: GatewayOrder | None,
+    ) -> GatewayOrder:
+        """Make an order of a checked request; nothing is changed yet."""
+        instrument = self.catalogue.resolve(contract)
+        rules.check_against(instrument, spec)
+        parent = None
+        if spec.parent_id and known is None:
+            parent = self.exchange.find(client_id, spec.parent_id)
+            if parent is None or parent.phase is Phase.DONE:
+                raise RefusalError(10006, "Missing parent order")
+        account = spec.account or self.settings.accounts[0]
+        if account not in self.accounts:
+            raise RefusalError.invalid(f"Invalid account code '{account}'.")
+        self._sequence += 1
+        return GatewayOrder(
+            perm_id=_FIRST_PERM_ID + self._sequence,
+            client_id=client_id,
+            order_id=order_id,
+            account=account,
+            instrument=instrument,
+            exchange=str(contract["exchange"]),
+            spec=spec,
+            total=spec.quantity,
+            sequence=self._sequence,
+            parent=parent,
+            oca_group=spec.oca_group,
+            oca_type=spec.oca_type or _NO_BLOCK,
+        )
+
+    def _transmit(self, order: GatewayOrder) -> None:
+        """Make an order live; a child brings its whole held bracket with it (TWS facts 6)."""
+        family = [order] if order.parent is None else order.family()
+        for member in family:
+            if member.phase is Phase.HELD:
+                self._accept(member)
+
+    def _accept(self, order: GatewayOrder) -> None:
+        if self.settings.check_funds and order.parent is None:  # children mostly close: not checked
+            lacking = self._lacks_funds(order)
+            if lacking:
+                self.exchange.reject(order, lacking)
+                return
+        if order.spec.tif_was_empty and self.settings.choreography.preset_notice:
+            self._say(order, 10349, "Order TIF was set to DAY based on order preset.")
+        self.exchange.accept(order, self._director.first_status())
+        self._watch(self.market(order.instrument))
+        quote = self.market(order.instrument).quote
+        too_far = rules.beyond_price_cap(order, quote, self.settings.price_cap)
+        if too_far:
+            self.exchange.begin_cancel(order, announce=True)
+            self.exchange.cancel(order, too_far)
+            return
+        self._start_later(order)
+
+    def _start_later(self, order: GatewayOrder) -> None:
+        style = self.settings.choreography
+        announce = self._director.chance(style.submitted_follows)
+        delay = self._director.delay(style.work_delay_s)
+        self.later(delay, lambda: self.exchange.start(order, announce=announce))
+
+    def _lacks_funds(self, order: GatewayOrder) -> str:
+        held = self.accounts[order.account].position(order.instrument).quantity
+        price = order.spec.limit or self.price_of(order.instrument)
+        rate = self.rate_of(order.instrument.currency)
+        return rules.beyond_funds(order, held, abs(price) * rate, self.balances(order.account).available)
+
+    # -- trying out --------------------------------------------------------------------------------
+
+    def _try_out(self, order: GatewayOrder) -> None:
+        if not order.spec.transmit:
+            raise RefusalError(413, "What-if order should have the transmit flag set to true.")
+        instrument, before = order.instrument, self.balances(order.account)
+        price = order.spec.limit or self.price_of(instrument)
+        value = order.total * price * instrument.multiplier
+        commission = commission_due(instrument, order.total, value)
+        held = self.accounts[order.account].position(instrument).quantity
+        growth = abs(held + order.spec.sign * order.total) - abs(held)
+        exposure = growth * price * instrument.multiplier * self.rate_of(instrument.currency)
+        first, keep = margin_rate(instrument)
+        changes = {
+            "initMargin": (before.initial_margin, exposure * first),
+            "maintMargin": (before.maintenance_margin, exposure * keep),
+            "equityWithLoan": (before.net_liquidation, -commission),
+        }
+        margins: dict[str, Any] = {}
+        for name, (old, change) in changes.items():
+            margins[f"{name}Before"] = float(old.quantize(_CENT))
+            margins[f"{name}Change"] = float(change.quantize(_CENT))
+            margins[f"{name}After"] = float((old + change).quantize(_CENT))
+        margins["commissionAndFees"] = float(commission)
+        margins["commissionAndFeesCurrency"] = instrument.currency
+        margins["marginCurrency"] = "USD"
+        self._deliver(order.client_id, answers.what_if(order, margins))
+
+    # -- modifying and cancelling ------------------------------------------------------------------
+
+    def _modify(self, order: GatewayOrder, contract: Mapping[str, Any], spec: OrderSpec) -> None:
+        rules.check_modifiable(order)
+        rules.check_same_order(order, self.catalogue.resolve(contract), spec)
+        rules.check_against(order.instrument, spec)
+        if order.phase is Phase.LIVE and not spec.transmit:
+            return  # a modification that is not transmitted is held, like an order (wire facts 10)
+        self.exchange.replace(order, spec)
+        if spec.transmit and order.phase is Phase.HELD:
+            self._transmit(order)
+
+    def cancel(self, client_id: int, order_id: int) -> None:
+        """Ask to cancel one order; the answer follows as status and error."""
+        order = self.exchange.find(client_id, order_id)
+        if order is None:
+            text = f"OrderId {order_id} that needs to be cancelled is not found."
+            self._refuse(client_id, order_id, RefusalError(10147, text))
+        elif order.phase is Phase.DONE:
+            self._refuse(client_id, order_id, rules.not_cancellable(order))
+        elif order.cancelling:
+            self._refuse(client_id, order_id, rules.not_in_cancellable_state(order))
+        else:
+            self._begin_cancel(order)
+
+    def cancel_all(self, client_id: int) -> None:
+        """Cancel every order of every client.
+
+        Args:
+            client_id: Who asks; it may be told 161 for orders of its own that are done (TWS facts 7).
+        """
+        for order in list(self.exchange.orders()):
+            if order.phase is Phase.DONE:
+                mine = order.client_id == client_id
+                if mine and self.settings.choreography.dead_orders_on_global_cancel:
+                    self._refuse(client_id, order.order_id, rules.not_in_cancellable_state(order))
+            elif not order.cancelling:
+                self._begin_cancel(order)
+
+    def _begin_cancel(self, order: GatewayOrder) -> None:
+        if order.phase is Phase.HELD:  # never acknowledged, so it ends as ApiCancelled (TWS facts 1)
+            self.exchange.cancel(order, status="ApiCancelled")
+            return
+        style = self.settings.choreography
+        self.exchange.begin_cancel(order, announce=self._director.chance(style.pending_cancel))
+        self.later(self._director.delay(style.cancel_delay_s), lambda: self._end_cancel(order))
+
+    def _end_cancel(self, order: GatewayOrder) -> None:
+        if order.phase is Phase.LIVE:
+            self.exchange.cancel(order)
+        elif order.status == "Filled":
+            self._refuse(order.client_id, order.order_id, rules.not_cancellable(order))
+
+    # -- admin -------------------------------------------------------------------------------------
+
+    def correct(self, exec_id: str, *, price: Decimal | None, quantity: Decimal | None) -> Execution:
+        """Correct an execution: a new revision replaces it in every book (TWS facts 3).
+
+        Args:
+            exec_id: Any revision of the execution.
+            price: New price; None keeps the old one.
+            quantity: New quantity; None keeps the old one.
+
+        Raises:
+            InvalidInput: There is no such execution, or the quantity is not above zero.
+        """
+        old = self._executions.get(exec_id.rpartition(".")[0])
+        if old is None:
+            raise InvalidInput("exec_id", f"no execution has the id {exec_id}")
+        new = attrs.evolve(
+            old,
+            revision=old.revision + 1,
+            price=old.price if price is None else price,
+            quantity=old.quantity if quantity is None else quantity,
+        )
+        if new.quantity <= 0:
+            raise InvalidInput("quantity", f"must be above zero; got {new.quantity}")
+        order = self.order_of(old)
+        self._executions[new.root] = new
+        self._rebook()
+        new = self._executions[new.root]
+        self._play(order, self._director.tell_correction(order, new))
+        return new
+
+    def _rebook(self) -> None:
+        """Book all executions anew, in order, after one of them changed."""
+        for account in self.accounts.values():
+            account.restart()
+        for root, one in self._executions.items():
+            booking = self.accounts[one.account].book(
+                one.instrument, one.signed_quantity, one.price, one.commission
+            )
+            booked = attrs.evolve(one, realized=booking.realized)
+            self._executions[root] = booked
+            self.exchange.correct(self.order_of(booked), booked)
+
+    # -- telling -----------------------------------------------------------------------------------
+
+    def _happened(self, happening: Happening) -> None:
+        order = happening.order
+        self._play(order, self._director.tell(happening))
+        if happening.what is Happened.FREED:
+            self._start_later(order)
+        elif happening.what is Happened.EXECUTED and happening.execution is not None:
+            self._after_fill(order, happening.execution)
+
+    def _after_fill(self, order: GatewayOrder, execution: Execution) -> None:
+        for listener in self.on_position:
+            listener(order.account, order.instrument)
+        if not order.oca_group or order.oca_type != _NO_BLOCK:
+            return
+        delay = self._director.delay(self.settings.choreography.oca_delay_s)
+        if delay:
+            self.later(delay, lambda: self.exchange.settle_oca(order, execution))
+        else:
+            self.exchange.settle_oca(order, execution)
+
+    def _play(self, order: GatewayOrder, scene: Scene) -> None:
+        for message in scene.messages:
+            self._deliver(order.client_id, message)
+        for cue in scene.cues:
+            self._cue(order, cue)
+
+    def _cue(self, order: GatewayOrder, cue: Cue) -> None:
+        self.later(cue.delay_s, lambda: self._play(order, self._director.perform(cue)))
+
+    def say(self, client_id: int, message: Message) -> None:
+        """Send a client a message that no order or request asked for."""
+        self._deliver(client_id, message)
+
+    def _say(self, order: GatewayOrder, code: int, text: str) -> None:
+        self._deliver(order.client_id, answers.error(order.order_id, code, text, self._now))
+
+    def _refuse(self, client_id: int, order_id: int, refusal: RefusalError) -> None:
+        self._deliver(client_id, answers.error(order_id, refusal.code, refusal.text, self._now))
+
+    def _execute(self, order: GatewayOrder, quantity: Decimal, price: Decimal) -> Execution:
+        """Book one fill and make its execution."""
+        instrument, before = order.instrument, order.filled
+        cumulative, turnover = before + quantity, order.turnover + quantity * price
+        commission = commission_due(instrument, cumulative, turnover * instrument.multiplier)
+        commission -= commission_due(instrument, before, order.turnover * instrument.multiplier)
+        signed = quantity * order.spec.sign
+        booking = self.accounts[order.account].book(instrument, signed, price, commission)
+        root = f"{_EXEC_PREFIX}.{_FIRST_EXEC + len(self._executions):08x}.01"
+        venues = _SMART_EXCHANGES.get(instrument.sec_type, ()) if order.exchange == "SMART" else ()
+        execution = Execution(
+            root=root,
+            revision=1,
+            perm_id=order.perm_id,
+            order_id=order.order_id,
+            client_id=order.client_id,
+            account=order.account,
+            instrument=instrument,
+            action=order.spec.action,
+            quantity=quantity,
+            price=price,
+            time=self._now,
+            exchange=self._rng.choice(venues) if venues else order.exchange,
+            cumulative=cumulative,
+            average=turnover / cumulative,
+            commission=commission,
+            currency=instrument.currency,
+            realized=booking.realized,
+            liquidity=1 if order.limit == price else 2,
+            order_ref=order.spec.order_ref,
+        )
+        self._executions[root] = execution
+        return execution
