@@ -12,7 +12,7 @@ from ibkr_core.wire.ids import (
     request_protobuf_since,
 )
 from ibkr_core.wire.layout import ANY_VERSION, Layout
-from ibkr_core.wire.layouts import account, orders, session
+from ibkr_core.wire.layouts import account, history, market, orders, reference, services, session
 from ibkr_core.wire.plan import Plan, compile_layout
 
 __all__ = ["Direction", "Kind", "answers", "plan_for", "requests"]
@@ -62,6 +62,8 @@ class Direction:
     by_id: Mapping[int, Kind]
 
 
+_THEMES = (session, orders, account, reference, market, history, services)
+
 _PROTOBUF_ONLY_REQUESTS: Mapping[str, str] = {
     "cancelContractData": "CancelContractData",
     "cancelHistoricalTicks": "CancelHistoricalTicks",
@@ -78,14 +80,14 @@ _PROTOBUF_ONLY_ANSWERS: Mapping[str, str] = {
 @cache
 def requests() -> Direction:
     """Give the kinds that clients send."""
-    layouts = {**session.REQUESTS, **orders.REQUESTS, **account.REQUESTS}
+    layouts = {kind: layout for theme in _THEMES for kind, layout in theme.REQUESTS.items()}
     return _direction("request", REQUEST_IDS, layouts, _PROTOBUF_ONLY_REQUESTS, request_protobuf_since())
 
 
 @cache
 def answers() -> Direction:
     """Give the kinds that gateways send."""
-    layouts = {**session.ANSWERS, **orders.ANSWERS, **account.ANSWERS}
+    layouts = {kind: layout for theme in _THEMES for kind, layout in theme.ANSWERS.items()}
     return _direction("answer", ANSWER_IDS, layouts, _PROTOBUF_ONLY_ANSWERS, answer_protobuf_since())
 
 

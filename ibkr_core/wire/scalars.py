@@ -25,6 +25,7 @@ __all__ = [
     "UNSET_INT",
     "UNSET_LONG",
     "WHOLE",
+    "WORD",
     "ZERO_FLOAT",
     "Scalar",
     "parse_decimal",
@@ -65,6 +66,7 @@ _SHORT_ESCAPES = {
     "t": "\t",
 } | {"v": "\v"}
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
+_WORDS = {b"": None, b"true": True, b"false": False}
 _MAX_DIGITS = 60  # no quantity needs more on either side of the point; bounds what one field can expand to
 
 
@@ -276,6 +278,16 @@ def _read_connector(raw: bytes) -> bool | None:
     return raw == b"a"
 
 
+def _read_word(raw: bytes) -> bool | None:
+    if raw not in _WORDS:
+        raise ValueError(f"{raw[:40]!r} is neither 'true' nor 'false'")
+    return _WORDS[raw]
+
+
+def _write_word(value: object) -> str:
+    return "true" if to_bool(value) else "false"
+
+
 def _write_int(value: object) -> str:
     return str(to_int(value))
 
@@ -362,6 +374,9 @@ ZERO_FLOAT = Scalar("float", _read_float, _write_zero_float, _JAVA_MAX, _PYTHON_
 
 DECIMAL_AS_GIVEN = Scalar("dec", _read_decimal, lambda value: str(to_decimal(value)), "", str(UNSET_DECIMAL))
 """A quantity spelled as the official Python client does, exponents included."""
+
+WORD = Scalar("word", _read_word, _write_word)
+"""A flag spelled ``true`` or ``false``."""
 
 CONNECTOR = Scalar("connector", _read_connector, _write_connector)
 """How a condition joins the next: ``a`` and, ``o`` or."""

@@ -59,7 +59,7 @@ TEXT_ONLY: Mapping[str, str] = {
     """,
     "HistoricalData": "startDateStr:str endDateStr:str",
     "TickEfp": """
-        reqId:int tickType:int basisPoints:float formattedBasisPoints:str impliedFuturesPrice:float
+        reqId:int tickType:int basisPoints:float formattedBasisPoints:str totalDividends:float
         holdDays:int futureLastTradeDate:str dividendImpact:float dividendsToLastTradeDate:float
     """,
     "DeltaNeutralValidation": "reqId:int deltaNeutralContract:DeltaNeutralContract",
@@ -67,9 +67,6 @@ TEXT_ONLY: Mapping[str, str] = {
     "VerifyAndAuthCompleted": "isSuccessful:bool errorText:str",
     "VerifyAndAuthRequest": "apiName:str apiVersion:str opaqueIsvKey:str",
     "VerifyAndAuthMessage": "apiData:str xyzResponse:str",
-    "FundamentalData": "reqId:int data:str",
-    "FundamentalDataRequest": "reqId:int contract:Contract reportType:str fundamentalDataOptions:map",
-    "CancelFundamentalData": "reqId:int",
 }
 
 MESSAGES: Mapping[str, str] = {
@@ -122,6 +119,10 @@ MESSAGES: Mapping[str, str] = {
     "CancelCalculateImpliedVolatility": "reqId:int",
     "CancelCalculateOptionPrice": "reqId:int",
     "CancelContractData": "reqId:int",
+    # The fundamental-data messages ended with the clients after 10.46; older ones still speak them.
+    "CancelFundamentalsData": "reqId:int",
+    "FundamentalsData": "reqId:int data:str",
+    "FundamentalsDataRequest": "reqId:int contract:Contract reportType:str fundamentalsDataOptions:map",
     "CancelHeadTimestamp": "reqId:int",
     "CancelHistogramData": "reqId:int",
     "CancelHistoricalData": "reqId:int",

@@ -1,38 +1,30 @@
 """Pieces that many layouts share: contracts and their parts."""
 
-from ibkr_core.wire.layout import Each, Flag, Slots, cast, maxed, pymaxed, zero
+from ibkr_core.wire.layout import Each, Flag, Slots, blank, cast, maxed, pymaxed, zero
 from ibkr_core.wire.scalars import SHORT_FLOAT
 
-__all__ = ["COMBO_LEGS", "DELTA_NEUTRAL", "echoed_contract", "requested_contract"]
+__all__ = ["COMBO_LEGS", "DELTA_NEUTRAL", "ECHOED_CONTRACT", "MULTIPLIER", "REQUESTED_CONTRACT"]
 
+MULTIPLIER = cast(SHORT_FLOAT, "contract.multiplier", unset="blank")
+"""A text in the text protocol, a double in protobuf."""
 
-def _multiplier(prefix: str) -> Slots:
-    # A text in the text protocol, a double in protobuf.
-    return cast(SHORT_FLOAT, f"{prefix}multiplier", unset="blank")
+ECHOED_CONTRACT: tuple[Slots, ...] = (
+    zero("contract.conId contract.symbol contract.secType contract.lastTradeDateOrContractMonth"),
+    zero("contract.strike contract.right"),
+    MULTIPLIER,
+    zero("contract.exchange contract.currency contract.localSymbol contract.tradingClass"),
+)
+"""The eleven fields by which order, execution and position answers name a contract (wire facts 8)."""
 
-
-def echoed_contract(prefix: str = "contract.") -> tuple[Slots, ...]:
-    """The eleven fields by which order, execution and position answers name a contract (wire facts 8)."""
-    return (
-        zero(_join(prefix, "conId symbol secType lastTradeDateOrContractMonth strike right")),
-        _multiplier(prefix),
-        zero(_join(prefix, "exchange currency localSymbol tradingClass")),
-    )
-
-
-def requested_contract(prefix: str = "contract.") -> tuple[Slots, ...]:
-    """The twelve fields by which requests name a contract (wire facts 6)."""
-    return (
-        pymaxed(_join(prefix, "conId symbol secType lastTradeDateOrContractMonth")),
-        Slots((f"{prefix}strike",), "blank"),
-        pymaxed(f"{prefix}right"),
-        _multiplier(prefix),
-        pymaxed(_join(prefix, "exchange primaryExch currency localSymbol tradingClass")),
-    )
-
-
-def _join(prefix: str, names: str) -> str:
-    return " ".join(prefix + name for name in names.split())
+REQUESTED_CONTRACT: tuple[Slots, ...] = (
+    pymaxed("contract.conId contract.symbol contract.secType contract.lastTradeDateOrContractMonth"),
+    blank("contract.strike"),
+    pymaxed("contract.right"),
+    MULTIPLIER,
+    pymaxed("contract.exchange contract.primaryExch contract.currency"),
+    pymaxed("contract.localSymbol contract.tradingClass"),
+)
+"""The twelve fields by which requests name a contract (wire facts 6)."""
 
 
 COMBO_LEGS = Each(

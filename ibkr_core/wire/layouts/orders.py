@@ -23,7 +23,7 @@ from ibkr_core.wire.layout import (
     pymaxed,
     zero,
 )
-from ibkr_core.wire.layouts.contracts import COMBO_LEGS, DELTA_NEUTRAL, echoed_contract, requested_contract
+from ibkr_core.wire.layouts.contracts import COMBO_LEGS, DELTA_NEUTRAL, ECHOED_CONTRACT, REQUESTED_CONTRACT
 from ibkr_core.wire.scalars import CONNECTOR, DECIMAL_AS_GIVEN, ZERO_FLOAT
 
 __all__ = ["ANSWERS", "REQUESTS"]
@@ -127,7 +127,7 @@ PLACE_ORDER = Layout(
     (
         Const("45", until=145),
         pymaxed("orderId"),
-        *requested_contract(),
+        *REQUESTED_CONTRACT,
         pymaxed("contract.secIdType contract.secId"),
         pymaxed("order.action"),
         cast(DECIMAL_AS_GIVEN, "order.totalQuantity", unset="python"),
@@ -279,7 +279,7 @@ OPEN_ORDER = Layout(
     (
         Const("34", until=145),
         zero("orderId"),
-        *echoed_contract(),
+        *ECHOED_CONTRACT,
         zero("order.action order.totalQuantity order.orderType order.lmtPrice order.auxPrice order.tif"),
         zero("order.ocaGroup order.account order.openClose order.origin order.orderRef order.clientId"),
         zero("order.permId order.outsideRth order.hidden order.discretionaryAmt order.goodAfterTime"),
@@ -361,7 +361,7 @@ OPEN_ORDER = Layout(
 COMPLETED_ORDER = Layout(
     "CompletedOrder",
     (
-        *echoed_contract(),
+        *ECHOED_CONTRACT,
         zero("order.action order.totalQuantity order.orderType order.lmtPrice order.auxPrice order.tif"),
         zero("order.ocaGroup order.account order.openClose order.origin order.orderRef order.permId"),
         zero("order.outsideRth order.hidden order.discretionaryAmt order.goodAfterTime"),
