@@ -1,1 +1,1 @@
-"""TODO."""
+"""One live connection: transport, the official client's subclass, and every ibapi difference."""

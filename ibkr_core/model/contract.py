@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -52,8 +52,8 @@ class ComboLeg:
     designated_location: str = ""
     exempt_code: int = -1
 
-    def __attrs_post_init__(self) -> None:
-        """Refuse a leg that no exchange could route.
+    def check(self) -> None:
+        """Raise for a leg that no exchange could route.
 
         Raises:
             InvalidContract: An unusable con_id, ratio or action.
@@ -74,6 +74,10 @@ class DeltaNeutral:
     con_id: int
     delta: float
     price: Decimal = attrs.field(converter=_price)
+
+
+def _legs(legs: Iterable[ComboLeg]) -> tuple[ComboLeg, ...]:
+    return tuple(legs)
 
 
 @names_unknown_fields
@@ -106,9 +110,11 @@ class Contract:
         combo_legs_description: Filled by the broker.
         delta_neutral: The stock leg of a delta-neutral combo.
 
+    What the broker reports is taken as it is, so most rules are checked by :meth:`check`, which the
+    builders and the engine call.
+
     Raises:
-        InvalidContract: A strike that is no number, an impossible right or expiry, a BAG that is
-            built with a single leg.
+        InvalidContract: A strike that is no number.
         UnknownField: A keyword that a Contract does not have.
     """
 
@@ -129,7 +135,7 @@ class Contract:
     sec_id: str = ""
     description: str = ""
     issuer_id: str = ""
-    combo_legs: tuple[ComboLeg, ...] = attrs.field(default=(), converter=tuple)
+    combo_legs: tuple[ComboLeg, ...] = attrs.field(default=(), converter=_legs)
     combo_legs_description: str = ""
     delta_neutral: DeltaNeutral | None = None
 
@@ -170,6 +176,8 @@ class Contract:
             raise InvalidContract("expiry", f"must be YYYYMM or YYYYMMDD, not {self.expiry!r}")
         if self.is_combo and len(self.combo_legs) < 2:  # noqa: PLR2004 - a combo is two legs or more
             raise InvalidContract("combo_legs", f"a combo needs two legs or more, got {len(self.combo_legs)}")
+        for leg in self.combo_legs:
+            leg.check()
 
     def replace(self, **changes: Any) -> Contract:
         """Return a copy with some fields changed.

@@ -1,0 +1,197 @@
+"""Bracket and OCA plans: orders in, finished orders out. Pure; ids are arguments.
+
+A plan is complete before anything is sent, so that a group is never half-sent for a reason that could
+have been known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import attrs
+
+from ibkr_core.errors import InvalidGroup
+from ibkr_core.model.numbers import Numeric, to_number
+from ibkr_core.model.order import OcaType, Order
+
+__all__ = ["Child", "PlannedOrder", "plan_bracket", "plan_oca", "stop_child", "target_child"]
+
+Child = Order | Decimal | int | str | float
+"""An exit of a bracket: a finished order, or a price from which one is made."""
+
+
+@attrs.frozen
+class PlannedOrder:
+    """One order of a group, ready to be sent.
+
+    Attributes:
+        order_id: The id that it gets.
+        order: The order, with parent, group and transmit flag set.
+    """
+
+    order_id: int
+    order: Order
+
+
+def target_child(parent: Order, exit_: Child) -> Order:
+    """Make the take-profit of a bracket: a limit order on the other side, from a price or as given."""
+    if isinstance(exit_, Order):
+        return exit_
+    return _like(parent, order_type="LMT", limit_price=_price("take_profit", exit_))
+
+
+def stop_child(parent: Order, exit_: Child) -> Order:
+    """Make the stop-loss of a bracket: a stop order on the other side, from a price or as given."""
+    if isinstance(exit_, Order):
+        return exit_
+    return _like(parent, order_type="STP", aux_price=_price("stop_loss", exit_))
+
+
+def _price(argument: str, value: Numeric) -> Decimal:
+    return to_number(argument, value, InvalidGroup)
+
+
+def _like(
+    parent: Order, *, order_type: str, limit_price: Decimal | None = None, aux_price: Decimal | None = None
+) -> Order:
+    # Exits usually have to outlive the day on which a GTC entry fills, and to work in the same hours.
+    return Order(
+        action=parent.action.opposite,
+        quantity=parent.quantity,
+        order_type=order_type,
+        limit_price=limit_price,
+        aux_price=aux_price,
+        tif=parent.tif,
+        good_till_date=parent.good_till_date,
+        outside_rth=parent.outside_rth,
+        account=parent.account,
+    )
+
+
+def plan_bracket(
+    parent: Order,
+    take_profit: Child | None,
+    stop_loss: Child | None,
+    order_ids: Sequence[int],
+) -> tuple[PlannedOrder, ...]:
+    """Plan a bracket: the parent first, and only the last order releases the group.
+
+    Args:
+        parent: The entry.
+        take_profit: Exit at a profit: a price or an order. None for none.
+        stop_loss: Exit at a loss: a price or an order. None for none.
+        order_ids: As many rising ids as there are orders: parent, take-profit, stop-loss.
+
+    Raises:
+        InvalidGroup: No exit; an exit on the parent's side, of another size or account, or at a price
+            on the wrong side of the entry; a trailing exit under a market parent.
+    """
+    if take_profit is None and stop_loss is None:
+        raise InvalidGroup("take_profit", "a bracket needs a take-profit, a stop-loss, or both")
+    exits: list[tuple[str, Order]] = []
+    if take_profit is not None:
+        exits.append(("take_profit", target_child(parent, take_profit)))
+    if stop_loss is not None:
+        exits.append(("stop_loss", stop_child(parent, stop_loss)))
+    if parent.parent_id:
+        raise InvalidGroup("parent", "is itself the child of another order")
+    for name, order in exits:
+        _check_exit(parent, name, order)
+    _check_price_order(parent, dict(exits))
+    _check_ids(order_ids, 1 + len(exits))
+    parent_id = order_ids[0]
+    planned = [PlannedOrder(parent_id, parent.replace(transmit=False))]
+    for index, (_, order) in enumerate(exits):
+        is_last = index == len(exits) - 1
+        child = order.replace(parent_id=parent_id, transmit=is_last)
+        planned.append(PlannedOrder(order_ids[index + 1], child))
+    return tuple(planned)
+
+
+def _check_exit(parent: Order, name: str, order: Order) -> None:
+    if order.action.sign == parent.action.sign:
+        raise InvalidGroup(name, f"must be on the other side of the {parent.action.value} parent")
+    if order.quantity != parent.quantity:
+        raise InvalidGroup(
+            name, f"must have the parent's quantity of {parent.quantity}, not {order.quantity}"
+        )
+    if order.account != parent.account:
+        raise InvalidGroup(name, "must be for the same account as the parent")
+    if order.oca_group:
+        # The gateway groups the exits by the parent's permId itself (TWS facts 4).
+        raise InvalidGroup(name, "is in an OCA group already; the broker groups the exits itself")
+    if parent.order_type == "MKT" and order.order_type in ("TRAIL", "TRAIL LIMIT"):
+        # Refused with 328, and then the whole bracket stays silent (TWS facts 6).
+        raise InvalidGroup(name, "a market parent cannot have a trailing exit (broker code 328)")
+
+
+def _entry_price(parent: Order) -> Decimal | None:
+    return parent.limit_price if parent.limit_price is not None else parent.aux_price
+
+
+def _trigger_price(order: Order) -> Decimal | None:
+    return order.aux_price if order.order_type in ("STP", "STP LMT", "STP PRT") else None
+
+
+def _check_price_order(parent: Order, exits: dict[str, Order]) -> None:
+    """Hold target above entry above stop for a buy, and the other way round for a sale."""
+    target, stop = exits.get("take_profit"), exits.get("stop_loss")
+    target_price = target.limit_price if target is not None else None
+    stop_price = _trigger_price(stop) if stop is not None else None
+    entry = _entry_price(parent) if parent.order_type not in ("TRAIL", "TRAIL LIMIT") else None
+    sign = parent.action.sign
+    beyond, before = ("above", "below") if sign > 0 else ("below", "above")
+    if target_price is not None and entry is not None and (target_price - entry) * sign <= 0:
+        raise InvalidGroup("take_profit", f"{target_price} must be {beyond} the entry at {entry}")
+    if stop_price is not None and entry is not None and (entry - stop_price) * sign <= 0:
+        raise InvalidGroup("stop_loss", f"{stop_price} must be {before} the entry at {entry}")
+    if target_price is not None and stop_price is not None and (target_price - stop_price) * sign <= 0:
+        raise InvalidGroup("stop_loss", f"{stop_price} must be {before} the take-profit at {target_price}")
+
+
+def plan_oca(
+    orders: Sequence[Order],
+    group: str,
+    oca_type: int,
+    order_ids: Sequence[int],
+) -> tuple[PlannedOrder, ...]:
+    """Plan a one-cancels-all group: two orders or more, each released at once.
+
+    Args:
+        orders: The orders.
+        group: The group's name; it must be new, because a group that has traded cancels newcomers.
+        oca_type: See :class:`~ibkr_core.model.order.OcaType`.
+        order_ids: One rising id for each order.
+
+    Raises:
+        InvalidGroup: Fewer than two orders, no name, an unknown type, an order that is in another group
+            or a bracket, or orders of several accounts (broker code 10224).
+    """
+    if len(orders) < 2:  # noqa: PLR2004 - one order cannot cancel another
+        raise InvalidGroup("orders", f"an OCA group needs at least two orders, got {len(orders)}")
+    if not group:
+        raise InvalidGroup("group", "must not be empty")
+    if oca_type not in tuple(OcaType):
+        raise InvalidGroup("oca_type", f"must be 1, 2 or 3, not {oca_type!r}")
+    accounts = {order.account for order in orders}
+    if len(accounts) > 1:
+        raise InvalidGroup("orders", f"must be for one account, not {', '.join(sorted(accounts))}")
+    for order in orders:
+        if order.oca_group not in ("", group):
+            raise InvalidGroup("orders", f"one is in the OCA group {order.oca_group!r} already")
+        if order.parent_id:
+            raise InvalidGroup("orders", "the exit of a bracket cannot be in another group")
+    _check_ids(order_ids, len(orders))
+    return tuple(
+        PlannedOrder(order_id, order.replace(oca_group=group, oca_type=int(oca_type), transmit=True))
+        for order_id, order in zip(order_ids, orders, strict=True)
+    )
+
+
+def _check_ids(order_ids: Sequence[int], wanted: int) -> None:
+    if len(order_ids) != wanted:
+        raise InvalidGroup("order_ids", f"{wanted} orders need {wanted} ids, got {len(order_ids)}")
+    if any(later <= earlier for earlier, later in zip(order_ids, order_ids[1:], strict=False)):
+        # The broker refuses an id that is not above every earlier one (code 103).
+        raise InvalidGroup("order_ids", "must be rising")

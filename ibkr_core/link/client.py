@@ -1,0 +1,280 @@
+"""TwsClient: the official EWrapper/EClient with our transport, framing and reader loop under it.
+
+The official encoders, decoder and callback names are kept, so your own subclass can request market
+data and take its callbacks on the same connection. Replaced are receiving, framing, sending and the
+run loop (design section 4 tells why).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+import attrs
+from ibapi.client import EClient
+from ibapi.wrapper import EWrapper
+
+from ibkr_core.errors import (
+    HandshakeError,
+    HandshakeFailed,
+    MalformedMessage,
+    RequestRefused,
+    SendFailed,
+    ServerTooOld,
+    WireError,
+)
+from ibkr_core.link import compat, convert
+from ibkr_core.link.receiver import Receiver
+from ibkr_core.link.router import CallbackRouter
+from ibkr_core.link.transport import Transport
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.facts import BrokerFact
+from ibkr_core.model.order import Order
+from ibkr_core.wire.framing import FrameBuffer
+from ibkr_core.wire.handshake import client_hello, parse_server_hello
+
+__all__ = ["HotDecoder", "TwsClient"]
+
+_RAW_ID_BYTES: Final = 4
+_MAX_ID_DIGITS: Final = 4
+
+
+class HotDecoder(Protocol):
+    """Decodes one kind of message straight into a fact, without the official decoder."""
+
+    def __call__(self, body: memoryview, server_version: int, *, is_protobuf: bool) -> BrokerFact:
+        """Decode a message body, which does not hold the message id.
+
+        Raises:
+            WireError: It cannot be decoded.
+        """
+
+
+@attrs.define
+class _Capture:
+    """What one encoder call produced on this thread: bytes, and errors that it did not raise."""
+
+    frames: list[bytes] = attrs.Factory(list)
+    errors: list[tuple[int, str]] = attrs.Factory(list)
+
+
+class _Connection:
+    """Stands where ibapi expects its own Connection."""
+
+    def __init__(self, transport: Transport, captures: threading.local) -> None:
+        self._transport = transport
+        self._captures = captures
+        self._open = True
+
+    def isConnected(self) -> bool:  # noqa: N802 - official name
+        return self._open
+
+    def sendMsg(self, data: bytes) -> int:  # noqa: N802 - official name
+        capture: _Capture | None = getattr(self._captures, "current", None)
+        if capture is not None:
+            capture.frames.append(data)
+        else:
+            self._transport.send(data)
+        return len(data)
+
+    def disconnect(self) -> None:
+        self._open = False
+        self._transport.close()
+
+
+class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
+    """One connection to TWS or IB Gateway.
+
+    Subclass it to add your own callbacks (market data, contract details ...); pass the subclass to
+    the engine. A callback of yours that raises is reported and does not end the session.
+
+    Args:
+        receiver: Takes facts and session messages, on the reader thread.
+        hot_decoders: By message id, decoders that replace the official one.
+    """
+
+    def __init__(self, receiver: Receiver, hot_decoders: Mapping[int, HotDecoder] | None = None) -> None:
+        EWrapper.__init__(self)
+        self.receiver = receiver
+        self._captures = threading.local()
+        self._buffer = FrameBuffer()
+        self._transport: Transport | None = None
+        self._hot_decoders = dict(hot_decoders or {})
+        self._router = CallbackRouter(self)
+        EClient.__init__(self, self._router)
+
+    # ── opening ─────────────────────────────────────────────────────────────────────────────────
+
+    def open(self, transport: Transport, client_id: int) -> None:
+        """Shake hands over a connected transport. Bytes that follow the handshake are kept.
+
+        Raises:
+            HandshakeFailed: The peer closed, or answered something that is no TWS.
+            ServerTooOld: The peer is older than we can talk to.
+        """
+        lowest, highest = compat.client_versions()
+        self._transport = transport
+        options = self.connectOptions if hasattr(self, "connectOptions") else None
+        transport.send(client_hello(lowest, highest, options or ""))
+        try:
+            hello = parse_server_hello(self._first_frame())
+        except HandshakeError as error:
+            raise HandshakeFailed(f"the peer is no TWS or IB Gateway: {error}") from error
+        except WireError as error:
+            raise HandshakeFailed(f"the peer is no TWS or IB Gateway: {error}") from error
+        if hello.server_version < compat.LOWEST_SERVER_VERSION:
+            raise ServerTooOld(hello.server_version, compat.LOWEST_SERVER_VERSION)
+        if hello.server_version > highest:
+            raise HandshakeFailed(
+                f"the peer chose protocol version {hello.server_version}, but we offered at most {highest}"
+            )
+        self.clientId = client_id
+        self.serverVersion_ = hello.server_version
+        self.connTime = hello.time_text.encode()
+        self.conn = _Connection(transport, self._captures)
+        self.decoder = compat.make_decoder(self._router, hello.server_version)
+        self.setConnState(EClient.CONNECTED)
+
+    def _first_frame(self) -> bytes:
+        while True:
+            for body in self._buffer.frames():
+                return bytes(body)
+            if not self._receive():
+                raise HandshakeFailed(
+                    "the peer closed the connection during the handshake; TWS does so while it is "
+                    "starting, when the API is disabled, or when this address is not trusted"
+                )
+
+    def start(self) -> None:
+        """Send START_API; the session begins."""
+        self.send(self.encode(self.startApi))
+
+    def _receive(self) -> int:
+        if self._transport is None:
+            raise HandshakeFailed("not open")
+        try:
+            count = self._transport.receive_into(self._buffer.writable())
+        except OSError:
+            return 0  # reset by the peer, or closed by us on another thread
+        self._buffer.wrote(count)
+        return count
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> None:
+        """Read until the connection ends. This is the reader thread's whole life."""
+        reason = "the peer closed the connection"
+        try:
+            self._handle_frames()
+            while self._receive():
+                self._handle_frames()
+        except WireError as error:
+            # The stream cannot be followed any more.
+            reason = str(error)
+        finally:
+            self.disconnect()
+            self.receiver.on_closed(reason)
+
+    def _handle_frames(self) -> None:
+        for body in self._buffer.frames():
+            try:
+                self._handle(body)
+            except Exception as error:  # noqa: BLE001 - whatever one message does, the next one counts
+                self.receiver.on_callback_failed(error)
+
+    def _handle(self, body: memoryview) -> None:
+        version = self.serverVersion_
+        message_id, start = _message_id(body, version)
+        is_protobuf = message_id > compat.PROTOBUF_SINCE and version >= compat.RAW_IDS_SINCE
+        if is_protobuf:
+            message_id -= compat.PROTOBUF_SINCE
+        hot = self._hot_decoders.get(message_id)
+        if hot is not None:
+            self.receiver.on_fact(hot(body[start:], version, is_protobuf=is_protobuf))
+            return
+        compat.decode(self.decoder, message_id, bytes(body[start:]), is_protobuf=is_protobuf)
+
+    # ── sending ─────────────────────────────────────────────────────────────────────────────────
+
+    def encode(self, request: Callable[[], object]) -> bytes:
+        """Run an official request method and return the bytes that it would send, sending nothing.
+
+        Raises:
+            RequestRefused: The official client refused; it tells so through ``error`` on the calling
+                thread and returns, which here becomes an exception.
+        """
+        capture = _Capture()
+        self._captures.current = capture
+        try:
+            request()
+        finally:
+            self._captures.current = None
+        if capture.errors:
+            raise RequestRefused(*capture.errors[0])
+        return b"".join(capture.frames)
+
+    def take_local_error(self, code: int, text: str) -> bool:
+        """Keep an error that an encoder reports on this thread. False when it came over the wire."""
+        capture: _Capture | None = getattr(self._captures, "current", None)
+        if capture is None:
+            return False
+        capture.errors.append((code, text))
+        return True
+
+    def encode_order(self, order_id: int, contract: Contract, order: Order) -> bytes:
+        """Encode a placeOrder, for a new order or for new terms of one.
+
+        Raises:
+            RequestRefused: The official client refused, for example a field that the gateway is too
+                old for.
+            UnknownField: The installed client has no such field.
+        """
+        official_contract = convert.contract_to_official(contract)
+        official_order = convert.order_to_official(order)
+        return self.encode(lambda: self.placeOrder(order_id, official_contract, official_order))
+
+    def encode_cancel(self, order_id: int) -> bytes:
+        """Encode a cancelOrder."""
+        return self.encode(lambda: compat.cancel_order(self, order_id))
+
+    def encode_global_cancel(self) -> bytes:
+        """Encode a reqGlobalCancel."""
+        return self.encode(lambda: compat.global_cancel(self))
+
+    def encode_executions_request(self, request_id: int) -> bytes:
+        """Encode a reqExecutions for everything."""
+        return self.encode(lambda: self.reqExecutions(request_id, compat.execution_filter()))
+
+    def send(self, data: bytes) -> None:
+        """Give bytes to the kernel, every one of them.
+
+        Raises:
+            SendFailed: The connection failed on the way.
+        """
+        if self._transport is None:
+            raise SendFailed("not open")
+        self._transport.send(data)
+
+    # ── closing ─────────────────────────────────────────────────────────────────────────────────
+
+    def disconnect(self) -> None:
+        """Close the connection. The reader thread ends by itself; may be called from any thread."""
+        self.setConnState(EClient.DISCONNECTED)
+        if self._transport is not None:
+            self._transport.close()
+        connection = self.conn
+        if connection is not None:
+            connection.disconnect()
+
+
+def _message_id(body: memoryview, server_version: int) -> tuple[int, int]:
+    """Return the message id and where the rest begins (wire facts 2)."""
+    if server_version >= compat.RAW_IDS_SINCE:
+        if len(body) < _RAW_ID_BYTES:
+            raise MalformedMessage("message", f"a frame of {len(body)} bytes has no message id")
+        return int.from_bytes(body[:_RAW_ID_BYTES], "big"), _RAW_ID_BYTES
+    head, nul, _ = bytes(body[: _MAX_ID_DIGITS + 1]).partition(b"\0")
+    if not nul or not head.isdigit():
+        raise MalformedMessage("message", f"no message id in {bytes(body[:32])!r}")
+    return int(head), len(head) + 1

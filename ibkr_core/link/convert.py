@@ -1,0 +1,362 @@
+"""Between the official client's objects and ours. Sentinels end here: unset becomes None."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+import attrs
+from ibapi.contract import ComboLeg as IbComboLeg
+from ibapi.contract import Contract as IbContract
+from ibapi.contract import DeltaNeutralContract as IbDeltaNeutral
+from ibapi.order import Order as IbOrder
+
+from ibkr_core.errors import UnknownField
+from ibkr_core.model import facts
+from ibkr_core.model.contract import ComboLeg, Contract, DeltaNeutral
+from ibkr_core.model.fieldnames import nearest
+from ibkr_core.model.order import BrokerOrder, Order
+from ibkr_core.model.orderfields import OFFICIAL_NAMES
+
+__all__ = [
+    "broker_order",
+    "commission_fact",
+    "completed_order_fact",
+    "contract_from_official",
+    "contract_to_official",
+    "execution_fact",
+    "open_order_fact",
+    "order_to_official",
+    "status_fact",
+]
+
+UNSET_INTEGER: Final = 2**31 - 1
+UNSET_LONG: Final = 2**63 - 1
+UNSET_DOUBLE: Final = 1.7976931348623157e308
+UNSET_DECIMAL: Final = Decimal(2**127 - 1)
+_UNSET_AS_DECIMAL: Final = Decimal("1.7976931348623157E+308")
+
+
+# ── numbers ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def integer(value: int | None) -> int | None:
+    """Return an int, None for unset."""
+    return None if value is None or value in (UNSET_INTEGER, UNSET_LONG) else int(value)
+
+
+def number(value: float | Decimal | str | None) -> Decimal | None:
+    """Return an exact Decimal of a price, an amount or a quantity, None for unset.
+
+    Old clients pass quantities as floats, and margins come as text.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, Decimal):
+        return None if value == UNSET_DECIMAL or not value.is_finite() else value
+    if isinstance(value, str):
+        exact = Decimal(value)
+        return exact if exact < _UNSET_AS_DECIMAL else None
+    if value >= UNSET_DOUBLE or value != value:  # noqa: PLR0124 - NaN is the number unequal to itself
+        return None
+    if isinstance(value, int) or value.is_integer():
+        return Decimal(int(value))
+    return Decimal(repr(value))
+
+
+# ── towards the broker ──────────────────────────────────────────────────────────────────────────
+
+
+def contract_to_official(contract: Contract) -> IbContract:
+    """Make the official Contract."""
+    official = IbContract()
+    official.conId = contract.con_id
+    official.symbol = contract.symbol
+    official.secType = contract.sec_type
+    official.lastTradeDateOrContractMonth = contract.expiry
+    # Clients that know "unset" have it as their default; older ones default to 0.
+    if contract.strike is not None:
+        official.strike = float(contract.strike)
+    official.right = contract.right
+    official.multiplier = contract.multiplier
+    official.exchange = contract.exchange
+    official.primaryExchange = contract.primary_exchange
+    official.currency = contract.currency
+    official.localSymbol = contract.local_symbol
+    official.tradingClass = contract.trading_class
+    official.includeExpired = contract.include_expired
+    official.secIdType = contract.sec_id_type
+    official.secId = contract.sec_id
+    if contract.issuer_id:
+        _require(official, "issuerId", "Contract")
+        official.issuerId = contract.issuer_id
+    if contract.combo_legs:
+        official.comboLegs = [_leg_to_official(leg) for leg in contract.combo_legs]
+    if contract.delta_neutral is not None:
+        official.deltaNeutralContract = IbDeltaNeutral()
+        official.deltaNeutralContract.conId = contract.delta_neutral.con_id
+        official.deltaNeutralContract.delta = contract.delta_neutral.delta
+        official.deltaNeutralContract.price = float(contract.delta_neutral.price)
+    return official
+
+
+def _leg_to_official(leg: ComboLeg) -> IbComboLeg:
+    official = IbComboLeg()
+    official.conId = leg.con_id
+    official.ratio = leg.ratio
+    official.action = leg.action
+    official.exchange = leg.exchange
+    official.openClose = leg.open_close
+    official.shortSaleSlot = leg.short_sale_slot
+    official.designatedLocation = leg.designated_location
+    official.exemptCode = leg.exempt_code
+    return official
+
+
+_AS_FLOAT: Final = frozenset(
+    {
+        "limit_price",
+        "aux_price",
+        "trail_stop_price",
+        "trailing_percent",
+        "limit_offset",
+        "cash_quantity",
+    }
+)
+
+
+def order_to_official(order: Order) -> IbOrder:
+    """Make the official Order.
+
+    Raises:
+        UnknownField: The installed client has no such field.
+    """
+    official = IbOrder()
+    # Old clients default these to True, and real gateways refuse them with 10268 (wire facts 4).
+    for retired in ("eTradeOnly", "firmQuoteOnly"):
+        if hasattr(official, retired):
+            setattr(official, retired, False)
+    for ours, theirs in OFFICIAL_NAMES.items():
+        value = getattr(order, ours)
+        if value is None:
+            continue
+        if ours in _AS_FLOAT:
+            value = float(value)
+        elif ours == "action":
+            value = value.value
+        _require(official, theirs, "Order")
+        setattr(official, theirs, value)
+    for name, value in order.official.items():
+        _require(official, name, "Order")
+        setattr(official, name, float(value) if isinstance(value, Decimal) else value)
+    return official
+
+
+def _require(official: object, name: str, owner: str) -> None:
+    known = vars(official)
+    if name not in known:
+        raise UnknownField(name, f"the installed ibapi's {owner}", nearest(name, known))
+
+
+# ── from the broker ─────────────────────────────────────────────────────────────────────────────
+
+
+def contract_from_official(official: IbContract) -> Contract:
+    """Make our Contract; nothing is checked."""
+    strike = number(official.strike)
+    return Contract(
+        con_id=integer(official.conId) or 0,
+        symbol=official.symbol,
+        sec_type=official.secType,
+        expiry=official.lastTradeDateOrContractMonth,
+        strike=strike or None,
+        right="" if official.right in ("?", "0") else official.right,
+        multiplier=official.multiplier,
+        exchange=official.exchange,
+        primary_exchange=official.primaryExchange,
+        currency=official.currency,
+        local_symbol=official.localSymbol,
+        trading_class=official.tradingClass,
+        sec_id_type=official.secIdType,
+        sec_id=official.secId,
+        combo_legs=tuple(_leg_from_official(leg) for leg in official.comboLegs or ()),
+        combo_legs_description=official.comboLegsDescrip or "",
+        delta_neutral=_delta_neutral(official.deltaNeutralContract),
+    )
+
+
+def _leg_from_official(leg: IbComboLeg) -> ComboLeg:
+    return ComboLeg(
+        con_id=leg.conId,
+        ratio=leg.ratio,
+        action=leg.action,
+        exchange=leg.exchange,
+        open_close=leg.openClose,
+        short_sale_slot=leg.shortSaleSlot,
+        designated_location=leg.designatedLocation,
+        exempt_code=leg.exemptCode,
+    )
+
+
+def _delta_neutral(official: IbDeltaNeutral | None) -> DeltaNeutral | None:
+    if official is None:
+        return None
+    return DeltaNeutral(official.conId, official.delta, number(official.price) or Decimal(0))
+
+
+def broker_order(official: IbOrder, order_id: int | None) -> BrokerOrder:
+    """Make the echo of an order."""
+    return BrokerOrder(
+        order_id=order_id,
+        client_id=integer(official.clientId),
+        perm_id=integer(official.permId) or None,
+        action=official.action,
+        total_quantity=number(official.totalQuantity),
+        filled_quantity=number(getattr(official, "filledQuantity", None)),
+        order_type=official.orderType,
+        limit_price=number(official.lmtPrice),
+        aux_price=number(official.auxPrice),
+        trail_stop_price=number(official.trailStopPrice),
+        trailing_percent=number(official.trailingPercent),
+        tif=official.tif,
+        account=official.account,
+        order_ref=official.orderRef,
+        oca_group=official.ocaGroup,
+        oca_type=integer(official.ocaType),
+        parent_id=integer(official.parentId),
+        outside_rth=official.outsideRth,
+        what_if=bool(official.whatIf),
+    )
+
+
+def _commission(state: Any) -> tuple[Decimal | None, str]:  # noqa: ANN401 - the official class moved its fields
+    if hasattr(state, "commissionAndFees"):
+        return number(state.commissionAndFees), state.commissionAndFeesCurrency
+    return number(state.commission), state.commissionCurrency
+
+
+def _margin(state: Any) -> facts.WhatIfMargin:  # noqa: ANN401 - the official class moved its fields
+    amount, currency = _commission(state)
+    is_new = hasattr(state, "commissionAndFees")
+    return facts.WhatIfMargin(
+        initial_before=number(state.initMarginBefore),
+        initial_change=number(state.initMarginChange),
+        initial_after=number(state.initMarginAfter),
+        maintenance_before=number(state.maintMarginBefore),
+        maintenance_change=number(state.maintMarginChange),
+        maintenance_after=number(state.maintMarginAfter),
+        equity_before=number(state.equityWithLoanBefore),
+        equity_change=number(state.equityWithLoanChange),
+        equity_after=number(state.equityWithLoanAfter),
+        commission=amount,
+        min_commission=number(state.minCommissionAndFees if is_new else state.minCommission),
+        max_commission=number(state.maxCommissionAndFees if is_new else state.maxCommission),
+        commission_currency=currency,
+        warning=state.warningText,
+    )
+
+
+def open_order_fact(order_id: int, contract: IbContract, order: IbOrder, state: Any) -> facts.OpenOrderFact:  # noqa: ANN401 - the official class moved its fields
+    """Make the fact of an openOrder callback."""
+    amount, currency = _commission(state)
+    return facts.OpenOrderFact(
+        order=broker_order(order, integer(order_id)),
+        contract=contract_from_official(contract),
+        status=state.status,
+        reject_reason=getattr(state, "rejectReason", ""),
+        warning=state.warningText,
+        commission=amount,
+        commission_currency=currency,
+        completed_status=state.completedStatus,
+        margin=_margin(state) if order.whatIf else None,
+    )
+
+
+def completed_order_fact(contract: IbContract, order: IbOrder, state: Any) -> facts.CompletedOrderFact:  # noqa: ANN401 - the official class moved its fields
+    """Make the fact of a completedOrder callback."""
+    amount, currency = _commission(state)
+    # The text protocol has no order id here; clients then show 0 or the sentinel (TWS facts 4), and a
+    # client id that means nothing.
+    order_id = integer(order.orderId) or None
+    echo = broker_order(order, order_id)
+    if order_id is None:
+        echo = attrs.evolve(echo, client_id=None)
+    return facts.CompletedOrderFact(
+        order=echo,
+        contract=contract_from_official(contract),
+        status=state.status,
+        completed_time=state.completedTime,
+        completed_status=state.completedStatus,
+        reject_reason=getattr(state, "rejectReason", ""),
+        commission=amount,
+        commission_currency=currency,
+    )
+
+
+def status_fact(
+    order_id: int,
+    status: str,
+    filled: float | Decimal,
+    remaining: float | Decimal,
+    avg_fill_price: float,
+    perm_id: int,
+    parent_id: int,
+    last_fill_price: float,
+    client_id: int,
+    why_held: str,
+    price_cap: float | None,
+) -> facts.StatusFact:
+    """Make the fact of an orderStatus callback."""
+    return facts.StatusFact(
+        order_id=integer(order_id),
+        status=status,
+        filled=number(filled),
+        remaining=number(remaining),
+        avg_fill_price=number(avg_fill_price),
+        perm_id=integer(perm_id) or None,
+        parent_id=integer(parent_id),
+        last_fill_price=number(last_fill_price),
+        client_id=integer(client_id),
+        why_held=why_held,
+        price_cap=number(price_cap) or None,
+    )
+
+
+def execution_fact(request_id: int, contract: IbContract, execution: Any) -> facts.ExecutionFact:  # noqa: ANN401 - the official class moved its fields
+    """Make the fact of an execDetails callback."""
+    return facts.ExecutionFact(
+        request_id=request_id,
+        exec_id=execution.execId,
+        order_id=integer(execution.orderId),
+        client_id=integer(execution.clientId),
+        perm_id=integer(execution.permId) or None,
+        contract=contract_from_official(contract),
+        time=execution.time,
+        account=execution.acctNumber,
+        exchange=execution.exchange,
+        side=execution.side,
+        shares=number(execution.shares) or Decimal(0),
+        price=number(execution.price) or Decimal(0),
+        cum_quantity=number(execution.cumQty),
+        avg_price=number(execution.avgPrice),
+        order_ref=execution.orderRef,
+        liquidity=integer(execution.lastLiquidity),
+        pending_price_revision=bool(getattr(execution, "pendingPriceRevision", False)),
+    )
+
+
+def commission_fact(report: Any, *, pnl_is_known: bool = True) -> facts.CommissionFact:  # noqa: ANN401 - the official class was renamed
+    """Make the fact of a commissionReport (now commissionAndFeesReport) callback.
+
+    Args:
+        report: The official object, old or new.
+        pnl_is_known: False when the message had no realised P&L: the official decoder turns that
+            absence into 0.0 (TWS facts 3).
+    """
+    amount = report.commissionAndFees if hasattr(report, "commissionAndFees") else report.commission
+    return facts.CommissionFact(
+        exec_id=report.execId,
+        commission=number(amount),
+        currency=report.currency,
+        realized_pnl=number(report.realizedPNL) if pnl_is_known else None,
+    )

@@ -1,0 +1,102 @@
+"""The socket, and nothing else.
+
+It replaces the official ``Connection``, which loses a burst whose last read is exactly 4096 bytes,
+sends with ``send`` instead of ``sendall``, and gives up on a send after one second without telling
+how much of it left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import Final, Protocol
+
+from ibkr_core.errors import GatewayUnreachable, SendFailed
+
+__all__ = ["SocketTransport", "Transport"]
+
+_RECEIVE_POLL_S: Final = 3600.0
+"""A receive wakes up this rarely by itself; data or a close wakes it at once."""
+
+
+class Transport(Protocol):
+    """A two-way byte stream. One thread receives; any thread sends, one at a time."""
+
+    def receive_into(self, room: memoryview) -> int:
+        """Block until bytes come; return how many, 0 when the peer closed.
+
+        Raises:
+            OSError: The stream is broken.
+        """
+
+    def send(self, data: bytes) -> None:
+        """Give every byte to the kernel.
+
+        Raises:
+            SendFailed: It broke or stalled on the way; some bytes may have left.
+        """
+
+    def close(self) -> None:
+        """Close both directions and wake the receiver. May be called again, from any thread."""
+
+
+class SocketTransport:
+    """A TCP connection.
+
+    Args:
+        host: Name or address.
+        port: TCP port.
+        connect_timeout_s: How long to wait for the connection.
+        send_timeout_s: How long a peer may take to make room for what we send.
+
+    Raises:
+        GatewayUnreachable: Nothing accepts connections there.
+    """
+
+    def __init__(
+        self, host: str, port: int, *, connect_timeout_s: float = 10.0, send_timeout_s: float = 10.0
+    ) -> None:
+        try:
+            self._socket = socket.create_connection((host, port), timeout=connect_timeout_s)
+        except OSError as error:
+            raise GatewayUnreachable(
+                f"no TWS or IB Gateway accepts connections at {host}:{port} ({error}); is it running, is "
+                "the API enabled in its settings, and is this its port?"
+            ) from error
+        # Orders are small and urgent: never wait to fill a packet.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.settimeout(_RECEIVE_POLL_S)
+        # The same connection with a time limit of its own for sends.
+        self._sender = self._socket.dup()
+        self._sender.settimeout(send_timeout_s)
+        self._send_lock = threading.Lock()
+        self._closed = False
+
+    def receive_into(self, room: memoryview) -> int:
+        """See :meth:`Transport.receive_into`."""
+        while True:
+            try:
+                return self._socket.recv_into(room)
+            except TimeoutError:
+                continue
+
+    def send(self, data: bytes) -> None:
+        """See :meth:`Transport.send`."""
+        with self._send_lock:
+            try:
+                self._sender.sendall(data)
+            except OSError as error:
+                # The stream may be cut in the middle of a frame: nothing may follow on it.
+                self.close()
+                raise SendFailed(f"the connection failed during a send: {error}") from error
+
+    def close(self) -> None:
+        """See :meth:`Transport.close`."""
+        if self._closed:
+            return
+        self._closed = True
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes the receiver, which close() alone does not
+        self._sender.close()
+        self._socket.close()
