@@ -23,6 +23,7 @@
     ├── SendFailed (ConnectionError)      the socket failed during a send: the order's fate is unknown
     ├── RequestRefused                    the official client refused to encode; nothing was sent
     ├── WaitTimeout (TimeoutError)        a wait ran out; the order itself is untouched
+    ├── WouldDeadlock                     a wait on the thread that has to bring the answer
     ├── EngineClosed
     ├── WireError                         bytes that are no TWS message (the peer's fault)
     │   ├── FrameTooLong
@@ -68,6 +69,7 @@ __all__ = [
     "UnknownOrder",
     "WaitTimeout",
     "WireError",
+    "WouldDeadlock",
 ]
 
 
@@ -192,7 +194,15 @@ class NotReady(ConnectionFailed):
 
 
 class SendFailed(IbkrError, ConnectionError):
-    """The socket failed while bytes were leaving, so the request's fate is unknown."""
+    """The socket failed while bytes were leaving, so the request's fate is unknown.
+
+    Attributes:
+        order_ids: The orders that were being sent. They are UNKNOWN in the book until the broker tells.
+    """
+
+    def __init__(self, message: str, order_ids: tuple[int, ...] = ()) -> None:
+        self.order_ids = order_ids
+        super().__init__(message)
 
 
 class RequestRefused(IbkrError):
@@ -209,6 +219,10 @@ class RequestRefused(IbkrError):
 
 class WaitTimeout(IbkrError, TimeoutError):
     """What was waited for did not happen in time. The order itself is untouched."""
+
+
+class WouldDeadlock(IbkrError):
+    """A blocking call on the thread that has to bring the answer (an inline listener)."""
 
 
 class EngineClosed(IbkrError):

@@ -6,11 +6,11 @@ order's status is decided by THE table (``transitions.py``) and by nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ibkr_core.errors import DuplicateOrder, UnknownOrder
+from ibkr_core.errors import DuplicateOrder, OrderStateError, UnknownOrder
 from ibkr_core.lifecycle import commands
 from ibkr_core.lifecycle.effects import Effects, Turn
 from ibkr_core.lifecycle.entry import OrderEntry
@@ -118,10 +118,7 @@ class Book:
         Raises:
             DuplicateOrder: The id or the key was used before.
         """
-        if self._index.by_order_id(order_id, self.client_id) is not None:
-            raise DuplicateOrder(order_id, "this order id was used before")
-        if key and self._index.by_key(key) is not None:
-            raise DuplicateOrder(order_id, f"the client order key {key!r} was used before")
+        self._check_new(order_id, key)
         entry = OrderEntry(order_id, status=OrderStatus.PENDING_SUBMIT, is_ours=True)
         entry.client_id = self.client_id
         entry.key = key
@@ -143,17 +140,59 @@ class Book:
         turn.tell(events.OrderSubmitted, entry)
         return turn.effects
 
+    def submit_all(
+        self, orders: Sequence[tuple[int, str, Contract, Order]], now: datetime
+    ) -> tuple[Effects, ...]:
+        """Take in several new orders of ours: all of them, or none when one is refused.
+
+        Args:
+            orders: Order id, client order key, contract and order of each.
+            now: The moment.
+
+        Raises:
+            DuplicateOrder: An id or a key was used before, or stands twice.
+        """
+        keys: set[str] = set()
+        for order_id, key, _, _ in orders:
+            self._check_new(order_id, key)
+            if key and key in keys:
+                raise DuplicateOrder(order_id, f"the client order key {key!r} stands twice")
+            keys.add(key)
+        return tuple(
+            self.submit(order_id, key, contract, order, now) for order_id, key, contract, order in orders
+        )
+
+    def last_sent(self, order_id: int) -> tuple[Contract, Order, bool]:
+        """Return an order's contract, the terms last sent, and whether its parent is finished.
+
+        Raises:
+            OrderStateError: The order's state forbids a modification, or an earlier session placed it,
+                so that its full terms are not known here.
+        """
+        entry = self._entry(order_id)
+        commands.check_modify(entry)
+        if entry.order is None or entry.contract is None:
+            raise OrderStateError(
+                order_id,
+                "was placed by an earlier session and can only be cancelled: its full terms are not known",
+            )
+        terms = entry.proposals[-1] if entry.proposals else entry.order
+        parent = self._own(entry.parent_id) if entry.parent_id else None
+        return entry.contract, terms, parent is not None and parent.status.is_finished
+
     def track(self, order_id: int, now: datetime) -> None:
         """Take in an order of which nothing is known but that it exists (a replay, an adoption)."""
         entry = OrderEntry(order_id, status=OrderStatus.UNKNOWN, is_ours=True)
         entry.client_id = self.client_id
         self._take_in(self._turn(now), entry, "tracked")
 
-    def sent(self, order_id: int, now: datetime) -> None:
-        """Note that the last byte of a new order was given to the kernel."""
-        entry = self._entry(order_id)
-        entry.sent_time = now
-        entry.touched(now)
+    def sent(self, order_ids: Iterable[int], now: datetime) -> tuple[Effects, ...]:
+        """Note that the last byte of new orders was given to the kernel."""
+        for order_id in order_ids:
+            entry = self._entry(order_id)
+            entry.sent_time = now
+            entry.touched(now)
+        return ()
 
     def not_sent(self, order_id: int, why: str, now: datetime) -> Effects:
         """Note that certainly no byte of a new order left."""
@@ -184,16 +223,6 @@ class Book:
         entry.touched(now)
         return turn.effects
 
-    def withdraw_modify(self, order_id: int, now: datetime) -> None:
-        """Take back the newest modification: no byte of it left."""
-        entry = self._entry(order_id)
-        if entry.proposals:
-            entry.proposals.pop()
-        if not entry.proposals:
-            entry.pending.pop(Request.MODIFY, None)
-        entry.note(now, "modification not sent")
-        entry.touched(now)
-
     def cancel(self, order_id: int, now: datetime) -> Effects:
         """Take in a cancel of ours, before any byte of it leaves.
 
@@ -207,14 +236,6 @@ class Book:
         entry.touched(now)
         move(turn, entry, Trigger.CANCEL, "cancel asked for")
         turn.tell(events.CancelRequested, entry)
-        return turn.effects
-
-    def withdraw_cancel(self, order_id: int, now: datetime) -> Effects:
-        """Take back a cancel: no byte of it left."""
-        turn, entry = self._turn(now), self._entry(order_id)
-        entry.pending.pop(Request.CANCEL, None)
-        entry.touched(now)
-        move(turn, entry, Trigger.VERDICT_REFUSED, "cancel not sent")
         return turn.effects
 
     def disconnected(self, now: datetime) -> Effects:
@@ -333,6 +354,12 @@ class Book:
             entry.touched(turn.now)
 
     # ── identity ────────────────────────────────────────────────────────────────────────────────
+
+    def _check_new(self, order_id: int, key: str) -> None:
+        if self._index.by_order_id(order_id, self.client_id) is not None:
+            raise DuplicateOrder(order_id, "this order id was used before")
+        if key and self._index.by_key(key) is not None:
+            raise DuplicateOrder(order_id, f"the client order key {key!r} was used before")
 
     def _turn(self, now: datetime) -> Turn:
         return Turn(now, self.next_seq, self._index)

@@ -6,6 +6,7 @@ have been known.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -192,6 +193,6 @@ def plan_oca(
 def _check_ids(order_ids: Sequence[int], wanted: int) -> None:
     if len(order_ids) != wanted:
         raise InvalidGroup("order_ids", f"{wanted} orders need {wanted} ids, got {len(order_ids)}")
-    if any(later <= earlier for earlier, later in zip(order_ids, order_ids[1:], strict=False)):
+    if any(later <= earlier for earlier, later in itertools.pairwise(order_ids)):
         # The broker refuses an id that is not above every earlier one (code 103).
         raise InvalidGroup("order_ids", "must be rising")

@@ -26,6 +26,7 @@ __all__ = [
     "CommissionReported",
     "Connected",
     "ConnectionLost",
+    "Disconnected",
     "Event",
     "ExecutionCorrected",
     "ExecutionReceived",
@@ -234,6 +235,11 @@ class ConnectionLost(Event):
     """The socket is gone. Orders keep working at the broker; nothing can be sent."""
 
     reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Disconnected(Event):
+    """We closed the connection. Orders keep working at the broker."""
 
 
 @attrs.frozen(kw_only=True)

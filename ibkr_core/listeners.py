@@ -1,0 +1,223 @@
+"""Brings events to listeners: in order, on the thread that the listener's owner chose.
+
+Events are posted under the engine's state lock, which fixes their order, and drained after it is
+released, by one thread at a time. A listener that raises is reported and harms nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import inspect
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import attrs
+
+from ibkr_core.errors import InvalidInput
+from ibkr_core.model.events import Event, ListenerFailed
+
+__all__ = ["Delivery", "Dispatcher", "Listener", "Subscription"]
+
+Listener = Callable[[Any], object]
+"""Takes one event; what it returns is ignored, unless it is a coroutine for an asyncio loop."""
+
+
+class Delivery(enum.Enum):
+    """Where a listener runs."""
+
+    INLINE = "inline"
+    """On the thread that learned of the event, before it does anything else: the lowest latency. Must be
+    quick, and must not wait for the broker, because usually it is the reader thread."""
+    WORKER = "worker"
+    """On the engine's worker thread, one event at a time. It may take its time."""
+    ASYNCIO = "asyncio"
+    """In an asyncio event loop; coroutine functions are welcome."""
+
+
+@attrs.define(eq=False)
+class Subscription:
+    """A listener's place; :meth:`close` ends it."""
+
+    kinds: tuple[type[Event], ...]
+    listener: Listener
+    delivery: Delivery
+    loop: asyncio.AbstractEventLoop | None
+    _dispatcher: Dispatcher
+    is_closed: bool = False
+
+    @property
+    def name(self) -> str:
+        """A name for reports."""
+        return getattr(self.listener, "__qualname__", None) or repr(self.listener)
+
+    def close(self) -> None:
+        """Stop listening. Events that wait for the listener are dropped."""
+        self.is_closed = True
+        self._dispatcher.forget(self)
+
+
+_STOP: Final = object()
+
+
+class Dispatcher:
+    """All listeners of an engine, and the events on their way to them.
+
+    Args:
+        report: Makes the event that reports a failed listener.
+    """
+
+    def __init__(self, report: Callable[[str, BaseException], ListenerFailed]) -> None:
+        self._report = report
+        self._subscriptions: tuple[Subscription, ...] = ()
+        self._by_kind: dict[type[Event], tuple[Subscription, ...]] = {}
+        self._change = threading.Lock()
+        self._outbox: deque[Event] = deque()
+        self._draining = threading.Lock()
+        self._drainer: int | None = None
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._worker = threading.Thread(target=self._work, name="ibkr-core-worker", daemon=True)
+
+    # ── subscribing ─────────────────────────────────────────────────────────────────────────────
+
+    def subscribe(
+        self,
+        kinds: tuple[type[Event], ...],
+        listener: Listener,
+        delivery: Delivery,
+        loop: asyncio.AbstractEventLoop | None,
+    ) -> Subscription:
+        """Add a listener for some kinds of events, subclasses included.
+
+        Raises:
+            InvalidInput: No event kind, something that is no callable, a coroutine function without an
+                asyncio loop to run it.
+        """
+        for kind in kinds:
+            if not (isinstance(kind, type) and issubclass(kind, Event)):
+                raise InvalidInput("kinds", f"must be event classes, not {kind!r}")
+        if not callable(listener):
+            raise InvalidInput("listener", f"must be callable, not {listener!r}")
+        if delivery is Delivery.ASYNCIO and loop is None:
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                raise InvalidInput("loop", "is required outside a running asyncio loop") from None
+        if delivery is not Delivery.ASYNCIO and inspect.iscoroutinefunction(listener):
+            raise InvalidInput("listener", "is a coroutine function: it needs delivery=Delivery.ASYNCIO")
+        subscription = Subscription(kinds or (Event,), listener, delivery, loop, self)
+        with self._change:
+            self._subscriptions = (*self._subscriptions, subscription)
+            self._by_kind = {}
+        return subscription
+
+    def forget(self, subscription: Subscription) -> None:
+        """Remove a listener."""
+        with self._change:
+            self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
+            self._by_kind = {}
+
+    def _listeners(self, kind: type[Event]) -> tuple[Subscription, ...]:
+        found = self._by_kind.get(kind)
+        if found is None:
+            with self._change:
+                found = tuple(s for s in self._subscriptions if issubclass(kind, s.kinds))
+                self._by_kind[kind] = found
+        return found
+
+    # ── delivering ──────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        """Start the worker thread."""
+        self._worker.start()
+
+    def post(self, events: Iterable[Event]) -> None:
+        """Queue events; the caller holds the engine's state lock, so their order is fixed here."""
+        self._outbox.extend(events)
+
+    def drain(self) -> None:
+        """Deliver what is queued, unless a thread is at it already: then that one takes it along.
+
+        Called without any lock held. A listener that makes new events (by submitting an order, say)
+        sees them delivered after it has returned.
+        """
+        while self._outbox and self._draining.acquire(blocking=False):
+            self._drainer = threading.get_ident()
+            try:
+                while self._outbox:
+                    self._deliver(self._outbox.popleft())
+            finally:
+                self._drainer = None
+                self._draining.release()
+
+    @property
+    def is_draining_here(self) -> bool:
+        """Whether this very thread is inside an inline listener."""
+        return self._drainer == threading.get_ident()
+
+    @property
+    def backlog(self) -> int:
+        """Events that wait for the worker thread."""
+        return self._queue.qsize()
+
+    def _deliver(self, event: Event) -> None:
+        for subscription in self._listeners(type(event)):
+            if subscription.delivery is Delivery.INLINE:
+                self._call(subscription, event)
+            elif subscription.delivery is Delivery.WORKER:
+                self._queue.put((subscription, event))
+            else:
+                self._hand_to_loop(subscription, event)
+
+    def _call(self, subscription: Subscription, event: Event) -> None:
+        if subscription.is_closed:
+            return
+        try:
+            subscription.listener(event)
+        except Exception as error:  # noqa: BLE001 - a listener's fault is reported, never passed on
+            self._fail(subscription, event, error)
+
+    def _hand_to_loop(self, subscription: Subscription, event: Event) -> None:
+        async def run() -> None:
+            if subscription.is_closed:
+                return
+            try:
+                result = subscription.listener(event)
+                if inspect.isawaitable(result):
+                    await result
+            except Exception as error:  # noqa: BLE001 - as in _call
+                self._fail(subscription, event, error)
+                self.drain()
+
+        loop = subscription.loop
+        try:
+            if loop is not None:
+                loop.call_soon_threadsafe(lambda: loop.create_task(run()))
+        except RuntimeError as error:  # the loop was closed: nobody can hear this listener any more
+            subscription.close()
+            self._fail(subscription, event, error)
+
+    def _fail(self, subscription: Subscription, event: Event, error: BaseException) -> None:
+        # A listener that fails on the report of its failure must not go round in circles.
+        if not isinstance(event, ListenerFailed):
+            self._outbox.append(self._report(subscription.name, error))
+
+    # ── the worker ──────────────────────────────────────────────────────────────────────────────
+
+    def _work(self) -> None:
+        while True:
+            item = self._queue.get()
+            if item is _STOP:
+                return
+            subscription, event = item
+            self._call(subscription, event)
+            self.drain()
+
+    def stop(self) -> None:
+        """Let the worker finish what waits for it, then end it. Not called from the worker itself."""
+        self._queue.put(_STOP)
+        if self._worker.is_alive() and self._worker is not threading.current_thread():
+            self._worker.join()

@@ -1,0 +1,126 @@
+"""A ticket: your hold on one order, to look at it, wait for it, change it, cancel it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Any, Protocol
+
+import attrs
+
+from ibkr_core.errors import WaitTimeout
+from ibkr_core.model.order import Order
+from ibkr_core.model.record import OrderRecord
+from ibkr_core.model.status import FINISHED, OrderStatus
+
+__all__ = ["BracketTickets", "OrderTicket"]
+
+
+class TicketOffice(Protocol):
+    """What a ticket needs of the engine."""
+
+    def order(self, order_id: int) -> OrderRecord:
+        """Return a snapshot."""
+
+    def cancel(self, order_id: int) -> OrderRecord:
+        """Ask for a cancel."""
+
+    def modify(self, order_id: int, order: Order | None = None, **changes: Any) -> OrderRecord:
+        """Ask for new terms."""
+
+    def watch(self, order_id: int, wanted: frozenset[OrderStatus]) -> Future[OrderRecord]:
+        """Return a future of the order's reaching one of the statuses, or finishing."""
+
+    def check_may_wait(self) -> None:
+        """Raise where a wait would stop the thread that has to end it."""
+
+
+@attrs.frozen
+class OrderTicket:
+    """One order of yours.
+
+    Attributes:
+        order_id: The API order id.
+        key: The client order key, which travels in ``orderRef``.
+    """
+
+    _office: TicketOffice
+    order_id: int
+    key: str
+
+    @property
+    def record(self) -> OrderRecord:
+        """The order as it is now."""
+        return self._office.order(self.order_id)
+
+    @property
+    def status(self) -> OrderStatus:
+        """What is proved about the order now."""
+        return self.record.status
+
+    def cancel(self) -> OrderRecord:
+        """Ask for its cancellation; see :meth:`ibkr_core.engine.Engine.cancel`."""
+        return self._office.cancel(self.order_id)
+
+    def modify(self, order: Order | None = None, **changes: Any) -> OrderRecord:
+        """Ask for new terms; see :meth:`ibkr_core.engine.Engine.modify`."""
+        return self._office.modify(self.order_id, order, **changes)
+
+    def wait(self, *statuses: OrderStatus, timeout_s: float | None = None) -> OrderRecord:
+        """Block until the order has one of the statuses, or has finished in whatever way.
+
+        Args:
+            statuses: What to wait for; none means any end.
+            timeout_s: How long, None for as long as it takes.
+
+        Returns:
+            The order at that moment. Look at its status: an order that you expected to be filled can
+            end cancelled.
+
+        Raises:
+            WaitTimeout: It did not happen in time. The order itself is untouched.
+            ConnectionFailed: The connection was lost meanwhile. The order itself is untouched.
+            EngineClosed: The engine was closed meanwhile.
+            WouldDeadlock: Called from an inline listener.
+        """
+        self._office.check_may_wait()
+        future = self._office.watch(self.order_id, frozenset(statuses))
+        try:
+            return future.result(timeout_s)
+        except FutureTimeout:
+            future.cancel()
+            raise self._timeout(statuses, timeout_s) from None
+
+    async def until(self, *statuses: OrderStatus, timeout_s: float | None = None) -> OrderRecord:
+        """Do as :meth:`wait`, for asyncio."""
+        future = self._office.watch(self.order_id, frozenset(statuses))
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
+        except TimeoutError:
+            raise self._timeout(statuses, timeout_s) from None
+
+    def __await__(self) -> Generator[Any, None, OrderRecord]:
+        """Wait for the end of the order: ``record = await ticket``."""
+        return self.until().__await__()
+
+    def _timeout(self, statuses: tuple[OrderStatus, ...], timeout_s: float | None) -> WaitTimeout:
+        wanted = " or ".join(s.value for s in statuses) or " or ".join(sorted(s.value for s in FINISHED))
+        return WaitTimeout(
+            f"order {self.order_id} is {self.status.value} after {timeout_s} s; waited for {wanted}"
+        )
+
+
+@attrs.frozen
+class BracketTickets:
+    """The orders of a bracket; an exit that was not asked for is None."""
+
+    parent: OrderTicket
+    take_profit: OrderTicket | None
+    stop_loss: OrderTicket | None
+
+    @property
+    def all(self) -> tuple[OrderTicket, ...]:
+        """The orders that there are, parent first."""
+        return tuple(t for t in (self.parent, self.take_profit, self.stop_loss) if t is not None)
