@@ -5,6 +5,7 @@ Works with every ibapi of the matrix, whichever is installed.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import warnings
 from typing import Any
@@ -15,6 +16,8 @@ from ibapi.server_versions import MAX_CLIENT_VER
 from ibapi.wrapper import EWrapper
 
 from ibkr_core.wire.protobuf import is_available
+from ibkr_core.wire.registry import answers, plan_for
+from ibkr_core.wire.schema import fields_of
 
 LOWEST = 142
 HIGHEST = 226
@@ -33,10 +36,11 @@ def versions(*wanted: int) -> list[int]:
 
 
 BOUNDARIES = (
-    142, 144, 145, 147, 148, 150, 151, 152, 153, 155, 156, 157, 158, 159, 160, 162, 163, 164, 165, 166, 168, 169,
-    170, 175, 176, 177, 178, 179, 182, 183, 184, 185, 186, 187, 188, 189, 190, 191, 192, 193, 194, 195, 196, 198,
-    199, 200, 201, 202, 203, 204, 205, 206, 207, 208, 209, 210, 211, 212, 213, 215, 219, 221, 223, 224, 225, 226,
-)  # fmt: skip
+    *(142, 144, 145, 147, 148, 150, 151, 152, 153, 155, 156, 157, 158, 159, 160, 162, 163, 164, 165, 166),
+    *(168, 169, 170, 175, 176, 177, 178, 179, 181, 182, 183, 184, 185, 186, 187, 188, 189, 190, 191, 192),
+    *(193, 194, 195, 196, 198, 199, 200, 201, 202, 203, 204, 205, 206, 207, 208, 209, 210, 211, 212, 213),
+    *(215, 219, 221, 223, 224, 225, 226),
+)
 """Every version at which some layout changes, and the one before it."""
 
 
@@ -60,12 +64,30 @@ class Recorder(EWrapper):  # type: ignore[misc]
         return record
 
 
+class Fields(tuple):  # type: ignore[type-arg]
+    """The fields of a text message, which can tell whether all were read."""
+
+    cursor: Any = None
+
+    def __iter__(self) -> Any:
+        self.cursor = super().__iter__()
+        return self.cursor
+
+    def assert_all_read(self) -> None:
+        """Check that the decoder left nothing over: the official one does not mind."""
+        if self.cursor is not None:
+            left = list(self.cursor)
+            assert not left, f"the official decoder left {left}"
+
+
 def official_calls(body: bytes, version: int) -> list[tuple[str, tuple[Any, ...]]]:
     """Let the official decoder read a body, as its own run loop would, and give the callbacks it made."""
     recorder = Recorder()
     decoder = Decoder(recorder, version)
     if OLD_CLIENT:
-        decoder.interpret(tuple(body.split(b"\0")[:-1]))
+        fields = Fields(body.split(b"\0")[:-1])
+        decoder.interpret(fields)
+        fields.assert_all_read()
         return recorder.calls
     if version >= 201:
         message_id, rest = int.from_bytes(body[:4], "big"), body[4:]
@@ -75,8 +97,35 @@ def official_calls(body: bytes, version: int) -> list[tuple[str, tuple[Any, ...]
     if message_id > 200:
         decoder.processProtoBuf(rest, message_id - 200)
     else:
-        decoder.interpret(tuple(rest.split(b"\0")[:-1]), message_id)
+        fields = Fields(rest.split(b"\0")[:-1])
+        decoder.interpret(fields, message_id)
+        fields.assert_all_read()
     return recorder.calls
+
+
+def carried(kind: str, version: int, part: str = "") -> set[str]:
+    """Give the fields that the form of an answer at this version has.
+
+    In protobuf: those that the installed client knows. In text: those of our own table, which is safe because
+    the official decoder must find exactly as many fields as the table has.
+    """
+    entry = answers().by_name[kind]
+    if version >= entry.protobuf_since:
+        message = fields_of(entry.message)[part].name if part else entry.message
+        module = importlib.import_module(f"ibapi.protobuf.{message}_pb2")
+        return {field.name for field in getattr(module, message).DESCRIPTOR.fields}
+    found: set[str] = set()
+    _collect(plan_for(entry, version).steps, f"{part}." if part else "", found)
+    return found
+
+
+def _collect(steps: Any, prefix: str, found: set[str]) -> None:
+    for step in steps:
+        name = getattr(step, "name", "")
+        if name.startswith(prefix):
+            found.add(name.removeprefix(prefix).partition(".")[0])
+        if type(step).__name__ == "_WhenStep":
+            _collect(step.steps, prefix, found)
 
 
 class _Wire:
