@@ -1,1 +1,46 @@
-"""ibkr_core: an order-execution engine for Interactive Brokers."""
+"""ibkr_core: an order-execution engine for Interactive Brokers on the native API.
+
+Start at :class:`Engine`. The simulated gateway is :mod:`ibkr_core.gateway`.
+"""
+
+from __future__ import annotations
+
+from ibkr_core._version import __version__
+from ibkr_core.engine import Engine
+from ibkr_core.errors import IbkrError
+from ibkr_core.lifecycle.verdicts import CodeRule, Verdict
+from ibkr_core.link.client import TwsClient
+from ibkr_core.link.session import SessionState
+from ibkr_core.listeners import Delivery, Subscription
+from ibkr_core.model import events
+from ibkr_core.model.contract import ComboLeg, Contract
+from ibkr_core.model.fill import Fill
+from ibkr_core.model.order import Action, OcaType, Order
+from ibkr_core.model.record import OrderMessage, OrderRecord, Request
+from ibkr_core.model.status import OrderStatus
+from ibkr_core.tickets import BracketTickets, OrderTicket
+
+__all__ = [
+    "Action",
+    "BracketTickets",
+    "CodeRule",
+    "ComboLeg",
+    "Contract",
+    "Delivery",
+    "Engine",
+    "Fill",
+    "IbkrError",
+    "OcaType",
+    "Order",
+    "OrderMessage",
+    "OrderRecord",
+    "OrderStatus",
+    "OrderTicket",
+    "Request",
+    "SessionState",
+    "Subscription",
+    "TwsClient",
+    "Verdict",
+    "__version__",
+    "events",
+]

@@ -133,11 +133,41 @@ class Engine:
             InvalidInput: An argument breaks a rule.
         """
         engine = cls(client_id, **options)
+        engine.open(
+            host,
+            port,
+            timeout_s=timeout_s,
+            executions_timeout_s=executions_timeout_s,
+            send_timeout_s=send_timeout_s,
+        )
+        return engine
+
+    def open(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 4002,
+        *,
+        timeout_s: float = 10.0,
+        executions_timeout_s: float = 2.0,
+        send_timeout_s: float = 10.0,
+    ) -> None:
+        """Do what :meth:`connect` does, on an engine that has its listeners already.
+
+        Listeners that are added before see the orders that the broker shows at the beginning.
+
+        Raises:
+            ConnectionFailed: As for :meth:`connect`. The engine is closed then; make a new one.
+            EngineClosed: It was opened before.
+            InvalidInput: An argument breaks a rule.
+        """
+        if not isinstance(host, str) or not host:
+            raise InvalidInput("host", f"must be a host name or an address, not {host!r}")
         if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:  # noqa: PLR2004 - TCP
             raise InvalidInput("port", f"must be between 1 and 65535, not {port!r}")
+        if self._is_started or self._is_closed:
+            raise EngineClosed("an engine is opened once; make a new one for a new connection")
         transport = SocketTransport(host, port, connect_timeout_s=timeout_s, send_timeout_s=send_timeout_s)
-        engine.attach(transport, timeout_s=timeout_s, executions_timeout_s=executions_timeout_s)
-        return engine
+        self.attach(transport, timeout_s=timeout_s, executions_timeout_s=executions_timeout_s)
 
     def attach(
         self, transport: Transport, *, timeout_s: float = 10.0, executions_timeout_s: float = 2.0
@@ -376,9 +406,8 @@ class Engine:
         asked: list[int] = []
         try:
             with self._sending():
-                for record in self.active_orders():
-                    if record.is_ours and self._try_cancel(record.order_id):
-                        asked.append(record.order_id)
+                ours = (record.order_id for record in self.active_orders() if record.is_ours)
+                asked.extend(order_id for order_id in ours if self._try_cancel(order_id))
                 if everywhere:
                     self.client.send(self.client.encode_global_cancel())
         finally:
