@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
 
+from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
 
 __all__ = ["Fill", "parse_execution_time"]
@@ -63,7 +64,7 @@ class Fill:
     @property
     def value(self) -> Decimal:
         """Quantity times price, without the contract's multiplier."""
-        return self.quantity * self.price
+        return EXACT.multiply(self.quantity, self.price)
 
 
 _TIME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})([ -]+)(\d{2}):(\d{2}):(\d{2})(?:\s+(\S.*))?")
@@ -95,5 +96,5 @@ def parse_execution_time(text: str, local_zone: tzinfo | None = None) -> datetim
     try:
         numbers = (int(year), int(month), int(day), int(hour), int(minute), int(second))
         return datetime(*numbers, tzinfo=zone).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):  # no such date, or none that UTC can name
         return None

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
+from typing import Final
 
 from ibkr_core.errors import InvalidInput
 
-__all__ = ["Numeric", "optional_number", "to_number"]
+__all__ = ["EXACT", "Numeric", "optional_number", "to_number"]
+
+EXACT: Final = Context(prec=60, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
+"""For sums and products that must not depend on the host's decimal context, which may be set to any
+precision and may trap what we take for granted. It traps nothing: absurd numbers come from the broker,
+and they must not raise. 60 digits hold any product of two quantities or prices exactly."""
 
 Numeric = Decimal | int | str | float
 """What callers may pass where a quantity or a price is wanted."""
@@ -28,7 +34,8 @@ def to_number(argument: str, value: object, error: type[InvalidInput] = InvalidI
     if isinstance(value, bool) or not isinstance(value, Decimal | int | str | float):
         raise error(argument, f"must be a number, not {type(value).__name__}")
     try:
-        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+        # str and not repr: a numpy.float64 is a float, but its repr is "np.float64(0.1)".
+        number = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
     except InvalidOperation:
         raise error(argument, f"{value!r} is not a number") from None
     if not number.is_finite():
