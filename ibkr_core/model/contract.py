@@ -15,7 +15,7 @@ from ibkr_core.model.numbers import Numeric, optional_number, to_number
 
 __all__ = ["CONTRACT_FIELDS", "ComboLeg", "Contract", "DeltaNeutral"]
 
-_EXPIRY = re.compile(r"\d{6}(\d{2}.*)?")
+_EXPIRY = re.compile(r"\d{4}(0[1-9]|1[0-2])((0[1-9]|[12]\d|3[01])(\D.*)?)?")
 _SIDES: Final = ("BUY", "SELL", "SSHORT")
 
 
@@ -76,8 +76,13 @@ class DeltaNeutral:
     price: Decimal = attrs.field(converter=_price)
 
 
-def _legs(legs: Iterable[ComboLeg]) -> tuple[ComboLeg, ...]:
-    return tuple(legs)
+def _legs(value: Iterable[ComboLeg]) -> tuple[ComboLeg, ...]:
+    if not isinstance(value, Iterable):
+        raise InvalidContract("combo_legs", f"must be some ComboLeg values, not {value!r}")
+    legs = tuple(value)
+    if not all(isinstance(leg, ComboLeg) for leg in legs):
+        raise InvalidContract("combo_legs", f"must be ComboLeg values, not {legs!r}")
+    return legs
 
 
 @names_unknown_fields
@@ -114,7 +119,7 @@ class Contract:
     builders and the engine call.
 
     Raises:
-        InvalidContract: A strike that is no number.
+        InvalidContract: A strike that is no number, or a leg that is no ComboLeg.
         UnknownField: A keyword that a Contract does not have.
     """
 
@@ -196,6 +201,8 @@ class Contract:
             if not isinstance(value, str) or not value.strip():
                 raise InvalidContract(argument, f"must be a non-empty text, not {value!r}")
         check_names(fields, CONTRACT_FIELDS, "Contract")
+        for name in required.keys() & fields.keys():
+            raise InvalidContract(name, f"is what this builder sets, to {required[name]!r}; give it once")
         contract = cls(**(fields | required))
         contract.check()
         return contract
@@ -299,7 +306,7 @@ class Contract:
     ) -> Contract:
         """A combo (BAG) of at least two legs."""
         required = {"symbol": symbol, "sec_type": "BAG", "exchange": exchange, "currency": currency}
-        return cls._build(required, fields | {"combo_legs": tuple(legs)})
+        return cls._build(required, fields | {"combo_legs": legs})
 
     @classmethod
     def by_con_id(cls, con_id: int, exchange: str = "SMART", **fields: Any) -> Contract:

@@ -72,6 +72,8 @@ def _official(value: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in names:
         if name in ENGINE_FIELDS:
             raise InvalidOrder(name, "is assigned by the engine and cannot be set")
+        if name in _PLAIN_NAMES:
+            raise InvalidOrder(name, f"is called {_PLAIN_NAMES[name]} here, and is no matter for official")
     check_names(names, OTHER_ORDER_FIELDS, "Order")
     return MappingProxyType(names)
 
@@ -179,10 +181,10 @@ class Order:
     def __attrs_post_init__(self) -> None:
         """Check what can be checked without knowing the contract."""
         self._check_quantity()
-        if not self.order_type:
-            raise InvalidOrder("order_type", "must not be empty")
-        if not self.tif:
-            raise InvalidOrder("tif", 'must not be empty; "DAY" is the usual choice')
+        if not isinstance(self.order_type, str) or not self.order_type.strip():
+            raise InvalidOrder("order_type", f"must be a non-empty text, not {self.order_type!r}")
+        if not isinstance(self.tif, str) or not self.tif.strip():
+            raise InvalidOrder("tif", f'must be a non-empty text such as "DAY", not {self.tif!r}')
         if self.oca_type not in (0, *OcaType):
             raise InvalidOrder("oca_type", f"must be 0, 1, 2 or 3, not {self.oca_type!r}")
         if self.tif == "GTD" and not self.good_till_date:
@@ -199,7 +201,8 @@ class Order:
             raise InvalidOrder("cash_quantity", f"must be above zero, not {self.cash_quantity}")
 
     def _check_prices(self) -> None:
-        for group in _NEEDED_PRICES.get(self.order_type, ()):
+        kind = self.order_type.upper()
+        for group in _NEEDED_PRICES.get(kind, ()):
             present = [name for name in group if getattr(self, name) is not None]
             if not present:
                 wanted = " or ".join(_WORDS[name] for name in group)
@@ -212,7 +215,7 @@ class Order:
             raise InvalidOrder(
                 "trailing_percent", f"must be between 0 and 100 percent, not {self.trailing_percent}"
             )
-        if self.order_type in ("TRAIL", "TRAIL LIMIT") and self.aux_price is not None and self.aux_price <= 0:
+        if kind in ("TRAIL", "TRAIL LIMIT") and self.aux_price is not None and self.aux_price <= 0:
             raise InvalidOrder("aux_price", f"a trailing amount must be above zero, not {self.aux_price}")
 
     def check(self, contract: Contract) -> None:
@@ -250,6 +253,9 @@ class Order:
     @classmethod
     def _build(cls, own: dict[str, Any], extra: dict[str, Any]) -> Order:
         mine, official = split_names(extra)
+        for name in own.keys() & mine.keys():
+            # Never pick one in silence: a market order where a limit was meant costs money.
+            raise InvalidOrder(name, f"is what this builder sets, to {own[name]!r}; give it once")
         if official:
             mine["official"] = {**mine.get("official", {}), **official}
         return cls(**(mine | own))
@@ -315,7 +321,7 @@ def split_names(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
 
     Raises:
         UnknownField: A name that is neither.
-        InvalidOrder: A field that only the engine may set.
+        InvalidOrder: A field that only the engine may set, or one that is given under both its names.
     """
     own: dict[str, Any] = {}
     official: dict[str, Any] = {}
@@ -323,6 +329,8 @@ def split_names(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
         if name in ENGINE_FIELDS:
             raise InvalidOrder(name, "is assigned by the engine and cannot be set")
         plain = _PLAIN_NAMES.get(name, name)
+        if plain in own:
+            raise InvalidOrder(name, f"is another name of {plain}; give it once")
         if plain in _OWN_FIELDS:
             own[plain] = value
         elif name in OTHER_ORDER_FIELDS:
