@@ -81,9 +81,9 @@ class GuardedBook:
         """
         now = self._clock.now()
         with self._lock:
-            for effects in act(self._book, now):
-                for waiter, record in self._post(effects):
-                    _wake(waiter, record)
+            woken = [pair for effects in act(self._book, now) for pair in self._post(effects)]
+        for waiter, record in woken:
+            _wake(waiter, record)
 
     def read(self, look: Callable[[Book], _T]) -> _T:
         """Look something up under the lock."""

@@ -93,6 +93,7 @@ class Exchange:
         self._by_client: dict[tuple[int, int], GatewayOrder] = {}
         self._live: dict[int, list[GatewayOrder]] = {}
         self._groups: dict[tuple[str, str], list[GatewayOrder]] = {}
+        self._spent_groups: set[tuple[str, str]] = set()
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -107,6 +108,10 @@ class Exchange:
     def live_orders(self) -> list[GatewayOrder]:
         """Every order that is neither held nor done, in order of arrival."""
         return [order for order in self._orders.values() if order.phase is Phase.LIVE]
+
+    def group_is_spent(self, order: GatewayOrder) -> bool:
+        """Whether the OCA group that an order names has done its work: its name cannot be used again."""
+        return (order.account, order.oca_group) in self._spent_groups
 
     def is_busy(self, instrument: Instrument) -> bool:
         """Whether some order on an instrument may still trade."""
@@ -249,6 +254,8 @@ class Exchange:
             execution: The fill.
         """
         complete = order.status == "Filled"
+        if complete or order.oca_type == _CANCEL_ALL:
+            self._spent_groups.add((order.account, order.oca_group))
         for other in list(self._groups.get((order.account, order.oca_group), ())):
             if other is order or other.phase is not Phase.LIVE:
                 continue

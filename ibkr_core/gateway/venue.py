@@ -276,6 +276,9 @@ class Venue:
                 self._accept(member)
 
     def _accept(self, order: GatewayOrder) -> None:
+        if self.exchange.group_is_spent(order):
+            self.exchange.reject(order, f"OCA group {order.oca_group} has been filled already.")
+            return
         if self.settings.check_funds and order.parent is None:  # children mostly close: not checked
             lacking = self._lacks_funds(order)
             if lacking:

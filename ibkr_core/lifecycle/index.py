@@ -113,7 +113,8 @@ class OrderIndex:
             order_ref: The orderRef, matched only against client order keys of ours.
             order_id: The order id; 0 names no order.
             client_id: The client id of the callback.
-            client_is_certain: False for orderStatus, whose client id can be the canceller's.
+            client_is_certain: False for orderStatus, whose client id can be the canceller's. Without a
+                permId the order id alone then has to do.
         """
         if perm_id:
             found = self._by_perm.get(perm_id)
@@ -122,7 +123,7 @@ class OrderIndex:
         candidates = (
             self._by_key.get(order_ref) if order_ref else None,
             self.by_order_id(order_id, client_id) if order_id else None,
-            self.by_order_id(order_id, None) if order_id and not client_is_certain else None,
+            self.by_order_id(order_id, None) if order_id and not client_is_certain and not perm_id else None,
         )
         for candidate in candidates:
             if candidate is not None and not (perm_id and candidate.perm_id):

@@ -144,6 +144,8 @@ def order_to_official(order: Order) -> IbOrder:
             value = float(value)
         elif ours == "action":
             value = value.value
+        elif isinstance(value, Decimal):
+            value = Decimal(f"{value:f}")  # old clients send str() of it, and 1E+2 is no quantity to TWS
         _require(official, theirs, "Order")
         setattr(official, theirs, value)
     for name, value in order.official.items():

@@ -59,7 +59,7 @@ class FrameBuffer:
 
     def writable(self) -> memoryview:
         """Give room to receive into; tell the outcome with `wrote`."""
-        self._make_room(max(_MIN_ROOM, self._missing()))
+        self._make_room(_MIN_ROOM)
         return memoryview(self._buffer)[self._end :]
 
     def wrote(self, count: int) -> None:
@@ -96,13 +96,6 @@ class FrameBuffer:
             raise FrameTooLong(length, self._max_frame)
         return length
 
-    def _missing(self) -> int:
-        # An oversize length raises in frames(), not here: the room asked for stays bounded.
-        if self._end - self._start < PREFIX:
-            return 0
-        length = int.from_bytes(self._buffer[self._start : self._start + PREFIX], "big")
-        return max(0, PREFIX + min(length, self._max_frame) - len(self))
-
     def _make_room(self, size: int) -> None:
         if self._start == self._end:
             self._start = self._end = 0
@@ -112,6 +105,7 @@ class FrameBuffer:
         room = _FIRST_ROOM
         while room < kept + size:
             room *= 2
+        # Grows with what has arrived, never with what a length announces: that may be a lie.
         # A new buffer, never a resized one: views given out may still be alive.
         fresh = bytearray(room)
         fresh[:kept] = self._buffer[self._start : self._end]

@@ -48,7 +48,7 @@ def is_unset(value: Any) -> bool:
     if isinstance(value, list | tuple | set | dict):
         return not value
     if isinstance(value, str):
-        return value == "" or value == "1.7976931348623157E308"
+        return value in {"", "1.7976931348623157E308"}
     return value in _UNSETS
 
 

@@ -46,11 +46,8 @@ GROUPED = (
     | {"algoStrategy", "algoParams", "conditions", "orderType", "conditionsIncludeOvernight"}
 )
 
-if OLD_CLIENT:
-    # Sizes are floats or ints there.
-    BY_TYPE_HERE = {**BY_TYPE, "dec": WHOLE_DECIMALS}
-else:
-    BY_TYPE_HERE = dict(BY_TYPE)
+# Sizes are floats or ints in the old client.
+BY_TYPE_HERE = {**BY_TYPE, "dec": WHOLE_DECIMALS} if OLD_CLIENT else dict(BY_TYPE)
 
 _JOIN = {"isConjunctionConnection": st.booleans()}
 _OPERATOR = {**_JOIN, "isMore": st.booleans()}

@@ -13,7 +13,7 @@ from ibkr_core.wire.codec import decode_answer, encode_answer
 from ibkr_core.wire.message import Message
 from wire.official_compare import differences, same, strays
 from wire.oracle import BOUNDARIES, HIGHEST, LOWEST, OLD_CLIENT, carried, official_calls, versions
-from wire.orders import BY_TYPE_HERE, FLAGS_AS_NUMBERS, CONTRACTS, combo_parts, order_dicts
+from wire.orders import BY_TYPE_HERE, CONTRACTS, FLAGS_AS_NUMBERS, combo_parts, order_dicts
 from wire.values import filled, strategy
 
 EVERY_VERSION = st.sampled_from(versions()) | st.sampled_from(versions(*BOUNDARIES))
@@ -220,7 +220,7 @@ def test_the_client_hears_our_ends(version: int) -> None:
 
 
 def test_an_infinite_offset_keeps_its_meaning() -> None:
-    """competeAgainstBestOffset 'up to mid' is spelled Infinity in text, and is infinite in both forms."""
+    """An offset 'up to mid' is spelled Infinity in text, and is infinite in both forms."""
     fields = filled("OpenOrder")
     fields["order"]["competeAgainstBestOffset"] = float("inf")
     fields["order"]["conditions"] = []

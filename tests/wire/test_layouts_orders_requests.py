@@ -21,8 +21,16 @@ from ibkr_core.wire.scalars import UNSET_DECIMAL, UNSET_DOUBLE, UNSET_INT, UNSET
 from ibkr_core.wire.schema import fields_of
 from wire.official_compare import RENAMED
 from wire.oracle import BOUNDARIES, OLD_CLIENT, OfficialClient, versions
-from wire.orders import CONDITIONS, GROUPED, ORDER_TYPES, BENCHMARK, CONDITION_FLAGS, DELTA_NEUTRAL, SCALE
-from wire.orders import FLAGS_AS_NUMBERS
+from wire.orders import (
+    BENCHMARK,
+    CONDITION_FLAGS,
+    CONDITIONS,
+    DELTA_NEUTRAL,
+    FLAGS_AS_NUMBERS,
+    GROUPED,
+    ORDER_TYPES,
+    SCALE,
+)
 from wire.values import ASCII_TEXTS, BY_TYPE, SHORT_FLOATS, strategy
 
 EVERY_VERSION = st.sampled_from(versions()) | st.sampled_from(versions(*BOUNDARIES))
@@ -99,9 +107,8 @@ def official(message: str, fields: Mapping[str, Any], target: Any) -> Any:
         attribute = RENAMED.get(message, {}).get(name, name)
         if kind.is_message or not hasattr(target, attribute):
             continue
-        if kind.name == "map":
-            value = [TagValue(tag, text) for tag, text in value.items()]
-        setattr(target, attribute, value)
+        pairs = [TagValue(tag, text) for tag, text in value.items()] if kind.name == "map" else None
+        setattr(target, attribute, value if pairs is None else pairs)
     return target
 
 
@@ -189,41 +196,42 @@ def orders(draw: st.DrawFn, version: int, combo: bool, exchange: str | None) -> 
     fields = draw(strategy("Order", drop=drop | offsets, overrides=FLAGS_AS_NUMBERS, by_type=ASCII))
     if text and "softDollarTier" in fields:
         fields["softDollarTier"].pop("displayName", None)
-    order_type = draw(st.sampled_from(ORDER_TYPES))
-    fields["orderType"] = order_type
-    groups: list[set[str]] = []
-    if order_type == "PEG BENCH":
-        groups.append(BENCHMARK)
-    if version >= 170:
-        if exchange == "IBKRATS":
-            groups.append({"minTradeQty"})
-        if order_type == "PEG BEST":
-            groups.append({"minCompeteSize", "competeAgainstBestOffset"})
-        if order_type == "PEG MID":
-            groups.append({"midOffsetAtWhole", "midOffsetAtHalf"})
-    if draw(st.booleans()):
-        fields["deltaNeutralOrderType"] = draw(ASCII_TEXTS)
-        groups.append(DELTA_NEUTRAL)
-    if draw(st.booleans()):
-        fields["scalePriceIncrement"] = draw(st.floats(0.01, 100))
-        groups.append(SCALE)
-    if draw(st.booleans()):
-        fields["hedgeType"] = draw(st.sampled_from(["D", "B", "F", "P"]))
-        groups.append({"hedgeParam"})
-    if draw(st.booleans()):
-        fields["algoStrategy"] = draw(ASCII_TEXTS)
-        groups.append({"algoParams"})
-    if draw(st.booleans()):
-        ascii_condition = CONDITIONS.filter(
-            lambda item: all(
-                value.isascii() and value.isprintable() for value in item.values() if isinstance(value, str)
-            )
-        )
-        fields["conditions"] = draw(st.lists(ascii_condition, min_size=1, max_size=2))
-        groups.append(CONDITION_FLAGS)
-    for group in groups:
+    fields["orderType"] = draw(st.sampled_from(ORDER_TYPES))
+    for group in [*peg_groups(version, fields["orderType"], exchange), *draw(optional_groups(fields))]:
         fields |= draw(strategy("Order", only=group, by_type=ASCII))
     return fields
+
+
+def peg_groups(version: int, order_type: str, exchange: str | None) -> list[set[str]]:
+    """The fields that come with pegged orders."""
+    groups: list[set[str]] = [BENCHMARK] if order_type == "PEG BENCH" else []
+    if version >= 170:
+        groups += [{"minTradeQty"}] if exchange == "IBKRATS" else []
+        groups += [{"minCompeteSize", "competeAgainstBestOffset"}] if order_type == "PEG BEST" else []
+        groups += [{"midOffsetAtWhole", "midOffsetAtHalf"}] if order_type == "PEG MID" else []
+    return groups
+
+
+@st.composite
+def optional_groups(draw: st.DrawFn, fields: dict[str, Any]) -> list[set[str]]:
+    """Set the fields that open a group, and give the groups that they open."""
+    groups = []
+    for name, values, group in (
+        ("deltaNeutralOrderType", ASCII_TEXTS, DELTA_NEUTRAL),
+        ("scalePriceIncrement", st.floats(0.01, 100), SCALE),
+        ("hedgeType", st.sampled_from(["D", "B", "F", "P"]), {"hedgeParam"}),
+        ("algoStrategy", ASCII_TEXTS, {"algoParams"}),
+        ("conditions", st.lists(CONDITIONS.filter(is_ascii), min_size=1, max_size=2), CONDITION_FLAGS),
+    ):
+        if draw(st.booleans()):
+            fields[name] = draw(values)
+            groups.append(group)
+    return groups
+
+
+def is_ascii(condition: Mapping[str, Any]) -> bool:
+    """True for a condition that the client agrees to send."""
+    return all(text.isascii() and text.isprintable() for text in condition.values() if isinstance(text, str))
 
 
 def expected(kind: str, value: Any, *, protobuf: bool) -> Any:
@@ -365,7 +373,7 @@ def cancel_details(version: int, when: str, operator: str, indicator: int) -> An
 
 @given(EVERY_VERSION, ASCII_TEXTS, ASCII_TEXTS, st.integers(0, 100))
 def test_we_read_every_cancellation(version: int, when: str, operator: str, indicator: int) -> None:
-    """cancelOrder and reqGlobalCancel with all that they may carry, and back byte by byte."""
+    """One cancellation and the global one with all that they may carry, and back byte by byte."""
     details = cancel_details(version, when, operator, indicator)
     late = {} if version < 192 or OLD_CLIENT else {"extOperator": operator, "manualOrderIndicator": indicator}
     timed = {} if version < 169 or OLD_CLIENT else {"manualOrderCancelTime": when}

@@ -9,8 +9,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ibkr_core.wire.schema import fields_of
 from ibkr_core.wire.scalars import UNSET_DOUBLE, UNSET_INT, UNSET_LONG
+from ibkr_core.wire.schema import fields_of
 
 TEXTS = st.text(
     st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\0"), min_size=1, max_size=12
