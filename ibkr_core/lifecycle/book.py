@@ -30,6 +30,7 @@ from ibkr_core.lifecycle.verdicts import DEFAULT_RULES, CodeRule, Verdict, judge
 from ibkr_core.model import events, facts
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.fill import Fill
+from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import BrokerOrder, Order
 from ibkr_core.model.record import OrderMessage, OrderRecord, Request
 from ibkr_core.model.status import BrokerWord, OrderStatus, broker_word
@@ -429,7 +430,7 @@ def _learn_total(entry: OrderEntry, fact: facts.StatusFact) -> None:
     # shows up here. While a modification is open it may still be the old size.
     if fact.filled is None or fact.remaining is None or Request.MODIFY in entry.pending:
         return
-    size = fact.filled + fact.remaining
+    size = EXACT.add(fact.filled, fact.remaining)
     if size > 0 and (entry.total is None or broker_word(fact.status) in _WORKING_WORDS):
         entry.total = size
 

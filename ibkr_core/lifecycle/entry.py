@@ -5,12 +5,15 @@ The status has one door: :meth:`OrderEntry.move`, which reads THE table.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 
 from ibkr_core.lifecycle.ledger import Ledger
 from ibkr_core.lifecycle.transitions import Step, Trigger, step
 from ibkr_core.model.contract import Contract
+from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import BrokerOrder, Order
 from ibkr_core.model.record import HistoryEntry, OrderMessage, OrderRecord, Request
 from ibkr_core.model.status import BrokerWord, OrderStatus, broker_word
@@ -147,12 +150,12 @@ class OrderEntry:
     @property
     def filled(self) -> Decimal:
         """Executions, or the broker's own count where that is ahead (it is a lower bound)."""
-        return max(self.ledger.quantity, self.broker_filled - self.ledger.corrected_away)
+        return max(self.ledger.quantity, EXACT.subtract(self.broker_filled, self.ledger.corrected_away))
 
     @property
     def unexplained(self) -> Decimal:
         """What the broker counts as filled beyond the executions that we have seen."""
-        return self.filled - self.ledger.quantity
+        return EXACT.subtract(self.filled, self.ledger.quantity)
 
     @property
     def average_price(self) -> Decimal | None:
@@ -179,7 +182,7 @@ class OrderEntry:
             return _ZERO
         if self.total is None:
             return None
-        return max(self.total - self.filled, _ZERO)
+        return max(EXACT.subtract(self.total, self.filled), _ZERO)
 
     # ── notes ───────────────────────────────────────────────────────────────────────────────────
 
@@ -211,11 +214,6 @@ class OrderEntry:
 
     def _picture(self) -> OrderRecord:
         ledger = self.ledger
-        commissions = ledger.commissions()
-        if not commissions and self.broker_commission is not None:
-            # The broker's own running total; never added to the reports (TWS facts 9.6).
-            amount, currency = self.broker_commission
-            commissions = {currency: amount}
         return OrderRecord(
             order_id=self.order_id,
             perm_id=self.perm_id,
@@ -234,7 +232,7 @@ class OrderEntry:
             fills=ledger.fills,
             leg_fills=ledger.leg_fills,
             unexplained_quantity=self.unexplained,
-            commissions=commissions,
+            commissions=self._commissions(),
             pending=tuple(self.pending),
             reject=self.reject,
             messages=tuple(self._messages),
@@ -250,3 +248,11 @@ class OrderEntry:
             finished_time=self.finished_time,
             history=tuple(self._history),
         )
+
+    def _commissions(self) -> Mapping[str, Decimal]:
+        reported = self.ledger.commissions()
+        if reported or self.broker_commission is None:
+            return reported
+        # The broker's own running total; never added to the reports (TWS facts 9.6).
+        amount, currency = self.broker_commission
+        return MappingProxyType({currency: amount})

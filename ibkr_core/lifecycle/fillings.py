@@ -13,6 +13,7 @@ from ibkr_core.lifecycle.transitions import Trigger
 from ibkr_core.model import events
 from ibkr_core.model.facts import CommissionFact, ExecutionFact
 from ibkr_core.model.fill import Fill
+from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.status import OrderStatus
 
 __all__ = ["MAX_ORPHANS", "Fillings"]
@@ -66,7 +67,9 @@ class Fillings:
         base = ExecutionId.parse(fact.exec_id).base
         entry = self._by_execution.get(base)
         if entry is None:
-            self._orphan_commissions.setdefault(base, []).append(fact)
+            reports = self._orphan_commissions.setdefault(base, [])
+            if fact not in reports:  # each reqExecutions brings those of other clients again
+                reports.append(fact)
             if len(self._orphan_commissions) > MAX_ORPHANS:
                 self._orphan_commissions.popitem(last=False)
             return
@@ -106,8 +109,8 @@ def _tell_correction(turn: Turn, entry: OrderEntry, fill: Fill, previous: Fill) 
         entry,
         previous=previous,
         fill=fill,
-        quantity_delta=fill.quantity - previous.quantity,
-        value_delta=fill.value - previous.value,
+        quantity_delta=EXACT.subtract(fill.quantity, previous.quantity),
+        value_delta=EXACT.subtract(fill.value, previous.value),
     )
     if not fill.is_leg and trigger_for_execution(entry) is Trigger.EXEC_FULL:
         move(turn, entry, Trigger.EXEC_FULL, "executions complete it", fill)

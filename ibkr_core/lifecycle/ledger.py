@@ -20,16 +20,17 @@ import attrs
 
 from ibkr_core.model.facts import CommissionFact, ExecutionFact
 from ibkr_core.model.fill import Fill, parse_execution_time
+from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
 
 __all__ = ["Booking", "ExecutionId", "Ledger", "fill_from"]
 
 _ZERO = Decimal(0)
-# Own context: the host's may be set to any precision, and its flags are not ours to touch.
-_EXACT = Context(prec=60)
-_AVERAGE = Context(prec=28)
+_AVERAGE = Context(prec=28, traps=[])
+"""For quotients, which have no end. Not the host's context, for the reasons given at EXACT."""
 
-_FOUR_SEGMENTS = re.compile(r"([^.]+\.[^.]+\.[^.]+)\.(\d+)")
+# Nine digits at most: more are no revision, and Python refuses to read thousands of them.
+_FOUR_SEGMENTS = re.compile(r"([^.]+\.[^.]+\.[^.]+)\.([0-9]{1,9})")
 _SEGMENTS_OF_A_LEG = 5
 
 
@@ -80,6 +81,15 @@ def fill_from(fact: ExecutionFact, execution_id: ExecutionId) -> Fill:
         con_id=contract.con_id if contract is not None else 0,
         price_may_change=fact.pending_price_revision,
     )
+
+
+def _completed(report: CommissionFact, before: CommissionFact) -> CommissionFact:
+    """Fill in from an earlier report of the same execution what this one does not say."""
+    if report.commission is None:
+        report = attrs.evolve(report, commission=before.commission, currency=before.currency)
+    if report.realized_pnl is None:
+        report = attrs.evolve(report, realized_pnl=before.realized_pnl)
+    return report
 
 
 @attrs.define
@@ -176,8 +186,8 @@ class Ledger:
         execution_id = ExecutionId.parse(fact.exec_id)
         reports = self._commissions.setdefault(execution_id.base, {})
         before = reports.get(execution_id.revision)
-        if before is not None and fact.realized_pnl is None:
-            fact = attrs.evolve(fact, realized_pnl=before.realized_pnl)
+        if before is not None:
+            fact = _completed(fact, before)
         reports[execution_id.revision] = fact
         entry = self._entries.get(execution_id.base)
         if entry is None or before == fact:
@@ -227,7 +237,7 @@ class Ledger:
             fill = entry.fill
             if fill.commission is not None:
                 before = totals.get(fill.commission_currency, _ZERO)
-                totals[fill.commission_currency] = _EXACT.add(before, fill.commission)
+                totals[fill.commission_currency] = EXACT.add(before, fill.commission)
         return MappingProxyType(totals)
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
@@ -265,11 +275,11 @@ class Ledger:
         """Add an entry to the totals (sign 1) or take it out of them (sign -1)."""
         if not self._counts(entry):
             return
-        add = _EXACT.add if sign > 0 else _EXACT.subtract
+        add = EXACT.add if sign > 0 else EXACT.subtract
         fill = entry.fill
         self._quantity = add(self._quantity, fill.quantity)
-        self._value = add(self._value, _EXACT.multiply(fill.quantity, fill.price))
-        self._gone = add(self._gone, _EXACT.subtract(entry.peak, fill.quantity))
+        self._value = add(self._value, EXACT.multiply(fill.quantity, fill.price))
+        self._gone = add(self._gone, EXACT.subtract(entry.peak, fill.quantity))
 
     def _recount(self) -> None:
         """Start over: whether legs count has changed."""
