@@ -85,18 +85,19 @@ _DEFAULTS: Final[tuple[tuple[CodeRule, str], ...]] = (
     (
         _NEW_DEAD,
         """
-        103 106 107 111 113 114 115 116 117 118 119 120 121 123 125 126 129 132 140 141 142 143 144 145
+        106 107 111 113 114 115 116 117 118 119 120 121 123 125 126 129 132 140 141 142 143 144 145
         146 147 148 151 152 153 154 155 156 157 158 159 160 163 167 168 200 203 328 356 358 359 360 387
         388 391 392 395 396 397 398 400 401 402 403 405 406 407 408 409 410 411 412 413 417 418 419 421
         424 425 426 427 428 429 431 432 433 434 435 436 437 438 439 441 442 443 445 446 447 448 449 460
-        10006 10052 10063 10224 10268 10269 10270
+        312 313 314 10006 10052 10063 10224 10268 10269 10270
         """,
     ),
     (
         _NEW_OR_MODIFY,
+        # 103 kills the new request only; a live order with that id is untouched (facts 4).
         # 10243-10248 and 10250: refusals of fractional or odd sizes (facts 6), of the same kind as 355.
         """
-        109 110 320 321 322 323 355 382 383 422 440 10243 10244 10245 10246 10247 10248 10250 10325 10326
+        103 109 110 320 321 322 323 355 382 383 422 440 10243 10244 10245 10246 10247 10248 10250 10325 10326
         10327
         """,
     ),
@@ -153,16 +154,18 @@ def extend(
     return MappingProxyType(merged)
 
 
-# Where a modify and a cancel are both open, these answer the cancel.
+# Whatever else is open, these answer the cancel.
 _CANCEL_REPLIES: Final = frozenset({136, 137, 161, 202, 10147, 10148})
 
 
 def answered_request(code: int, pending: Iterable[Request]) -> Request | None:
     """Say which of our open requests a code answers, None when none is open."""
     outstanding = frozenset(pending)
+    if Request.CANCEL in outstanding and code in _CANCEL_REPLIES:
+        return Request.CANCEL
     if Request.NEW in outstanding:
         return Request.NEW
-    if Request.CANCEL in outstanding and (code in _CANCEL_REPLIES or Request.MODIFY not in outstanding):
+    if Request.CANCEL in outstanding and Request.MODIFY not in outstanding:
         return Request.CANCEL
     return Request.MODIFY if Request.MODIFY in outstanding else None
 
