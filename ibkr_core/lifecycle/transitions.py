@@ -135,9 +135,9 @@ PENDING_SUBMIT   | .    PS  SU  PF   PC   CA   FI   IN   !   .    | PF    FI    
 PRE_SUBMITTED    | .    .   SU  PF   PC   CA   FI   IN   !   .    | PF    FI    | RE  CA   UN  .   .     | .   PC  .    .     .
 SUBMITTED        | .    PS  .   PF   PC   CA   FI   IN   !   .    | PF    FI    | RE  CA   UN  .   .     | .   PC  .    .     .
 PARTIALLY_FILLED | .    PS  SU  .    PC   CA   FI   IN   !   .    | .     FI    | CA  CA   UN  .   .     | .   PC  .    .     .
-PENDING_CANCEL   | .    PS  SU  PF   .    CA   FI   IN   !   .    | .     FI    | RE  CA   UN  <   .     | X   .   UN   .     UN
+PENDING_CANCEL   | .    PS  SU  PF   .    CA   FI   IN   !   .    | .     FI    | RE  CA   UN  <   .     | X   .   UN   RE    UN
 INACTIVE         | .    PS  SU  PF   PC   CA   FI   .    !   .    | PF    FI    | RE  CA   UN  .   .     | .   PC  .    .     .
-UNKNOWN          | PN   PS  SU  PF   PC   CA   FI   IN   !   .    | .     FI    | RE  CA   .   .   <     | X   .   .    .     .
+UNKNOWN          | PN   PS  SU  PF   PC   CA   FI   IN   !   .    | .     FI    | RE  CA   .   .   <     | X   .   .    RE    .
 FILLED           | !    !   !   !    !    !    .    !    !   .    | .     .     | !   !    .   .   !     | X   X   .    .     .
 CANCELLED        | !    !   !   !    !    .    FI!  .    !   !    | .     FI    | RE  .    .   .   !     | X   X   .    .     .
 REJECTED         | !    !   !   !    .    .    FI!  .    !   !    | UN!   FI!   | .   .    .   .   <!    | X   X   .    .     .
@@ -151,6 +151,8 @@ REJECTED         | !    !   !   !    .    .    FI!  .    !   !    | UN!   FI!   
 #   PARTIALLY_FILLED x rej: what filled is real, so the order is not "refused": the rest is dead.
 #   REJECTED x xpart: an order cannot be refused and fill. Until the broker tells which, it is in doubt.
 #   UNKNOWN x xpart: it lived when it filled; whether it lives now is still open.
+#   PENDING_CANCEL x nosnd, UNKNOWN x nosnd: a cancel or a lost connection can come between taking an
+#     order in and learning that its bytes never left; then there is certainly nothing to cancel.
 #   UNKNOWN x can: asking for a cancel is always safe, and proves nothing yet.
 #   lost: applied only to orders that the broker never answered for; the others keep working there.
 
