@@ -16,7 +16,7 @@ from ibkr_core.model.contract import Contract
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import BrokerOrder, Order
 from ibkr_core.model.record import HistoryEntry, OrderMessage, OrderRecord, Request
-from ibkr_core.model.status import BrokerWord, OrderStatus, broker_word
+from ibkr_core.model.status import BrokerWord, OrderStatus
 
 __all__ = ["MAX_HISTORY", "MAX_MESSAGES", "OrderEntry"]
 
@@ -51,6 +51,7 @@ class OrderEntry:
         "key",
         "last_update_time",
         "ledger",
+        "meaning",
         "modified",
         "oca_group",
         "oca_type",
@@ -79,6 +80,7 @@ class OrderEntry:
         self.pending: dict[Request, None] = {}  # a set that keeps the order of asking
         self._status = status
         self.broker_word = ""
+        self.meaning: BrokerWord | None = None  # of the last word that we understood
         self.broker_filled = _ZERO
         self.broker_remaining: Decimal | None = None
         self.broker_avg_price: Decimal | None = None
@@ -118,13 +120,15 @@ class OrderEntry:
         cell = step(self._status, trigger)
         target = self._resumed() if cell.resume else cell.next
         if target is not None and target is not self._status:
-            self._status = target
+            was_finished, self._status = self._status.is_finished, target
             if target.is_finished:
                 self.finished_time = now
                 self.pending.clear()
                 self.proposals.clear()
             else:
                 self.finished_time = None
+            if was_finished and target is not OrderStatus.REJECTED:
+                self.reject = None  # it was not the end after all; the message stays among the others
             self.note(now, why)
         elif cell.anomaly:
             self.note(now, f"anomaly: {why}")
@@ -132,7 +136,7 @@ class OrderEntry:
 
     def _resumed(self) -> OrderStatus:
         """Say what the broker's last word and the fills prove, with our refused request put aside."""
-        word = broker_word(self.broker_word) if self.broker_word else None
+        word = self.meaning
         if word in (BrokerWord.PRE_SUBMITTED, BrokerWord.SUBMITTED):
             if self.filled > 0:
                 return OrderStatus.PARTIALLY_FILLED
@@ -141,9 +145,9 @@ class OrderEntry:
             return OrderStatus.PENDING_CANCEL
         if word is BrokerWord.INACTIVE:
             return OrderStatus.INACTIVE
-        if self.acknowledged_time is None:
-            return OrderStatus.PENDING_SUBMIT
-        return OrderStatus.PARTIALLY_FILLED if self.filled > 0 else OrderStatus.UNKNOWN
+        if self.filled > 0:
+            return OrderStatus.PARTIALLY_FILLED
+        return OrderStatus.PENDING_SUBMIT if word in (None, BrokerWord.PENDING) else OrderStatus.UNKNOWN
 
     # ── quantities ──────────────────────────────────────────────────────────────────────────────
 

@@ -8,7 +8,7 @@ from ibkr_core.lifecycle.entry import OrderEntry
 from ibkr_core.lifecycle.transitions import Trigger
 from ibkr_core.lifecycle.verdicts import Verdict
 from ibkr_core.model.record import Request
-from ibkr_core.model.status import BrokerWord, OrderStatus, broker_word
+from ibkr_core.model.status import BrokerWord, OrderStatus
 
 __all__ = ["trigger_for_execution", "trigger_for_verdict", "trigger_for_word"]
 
@@ -27,10 +27,10 @@ _PLAIN: Final = {
 
 
 def trigger_for_word(entry: OrderEntry, word: BrokerWord) -> Trigger:
-    """Classify a status word. ``entry`` still holds the word before it."""
+    """Classify a status word. ``entry`` still holds the meaning of the word before it."""
     if word not in _WORKING_WORDS:
         return _PLAIN[word]
-    before = broker_word(entry.broker_word)
+    before = entry.meaning
     if entry.status is OrderStatus.PENDING_CANCEL:
         # Our cancel is on its way and the broker has not mentioned it: this word crossed it. Once the
         # broker itself has said PendingCancel, a working word means that the cancel came to nothing.

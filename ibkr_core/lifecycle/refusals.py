@@ -42,8 +42,9 @@ def _hear_stated(turn: Turn, entry: OrderEntry, message: OrderMessage) -> Verdic
     if text is None or broker_word(text) is BrokerWord.UNRECOGNISED:
         return Verdict.CHECK
     hear(turn, entry, text)
-    if entry.status is OrderStatus.FILLED and entry.ledger.quantity == 0:
-        turn.ask(entry, "filled, but no execution was seen", Question.EXECUTIONS)
+    target = entry.target
+    if entry.status is OrderStatus.FILLED and (target is None or entry.ledger.quantity < target):
+        turn.ask(entry, "filled, but not all executions were seen", Question.EXECUTIONS)
     return Verdict.UNTOUCHED
 
 
@@ -52,7 +53,8 @@ def _die(turn: Turn, entry: OrderEntry, verdict: Verdict, message: OrderMessage)
     if trigger is None:
         warn(turn, entry, message)
         return
-    if entry.reject is None or verdict is Verdict.REJECTED:
+    # What is filled stays filled, and has no reason for a refusal.
+    if entry.status is not OrderStatus.FILLED and (entry.reject is None or verdict is Verdict.REJECTED):
         entry.reject = message
         entry.touched(turn.now)
     move(turn, entry, trigger, f"code {message.code}")

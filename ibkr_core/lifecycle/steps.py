@@ -11,7 +11,7 @@ from ibkr_core.model import events
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import BrokerOrder
 from ibkr_core.model.record import OrderMessage, Request
-from ibkr_core.model.status import OrderStatus, broker_word
+from ibkr_core.model.status import BrokerWord, OrderStatus, broker_word
 
 __all__ = [
     "acknowledge",
@@ -57,6 +57,8 @@ def hear(turn: Turn, entry: OrderEntry, text: str) -> None:
         trigger = Trigger.VERDICT_LIVES
     if text:
         entry.broker_word = text
+    if word is not None and word is not BrokerWord.UNRECOGNISED:
+        entry.meaning = word
     acknowledge(turn, entry)
     entry.touched(turn.now)
     if trigger is not None:
