@@ -107,7 +107,7 @@ class Book:
     def highest_order_id(self) -> int:
         """Return the highest order id that our client is known to have used, or 0."""
         own = (entry.order_id for entry in self._index if entry.client_id in (None, self.client_id))
-        return max(own, default=0)
+        return max((0, *own))  # bound manual orders have negative ids
 
     # ── commands ────────────────────────────────────────────────────────────────────────────────
 
@@ -153,11 +153,15 @@ class Book:
         Raises:
             DuplicateOrder: An id or a key was used before, or stands twice.
         """
+        ids: set[int] = set()
         keys: set[str] = set()
         for order_id, key, _, _ in orders:
             self._check_new(order_id, key)
+            if order_id in ids:
+                raise DuplicateOrder(order_id, "this order id stands twice")
             if key and key in keys:
                 raise DuplicateOrder(order_id, f"the client order key {key!r} stands twice")
+            ids.add(order_id)
             keys.add(key)
         return tuple(
             self.submit(order_id, key, contract, order, now) for order_id, key, contract, order in orders
@@ -266,7 +270,7 @@ class Book:
             entry = self._discover(turn, fact.order_id, fact.client_id, fact.perm_id, "orderStatus")
             if entry is None:
                 return
-        self._learn_identity(entry, fact.perm_id, None)
+        self._learn_identity(turn, entry, fact.perm_id, None)
         if fact.filled is not None:
             if fact.filled >= entry.broker_filled and fact.filled > 0:
                 entry.broker_avg_price = fact.avg_fill_price
@@ -335,7 +339,7 @@ class Book:
             entry = self._discover(turn, fact.order_id, fact.client_id, fact.perm_id, "execDetails")
             if entry is None:
                 return
-        self._learn_identity(entry, fact.perm_id, fact.client_id)
+        self._learn_identity(turn, entry, fact.perm_id, fact.client_id)
         self._fillings.take_execution(turn, entry, fact)
 
     def _on_error(self, turn: Turn, fact: facts.ErrorFact) -> None:
@@ -351,6 +355,8 @@ class Book:
         if entry is not None and entry.order_id != fact.order_id:
             self._index.rebind(entry, fact.order_id)
             entry.client_id = fact.client_id
+            # Client 0 may change and cancel what is bound to it, and nobody else may (TWS facts 4).
+            entry.is_ours = fact.client_id == self.client_id
             entry.note(turn.now, f"bound to order id {fact.order_id}")
             entry.touched(turn.now)
 
@@ -386,7 +392,7 @@ class Book:
         if entry is None:
             entry = self._discover(turn, echo.order_id, echo.client_id, echo.perm_id, source)
         if entry is not None:
-            self._learn_identity(entry, echo.perm_id, echo.client_id)
+            self._learn_identity(turn, entry, echo.perm_id, echo.client_id)
             if echo.order_ref and not entry.key:
                 if entry.is_ours:
                     self._index.learn_key(entry, echo.order_ref)
@@ -394,17 +400,21 @@ class Book:
                     entry.key = echo.order_ref
         return entry
 
-    def _learn_identity(self, entry: OrderEntry, perm_id: int | None, client_id: int | None) -> None:
+    def _learn_identity(
+        self, turn: Turn, entry: OrderEntry, perm_id: int | None, client_id: int | None
+    ) -> None:
         if perm_id and not entry.perm_id:
             self._index.learn_perm_id(entry, perm_id)
+            entry.touched(turn.now)
         if client_id is not None and entry.client_id is None:
             entry.client_id = client_id
+            entry.touched(turn.now)
 
     def _discover(
         self, turn: Turn, order_id: int | None, client_id: int | None, perm_id: int | None, source: str
     ) -> OrderEntry | None:
         """Take in an order that we did not place in this session."""
-        if order_id is None and not perm_id:
+        if not order_id and not perm_id:  # unbound manual orders share the id 0 (TWS facts 4)
             what = f"{source} names no order: neither an order id nor a permId"
             turn.tell_all(events.AnomalyDetected, what=what)
             return None

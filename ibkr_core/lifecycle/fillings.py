@@ -36,6 +36,7 @@ class Fillings:
     def take_execution(self, turn: Turn, entry: OrderEntry, fact: ExecutionFact) -> None:
         """Book an execution into its order."""
         execution_id = ExecutionId.parse(fact.exec_id)
+        before = entry.filled
         if entry.contract is None and fact.contract is not None and not execution_id.is_five_segments:
             entry.contract = fact.contract
         self._by_execution[execution_id.base] = entry
@@ -44,6 +45,9 @@ class Fillings:
         booking, fill, previous = entry.ledger.book(fact)
         acknowledge(turn, entry)
         if booking is Booking.KNOWN:
+            if entry.filled != before:  # the late older revision shows what a correction took away
+                entry.note(turn.now, f"filled {entry.filled}: a status had counted what was corrected")
+                entry.touched(turn.now)
             return
         entry.touched(turn.now)
         if previous is not None:
@@ -122,5 +126,8 @@ def _ask_for_missing(turn: Turn, entry: OrderEntry, fact: ExecutionFact, fill: F
         # From before we connected, or lost on the way (TWS facts 3).
         reason = f"the broker counts {counted} executed, we saw {entry.ledger.quantity}"
         turn.ask(entry, reason, Question.EXECUTIONS)
-    if entry.status is OrderStatus.UNKNOWN:
+    if not entry.status.is_finished and entry.total is not None and entry.ledger.quantity >= entry.total:
+        # The broker may have made the order smaller than we asked for (OCA, code 481).
+        turn.ask(entry, f"executions cover {entry.total}, the broker's last size", Question.ORDERS)
+    elif entry.status is OrderStatus.UNKNOWN:
         turn.ask(entry, "known only by an execution", Question.ORDERS)

@@ -106,7 +106,9 @@ class OrderIndex:
         """Find the order that a callback means, or None when it is a new one.
 
         A candidate found by a weaker identity is turned down when the broker has given it another
-        permId: then the order id or the reference was used again for a different order.
+        permId: then the order id or the reference was used again for a different order. One without a
+        permId is turned down when the callback has one and names another client: clients count their
+        ids alike, and may label their orders alike.
 
         Args:
             perm_id: The permId of the callback, None or 0 when it has none.
@@ -126,6 +128,9 @@ class OrderIndex:
             self.by_order_id(order_id, None) if order_id and not client_is_certain and not perm_id else None,
         )
         for candidate in candidates:
-            if candidate is not None and not (perm_id and candidate.perm_id):
-                return candidate
+            if candidate is None or (perm_id and candidate.perm_id):
+                continue
+            if perm_id and None not in (client_id, candidate.client_id) and client_id != candidate.client_id:
+                continue
+            return candidate
         return None
