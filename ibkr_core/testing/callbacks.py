@@ -13,15 +13,17 @@ from ibkr_core.model.order import BrokerOrder
 __all__ = ["fact_from_callback", "read_contract", "read_decimal"]
 
 _UNSET_DOUBLE: Final = Decimal("1.7976931348623157E+308")
-_UNSET_INTEGER: Final = 2**31 - 1
+_UNSET_DECIMAL: Final = Decimal(2**127 - 1)
+_UNSET_WHOLE: Final = (2**31 - 1, 2**63 - 1)
 
 
 def read_decimal(value: object) -> Decimal | None:
-    """Read a number; null and the unset sentinels are None."""
+    """Read a number; null, the unset sentinels of TWS facts 8, and what is not finite are None."""
     if value is None or value == "":
         return None
-    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(str(value))
-    return None if number >= _UNSET_DOUBLE else number
+    number = Decimal(str(value))
+    is_set = number.is_finite() and number < _UNSET_DOUBLE and number != _UNSET_DECIMAL
+    return number if is_set else None
 
 
 def _text(value: object) -> str:
@@ -32,7 +34,7 @@ def _int(value: object) -> int | None:
     if value is None or value == "":
         return None
     number = int(str(value))
-    return None if number == _UNSET_INTEGER else number
+    return None if number in _UNSET_WHOLE else number
 
 
 def read_contract(fields: Mapping[str, Any] | None) -> Contract | None:
@@ -84,6 +86,26 @@ def _commission(state: Mapping[str, Any]) -> tuple[Decimal | None, str]:
     return amount, _text(state.get("commissionAndFeesCurrency", state.get("commissionCurrency")))
 
 
+def _margin(state: Mapping[str, Any]) -> facts.WhatIfMargin:
+    amount, currency = _commission(state)
+    return facts.WhatIfMargin(
+        initial_before=read_decimal(state.get("initMarginBefore")),
+        initial_change=read_decimal(state.get("initMarginChange")),
+        initial_after=read_decimal(state.get("initMarginAfter")),
+        maintenance_before=read_decimal(state.get("maintMarginBefore")),
+        maintenance_change=read_decimal(state.get("maintMarginChange")),
+        maintenance_after=read_decimal(state.get("maintMarginAfter")),
+        equity_before=read_decimal(state.get("equityWithLoanBefore")),
+        equity_change=read_decimal(state.get("equityWithLoanChange")),
+        equity_after=read_decimal(state.get("equityWithLoanAfter")),
+        commission=amount,
+        min_commission=read_decimal(state.get("minCommissionAndFees", state.get("minCommission"))),
+        max_commission=read_decimal(state.get("maxCommissionAndFees", state.get("maxCommission"))),
+        commission_currency=currency,
+        warning=_text(state.get("warningText")),
+    )
+
+
 def _order_status(event: Mapping[str, Any]) -> facts.StatusFact:
     return facts.StatusFact(
         order_id=_int(event.get("orderId")),
@@ -103,26 +125,16 @@ def _open_order(event: Mapping[str, Any]) -> facts.OpenOrderFact:
     state = event.get("orderState") or {}
     amount, currency = _commission(state)
     order = _broker_order(event.get("order") or {}, event.get("orderId"))
-    margin = None
-    if order.what_if:
-        margin = facts.WhatIfMargin(
-            initial_before=read_decimal(state.get("initMarginBefore")),
-            initial_change=read_decimal(state.get("initMarginChange")),
-            initial_after=read_decimal(state.get("initMarginAfter")),
-            maintenance_change=read_decimal(state.get("maintMarginChange")),
-            equity_change=read_decimal(state.get("equityWithLoanChange")),
-            commission=amount,
-            commission_currency=currency,
-        )
     return facts.OpenOrderFact(
         order=order,
         contract=read_contract(event.get("contract")),
         status=_text(state.get("status")),
         reject_reason=_text(state.get("rejectReason")),
+        warning=_text(state.get("warningText")),
         commission=amount,
         commission_currency=currency,
         completed_status=_text(state.get("completedStatus")),
-        margin=margin,
+        margin=_margin(state) if order.what_if else None,
     )
 
 
@@ -135,6 +147,7 @@ def _completed_order(event: Mapping[str, Any]) -> facts.CompletedOrderFact:
         status=_text(state.get("status")),
         completed_time=_text(state.get("completedTime")),
         completed_status=_text(state.get("completedStatus")),
+        reject_reason=_text(state.get("rejectReason")),
         commission=amount,
         commission_currency=currency,
     )

@@ -211,7 +211,7 @@ def check_file(path: Path) -> Outcome:
         document = json.loads(path.read_text(encoding="utf-8"))
         player = _Player(document)
         player.play(document["events"])
-    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         return Outcome(path.name, (f"cannot be replayed: {type(error).__name__}: {error}",))
     problems: list[str] = []
     unshown: list[str] = []
@@ -248,13 +248,14 @@ class _Problem:
 
 def _check_order(record: OrderRecord | None, expected: Mapping[str, Any]) -> Iterator[_Problem]:
     outcome = str(expected.get("outcome") or "")
-    if outcome == "whatif_no_order":
-        if record is not None:
-            yield _Problem(f"a what-if left an order behind ({record.status.value})")
+    if outcome.startswith("whatif") and record is not None:
+        yield _Problem(f"a what-if left an order behind ({record.status.value})")
         return
     if record is None:
-        # Nothing in the file mentions the order in a way that makes one.
-        if any(expected.get(name) for name in ("final_status", "filled", "n_fills", "exec_shares")):
+        # Right for a what-if, and where nothing in the file mentions the order in a way that makes one.
+        if not outcome.startswith("whatif") and outcome:
+            yield _Problem(f"outcome {outcome!r}, but the book has no such order")
+        elif any(expected.get(name) not in (None, "0", 0, []) for name in _CHECKS):
             yield _Problem("the book has no such order")
         return
     yield from _check_outcome(record, outcome)
@@ -268,7 +269,8 @@ def _check_order(record: OrderRecord | None, expected: Mapping[str, Any]) -> Ite
             continue
         # What no callback of the file can tell is not a failure of the book, as long as the book did
         # not decide otherwise.
-        yield _Problem(problem, is_unshown=not shown and not record.status.is_finished)
+        is_unshown = not shown and not record.status.is_finished and check is not _check_errors
+        yield _Problem(problem, is_unshown=is_unshown)
 
 
 def _is_shown(record: OrderRecord) -> bool:
@@ -363,6 +365,8 @@ _ALLOWED: Final[tuple[tuple[str, frozenset[OrderStatus]], ...]] = (
     ("working", frozenset(OrderStatus) - {OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED}),
     ("untouched", frozenset({OrderStatus.UNKNOWN})),
     ("unknown", frozenset({OrderStatus.UNKNOWN})),
+    # Dead before the file begins: then nothing in it need say so.
+    ("dead", frozenset({OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.UNKNOWN})),
 )
 
 
@@ -370,7 +374,10 @@ def _check_outcome(record: OrderRecord, outcome: str) -> Iterator[_Problem]:
     if not outcome:
         return
     allowed = next((statuses for start, statuses in _ALLOWED if outcome.startswith(start)), None)
-    if allowed is None or record.status in allowed:
+    if allowed is None:
+        yield _Problem(f"outcome {outcome!r} is none that this runner knows")
+        return
+    if record.status in allowed:
         return
     text = f"outcome {outcome!r}, but the order is {record.status.value}"
     if outcome.startswith("filled") and record.total_quantity is None and record.fills:
@@ -387,7 +394,10 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found.extend(sorted(path.glob("*.json")))
+            inside = sorted(path.glob("*.json"))
+            if not inside:  # to check nothing is not to pass
+                raise SystemExit(f"no .json files in {path}")
+            found.extend(inside)
         elif path.is_file():
             found.append(path)
         else:
