@@ -30,6 +30,8 @@ SIMULATED_TIFS = frozenset({"DAY", "GTC", "IOC", "FOK"})
 KNOWN_TIFS = SIMULATED_TIFS | {"GTD", "OPG", "DTC", "AUC", "GTX", "OND", "MINUTES"}
 _OCA_TYPES = frozenset({0, 1, 2, 3})
 _HUNDRED = Decimal(100)
+_MAX_QUANTITY = Decimal(10) ** 12  # beyond these, sums would no longer be exact
+_MAX_PRICE = Decimal(10) ** 9
 _ZERO = Decimal(0)
 
 
@@ -128,13 +130,15 @@ class OrderSpec:
             raise RefusalError.invalid(f"Time in force {self.tif} is not simulated")
         if not self.quantity.is_finite() or self.quantity <= 0:
             raise RefusalError(434, "The order size cannot be zero.")
+        if self.quantity > _MAX_QUANTITY:
+            raise RefusalError.invalid("Invalid order size was entered")
         if self.oca_type not in _OCA_TYPES:
             raise RefusalError.invalid("Invalid OCA type was entered")
         self._refuse_missing_prices()
 
     def _refuse_missing_prices(self) -> None:
         for price in (self.limit, self.aux, self.trailing_percent, self.trail_stop):
-            if price is not None and not price.is_finite():
+            if price is not None and not (price.is_finite() and abs(price) <= _MAX_PRICE):
                 raise RefusalError.invalid("Invalid price was entered")
         if self.order_type in {"LMT", "STP LMT"} and self.limit is None:
             raise RefusalError.invalid("Please enter a limit price")

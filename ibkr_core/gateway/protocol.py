@@ -7,8 +7,8 @@ sends: a client that does not speak the protocol is hung up on, and one whose me
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Protocol
 
 from ibkr_core.errors import FrameTooLong, HandshakeError, InvariantViolated, UnknownMessage, WireError
 from ibkr_core.gateway import answers
@@ -22,6 +22,8 @@ __all__ = ["Host", "Session", "Stage"]
 
 _NOBODY = -1
 _MAX_REQUEST = 0xFFFFF
+_INT_LIMIT = 2**31
+_LONG_FIELDS = frozenset({"permId", "parentPermId"})
 
 
 class Stage(enum.Enum):
@@ -216,7 +218,10 @@ class Session:
         except WireError as fault:
             self._complain(320, f"Error reading request. {fault}")
             return
-        if request.kind == "startApi":
+        wide = _too_wide(request.fields)
+        if wide:
+            self._complain(320, f"Error reading request. {request.kind}, field {wide}: beyond 32 bits")
+        elif request.kind == "startApi":
             self._start(request)
         elif self.stage is Stage.STARTED:
             self._host.request(self, request)
@@ -235,3 +240,19 @@ class Session:
 
     def _complain(self, code: int, text: str) -> None:
         self.write(answers.error(_NOBODY, code, text, self._host.now()))
+
+
+def _too_wide(fields: Mapping[str, Any]) -> str:
+    """The first number that text can carry and the protocol's integers cannot; empty when all fit.
+
+    Refused here, so that whatever is echoed can be said in every form of the protocol.
+    """
+    for name, value in fields.items():
+        if isinstance(value, int) and name not in _LONG_FIELDS and not -_INT_LIMIT <= value < _INT_LIMIT:
+            return name
+        inner = value if isinstance(value, list) else [value]
+        for part in inner:
+            wide = _too_wide(part) if isinstance(part, Mapping) else ""
+            if wide:
+                return f"{name}.{wide}"
+    return ""

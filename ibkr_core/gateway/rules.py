@@ -31,8 +31,11 @@ def check_against(instrument: Instrument, spec: OrderSpec) -> None:
     """Hold an order against its instrument.
 
     Raises:
-        RefusalError: 110 for a price between two ticks, 10243 for a part of a unit.
+        RefusalError: 109 for a price that is not above zero where it must be, 110 for a price between two
+            ticks, 10243 for a part of a unit.
     """
+    if instrument.sec_type != "FUT" and any(price <= 0 for price in spec.prices()):
+        raise RefusalError(109, "Price is out of the range defined by the Percentage setting.")
     if not all(instrument.on_tick(price) for price in spec.prices()):
         text = "The price does not conform to the minimum price variation for this contract."
         raise RefusalError(110, text)
