@@ -181,7 +181,12 @@ def judge(code: int, pending: Iterable[Request], rules: Mapping[int, CodeRule] =
     rule = rules.get(code)
     if rule is None:
         return Verdict.CHECK
-    match answered_request(code, pending):
+    outstanding = frozenset(pending)
+    if {Request.NEW, Request.MODIFY} <= outstanding and rule.new is Verdict.REJECTED is not rule.modify:
+        # A modification can be refused before the order itself was acknowledged (TWS facts 6: it may be
+        # sent by then). Nothing tells which of the two this is, and a live order must not count as dead.
+        return Verdict.CHECK
+    match answered_request(code, outstanding):
         case Request.NEW:
             return rule.new
         case Request.CANCEL:
