@@ -28,9 +28,13 @@ _PLAIN: Final = {
 
 def trigger_for_word(entry: OrderEntry, word: BrokerWord) -> Trigger:
     """Classify a status word. ``entry`` still holds the meaning of the word before it."""
+    before = entry.meaning
+    if word is BrokerWord.PENDING_CANCEL:
+        # It can be overtaken by the last execution (TWS facts 1: PendingCancel -> Filled).
+        is_late = entry.status is OrderStatus.FILLED and before is not BrokerWord.FILLED
+        return Trigger.WORD_ECHO if is_late else Trigger.WORD_PENDING_CANCEL
     if word not in _WORKING_WORDS:
         return _PLAIN[word]
-    before = entry.meaning
     if entry.status is OrderStatus.PENDING_CANCEL:
         # Our cancel is on its way and the broker has not mentioned it: this word crossed it. Once the
         # broker itself has said PendingCancel, a working word means that the cancel came to nothing.

@@ -75,8 +75,8 @@ class Trigger(enum.Enum):
     WORD_STRANGE = "odd"
     """A word that no source knows."""
     WORD_ECHO = "echo"
-    """A working word that our own knowledge has overtaken: it crossed our cancel on the wire, or
-    repeats an earlier moment of an order whose executions are already complete."""
+    """A word that our own knowledge has overtaken: it crossed our cancel on the wire, or repeats an
+    earlier moment of an order whose executions are already complete."""
     EXEC_PARTIAL = "xpart"
     """An execution that leaves something open."""
     EXEC_FULL = "xfull"
