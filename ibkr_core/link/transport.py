@@ -59,7 +59,7 @@ class SocketTransport:
     ) -> None:
         try:
             self._socket = socket.create_connection((host, port), timeout=connect_timeout_s)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a name that no name server could be asked for
             raise GatewayUnreachable(
                 f"no TWS or IB Gateway accepts connections at {host}:{port} ({error}); is it running, is "
                 "the API enabled in its settings, and is this its port?"
