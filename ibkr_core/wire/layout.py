@@ -144,9 +144,16 @@ class Tags(Node):
 
 @attrs.frozen
 class Options(Node):
-    """Tag/value pairs packed into one field."""
+    """Tag/value pairs packed into one field.
+
+    Attributes:
+        path: The mapping.
+        count: ``never``, or for options that end a message: ``may`` if some clients put a count in front,
+            ``always`` if the official one does. Either way a count is skipped when it is there.
+    """
 
     path: str
+    count: str = "never"
 
 
 @attrs.frozen

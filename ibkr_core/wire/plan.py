@@ -361,8 +361,11 @@ class _TagsStep:
 class _OptionsStep:
     name: str
     place: Place
+    count: str
 
     def read(self, reader: Reader, scope: Scope) -> None:
+        if self.count != "never" and reader.position + 2 == len(reader.values):
+            reader.count(self.name, 0)
         text = _TEXT.read(reader.take(self.name))
         if text is None:
             return
@@ -376,6 +379,8 @@ class _OptionsStep:
 
     def write(self, writer: Writer, scope: Mapping[str, Any]) -> None:
         options = self.place.get(scope) or {}
+        if self.count == "always":
+            writer.values.append(str(len(options)))
         for tag, value in options.items():
             if ";" in tag or "=" in tag or ";" in value:
                 raise writer.bad(self.name, f"{tag!r}={value!r} cannot be packed")
@@ -504,7 +509,7 @@ _COMPILERS: Mapping[type[Node], Callable[[Any, int, str], Step]] = {
     Each: _compile_each,
     Values: _compile_values,
     Tags: lambda node, _version, _message: _TagsStep(node.path, _place(node.path)),
-    Options: lambda node, _version, _message: _OptionsStep(node.path, _place(node.path)),
+    Options: lambda node, _version, _message: _OptionsStep(node.path, _place(node.path), node.count),
     Flag: _compile_flag,
     Mask: _compile_mask,
     Switch: _compile_switch,

@@ -48,7 +48,8 @@ def is_unset(value: Any) -> bool:
     if isinstance(value, list | tuple | set | dict):
         return not value
     if isinstance(value, str):
-        return value in {"", "1.7976931348623157E308"}
+        # "None" is str(None), the default of a few of the client's attributes.
+        return value in {"", "1.7976931348623157E308", "None"}
     return value in _UNSETS
 
 

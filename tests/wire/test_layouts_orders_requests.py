@@ -41,6 +41,9 @@ ASCII = {
     "map": st.dictionaries(PLAIN_TEXTS, PLAIN_TEXTS, min_size=1, max_size=3),
 }
 
+# The client's default is the int 0, which we write back as such: a float zero would look different.
+OVERRIDES = {**FLAGS_AS_NUMBERS, "discretionaryAmt": BY_TYPE["float"].filter(bool)}
+
 PROTOBUF_SINCE = 203
 SINCE = {
     "isOmsContainer": 145,
@@ -193,7 +196,7 @@ def orders(draw: st.DrawFn, version: int, combo: bool, exchange: str | None) -> 
         drop |= {"smartComboRoutingParams"}
     offsets = {"minTradeQty", "minCompeteSize", "competeAgainstBestOffset"}
     offsets |= {"midOffsetAtWhole", "midOffsetAtHalf"}
-    fields = draw(strategy("Order", drop=drop | offsets, overrides=FLAGS_AS_NUMBERS, by_type=ASCII))
+    fields = draw(strategy("Order", drop=drop | offsets, overrides=OVERRIDES, by_type=ASCII))
     if text and "softDollarTier" in fields:
         fields["softDollarTier"].pop("displayName", None)
     fields["orderType"] = draw(st.sampled_from(ORDER_TYPES))

@@ -20,7 +20,7 @@ from ibkr_core.wire.layout import (
     zero,
 )
 from ibkr_core.wire.layouts.contracts import MULTIPLIER, REQUESTED_CONTRACT
-from ibkr_core.wire.scalars import WHOLE
+from ibkr_core.wire.scalars import SHORT_FLOAT, WHOLE
 
 __all__ = ["ANSWERS", "REQUESTS"]
 
@@ -55,8 +55,7 @@ REQUESTS: Mapping[str, Layout] = {
             _REQ_ID,
             pymaxed("contract.conId contract.symbol contract.secType contract.exchange"),
             pymaxed("contract.primaryExch contract.currency contract.localSymbol reportType"),
-            Const("0"),
-            Options("fundamentalsDataOptions"),
+            Options("fundamentalsDataOptions", count="always"),
         ),
         parts=("contract",),
     ),
@@ -117,7 +116,9 @@ _BOND_DETAILS = Layout(
     (
         Const("6", until=164),
         zero("reqId contract.symbol contract.secType"),
-        zero(_details("cusip coupon")),
+        zero("contractDetails.cusip"),
+        # The oldest client reads an int here, so a whole coupon must look like one.
+        cast(SHORT_FLOAT, "contractDetails.coupon"),
         zero("contract.lastTradeDateOrContractMonth"),
         zero(_details("issueDate ratings bondType couponType convertible callable puttable descAppend")),
         zero("contract.exchange contract.currency contractDetails.marketName contract.tradingClass"),
