@@ -1,0 +1,125 @@
+"""Fills, and the execution times in every form that TWS sends."""
+
+from __future__ import annotations
+
+import decimal
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ibkr_core.model.fill import Fill, parse_execution_time
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        # TWS facts 3, with the offsets worked out by hand.
+        ("20260828 14:31:45 US/Eastern", datetime(2026, 8, 28, 18, 31, 45, tzinfo=UTC)),
+        ("20250820 09:30:01 US/Eastern", datetime(2025, 8, 20, 13, 30, 1, tzinfo=UTC)),
+        ("20260611-13:31:00", datetime(2026, 6, 11, 13, 31, tzinfo=UTC)),
+        ("20260105 09:30:00 US/Eastern", datetime(2026, 1, 5, 14, 30, tzinfo=UTC)),
+        ("20260611 13:31:00 UTC", datetime(2026, 6, 11, 13, 31, tzinfo=UTC)),
+        ("20260611 13:31:00 GMT", datetime(2026, 6, 11, 13, 31, tzinfo=UTC)),
+        ("20260611  13:31:00  Asia/Tokyo", datetime(2026, 6, 11, 4, 31, tzinfo=UTC)),
+        (" 20260611-13:31:00 ", datetime(2026, 6, 11, 13, 31, tzinfo=UTC)),
+    ],
+)
+def test_a_time_with_a_known_zone_is_read_in_utc(text: str, moment: datetime) -> None:
+    """A named zone or the dash of UTC tell the moment exactly, in summer and winter."""
+    read = parse_execution_time(text)
+    assert read == moment
+    assert read is not None
+    assert read.tzinfo is UTC
+
+
+@pytest.mark.parametrize("text", ["20230224  12:04:56", "20250415  19:38:31", "20250415 19:38:31"])
+def test_a_time_without_a_zone_is_not_guessed(text: str) -> None:
+    """Only the caller can tell the gateway's own zone; the machine's zone would be a guess."""
+    assert parse_execution_time(text) is None
+    read = parse_execution_time(text, local_zone=BERLIN)
+    assert read is not None
+    assert read.astimezone(BERLIN).strftime("%H:%M:%S") == text[-8:]
+
+
+def test_a_local_zone_does_not_overrule_the_texts_own() -> None:
+    """The zone in the text, or the dash of UTC, is the broker's word."""
+    assert parse_execution_time("20260611-13:31:00", BERLIN) == datetime(2026, 6, 11, 13, 31, tzinfo=UTC)
+    assert parse_execution_time("20260611 13:31:00 UTC", BERLIN) == datetime(2026, 6, 11, 13, 31, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "yesterday",
+        "20261301 10:00:00 UTC",
+        "20260230 10:00:00 UTC",
+        "20260101 25:00:00 UTC",
+        "20260101 10:00:00 Mars/Olympus",
+        "20260101 10:00:00 ../../etc/passwd",
+        "20260101 10:00:00 America",
+        "20260101 10:00:00 \x00",
+        "20260101 10:00:00 \udcff",
+        "20260101 10:00:00.123 UTC",
+        "20260101",
+    ],
+)
+def test_what_cannot_be_read_is_none(text: str) -> None:
+    """A date that does not exist or a zone that nobody knows gives None; the text is kept in the fill."""
+    assert parse_execution_time(text, BERLIN) is None
+
+
+@pytest.mark.parametrize("text", ["00010101 00:00:00 Asia/Tokyo", "99991231 23:59:59 US/Eastern"])
+def test_a_moment_outside_of_utcs_years_is_none(text: str) -> None:
+    """Found by examination: these raised OverflowError out of the book."""
+    assert parse_execution_time(text) is None
+
+
+@given(st.text(max_size=40), st.booleans())
+def test_no_text_raises(text: str, with_start: bool) -> None:
+    """Whatever the broker writes there, reading it is harmless."""
+    text = "20260101 10:00:00 " + text if with_start else text
+    read = parse_execution_time(text)
+    assert read is None or read.utcoffset() == timedelta(0)
+
+
+@given(
+    st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)),  # noqa: DTZ001 - the zone is drawn apart
+    st.sampled_from(["US/Eastern", "Asia/Kolkata", "UTC", "Australia/Lord_Howe"]),
+)
+def test_reading_agrees_with_the_zone_database(moment: datetime, zone: str) -> None:
+    """Wall-clock text plus zone is the moment that the standard library makes of them."""
+    moment = moment.replace(microsecond=0)
+    expected = moment.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    assert parse_execution_time(f"{moment:%Y%m%d %H:%M:%S} {zone}") == expected
+
+
+def test_a_fixed_offset_zone_may_be_local() -> None:
+    """Any tzinfo will do for the gateway's zone."""
+    read = parse_execution_time("20260101  10:00:00", timezone(timedelta(hours=-5)))
+    assert read == datetime(2026, 1, 1, 15, tzinfo=UTC)
+
+
+def test_a_fills_value_is_exact_in_any_decimal_context() -> None:
+    """Found by examination: the host's precision rounded the value."""
+    fill = Fill(exec_id="a.b.c.01", quantity=Decimal("1234.5"), price=Decimal("101.0625"))
+    with decimal.localcontext(decimal.Context(prec=3)):
+        assert fill.value == Decimal("124761.65625")
+
+
+def test_a_fill_is_frozen_and_a_value() -> None:
+    """Equal content is an equal fill, and nobody can change one."""
+    fill = Fill(exec_id="a.b.c.01", quantity=Decimal(1), price=Decimal(2))
+    assert fill == Fill(exec_id="a.b.c.01", quantity=Decimal("1.0"), price=Decimal(2))
+    assert hash(fill) == hash(attrs.evolve(fill))
+    assert fill.commission is None
+    assert fill.realized_pnl is None
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        fill.price = Decimal(3)  # type: ignore[misc]  # the very fault

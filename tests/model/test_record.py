@@ -1,0 +1,77 @@
+"""OrderRecord: an immutable picture of one order."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import attrs
+import pytest
+
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.order import BrokerOrder, Order
+from ibkr_core.model.record import HistoryEntry, OrderMessage, OrderRecord
+from ibkr_core.model.status import OrderStatus
+
+AT = datetime(2026, 11, 20, 14, 31, 45, 123456, tzinfo=UTC)
+
+
+def test_a_record_of_our_own_order_shows_our_terms() -> None:
+    """The terms that we asked for weigh more than the broker's echo, which drifts (TWS facts 2.10)."""
+    record = OrderRecord(
+        order_id=7,
+        contract=Contract.stock("AAPL"),
+        order=Order.limit("BUY", 10, 100),
+        broker_order=BrokerOrder(action="SELL", order_type="STP", limit_price=Decimal(1)),
+    )
+    assert (record.symbol, record.action, record.order_type, record.limit_price) == (
+        "AAPL",
+        "BUY",
+        "LMT",
+        Decimal(100),
+    )
+
+
+def test_a_record_of_somebody_elses_order_shows_the_echo() -> None:
+    """Where we asked for nothing, the echo is all there is."""
+    echo = BrokerOrder(action="SELL", order_type="STP", limit_price=Decimal(1))
+    record = OrderRecord(order_id=7, broker_order=echo, is_ours=False)
+    assert (record.action, record.order_type, record.limit_price) == ("SELL", "STP", Decimal(1))
+
+
+def test_an_empty_record_has_answers_too() -> None:
+    """Nothing known is shown as unknown, not as an error."""
+    record = OrderRecord(order_id=7)
+    assert (record.symbol, record.action, record.order_type, record.limit_price) == ("?", "", "", None)
+    assert record.status is OrderStatus.UNKNOWN
+    assert not record.is_finished
+    assert not record.is_working
+    assert record.error_message == ""
+    assert record.error_codes == ()
+    assert record.commissions == {}
+
+
+def test_codes_and_the_reason_are_told() -> None:
+    """error_codes lists the broker's codes in order; a reason without a code has none."""
+    messages = tuple(OrderMessage(at=AT, code=code, message=f"m{code}") for code in (399, 0, 202))
+    record = OrderRecord(order_id=7, messages=messages, reject=messages[2], status=OrderStatus.CANCELLED)
+    assert record.error_codes == (399, 202)
+    assert record.error_message == "m202"
+    assert record.is_finished
+
+
+def test_a_record_is_frozen_hashable_and_comparable() -> None:
+    """It can be kept, compared and used as a key."""
+    record = OrderRecord(order_id=7, order=Order.market("BUY", 1, sweepToFill=True))
+    assert record == attrs.evolve(record)
+    assert {record: 1}[attrs.evolve(record)] == 1
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        record.status = OrderStatus.FILLED  # type: ignore[misc]  # the very fault
+    with pytest.raises(TypeError):
+        record.commissions["USD"] = Decimal(1)  # type: ignore[index]  # the very fault
+
+
+def test_a_line_of_history_reads_well() -> None:
+    """Time, status, and what happened."""
+    entry = HistoryEntry(at=AT, status=OrderStatus.SUBMITTED, what="the broker says Submitted")
+    assert str(entry) == "2026-11-20 14:31:45.123456 SUBMITTED        the broker says Submitted"
