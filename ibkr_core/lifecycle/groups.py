@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 import attrs
 
@@ -18,7 +19,13 @@ from ibkr_core.model.order import OcaType, Order
 
 __all__ = ["Child", "PlannedOrder", "plan_bracket", "plan_oca", "stop_child", "target_child"]
 
-Child = Order | Decimal | int | str | float
+_MARKET: Final = frozenset({"MKT", "MKT PRT", "MOC", "MTL"})
+_TRAILING: Final = frozenset({"TRAIL", "TRAIL LIMIT"})
+_TRIGGERED: Final = frozenset({"STP", "STP LMT", "STP PRT", "MIT", "LIT"})
+_STOPS: Final = frozenset({"STP", "STP LMT", "STP PRT"})
+_TARGETS: Final = frozenset({"LMT", "LOC", "MIT", "LIT"})
+
+Child = Order | Numeric
 """An exit of a bracket: a finished order, or a price from which one is made."""
 
 
@@ -122,33 +129,58 @@ def _check_exit(parent: Order, name: str, order: Order) -> None:
     if order.oca_group:
         # The gateway groups the exits by the parent's permId itself (TWS facts 4).
         raise InvalidGroup(name, "is in an OCA group already; the broker groups the exits itself")
-    if parent.order_type == "MKT" and order.order_type in ("TRAIL", "TRAIL LIMIT"):
+    if _kind(parent) == "MKT" and _kind(order) in _TRAILING:
         # Refused with 328, and then the whole bracket stays silent (TWS facts 6).
         raise InvalidGroup(name, "a market parent cannot have a trailing exit (broker code 328)")
 
 
-def _entry_price(parent: Order) -> Decimal | None:
-    return parent.limit_price if parent.limit_price is not None else parent.aux_price
+def _kind(order: Order) -> str:
+    return order.order_type.upper()
 
 
-def _trigger_price(order: Order) -> Decimal | None:
-    return order.aux_price if order.order_type in ("STP", "STP LMT", "STP PRT") else None
+def _entry_prices(parent: Order) -> tuple[Decimal, ...]:
+    """Prices at which the parent may fill or wake up; none for one that takes what the market gives."""
+    kind = _kind(parent)
+    if kind in _MARKET or kind in _TRAILING:
+        return ()
+    trigger = parent.aux_price if kind in _TRIGGERED else None  # elsewhere it is an offset
+    return tuple(price for price in (parent.limit_price, trigger) if price is not None)
+
+
+def _exit_price(order: Order) -> Decimal | None:
+    """Return the price at which an exit wakes up, None where that depends on the market."""
+    kind = _kind(order)
+    if kind in _TRIGGERED:
+        return order.aux_price
+    return order.limit_price if kind in _TARGETS else None
 
 
 def _check_price_order(parent: Order, exits: dict[str, Order]) -> None:
-    """Hold target above entry above stop for a buy, and the other way round for a sale."""
-    target, stop = exits.get("take_profit"), exits.get("stop_loss")
-    target_price = target.limit_price if target is not None else None
-    stop_price = _trigger_price(stop) if stop is not None else None
-    entry = _entry_price(parent) if parent.order_type not in ("TRAIL", "TRAIL LIMIT") else None
+    """Hold target above entry above stop for a buy, and the other way round for a sale.
+
+    The exit's type decides on which side it belongs, whatever it is called: a sell limit below the
+    entry, or a sell stop above it, would trade at once.
+    """
+    entries = _entry_prices(parent)
     sign = parent.action.sign
     beyond, before = ("above", "below") if sign > 0 else ("below", "above")
-    if target_price is not None and entry is not None and (target_price - entry) * sign <= 0:
-        raise InvalidGroup("take_profit", f"{target_price} must be {beyond} the entry at {entry}")
-    if stop_price is not None and entry is not None and (entry - stop_price) * sign <= 0:
-        raise InvalidGroup("stop_loss", f"{stop_price} must be {before} the entry at {entry}")
-    if target_price is not None and stop_price is not None and (target_price - stop_price) * sign <= 0:
-        raise InvalidGroup("stop_loss", f"{stop_price} must be {before} the take-profit at {target_price}")
+    targets: list[Decimal] = []
+    stops: list[tuple[str, Decimal]] = []
+    for name, order in exits.items():
+        price, kind = _exit_price(order), _kind(order)
+        if price is None:
+            continue
+        side, word = (-sign, before) if kind in _STOPS else (sign, beyond)
+        for entry in entries:
+            if (price - entry) * side <= 0:
+                raise InvalidGroup(name, f"a {kind} exit at {price} must be {word} the entry at {entry}")
+        if kind in _STOPS:
+            stops.append((name, price))
+        else:
+            targets.append(price)
+    for (name, stop), target in itertools.product(stops, targets):
+        if (target - stop) * sign <= 0:
+            raise InvalidGroup(name, f"{stop} must be {before} the take-profit at {target}")
 
 
 def plan_oca(
@@ -193,6 +225,11 @@ def plan_oca(
 def _check_ids(order_ids: Sequence[int], wanted: int) -> None:
     if len(order_ids) != wanted:
         raise InvalidGroup("order_ids", f"{wanted} orders need {wanted} ids, got {len(order_ids)}")
+    if any(isinstance(order_id, bool) or not isinstance(order_id, int) for order_id in order_ids):
+        raise InvalidGroup("order_ids", f"must be whole numbers, not {list(order_ids)!r}")
+    if order_ids[0] < 1:
+        # A child of the parent 0 would be no child: it would work on its own at once.
+        raise InvalidGroup("order_ids", f"must be above zero, not {order_ids[0]}")
     if any(later <= earlier for earlier, later in itertools.pairwise(order_ids)):
         # The broker refuses an id that is not above every earlier one (code 103).
         raise InvalidGroup("order_ids", "must be rising")
