@@ -72,14 +72,22 @@ class SocketTransport:
         self._sender.settimeout(send_timeout_s)
         self._send_lock = threading.Lock()
         self._closed = False
+        self._fault = ""
 
     def receive_into(self, room: memoryview) -> int:
         """See :meth:`Transport.receive_into`."""
         while True:
             try:
-                return self._socket.recv_into(room)
+                count = self._socket.recv_into(room)
             except TimeoutError:
                 continue
+            except OSError as error:
+                if not self._fault:
+                    raise
+                raise ConnectionError(self._fault) from error
+            if not count and self._fault:
+                raise ConnectionError(self._fault)  # it was not the peer who ended it
+            return count
 
     def send(self, data: bytes) -> None:
         """See :meth:`Transport.send`."""
@@ -88,6 +96,7 @@ class SocketTransport:
                 self._sender.sendall(data)
             except OSError as error:
                 # The stream may be cut in the middle of a frame: nothing may follow on it.
+                self._fault = self._fault or f"a send failed: {error}"
                 self.close()
                 raise SendFailed(f"the connection failed during a send: {error}") from error
 
