@@ -16,6 +16,9 @@ from ibapi.client import EClient
 from ibapi.decoder import Decoder
 from ibapi.execution import ExecutionFilter
 from ibapi.server_versions import MAX_CLIENT_VER, MIN_CLIENT_VER
+from ibapi.utils import BadMessage
+
+from ibkr_core.errors import MalformedMessage, UnknownMessage
 
 __all__ = [
     "LOWEST_SERVER_VERSION",
@@ -56,20 +59,47 @@ def _interpret_takes_id() -> bool:
 def decode(decoder: Decoder, message_id: int, body: bytes, *, is_protobuf: bool) -> None:
     """Hand one message, without its id, to the official decoder, which calls back.
 
+    The official decoder passes over an unknown id, and over a message with a field too few or too many,
+    with no more than a line in its log. An error or a next valid id must not get lost so.
+
     Args:
         decoder: The decoder.
         message_id: The kind of message.
         body: Protobuf bytes, or text fields that each end in a NUL.
         is_protobuf: Which of the two it is.
+
+    Raises:
+        UnknownMessage: The installed client does not know this id.
+        MalformedMessage: The message has not the fields that it should have.
     """
+    table = decoder.msgId2handleInfoProtoBuf if is_protobuf else decoder.msgId2handleInfo
+    info = table.get(message_id)
+    if info is None:
+        raise UnknownMessage(message_id + PROTOBUF_SINCE if is_protobuf else message_id)
     if is_protobuf:
         decoder.processProtoBuf(body, message_id)
         return
     fields = body.split(b"\0")[:-1]
-    if _interpret_takes_id():
-        decoder.interpret(tuple(fields), message_id)
-    else:
-        decoder.interpret((b"%d" % message_id, *fields))
+    _check_count(info, message_id, fields)
+    try:
+        if _interpret_takes_id():
+            decoder.interpret(tuple(fields), message_id)
+        else:
+            decoder.interpret((b"%d" % message_id, *fields))
+    except Exception as error:
+        # It means to report a BadMessage, and fails at putting the fields into words.
+        if isinstance(error, BadMessage) or isinstance(error.__context__, BadMessage):
+            raise MalformedMessage(f"message {message_id}", f"ends after {len(fields)} fields") from error
+        raise
+
+
+def _check_count(info: Any, message_id: int, fields: list[bytes]) -> None:  # noqa: ANN401 - the client's own class
+    if info.wrapperMeth is None or info.wrapperParams is None:
+        return  # read field by field, which notices
+    wanted = len(info.wrapperParams) - 1  # without self
+    found = len(fields) - 1  # without the version, which all messages of this sort begin with
+    if found != wanted:
+        raise MalformedMessage(f"message {message_id}", f"has {found} fields, not {wanted}")
 
 
 @cache
