@@ -48,8 +48,26 @@ class CallbackRouter:
 
     def _user_method(self, name: str) -> Callable[..., Any]:
         method = getattr(self._client, name)  # raises AttributeError for what ibapi does not have
-        official = getattr(EWrapper, name, None)
-        return _nothing if getattr(type(self._client), name, None) is official else method
+        if getattr(method, "__func__", None) is getattr(EWrapper, name, None):
+            return _nothing
+        return self._guarded(method)
+
+    def _guarded(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """Report what a user's callback raises, at once and without passing it on.
+
+        The official decoder calls several callbacks for one message (first the protobuf one): what the
+        first of them raises must not cost the others.
+        """
+
+        def call(*arguments: object) -> None:
+            try:
+                method(*arguments)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - sys.exit() in a callback must not end the reader
+                self._receiver.on_callback_failed(error)
+
+        return call
 
     def _call_override(self, name: str, *arguments: object) -> None:
         method = self._overrides.get(name)
