@@ -100,6 +100,7 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         self._captures = threading.local()
         self._buffer = FrameBuffer()
         self._transport: Transport | None = None
+        self._end_reason = ""
         self._hot_decoders = dict(hot_decoders or {})
         self._router = CallbackRouter(self)
         EClient.__init__(self, self._router)
@@ -155,8 +156,9 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
             raise HandshakeFailed("not open")
         try:
             count = self._transport.receive_into(self._buffer.writable())
-        except OSError:
-            return 0  # reset by the peer, or closed by us on another thread
+        except OSError as error:  # reset by the peer, or closed by us on another thread
+            self._end_reason = f"the connection broke: {error}"
+            return 0
         self._buffer.wrote(count)
         return count
 
@@ -164,17 +166,16 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
 
     def run(self) -> None:
         """Read until the connection ends. This is the reader thread's whole life."""
-        reason = "the peer closed the connection"
         try:
             self._handle_frames()
             while self._receive():
                 self._handle_frames()
         except WireError as error:
             # The stream cannot be followed any more.
-            reason = str(error)
+            self._end_reason = str(error)
         finally:
             self.disconnect()
-            self.receiver.on_closed(reason)
+            self.receiver.on_closed(self._end_reason or "the peer closed the connection")
 
     def _handle_frames(self) -> None:
         for body in self._buffer.frames():
@@ -202,12 +203,14 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
 
         Raises:
             RequestRefused: The official client refused; it tells so through ``error`` on the calling
-                thread and returns, which here becomes an exception.
+                thread and returns, which here becomes an exception. Or it stumbled over a value.
         """
         capture = _Capture()
         self._captures.current = capture
         try:
             request()
+        except Exception as error:
+            raise RequestRefused(0, f"{type(error).__name__}: {error}") from error
         finally:
             self._captures.current = None
         if capture.errors:
@@ -227,12 +230,31 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
 
         Raises:
             RequestRefused: The official client refused, for example a field that the gateway is too
-                old for.
+                old for, or would leave a field out.
             UnknownField: The installed client has no such field.
         """
         official_contract = convert.contract_to_official(contract)
         official_order = convert.order_to_official(order)
-        return self.encode(lambda: self.placeOrder(order_id, official_contract, official_order))
+
+        def place() -> None:
+            self.placeOrder(order_id, official_contract, official_order)
+
+        data = self.encode(place)
+        for name in order.official:
+            with convert.at_default(official_order, name) as is_changed:
+                if is_changed and not self._makes_a_difference(place, data):
+                    raise RequestRefused(
+                        0,
+                        f"{name} would be left out of the order: this protocol version "
+                        f"({self.serverVersion_}) has no place for it, or it needs another field beside it",
+                    )
+        return data
+
+    def _makes_a_difference(self, request: Callable[[], object], data: bytes) -> bool:
+        try:
+            return self.encode(request) != data
+        except RequestRefused:
+            return True
 
     def encode_cancel(self, order_id: int) -> bytes:
         """Encode a cancelOrder."""

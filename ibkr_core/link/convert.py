@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
@@ -19,6 +21,7 @@ from ibkr_core.model.order import BrokerOrder, Order
 from ibkr_core.model.orderfields import OFFICIAL_NAMES
 
 __all__ = [
+    "at_default",
     "broker_order",
     "commission_fact",
     "completed_order_fact",
@@ -125,6 +128,13 @@ _AS_FLOAT: Final = frozenset(
 )
 
 
+class _PlainDecimal(Decimal):
+    """Writes itself without an exponent: text encoders send str() of it, and 1E+2 is no quantity to TWS."""
+
+    def __str__(self) -> str:
+        return f"{self:f}"
+
+
 def order_to_official(order: Order) -> IbOrder:
     """Make the official Order.
 
@@ -145,13 +155,28 @@ def order_to_official(order: Order) -> IbOrder:
         elif ours == "action":
             value = value.value
         elif isinstance(value, Decimal):
-            value = Decimal(f"{value:f}")  # old clients send str() of it, and 1E+2 is no quantity to TWS
+            value = _PlainDecimal(value)
         _require(official, theirs, "Order")
         setattr(official, theirs, value)
     for name, value in order.official.items():
         _require(official, name, "Order")
         setattr(official, name, float(value) if isinstance(value, Decimal) else value)
     return official
+
+
+@contextlib.contextmanager
+def at_default(official: IbOrder, name: str) -> Iterator[bool]:
+    """Put one field of an official Order back to its default for a while.
+
+    Yields:
+        Whether the field had another value.
+    """
+    value, usual = getattr(official, name), getattr(IbOrder(), name)
+    setattr(official, name, usual)
+    try:
+        yield value != usual
+    finally:
+        setattr(official, name, value)
 
 
 def _require(official: object, name: str, owner: str) -> None:
