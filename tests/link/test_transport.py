@@ -1,0 +1,202 @@
+"""The TCP transport: every byte or an error, and a close that wakes whoever waits."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ibkr_core.errors import GatewayUnreachable, SendFailed
+from ibkr_core.link.transport import SocketTransport
+from tests.link.peers import PATIENCE_S, Line, Peer
+
+pytestmark = pytest.mark.system
+
+
+def connected(peer: Peer, *, send_timeout_s: float = PATIENCE_S) -> SocketTransport:
+    return SocketTransport("127.0.0.1", peer.port, connect_timeout_s=10, send_timeout_s=send_timeout_s)
+
+
+def received(transport: SocketTransport, room: int = 65536) -> bytes:
+    """One receive."""
+    buffer = memoryview(bytearray(room))
+    return bytes(buffer[: transport.receive_into(buffer)])
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def test_no_gateway_at_the_port() -> None:
+    """A port where nobody listens is a typed error that names the place and says what to look at."""
+    port = free_port()
+    with pytest.raises(GatewayUnreachable, match=rf"127\.0\.0\.1:{port}.*is it running"):
+        SocketTransport("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "a" * 70, "..", "a\0b"])
+def test_a_host_that_cannot_be_reached_is_a_typed_error(host: str) -> None:
+    """A name that does not resolve, or that no name server could be asked for, is unreachable too."""
+    with pytest.raises(GatewayUnreachable):
+        SocketTransport(host, 4002)
+
+
+def test_bytes_go_both_ways() -> None:
+    """What one side sends the other receives, as soon as it is there."""
+
+    def script(line: Line) -> None:
+        assert line.read(5) == b"hello"
+        line.send(b"world")
+        assert line.read_to_end() == b""
+
+    with Peer(script) as peer:
+        transport = connected(peer)
+        transport.send(b"hello")
+        assert received(transport) == b"world"
+        transport.close()
+
+
+def test_a_receive_takes_no_more_than_the_room() -> None:
+    """The rest of what came waits for the next receive."""
+    with Peer(lambda line: line.send(b"abcdef")) as peer:
+        transport = connected(peer)
+        assert received(transport, 4) == b"abcd"
+        assert received(transport, 4) == b"ef"
+        assert received(transport, 4) == b""
+        transport.close()
+
+
+def test_a_peer_that_hangs_up_ends_the_stream() -> None:
+    """A closed connection is an empty receive, every time it is asked."""
+    with Peer(lambda _: None) as peer:
+        transport = connected(peer)
+        assert received(transport) == b""
+        assert received(transport) == b""
+        transport.close()
+
+
+def test_a_reset_is_an_error_of_the_receive() -> None:
+    """A connection that breaks is told apart from one that was closed."""
+
+    def script(line: Line) -> None:
+        line.read(1)
+        line.reset()
+
+    with Peer(script) as peer:
+        transport = connected(peer)
+        transport.send(b"x")
+        with pytest.raises(OSError, match="reset"):
+            received(transport)
+        transport.close()
+
+
+def test_a_large_message_leaves_whole_however_slowly_it_is_read() -> None:
+    """A message that fits into no socket buffer: the send goes on until the last byte is gone."""
+    data = bytes(range(256)) * (8 * 4096)
+    arrived: list[bytes] = []
+
+    def script(line: Line) -> None:
+        arrived.append(line.read(len(data)))
+
+    with Peer(script, receive_buffer=8192) as peer:
+        transport = connected(peer)
+        transport.send(data)
+    transport.close()
+    assert arrived == [data]
+
+
+def test_messages_of_several_threads_do_not_mix() -> None:
+    """Each send is one piece on the wire, also when it takes many system calls."""
+    pieces = [bytes([letter]) * 200_000 for letter in b"abcdefgh"]
+    arrived: list[bytes] = []
+
+    def script(line: Line) -> None:
+        arrived.extend(line.read(200_000) for _ in pieces)
+
+    with Peer(script, receive_buffer=8192) as peer:
+        transport = connected(peer)
+        with ThreadPoolExecutor(len(pieces)) as pool:
+            list(pool.map(transport.send, pieces))
+    transport.close()
+    assert sorted(arrived) == pieces
+
+
+def test_a_peer_that_stops_reading_runs_into_the_send_deadline() -> None:
+    """A stalled send fails, says so, and closes: half a frame may stand there, so nothing may follow."""
+    done = threading.Event()
+    with Peer(lambda line: line.sock.close() if done.wait(PATIENCE_S) else None) as peer:
+        transport = connected(peer, send_timeout_s=0.2)
+        with pytest.raises(SendFailed, match="timed out"):
+            transport.send(b"x" * 50_000_000)
+        with pytest.raises(SendFailed):
+            transport.send(b"more")
+        with pytest.raises(OSError, match="a send failed: timed out"):  # the peer is not blamed for it
+            received(transport)
+        done.set()
+
+
+def test_the_send_deadline_does_not_touch_receiving() -> None:
+    """A receive waits for as long as it takes, however short the deadline for sends is."""
+    released = threading.Event()
+
+    def script(line: Line) -> None:
+        released.wait(0.1)  # never set: many send deadlines have to pass
+        line.send(b"late")
+
+    with Peer(script) as peer:
+        transport = connected(peer, send_timeout_s=0.001)
+        assert received(transport) == b"late"
+        transport.close()
+
+
+def close(transport: SocketTransport) -> None:
+    transport.close()
+    transport.close()  # a second time is harmless
+
+
+def stalled_send(transport: SocketTransport) -> None:
+    transport.send(b"x" * 50_000_000)
+
+
+@pytest.mark.parametrize("waiting", [received, stalled_send])
+def test_closing_wakes_a_thread_that_waits(waiting: Callable[[SocketTransport], object]) -> None:
+    """Whoever sits in a receive or in a stalled send comes back when another thread closes."""
+    done = threading.Event()
+    with Peer(lambda line: line.sock.close() if done.wait(PATIENCE_S) else None) as peer:
+        transport = connected(peer)
+        outcome: list[object] = []
+        inside = threading.Event()
+
+        def wait() -> None:
+            inside.set()
+            try:
+                outcome.append(waiting(transport))
+            except (OSError, SendFailed) as error:
+                outcome.append(error)
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        inside.wait(PATIENCE_S)
+        close(transport)
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
+        assert outcome
+        if waiting is stalled_send:
+            assert isinstance(outcome[0], SendFailed)
+        done.set()
+
+
+def test_nothing_is_sent_after_a_close() -> None:
+    """A closed transport refuses, and the peer sees the end of the stream."""
+    ends: list[bytes] = []
+    with Peer(lambda line: ends.append(line.read_to_end())) as peer:
+        transport = connected(peer)
+        close(transport)
+        with pytest.raises(SendFailed):
+            transport.send(b"never")
+    assert ends == [b""]
