@@ -251,7 +251,7 @@ def _unset_text(scalar: Scalar, kind: str, unset: str) -> str:
     if kind == "str" or unset == "blank":
         return ""
     if unset == "zero" or kind == "bool":
-        return "0"
+        return scalar.zero
     return scalar.unset_python if unset == "python" else scalar.unset_java
 
 

@@ -80,6 +80,7 @@ class Scalar:
         write: Value to text without the NUL.
         unset_java: What a gateway writes for an unset field of this type that has a sentinel.
         unset_python: The same, as the official Python client spells it.
+        zero: How a zero is spelled.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Scalar:
     write: Callable[[Any], str]
     unset_java: str = ""
     unset_python: str = ""
+    zero: str = "0"
 
 
 def to_int(value: object) -> int:
@@ -355,7 +357,7 @@ BY_TYPE: Mapping[str, Scalar] = {
     "int": Scalar("int", _read_short, _write_int, str(UNSET_INT), str(UNSET_INT)),
     "long": Scalar("long", _read_long, _write_int, str(UNSET_LONG), str(UNSET_LONG)),
     "bool": Scalar("bool", _read_bool, _write_bool, "0", "0"),
-    "float": Scalar("float", _read_float, _write_float, _JAVA_MAX, _PYTHON_MAX),
+    "float": Scalar("float", _read_float, _write_float, _JAVA_MAX, _PYTHON_MAX, "0.0"),
     "dec": Scalar("dec", _read_decimal, _write_decimal, "", str(UNSET_DECIMAL)),
     "str": Scalar("str", _read_text, _write_text),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hypothesis import strategies as st
@@ -93,9 +94,13 @@ def combo_parts(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def order_dicts(draw: st.DrawFn, drop: set[str] = frozenset()) -> dict[str, Any]:
+def order_dicts(
+    draw: st.DrawFn,
+    drop: set[str] = frozenset(),
+    by_type: Mapping[str, st.SearchStrategy[Any]] = BY_TYPE_HERE,
+) -> dict[str, Any]:
     """An order's fields."""
-    order = draw(strategy("Order", drop=GROUPED | drop, overrides=FLAGS_AS_NUMBERS, by_type=BY_TYPE_HERE))
+    order = draw(strategy("Order", drop=GROUPED | drop, overrides=FLAGS_AS_NUMBERS, by_type=by_type))
     order_type = draw(st.none() | st.sampled_from(ORDER_TYPES))
     if order_type is not None:
         order["orderType"] = order_type

@@ -36,6 +36,10 @@ BY_TYPE: Mapping[str, st.SearchStrategy[Any]] = {
     "dec": DECIMALS,
     "map": st.dictionaries(TEXTS, TEXTS, min_size=1, max_size=3),
 }
+# Where pairs are packed into one field, these two characters separate them.
+UNPACKABLE = "=;"
+PACKABLE = TEXTS.filter(lambda text: not set(UNPACKABLE) & set(text))
+PACKED = {**BY_TYPE, "map": st.dictionaries(PACKABLE, PACKABLE, min_size=1, max_size=3)}
 
 
 def strategy(

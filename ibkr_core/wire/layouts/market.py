@@ -136,11 +136,11 @@ _OPTION_COMPUTATION = Layout(
         Const("6", until=156),
         zero("reqId tickType"),
         zero("tickAttrib", since=156),
-        fixed("-1", "impliedVol"),
-        fixed("-2", "delta"),
-        fixed("-1", "optPrice pvDividend"),
-        fixed("-2", "gamma vega theta"),
-        fixed("-1", "undPrice"),
+        fixed("-1.0", "impliedVol"),
+        fixed("-2.0", "delta"),
+        fixed("-1.0", "optPrice pvDividend"),
+        fixed("-2.0", "gamma vega theta"),
+        fixed("-1.0", "undPrice"),
     ),
 )
 
