@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
@@ -55,16 +56,13 @@ def number(value: float | Decimal | str | None) -> Decimal | None:
     """
     if value is None or value == "":
         return None
-    if isinstance(value, Decimal):
-        return None if value == UNSET_DECIMAL or not value.is_finite() else value
-    if isinstance(value, str):
-        exact = Decimal(value)
-        return exact if exact < _UNSET_AS_DECIMAL else None
-    if value >= UNSET_DOUBLE or value != value:  # noqa: PLR0124 - NaN is the number unequal to itself
-        return None
-    if isinstance(value, int) or value.is_integer():
-        return Decimal(int(value))
-    return Decimal(repr(value))
+    if isinstance(value, float):
+        if not math.isfinite(value) or value >= UNSET_DOUBLE:
+            return None
+        return Decimal(int(value)) if value.is_integer() else Decimal(repr(value))
+    exact = Decimal(value)
+    is_set = exact.is_finite() and exact < _UNSET_AS_DECIMAL and exact != UNSET_DECIMAL
+    return exact if is_set else None
 
 
 # ── towards the broker ──────────────────────────────────────────────────────────────────────────
