@@ -101,6 +101,10 @@ class Exchange:
         """The order that a client knows by an id, whatever its state; None when there is none."""
         return self._by_client.get((client_id, order_id))
 
+    def by_perm_id(self, perm_id: int) -> GatewayOrder:
+        """The order with a permanent id; there is one for every execution."""
+        return self._orders[perm_id]
+
     def orders(self) -> Iterable[GatewayOrder]:
         """Every order ever accepted, in order of arrival."""
         return self._orders.values()

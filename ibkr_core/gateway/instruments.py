@@ -166,6 +166,9 @@ class Catalogue:
 
 
 def _fits(instrument: Instrument, contract: Mapping[str, Any], *, by_id: bool) -> bool:
+    sec_type = contract.get("secType")
+    if sec_type and sec_type != instrument.sec_type and not by_id:
+        return False  # looked at first: a popular symbol has hundreds of options
     exchange = contract.get("exchange") or ""
     if exchange and exchange not in instrument.exchanges:
         return False
@@ -173,7 +176,6 @@ def _fits(instrument: Instrument, contract: Mapping[str, Any], *, by_id: bool) -
         return True
     texts = (
         ("symbol", instrument.symbol),
-        ("secType", instrument.sec_type),
         ("currency", instrument.currency),
         ("primaryExch", instrument.primary_exchange),
         ("localSymbol", instrument.local_symbol),

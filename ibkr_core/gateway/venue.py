@@ -192,7 +192,7 @@ class Venue:
 
     def order_of(self, execution: Execution) -> GatewayOrder:
         """The order that an execution belongs to."""
-        return next(one for one in self.exchange.orders() if one.perm_id == execution.perm_id)
+        return self.exchange.by_perm_id(execution.perm_id)
 
     def completed(self) -> Iterator[GatewayOrder]:
         """Every order that is done, in order of ending."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
+from ibkr_core.gateway import Choreography
 from ibkr_core.wire.framing import frame
 from ibkr_core.wire.ids import REQUEST_IDS
 from ibkr_core.wire.message import Message
 from ibkr_core.wire.registry import requests
 from ibkr_core.wire.schema import fields_of
-from tests.gateway.pocket import Pocket, errors, gateway, kinds, story
+from tests.gateway.pocket import Pocket, errors, gateway, kinds, plain, story
 
 
 def filled_and_resting() -> tuple[object, Pocket]:
@@ -50,6 +52,17 @@ def test_executions_come_before_all_commissions() -> None:
         "execDetailsEnd",
     ]
     assert {one.fields.get("reqId") for one in answer if one.kind != "commissionReport"} == {7}
+
+
+def test_a_commission_that_is_not_known_yet_is_not_reported() -> None:
+    """The execution comes alone; the commission follows live, when it is known."""
+    style = attrs.evolve(Choreography.plain(), commission_delay_s=(5.0, 5.0))
+    venue = gateway(settings=plain(choreography=style))
+    client = Pocket(venue)
+    client.place(1, "BUY", 10)
+    assert kinds(client.ask("reqExecutions", reqId=7)) == ["execDetails", "execDetailsEnd"]
+    venue.run(6)
+    assert kinds(client.listen())[-1] == "commissionReport"
 
 
 @pytest.mark.parametrize(
@@ -117,12 +130,13 @@ def test_completed_orders_tell_how_they_ended() -> None:
 
 def test_positions_are_pushed_until_cancelled() -> None:
     """First all that is held, then each change as it happens."""
-    _, client = filled_and_resting()
+    venue, client = filled_and_resting()
     answer = client.ask("reqPositions")
     assert kinds(answer) == ["position", "positionEnd"]
     assert (answer[0].fields["position"], answer[0].fields["contract"]["exchange"]) == (6, "NASDAQ")
     pushed = [one for one in client.place(4, "SELL", 6) if one.kind == "position"]
     assert [one.fields["position"] for one in pushed] == [0]
+    assert kinds(Pocket(venue, 2).ask("reqPositions")) == ["positionEnd"]
     client.ask("cancelPositions")
     assert "position" not in kinds(client.place(5, "BUY", 1))
 

@@ -40,8 +40,8 @@ def test_the_walk_stays_a_market(seed: int, steps: int) -> None:
 def test_the_walk_depends_on_seed_and_time_alone() -> None:
     """The same seed gives the same prices however often they are looked at; another seed others."""
     often, seldom, other = market(seed=1), market(seed=1), market(seed=2)
-    for step in range(1, 41):
-        often.catch_up(step * 0.25)
+    for step in range(1, 101):
+        often.catch_up(step * 0.1)
     seldom.catch_up(10.0)
     other.catch_up(10.0)
     assert often.quote == seldom.quote != other.quote

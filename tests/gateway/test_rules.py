@@ -126,6 +126,17 @@ def test_an_order_beyond_the_funds_is_rejected() -> None:
     assert venue.books().position("AAPL") == 0
 
 
+def test_an_account_under_water_may_still_close() -> None:
+    """With no funds left at all a sale of what is held is accepted, and a purchase is not."""
+    venue = gateway(settings=plain(cash=Decimal(10_000)))
+    client = Pocket(venue)
+    client.place(1, "BUY", 190)
+    venue.market("AAPL").set_quote(bid=1, ask="1.01")
+    assert (2, 201) in errors(client.place(2, "BUY", 1))
+    assert errors(client.place(3, "SELL", 190)) == []
+    assert venue.books().position("AAPL") == 0
+
+
 def test_funds_are_not_looked_at_when_told_so() -> None:
     """With check_funds=False everything is accepted."""
     client = Pocket(gateway(settings=plain(cash=Decimal(1), check_funds=False)))

@@ -13,7 +13,8 @@ from ibapi.server_versions import MAX_CLIENT_VER
 
 from ibkr_core.errors import InvalidInput, WaitTimeout
 from ibkr_core.gateway import Choreography, GatewayServer, MarketSettings, Settings
-from ibkr_core.gateway.core import supported_versions
+from ibkr_core.gateway.core import SimulatedGateway, supported_versions
+from ibkr_core.gateway.server import _Connection
 from ibkr_core.wire.codec import encode_request
 from ibkr_core.wire.framing import frame
 from ibkr_core.wire.handshake import client_hello
@@ -321,6 +322,92 @@ def _error_frame(version: int, code: int, length: int) -> bytes:
     return made
 
 
+class Line:
+    """A socket that takes so many bytes at once and remembers them."""
+
+    def __init__(self, room: int = 10**9) -> None:
+        self.room = room
+        self.sent: list[int] = []
+
+    def send(self, data: bytes) -> int:
+        if not self.room:
+            raise BlockingIOError
+        taken = min(self.room, len(data))
+        self.sent.append(taken)
+        return taken
+
+
+def connection(line: Line, **wanted: Any) -> _Connection:
+    session = SimulatedGateway().connect()
+    return _Connection(line, session, wanted.get("chunker"), wanted.get("guard", True))
+
+
+def say(one: _Connection, now: float, length: int) -> None:
+    one.session.inject(b"x" * length)
+    one.take(now)
+    one.flush(now)
+
+
+def test_the_guard_keeps_the_last_byte_of_a_long_burst() -> None:
+    """Short bursts leave at once; a long one ends a little later, an exact multiple clearly later."""
+    line = Line()
+    one = connection(line)
+    say(one, 10.0, 4095)
+    assert (line.sent, one.send_at) == ([4095], None)
+    say(one, 20.0, 5000)
+    assert line.sent == [4095, 4999]
+    one.flush(20.004)
+    assert len(line.sent) == 2
+    one.flush(20.005)
+    assert (line.sent, one.send_at, one.pending) == ([4095, 4999, 1], None, 0)
+    say(one, 30.0, 8192)
+    one.flush(30.1)
+    assert line.sent[3:] == [8191]
+    one.flush(30.2)
+    assert line.sent[3:] == [8191, 1]
+
+
+def test_the_guard_counts_bursts_that_follow_closely_as_one() -> None:
+    """A client may read them together; after a pause the count begins anew."""
+    line = Line()
+    one = connection(line)
+    say(one, 10.0, 3000)
+    say(one, 10.01, 1096)
+    assert (line.sent, one.send_at) == ([3000, 1095], 10.01 + 0.2)
+    one.flush(10.3)
+    say(one, 20.0, 3000)
+    say(one, 20.1, 3000)
+    assert line.sent[2:] == [1, 3000, 3000]
+
+
+def test_without_the_guard_everything_leaves_at_once() -> None:
+    """For clients that do not lose reads, and for tests of those that do."""
+    line = Line()
+    say(connection(line, guard=False), 10.0, 4096)
+    assert line.sent == [4096]
+
+
+def test_a_full_socket_is_tried_again() -> None:
+    """What does not fit stays, in order, whether in one stream or in chunks."""
+    line = Line(room=0)
+    one = connection(line)
+    say(one, 10.0, 100)
+    assert (one.blocked, one.pending) == (True, 100)
+    line.room = 60
+    one.flush(10.1)
+    assert (one.blocked, one.pending) == (True, 40)
+    one.flush(10.2)
+    assert (one.blocked, line.sent) == (False, [60, 40])
+
+    line = Line(room=3)
+    one = connection(line, chunker=lambda data: [data[:5], data[5:]])
+    say(one, 10.0, 7)
+    assert (one.blocked, line.sent) == (True, [3])
+    for moment in (10.1, 10.2, 10.3):
+        one.flush(moment)
+    assert (line.sent, one.pending) == ([3, 2, 2], 0)
+
+
 @pytest.mark.parametrize("piece", [1, 3, 7])
 def test_answers_may_leave_in_any_pieces(piece: int, serve: Any, join: Any) -> None:
     """A client that reassembles frames hears the same whatever the pieces."""
@@ -349,6 +436,17 @@ def raw_client(server: GatewayServer, client_id: int = 9, version: int = 176) ->
     assert sock.recv(4096)
     sock.sendall(frame(encode_request(Message("startApi", {"clientId": client_id}), version)))
     return sock
+
+
+def test_a_refused_client_hears_why_even_if_it_goes_on_talking(serve: Any) -> None:
+    """The connection ends in order, with no reset that could swallow the reason."""
+    server = serve()
+    with raw_client(server, 1), raw_client(server, 1) as refused:
+        heard = refused.recv(65536)
+        refused.sendall(frame(encode_request(Message("reqCurrentTime"), 176)) * 1000)
+        while more := refused.recv(65536):
+            heard += more
+        assert b"326" in heard
 
 
 def test_a_reader_that_sleeps_holds_up_nobody(serve: Any) -> None:
