@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from ibkr_core.clock import Clock
-from ibkr_core.errors import ClientIdInUse, ConnectionFailed, HandshakeFailed, NotReady
+from ibkr_core.errors import ClientIdInUse, ConnectionFailed, HandshakeFailed, NotReady, SendFailed
 from ibkr_core.link.client import TwsClient
 from ibkr_core.link.receiver import Receiver
 from ibkr_core.link.transport import Transport
@@ -138,6 +138,8 @@ class Session(Receiver):
                     f"no handshake within {timeout_s:g} s; is this the API port?"
                 ) from error
             raise
+        except SendFailed as error:
+            raise HandshakeFailed(f"the peer ended the connection during the handshake: {error}") from error
         finally:
             watchdog.cancel()
             watchdog.join()
@@ -157,10 +159,17 @@ class Session(Receiver):
             raise HandshakeFailed(f"the gateway sent no next valid order id within {timeout_s:g} s")
 
     def ask(self, answer: Answer, request: bytes) -> None:
-        """Send a request whose answer has an end marker."""
+        """Send a request whose answer has an end marker.
+
+        Raises:
+            ConnectionFailed: The connection has ended.
+        """
         with self._changed:
             self._ended.discard(answer)
-        self.client.send(request)
+        try:
+            self.client.send(request)
+        except SendFailed as error:
+            raise ConnectionFailed(f"connection lost while synchronising: {error}") from error
 
     def await_end(self, answer: Answer, timeout_s: float) -> bool:
         """Wait for the end of an answer; False when it did not come in time.
