@@ -1,4 +1,4 @@
-"""Between the official objects and ours: every field arrives, nothing is rounded, and no sentinel survives."""
+"""Between the official objects and ours: every field arrives, nothing is rounded, no sentinel survives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The router: order callbacks become facts, a user's overrides are called as well, official defaults never."""
+"""The router: order callbacks become facts, a user's overrides are called too, official defaults never."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_what_ibapi_does_not_have_is_an_attribute_error(name: str) -> None:
 
 
 def test_an_overridden_order_callback_gets_its_arguments_after_the_fact() -> None:
-    """Overriding orderStatus takes nothing away from the book: the fact comes first, then the user's method."""
+    """Overriding orderStatus takes nothing from the book: the fact comes first, then the user's method."""
     seen: list[Any] = []
     router, recorder = router_of(
         overriding("orderStatus", lambda _, *arguments: seen.append((arguments, len(recorder.facts))))
@@ -162,7 +162,7 @@ class Presence:
 
 @pytest.mark.skipif(not hasattr(EWrapper, "commissionAndFeesReport"), reason="older clients lack it")
 def test_an_absent_profit_is_told_from_a_profit_of_zero() -> None:
-    """The decoder turns absence into 0.0; the protobuf callback before it knows better, for that one report."""
+    """The decoder turns absence into 0.0; the protobuf callback before it knows better, for one report."""
     router, recorder = router_of(TwsClient)
     report = SimpleNamespace(execId="a.b.c.01", commissionAndFees=1.5, currency="USD", realizedPNL=0.0)
     for has in (False, True, False):
