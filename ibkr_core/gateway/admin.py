@@ -292,6 +292,14 @@ class Admin(abc.ABC):
             lambda venue: venue.correct(exec_id, price=new_price, quantity=new_quantity)
         ).exec_id
 
+    def close_exchange(self) -> None:
+        """Stop trading. New orders are held as ``PreSubmitted`` with warning 399 (TWS facts 7)."""
+        self._access(lambda venue: venue.set_open(is_open=False))
+
+    def open_exchange(self) -> None:
+        """Let trading go on; what waited starts."""
+        self._access(lambda venue: venue.set_open(is_open=True))
+
     def say(self, code: int, text: str, *, client_id: int, subject: int = _NOBODY) -> None:
         """Send an error to a client: a farm notice, a lost connection, a warning about an order.
 

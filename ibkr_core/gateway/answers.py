@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from ibkr_core.gateway.account import Position
-from ibkr_core.gateway.clock import eastern_text
+from ibkr_core.gateway.clock import eastern_text, next_opening_text
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.orders import Execution, GatewayOrder
 from ibkr_core.wire.message import Message
@@ -22,6 +22,7 @@ __all__ = [
     "contract_data",
     "error",
     "exec_details",
+    "held_until_opening",
     "open_order",
     "order_status",
     "position",
@@ -42,6 +43,16 @@ def error(subject: int, code: int, text: str, now: float) -> Message:
     """``error``: about an order or a request, or about nothing in particular when ``subject`` is -1."""
     return Message(
         "error", {"id": subject, "errorTime": int(now * 1000), "errorCode": code, "errorMsg": text}
+    )
+
+
+def held_until_opening(order: GatewayOrder, now: float) -> str:
+    """Text of warning 399 for an order that comes while the exchange is closed (TWS facts 7)."""
+    instrument = order.instrument
+    name = f"{instrument.symbol} {instrument.primary_exchange}.{instrument.trading_class}"
+    return (
+        f"Order Message:\n{order.spec.action} {order.total.normalize():f} {name}\n"
+        f"Warning: Your order will not be placed at the exchange until {next_opening_text(now)}."
     )
 
 

@@ -13,7 +13,16 @@ from datetime import UTC, datetime, timedelta
 
 from ibkr_core.errors import InvalidInput
 
-__all__ = ["Clock", "ManualClock", "Scheduler", "day_text", "eastern", "eastern_text", "parse_time"]
+__all__ = [
+    "Clock",
+    "ManualClock",
+    "Scheduler",
+    "day_text",
+    "eastern",
+    "eastern_text",
+    "next_opening_text",
+    "parse_time",
+]
 
 Clock = Callable[[], float]
 """Returns seconds since the epoch; never goes back."""
@@ -22,6 +31,7 @@ DEFAULT_START = 1_795_532_400.0
 """2026-11-24 15:00:00 UTC, a Tuesday at ten in New York: where a :class:`ManualClock` starts by default."""
 
 _SATURDAY_TO_SUNDAY = 6
+_FRIDAY = 4
 _DST_STARTS_HOUR_UTC = 7  # 02:00 EST
 _DST_ENDS_HOUR_UTC = 6  # 02:00 EDT
 
@@ -111,6 +121,15 @@ def eastern_text(moment: float) -> str:
 def day_text(moment: float) -> str:
     """The New York calendar day as ``YYYYMMDD``; executions are kept per day (TWS facts 3)."""
     return f"{eastern(moment):%Y%m%d}"
+
+
+def next_opening_text(moment: float) -> str:
+    """``YYYY-MM-DD 09:30:00 US/Eastern`` of the next weekday's opening, the form of warning 399."""
+    now = eastern(moment)
+    opening = now.replace(hour=9, minute=30, second=0, microsecond=0)
+    while opening <= now or opening.weekday() > _FRIDAY:
+        opening += timedelta(days=1)
+    return f"{opening:%Y-%m-%d %H:%M:%S} US/Eastern"
 
 
 def parse_time(text: str) -> str | None:

@@ -70,6 +70,8 @@ class Happening:
 class Exchange:
     """Every order of the venue, and the rules that move them.
 
+    While ``closed`` is true orders are taken and cancelled, but nothing trades and no stop is elected.
+
     Args:
         market_of: The market of an instrument.
         emit: Told of each happening, at once.
@@ -94,6 +96,7 @@ class Exchange:
         self._live: dict[int, list[GatewayOrder]] = {}
         self._groups: dict[tuple[str, str], list[GatewayOrder]] = {}
         self._spent_groups: set[tuple[str, str]] = set()
+        self.closed = False
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -116,6 +119,10 @@ class Exchange:
     def group_is_spent(self, order: GatewayOrder) -> bool:
         """Whether the OCA group that an order names has done its work: its name cannot be used again."""
         return (order.account, order.oca_group) in self._spent_groups
+
+    def group_accounts(self, group: str) -> set[str]:
+        """The accounts of the live members of an OCA group."""
+        return {account for (account, name), members in self._groups.items() if name == group and members}
 
     def is_busy(self, instrument: Instrument) -> bool:
         """Whether some order on an instrument may still trade."""
@@ -151,7 +158,7 @@ class Exchange:
             announce: Whether its status goes to ``Submitted`` by itself. When not, it keeps its first status
                 until it trades: TWS skips steps (TWS facts 2.2).
         """
-        if order.phase is not Phase.LIVE or order.waits_for_parent or order.working:
+        if self.closed or order.phase is not Phase.LIVE or order.waits_for_parent or order.working:
             return
         order.working = True
         if announce and not order.is_stop and order.status == "PreSubmitted" and not order.cancelling:
@@ -277,7 +284,7 @@ class Exchange:
             self._emit(Happening(Happened.REDUCED, other))
 
     def _try(self, order: GatewayOrder) -> None:
-        if order.phase is not Phase.LIVE or order.waits_for_parent:
+        if self.closed or order.phase is not Phase.LIVE or order.waits_for_parent:
             return
         market = self._market_of(order.instrument)
         if order.is_stop and not order.elected and not self._elect(order, market):

@@ -18,6 +18,8 @@ __all__ = [
     "beyond_funds",
     "beyond_price_cap",
     "check_against",
+    "check_attachable",
+    "check_group",
     "check_modifiable",
     "check_same_order",
     "not_cancellable",
@@ -41,6 +43,35 @@ def check_against(instrument: Instrument, spec: OrderSpec) -> None:
         raise RefusalError(110, text)
     if spec.quantity % 1:
         raise RefusalError(10243, "Fractional-sized order cannot be placed via API.")
+
+
+def check_attachable(parent: GatewayOrder | None, spec: OrderSpec) -> None:
+    """See whether an order may be the child of another.
+
+    Args:
+        parent: What the client's ``parentId`` names; None when there is no such order.
+        spec: The child.
+
+    Raises:
+        RefusalError: 10006 when the parent is unknown or done, 328 for a trailing stop on anything but a
+            limit or stop-limit order.
+    """
+    if parent is None or parent.phase is Phase.DONE:
+        raise RefusalError(10006, "Missing parent order")
+    if spec.order_type == "TRAIL" and parent.spec.order_type not in {"LMT", "STP LMT"}:
+        text = "Trailing stop orders can be attached to limit or stop-limit orders only."
+        raise RefusalError(328, text)
+
+
+def check_group(account: str, accounts: set[str]) -> None:
+    """See whether an order may join an OCA group whose live members belong to ``accounts``.
+
+    Raises:
+        RefusalError: 10224 when its own account is another.
+    """
+    if accounts - {account}:
+        text = "One-cancels-all group of orders should contain orders with exactly the same account."
+        raise RefusalError(10224, text)
 
 
 def check_modifiable(order: GatewayOrder) -> None:

@@ -247,11 +247,12 @@ class Venue:
         parent = None
         if spec.parent_id and known is None:
             parent = self.exchange.find(client_id, spec.parent_id)
-            if parent is None or parent.phase is Phase.DONE:
-                raise RefusalError(10006, "Missing parent order")
+            rules.check_attachable(parent, spec)
         account = spec.account or self.settings.accounts[0]
         if account not in self.accounts:
             raise RefusalError.invalid(f"Invalid account code '{account}'.")
+        if spec.oca_group:
+            rules.check_group(account, self.exchange.group_accounts(spec.oca_group))
         self._sequence += 1
         return GatewayOrder(
             perm_id=_FIRST_PERM_ID + self._sequence,
@@ -284,9 +285,13 @@ class Venue:
             if lacking:
                 self.exchange.reject(order, lacking)
                 return
+        first_status = self._director.first_status()
+        if self.exchange.closed:
+            first_status = "PreSubmitted"
+            self._say(order, 399, answers.held_until_opening(order, self._now))
         if order.spec.tif_was_empty and self.settings.choreography.preset_notice:
             self._say(order, 10349, "Order TIF was set to DAY based on order preset.")
-        self.exchange.accept(order, self._director.first_status())
+        self.exchange.accept(order, first_status)
         self._watch(self.market(order.instrument))
         quote = self.market(order.instrument).quote
         too_far = rules.beyond_price_cap(order, quote, self.settings.price_cap)
@@ -388,6 +393,17 @@ class Venue:
             self.exchange.cancel(order)
         elif order.status == "Filled":
             self._refuse(order.client_id, order.order_id, rules.not_cancellable(order))
+
+    def set_open(self, *, is_open: bool) -> None:
+        """Open or close the exchange; at the opening everything that waited for it starts."""
+        was_closed, self.exchange.closed = self.exchange.closed, not is_open
+        if not (was_closed and is_open):
+            return
+        for order in self.exchange.live_orders():
+            if not order.working:
+                self._start_later(order)
+        for market in list(self._markets.values()):
+            self.exchange.match(market.instrument)
 
     # -- admin -------------------------------------------------------------------------------------
 

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ibkr_core.errors import InvalidInput
-from ibkr_core.gateway.clock import ManualClock, Scheduler, day_text, eastern, eastern_text, parse_time
+from ibkr_core.gateway.clock import (
+    ManualClock,
+    Scheduler,
+    day_text,
+    eastern,
+    eastern_text,
+    next_opening_text,
+    parse_time,
+)
 
 
 def test_a_manual_clock_moves_only_when_told() -> None:
@@ -69,6 +77,20 @@ def test_execution_times_change_with_the_season(utc: str, text: str) -> None:
     moment = datetime.fromisoformat(utc).replace(tzinfo=UTC).timestamp()
     assert eastern_text(moment) == text
     assert day_text(moment) == text[:8]
+
+
+@pytest.mark.parametrize(
+    ("utc", "opening"),
+    [
+        ("2026-11-24 14:29:59", "2026-11-24 09:30:00 US/Eastern"),
+        ("2026-11-24 14:30:00", "2026-11-25 09:30:00 US/Eastern"),
+        ("2026-11-20 22:00:00", "2026-11-23 09:30:00 US/Eastern"),
+    ],
+)
+def test_the_next_opening_is_on_a_weekday(utc: str, opening: str) -> None:
+    """Half past nine in New York, after the weekend if need be."""
+    moment = datetime.fromisoformat(utc).replace(tzinfo=UTC).timestamp()
+    assert next_opening_text(moment) == opening
 
 
 @pytest.mark.parametrize(

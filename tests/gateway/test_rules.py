@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.pocket import AAPL, Pocket, errors, gateway, plain, statuses
+from tests.gateway.pocket import AAPL, Pocket, errors, gateway, plain, statuses, story
 
 ES = {
     "symbol": "ES",
@@ -113,6 +113,25 @@ def test_a_child_that_comes_after_its_parent_ended_is_refused() -> None:
     client = Pocket(gateway())
     client.place(1, "BUY", 10)
     assert errors(client.place(2, "SELL", 10, "LMT", lmtPrice=105.0, parentId=1)) == [(2, 10006)]
+
+
+def test_a_trailing_child_needs_a_limit_parent() -> None:
+    """328, and the rest of the bracket stays silent (TWS facts 6)."""
+    venue = gateway()
+    client = Pocket(venue)
+    client.place(1, "BUY", 10, transmit=False)
+    assert errors(client.place(2, "SELL", 10, "TRAIL", auxPrice=2.0, parentId=1)) == [(2, 328)]
+    assert story(client.ask("reqOpenOrders")) == ["openOrderEnd"]
+
+
+def test_a_group_belongs_to_one_account() -> None:
+    """10224 for a member of another account (TWS facts 6)."""
+    client = Pocket(gateway(settings=plain(accounts=("DU1", "DU2"))))
+    client.place(1, "BUY", 10, "LMT", lmtPrice=99.0, ocaGroup="pair", account="DU1")
+    assert errors(client.place(2, "BUY", 10, "LMT", lmtPrice=99.0, ocaGroup="pair", account="DU2")) == [
+        (2, 10224)
+    ]
+    assert errors(client.place(2, "BUY", 10, "LMT", lmtPrice=99.0, ocaGroup="other", account="DU2")) == []
 
 
 def test_an_order_beyond_the_funds_is_rejected() -> None:

@@ -374,6 +374,25 @@ def test_a_trailing_child_starts_when_its_parent_is_filled() -> None:
     assert (shown.fields["orderId"], shown.fields["order"]["trailStopPrice"]) == (2, 97.0)
 
 
+def test_orders_wait_for_the_opening() -> None:
+    """399 before the first openOrder, PreSubmitted, no stop elected; then everything starts (TWS facts 7)."""
+    venue = gateway()
+    client = Pocket(venue)
+    client.place(1, "SELL", 10, "STP", auxPrice=98.0)
+    client.place(2, "BUY", 10, "LMT", lmtPrice=99.0)
+    venue.close_exchange()
+    told = client.place(3, "BUY", 10)
+    assert story(told) == ["error 399", "open PreSubmitted", "status PreSubmitted 0/10"]
+    assert "BUY 10 AAPL NASDAQ.NMS" in told[0].fields["errorMsg"]
+    assert "until 2026-11-25 09:30:00 US/Eastern." in told[0].fields["errorMsg"]
+    venue.market("AAPL").set_quote(bid="97.00", ask="97.01")
+    client.cancel(2)
+    venue.run(60)
+    assert [order.status for order in venue.books().orders] == ["PreSubmitted", "Cancelled", "PreSubmitted"]
+    venue.open_exchange()
+    assert [order.status for order in venue.books().orders] == ["Filled", "Cancelled", "Filled"]
+
+
 def test_unwatched_markets_move_on_and_watched_ones_fill() -> None:
     """A moving market reaches a resting order without anybody asking."""
     venue = gateway(settings=plain(market=MarketSettings(interval_s=0.1, max_step_ticks=5)))
