@@ -1,0 +1,43 @@
+"""Effects: events with rising numbers, and questions."""
+
+from __future__ import annotations
+
+from ibkr_core.lifecycle.effects import Ask, Effects, Question, Turn
+from ibkr_core.lifecycle.entry import OrderEntry
+from ibkr_core.lifecycle.index import OrderIndex
+from ibkr_core.model import events
+from ibkr_core.model.status import OrderStatus
+from tests.lifecycle.making import NOW
+
+
+def turn(first: int = 1) -> Turn:
+    """Return a turn that numbers from ``first``."""
+    numbers = iter(range(first, first + 100))
+    return Turn(NOW, lambda: next(numbers), OrderIndex())
+
+
+def test_events_are_collected_in_order_with_the_moment_and_rising_numbers() -> None:
+    """An order event carries the picture of its order at that moment."""
+    now = turn(41)
+    entry = OrderEntry(7, status=OrderStatus.SUBMITTED, is_ours=True)
+    now.tell(events.OrderAcknowledged, entry)
+    now.tell_all(events.AnomalyDetected, what="odd")
+    first, second = now.effects.events
+    assert isinstance(first, events.OrderAcknowledged)
+    assert first.record == entry.snapshot()
+    assert [(event.seq, event.at) for event in (first, second)] == [(41, NOW), (42, NOW)]
+
+
+def test_a_question_names_its_order_and_its_reason() -> None:
+    """One ask may hold several questions."""
+    now = turn()
+    entry = OrderEntry(7, status=OrderStatus.UNKNOWN, is_ours=True)
+    now.ask(entry, "why", Question.ORDERS, Question.EXECUTIONS)
+    assert now.effects.asks == [Ask(Question.ORDERS, 7, "why"), Ask(Question.EXECUTIONS, 7, "why")]
+
+
+def test_effects_of_two_turns_are_apart() -> None:
+    """No list is shared between turns."""
+    first, second = turn(), turn()
+    first.tell_all(events.AnomalyDetected, what="odd")
+    assert second.effects == Effects()
