@@ -1,0 +1,144 @@
+"""The ``ibkr-core`` command: its subcommands and their options."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ibkr_core._version import __version__
+from ibkr_core.cli.demo import DemoScreen, DemoSetup, run_demo
+from ibkr_core.cli.screen import SilentScreen, TerminalScreen
+from ibkr_core.cli.serve import serve
+from ibkr_core.cli.shell import CommandGroup, make_console, show_traceback
+from ibkr_core.gateway import GatewayServer, MarketSettings, Settings
+from ibkr_core.gateway.core import supported_versions
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="ibkr-core",
+    cls=CommandGroup,
+    help="Order execution for Interactive Brokers, and a simulated IB Gateway to try it on.",
+    epilog="Start with **ibkr-core demo**. It needs no account and sends nothing anywhere.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+Debug = Annotated[
+    bool,
+    typer.Option("--debug", callback=show_traceback, help="Show the whole traceback of an error."),
+]
+Seed = Annotated[
+    int, typer.Option("--seed", help="Decides every random thing: the same seed, the same prices.")
+]
+ServerVersion = Annotated[
+    int | None,
+    typer.Option(
+        "--server-version",
+        metavar="N",
+        help="Speak at most this version of the wire protocol, as an older gateway would. "
+        f"{supported_versions()[0]} to {supported_versions()[-1]}; up to 200 it is the text protocol.",
+    ),
+]
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"ibkr-core {__version__} (Python {platform.python_version()})")
+        raise typer.Exit
+
+
+def _up_to(newest: int | None) -> Collection[int] | None:
+    known = supported_versions()
+    if newest is None:
+        return None
+    if newest not in known:
+        text = f"{newest} is not between {known[0]} and {known[-1]}"
+        raise typer.BadParameter(text, param_hint="'--server-version'")
+    return range(known[0], newest + 1)
+
+
+@app.callback()
+def _main(
+    debug: Debug = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    del debug, version  # their callbacks have seen to them
+
+
+@app.command()
+def demo(
+    seed: Seed = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+    log_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--log-dir",
+            metavar="DIR",
+            file_okay=False,
+            help="Write each event as a JSON line to DIR/orders_YYYYMMDD.log.",
+        ),
+    ] = None,
+    server_version: ServerVersion = None,
+    debug: Debug = False,
+) -> None:
+    """Watch real orders travel over TCP into an order book, and check every number of it.
+
+    It starts a simulated IB Gateway on this machine, connects the engine through the official client, and
+    plays five steps: a market order filled in parts, a limit order modified and cancelled, a bracket, an OCA
+    pair, and two orders that are refused.
+
+    It exits with 0 only if every order ended as it should and the engine's numbers are the gateway's own;
+    otherwise it says what differs and exits with 1.
+    """
+    del debug
+    screen: DemoScreen = SilentScreen() if as_json else TerminalScreen(make_console())
+    outcome = run_demo(DemoSetup(seed=seed, versions=_up_to(server_version), log_dir=log_dir), screen)
+    if as_json:
+        typer.echo(json.dumps(outcome.as_json(), indent=2))
+    raise typer.Exit(0 if outcome.ok else 1)
+
+
+@app.command()
+def gateway(
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 4002,
+    seed: Seed = 0,
+    account: Annotated[
+        list[str] | None,
+        typer.Option("--account", metavar="CODE", help="Account code; repeat it for several."),
+    ] = None,
+    still: Annotated[
+        bool, typer.Option("--still", help="Prices stay where they open, instead of moving.")
+    ] = False,
+    server_version: ServerVersion = None,
+    debug: Debug = False,
+) -> None:
+    """Run a simulated IB Gateway, for any program that uses the official API, until Ctrl-C.
+
+    Nothing real is traded: prices come from a random walk, and the account opens with one million dollars.
+    4002 is the port on which IB Gateway serves paper accounts, so most programs connect without a change.
+
+    There is no password. Keep it on 127.0.0.1 unless everyone who can reach the address may trade on it.
+    """
+    del debug
+    accounts = tuple(account) if account else Settings().accounts
+    settings = Settings(accounts=accounts, market=MarketSettings(moves=not still))
+    server = GatewayServer(port, host=host, seed=seed, settings=settings, versions=_up_to(server_version))
+    serve(server, make_console(), seed=seed, accounts=accounts)
+
+
+def run() -> None:
+    """Run the command of this process's command line."""
+    app(prog_name="ibkr-core")

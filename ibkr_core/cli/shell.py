@@ -1,0 +1,57 @@
+"""What every command shares: consoles, and errors as one clear line."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from typer.core import TyperGroup
+
+__all__ = ["INTERRUPTED", "CommandGroup", "complain", "make_console", "show_traceback"]
+
+INTERRUPTED: Final = 130
+"""Exit code of a command that Ctrl-C ended: 128 and the number of the signal, as shells have it."""
+
+_DEBUG: Final = "ibkr_core.debug"
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Return a console for standard output or error as they are now.
+
+    Colours are off where it is no terminal, or where the environment says ``NO_COLOR``.
+    """
+    return Console(stderr=stderr, highlight=False)
+
+
+def complain(text: str) -> None:
+    """Say on standard error what went wrong, in one line."""
+    line = Text.assemble(("error: ", "bold red"), " ".join(text.split()))
+    make_console(stderr=True).print(line, soft_wrap=True)
+
+
+def show_traceback(ctx: typer.Context, value: bool) -> bool:
+    """Take the option ``--debug``, wherever on the line it stands."""
+    ctx.meta[_DEBUG] = value or ctx.meta.get(_DEBUG, False)
+    return value
+
+
+class CommandGroup(TyperGroup):
+    """Commands whose errors are one line and a non-zero exit, or a traceback with ``--debug``."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - the context's class is typer's own matter
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except typer.Abort:
+            raise
+        except KeyboardInterrupt:
+            complain("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            # Exits and usage errors know their exit code; the parser tells of them well enough.
+            if hasattr(error, "exit_code") or ctx.meta.get(_DEBUG):
+                raise
+            complain(str(error) or type(error).__name__)
+            raise typer.Exit(1) from error

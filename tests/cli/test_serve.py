@@ -1,0 +1,146 @@
+"""The gateway as a server of its own: that it serves, and that it ends cleanly."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from typer.testing import CliRunner
+
+from ibkr_core.cli import main
+from ibkr_core.engine import Engine
+from ibkr_core.model import events
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.order import Order
+from ibkr_core.model.status import OrderStatus
+
+pytestmark = pytest.mark.system
+
+PATIENCE_S = 60.0
+READY = re.compile(r"Simulated IB Gateway on 127\.0\.0\.1:(\d+), accounts? (.+), seed (\d+)")
+
+
+class Server:
+    """A gateway in a process of its own, and the lines that it prints as they come."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-W", "error", "-m", "ibkr_core", "gateway", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "COLUMNS": "120"},
+        )
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line.rstrip("\n"))
+
+    def line(self) -> str:
+        """The next line, when it comes."""
+        return self._lines.get(timeout=PATIENCE_S)
+
+    def end(self, number: signal.Signals) -> tuple[int, list[str], str]:
+        """Send a signal; return the exit code, the lines not looked at yet, and standard error."""
+        self._process.send_signal(number)
+        code = self._process.wait(PATIENCE_S)
+        self._reader.join()
+        rest = []
+        while not self._lines.empty():
+            rest.append(self._lines.get())
+        assert self._process.stderr is not None
+        return code, rest, self._process.stderr.read()
+
+    def close(self) -> None:
+        """Make sure that nothing is left."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join()
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[tuple[Server, int]]:
+    server = Server(*arguments)
+    try:
+        first = server.line()
+        ready = READY.fullmatch(first)
+        assert ready is not None, first
+        yield server, int(ready[1])
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_a_signal_and_says_goodbye(number: signal.Signals) -> None:
+    """An engine trades on it; the signal ends it with exit code 0, a last line, and no traceback."""
+    with serving("--port", "0", "--still") as (server, port):
+        assert f'Engine.connect("127.0.0.1", {port})' in server.line()
+        assert server.line() == "Ctrl-C ends it."
+        with Engine.connect("127.0.0.1", port, client_id=7) as engine:
+            assert server.line() == "client 7 connected"
+            ticket = engine.submit(Contract.stock("AAPL"), Order.market("BUY", 10))
+            assert ticket.wait(timeout_s=PATIENCE_S).status is OrderStatus.FILLED
+        assert server.line() == "client 7 left"
+        code, rest, errors = server.end(number)
+    assert (code, errors) == (0, "")
+    assert rest == ["Goodbye: 1 orders, 1 executions."]
+
+
+def test_a_connected_client_does_not_keep_it() -> None:
+    """With a session open, a signal ends it all the same, and the client learns that it is gone."""
+    lost: queue.SimpleQueue[events.Event] = queue.SimpleQueue()
+    with serving("--port", "0") as (server, port), Engine.connect("127.0.0.1", port) as engine:
+        engine.on(events.ConnectionLost, lost.put)
+        code, _, errors = server.end(signal.SIGTERM)
+        assert (code, errors) == (0, "")
+        assert isinstance(lost.get(timeout=PATIENCE_S), events.ConnectionLost)
+        assert not engine.is_ready
+
+
+def test_its_options_reach_the_gateway() -> None:
+    """Accounts, seed and version are those asked for."""
+    arguments = ("--port", "0", "--account", "DU1", "--account", "DU2", "--server-version", "176")
+    with serving(*arguments) as (server, port), Engine.connect("127.0.0.1", port) as engine:
+        assert engine.accounts == ("DU1", "DU2")
+        assert engine.server_version == 176
+        server.end(signal.SIGTERM)
+
+
+def test_a_port_in_use_is_said_in_one_line() -> None:
+    """Exit code 1, and a hint what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(main.app, ["gateway", "--port", str(port)])
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr == (
+        f"error: cannot listen on 127.0.0.1:{port}: Address already in use; "
+        "another program has it, choose one with --port\n"
+    )
+
+
+def test_an_address_that_is_not_ours_is_said_in_one_line() -> None:
+    """Exit code 1, without a traceback, and the signal handlers are put back."""
+    before = signal.getsignal(signal.SIGTERM)
+    result = CliRunner().invoke(main.app, ["gateway", "--host", "192.0.2.1", "--port", "0"])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: cannot listen on 192.0.2.1:0: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert signal.getsignal(signal.SIGTERM) is before
