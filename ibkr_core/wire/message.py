@@ -21,6 +21,7 @@ class Message:
         fields: Values under the field names of the protobuf messages (camelCase), with nested mappings for
             sub-messages, lists for repeated fields and mappings for tag/value lists. A key that is absent
             means unset; the sentinels of the wire (empty text, the largest double, ...) never stand here.
+            A flag that is false may be absent too: protobuf clients do not send it (wire facts 6).
             Quantities are ``Decimal``, prices are ``float`` as on the wire.
     """
 

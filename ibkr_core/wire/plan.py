@@ -225,15 +225,18 @@ class _SlotStep:
     place: Place
     scalar: Scalar
     unset: str
+    load: Callable[[bytes], Any]
 
     def read(self, reader: Reader, scope: Scope) -> None:
         raw = reader.take(self.name)
         try:
-            value = self.scalar.read(raw)
+            value = self.load(raw)
         except ValueError as error:
             raise reader.bad(self.name, str(error)) from error
         if value is not None:
-            self.place.set(scope, value)
+            for parent in self.place.parents:
+                scope = scope.setdefault(parent, {})
+            scope[self.place.key] = value
 
     def write(self, writer: Writer, scope: Mapping[str, Any]) -> None:
         writer.put(self.name, self.scalar, self.place.get(scope), self.unset)
@@ -242,7 +245,7 @@ class _SlotStep:
 def _slot(path: str, node: Slots, message: str) -> _SlotStep:
     kind = field_type(message, path).name
     scalar = node.scalar or BY_TYPE[kind]
-    return _SlotStep(path, _place(path), scalar, _unset_text(scalar, kind, node.unset))
+    return _SlotStep(path, _place(path), scalar, _unset_text(scalar, kind, node.unset), scalar.read)
 
 
 def _unset_text(scalar: Scalar, kind: str, unset: str) -> str:

@@ -78,6 +78,7 @@ class _Field:
     message: str
     repeated: bool
     is_map: bool
+    is_plain: bool
 
 
 def is_available() -> bool:
@@ -136,7 +137,7 @@ def _load(kind: str, message: str, proto: _Proto, keep: frozenset[str]) -> dict[
     table = _fields(message)
     result: dict[str, Any] = {}
     for descriptor, raw in proto.ListFields():
-        field = table[descriptor.name]
+        field = table[descriptor.number]
         try:
             value = _load_value(kind, field, raw)
         except ValueError as error:
@@ -148,19 +149,19 @@ def _load(kind: str, message: str, proto: _Proto, keep: frozenset[str]) -> dict[
 
 
 def _load_value(kind: str, field: _Field, raw: FieldValue) -> FieldValue:
+    if field.is_plain:
+        return field.load(raw)
     if field.is_map:
         return dict(raw)
     if field.message:
         if field.repeated:
             return [_load(kind, field.message, item, frozenset()) for item in raw]
         return _load(kind, field.message, raw, frozenset())
-    if field.repeated:
-        return list(raw)
-    return field.load(raw)
+    return list(raw)
 
 
 def _store(kind: str, message: str, proto: _Proto, fields: Mapping[str, Any]) -> None:
-    table = _fields(message)
+    table = _fields_by_name(message)
     for name, value in fields.items():
         field = table.get(name)
         if field is None or value is None:
@@ -236,22 +237,27 @@ def _message_class(message: str) -> Callable[[], _Proto]:
 
 
 @cache
-def _fields(message: str) -> Mapping[str, _Field]:
+def _fields_by_name(message: str) -> Mapping[str, _Field]:
+    return {field.name: field for field in _fields(message).values()}
+
+
+@cache
+def _fields(message: str) -> Mapping[int, _Field]:
     known = fields_of(message) if message in MESSAGES else {}
     descriptor = _message_class(message)().DESCRIPTOR
-    return {field.name: _describe(field, known) for field in descriptor.fields}
+    return {field.number: _describe(field, known) for field in descriptor.fields}
 
 
 def _describe(field: "FieldDescriptor", known: Mapping[str, FieldType]) -> _Field:
     inner = field.message_type
     if inner is not None and inner.GetOptions().map_entry:
-        return _Field(field.name, dict, dict, "", repeated=True, is_map=True)
+        return _Field(field.name, dict, dict, "", repeated=True, is_map=True, is_plain=False)
     repeated = _is_repeated(field)
     if inner is not None:
-        return _Field(field.name, dict, dict, inner.name, repeated=repeated, is_map=False)
+        return _Field(field.name, dict, dict, inner.name, repeated=repeated, is_map=False, is_plain=False)
     entry = known.get(field.name)
     load, store = _CONVERTERS[entry.name if entry is not None else _generic_type(field)]
-    return _Field(field.name, load, store, "", repeated=repeated, is_map=False)
+    return _Field(field.name, load, store, "", repeated=repeated, is_map=False, is_plain=not repeated)
 
 
 def _is_repeated(field: "FieldDescriptor") -> bool:

@@ -19,6 +19,7 @@ __all__ = [
     "CONNECTOR",
     "DECIMAL_AS_GIVEN",
     "ESCAPED",
+    "ROUNDED",
     "SHORT_FLOAT",
     "UNSET_DECIMAL",
     "UNSET_DOUBLE",
@@ -41,33 +42,27 @@ UNSET_LONG = 2**63 - 1
 UNSET_DOUBLE = sys.float_info.max
 UNSET_DECIMAL = Decimal(2**127 - 1)
 
+_JAVA_MAX = "1.7976931348623157E308"
+_PYTHON_MAX = "1.7976931348623157e+308"
 _UNSET_QUANTITIES = frozenset(
-    {
-        Decimal(UNSET_INT),
-        Decimal(UNSET_LONG),
-        Decimal(-(2**63)),
-        Decimal("1.7976931348623157E308"),
-        UNSET_DECIMAL,
-    }
+    {Decimal(UNSET_INT), Decimal(UNSET_LONG), Decimal(-(2**63)), Decimal(_JAVA_MAX), UNSET_DECIMAL}
 )
+
+# Python's own int() and float() take more than the wire has: blanks, underscores, other scripts' digits.
 _INTEGER = re.compile(rb"[+-]?[0-9]{1,20}\Z")
 _NUMBER = re.compile(rb"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?\Z")
 _INFINITE = {b"Infinity": math.inf, b"Infinite": math.inf, b"-Infinity": -math.inf, b"inf": math.inf}
-_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3]?[0-7]{1,2}|[\\'\"abfnrtv])")
-_SHORT_ESCAPES = {
-    "\\": "\\",
-    "'": "'",
-    '"': '"',
-    "a": "\a",
-    "b": "\b",
-    "f": "\f",
-    "n": "\n",
-    "r": "\r",
-    "t": "\t",
-} | {"v": "\v"}
-_SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
-_WORDS = {b"": None, b"true": True, b"false": False}
 _MAX_DIGITS = 60  # no quantity needs more on either side of the point; bounds what one field can expand to
+
+# Short cuts for what most fields hold.
+_SHORTER_THAN_SENTINELS = 10  # digits; the shortest sentinel, 2147483647, has ten
+_FLAGS = {b"0": False, b"1": True, b"": None}
+_WORDS = {b"true": True, b"false": False, b"": None}
+_COMMON_FLOATS = {b"": None, b"0": 0.0, b"0.0": 0.0, _JAVA_MAX.encode(): None}
+
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3]?[0-7]{1,2}|[\\'\"abfnrtv])")
+_SHORT_ESCAPES = dict(zip("\\'\"abfnrtv", "\\'\"\a\b\f\n\r\t\v", strict=True))
+_SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
 
 
 @attrs.frozen
@@ -169,6 +164,8 @@ def to_text(value: object) -> str:
 
 
 def _read_int(raw: bytes, unset: int) -> int | None:
+    if raw.isdigit() and len(raw) < _SHORTER_THAN_SENTINELS:
+        return int(raw)
     if not raw:
         return None
     if not _INTEGER.match(raw):
@@ -189,18 +186,22 @@ def _read_long(raw: bytes) -> int | None:
 
 def _read_bool(raw: bytes) -> bool | None:
     # Any number but 0 is true, as in the official client.
+    if raw in _FLAGS:
+        return _FLAGS[raw]
     value = _read_int(raw, UNSET_INT)
     return None if value is None else value != 0
 
 
 def _read_float(raw: bytes) -> float | None:
-    if not raw:
-        return None
+    if raw in _COMMON_FLOATS:
+        return _COMMON_FLOATS[raw]
     if not _NUMBER.match(raw):
         if raw in _INFINITE:
             return _INFINITE[raw]
         raise ValueError(f"{raw[:40]!r} is not a number")
     value = float(raw)
+    if abs(value) < UNSET_DOUBLE:
+        return value
     if math.isinf(value):
         raise ValueError("too large for a double")
     return None if value == UNSET_DOUBLE else value
@@ -221,6 +222,8 @@ def parse_decimal(text: str) -> Decimal | None:
     Raises:
         ValueError: Not a finite number of reasonable size.
     """
+    if len(text) < _SHORTER_THAN_SENTINELS and text.isascii() and text.isdigit():
+        return Decimal(text)
     if not _NUMBER.match(text.encode("utf-8", "backslashreplace")):
         raise ValueError(f"{text[:40]!r} is not a quantity")
     try:
@@ -272,6 +275,16 @@ def _join_surrogates(match: re.Match[str]) -> str:
 def _read_whole(raw: bytes) -> float | None:
     value = _read_int(raw, UNSET_INT)
     return None if value is None else float(value)
+
+
+def _read_rounded(raw: bytes) -> int | None:
+    value = _read_float(raw)
+    if value is None:
+        return None
+    if not value.is_integer():
+        raise ValueError(f"{raw[:40]!r} is not a whole number")
+    whole = to_int(int(value))
+    return None if whole == UNSET_INT else whole
 
 
 def _read_connector(raw: bytes) -> bool | None:
@@ -350,9 +363,6 @@ def _write_connector(value: object) -> str:
     return "a" if to_bool(value) else "o"
 
 
-_JAVA_MAX = "1.7976931348623157E308"
-_PYTHON_MAX = "1.7976931348623157e+308"
-
 BY_TYPE: Mapping[str, Scalar] = {
     "int": Scalar("int", _read_short, _write_int, str(UNSET_INT), str(UNSET_INT)),
     "long": Scalar("long", _read_long, _write_int, str(UNSET_LONG), str(UNSET_LONG)),
@@ -376,6 +386,9 @@ ZERO_FLOAT = Scalar("float", _read_float, _write_zero_float, _JAVA_MAX, _PYTHON_
 
 DECIMAL_AS_GIVEN = Scalar("dec", _read_decimal, lambda value: str(to_decimal(value)), "", str(UNSET_DECIMAL))
 """A quantity spelled as the official Python client does, exponents included."""
+
+ROUNDED = Scalar("rounded", _read_rounded, _write_int, str(UNSET_INT), str(UNSET_INT))
+"""A whole number that the official client lets its user spell ``30.0``."""
 
 WORD = Scalar("word", _read_word, _write_word)
 """A flag spelled ``true`` or ``false``."""

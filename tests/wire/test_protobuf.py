@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from decimal import Decimal
 from typing import Any
 
@@ -31,17 +30,10 @@ def test_a_client_without_protobuf_says_so() -> None:
 
 def test_a_missing_message_is_a_typed_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same when only one message is missing, whatever is installed."""
-    plain_import = builtins.__import__
-
-    def no_generated(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name.startswith("ibapi.protobuf"):
-            raise ImportError(name)
-        return plain_import(name, *args, **kwargs)
 
     def not_there(name: str) -> Any:
         raise ImportError(name)
 
-    monkeypatch.setattr(builtins, "__import__", no_generated)
     monkeypatch.setattr(protobuf.importlib, "import_module", not_there)
     with pytest.raises(ProtobufUnavailable) as caught:
         encode_protobuf("x", "NoSuchMessageEver", {}, ())
@@ -164,6 +156,7 @@ def test_fields_beyond_our_schema_are_typed_by_their_descriptor(monkeypatch: pyt
     """A newer ibapi's field arrives by its own type, be it missing in our schema."""
     monkeypatch.setattr(protobuf, "MESSAGES", {})
     protobuf._fields.cache_clear()
+    protobuf._fields_by_name.cache_clear()
     try:
         payload = encode_protobuf("x", "OrderStatus", {"orderId": 5, "status": "S", "avgFillPrice": 1.5}, ())
         fields = decode_protobuf("x", "OrderStatus", payload, ())
@@ -172,6 +165,7 @@ def test_fields_beyond_our_schema_are_typed_by_their_descriptor(monkeypatch: pyt
         assert decode_protobuf("x", "OrderBound", bound, ()) == {"permId": 2**40}
     finally:
         protobuf._fields.cache_clear()
+        protobuf._fields_by_name.cache_clear()
 
 
 @needs_protobuf

@@ -15,6 +15,7 @@ from ibkr_core.wire.scalars import (
     CONNECTOR,
     DECIMAL_AS_GIVEN,
     ESCAPED,
+    ROUNDED,
     SHORT_FLOAT,
     WHOLE,
     WORD,
@@ -230,6 +231,18 @@ def test_special_fields_refuse_too() -> None:
     assert WHOLE.read(b"") is None
     with pytest.raises(ValueError, match="surrogate"):
         ESCAPED.write("\ud83d")
+
+
+def test_a_whole_number_may_be_spelled_as_a_double() -> None:
+    """A margin of 30.0 percent is 30; half a percent the protocol does not know."""
+    assert ROUNDED.read(b"30.0") == 30
+    assert isinstance(ROUNDED.read(b"30.0"), int)
+    assert ROUNDED.read(b"") is None
+    assert ROUNDED.read(b"2147483647") is None
+    assert ROUNDED.write(30) == "30"
+    for bad in (b"30.5", b"Infinity", b"1e300"):
+        with pytest.raises(ValueError, match=r"whole number|64 bits"):
+            ROUNDED.read(bad)
 
 
 def test_any_number_but_zero_is_true() -> None:

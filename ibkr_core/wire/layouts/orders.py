@@ -24,7 +24,7 @@ from ibkr_core.wire.layout import (
     zero,
 )
 from ibkr_core.wire.layouts.contracts import COMBO_LEGS, DELTA_NEUTRAL, ECHOED_CONTRACT, REQUESTED_CONTRACT
-from ibkr_core.wire.scalars import CONNECTOR, DECIMAL_AS_GIVEN, ZERO_FLOAT
+from ibkr_core.wire.scalars import CONNECTOR, DECIMAL_AS_GIVEN, ROUNDED, ZERO_FLOAT
 
 __all__ = ["ANSWERS", "REQUESTS"]
 
@@ -75,9 +75,9 @@ _CONDITIONS = Each(
             {
                 1: (zero(f"isMore price {_CONTRACT_CONDITION} triggerMethod"),),
                 3: (zero("isMore time"),),
-                4: (zero("isMore percent"),),
+                4: (zero("isMore"), cast(ROUNDED, "percent")),
                 5: (zero("secType exchange symbol"),),
-                6: (zero(f"isMore volume {_CONTRACT_CONDITION}"),),
+                6: (zero("isMore"), cast(ROUNDED, "volume"), zero(_CONTRACT_CONDITION)),
                 7: (pymaxed("isMore changePercent"), zero(_CONTRACT_CONDITION)),
             },
         ),
