@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from ibkr_core.clock import Clock, SystemClock
 from ibkr_core.errors import (
@@ -51,6 +51,10 @@ from ibkr_core.tickets import BracketTickets, OrderTicket
 __all__ = ["Engine"]
 
 
+_INT_LIMIT: Final = 2**31
+"""The protocol's integers are smaller than this."""
+
+
 def _new_key() -> str:
     return uuid.uuid4().hex
 
@@ -82,8 +86,10 @@ class Engine:
         clock: Clock | None = None,
         make_key: Callable[[], str] = _new_key,
     ) -> None:
-        if isinstance(client_id, bool) or not isinstance(client_id, int) or client_id < 0:
-            raise InvalidInput("client_id", f"must be a whole number of at least 0, not {client_id!r}")
+        if isinstance(client_id, bool) or not isinstance(client_id, int) or not 0 <= client_id < _INT_LIMIT:
+            raise InvalidInput(
+                "client_id", f"must be a whole number from 0 to {_INT_LIMIT - 1}, not {client_id!r}"
+            )
         self.client_id = client_id
         self._clock = clock if clock is not None else SystemClock()
         self._make_key = make_key
@@ -95,6 +101,7 @@ class Engine:
         self._next_id = 1
         self._is_started = False
         self._is_closed = False
+        self._reader_shuts_down = False
 
     # ── connecting ──────────────────────────────────────────────────────────────────────────────
 
@@ -164,9 +171,16 @@ class Engine:
             raise InvalidInput("host", f"must be a host name or an address, not {host!r}")
         if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:  # noqa: PLR2004 - TCP
             raise InvalidInput("port", f"must be between 1 and 65535, not {port!r}")
-        if self._is_started or self._is_closed:
-            raise EngineClosed("an engine is opened once; make a new one for a new connection")
-        transport = SocketTransport(host, port, connect_timeout_s=timeout_s, send_timeout_s=send_timeout_s)
+        _check_time("timeout_s", timeout_s)
+        _check_time("send_timeout_s", send_timeout_s)
+        self._check_unused()
+        try:
+            transport = SocketTransport(
+                host, port, connect_timeout_s=timeout_s, send_timeout_s=send_timeout_s
+            )
+        except BaseException:
+            self.close()
+            raise
         self.attach(transport, timeout_s=timeout_s, executions_timeout_s=executions_timeout_s)
 
     def attach(
@@ -176,7 +190,12 @@ class Engine:
 
         Raises:
             ConnectionFailed: As for :meth:`connect`. The engine is closed then; no thread is left.
+            EngineClosed: It was opened before.
+            InvalidInput: An argument breaks a rule.
         """
+        _check_time("timeout_s", timeout_s)
+        _check_time("executions_timeout_s", executions_timeout_s, least=0)
+        self._check_unused()
         try:
             self._dispatcher.start()
             self._keeper.start()
@@ -189,6 +208,10 @@ class Engine:
             transport.close()
             self.close()
             raise
+
+    def _check_unused(self) -> None:
+        if self._is_started or self._is_closed:
+            raise EngineClosed("an engine is opened once; make a new one for a new connection")
 
     def _synchronise(self, timeout_s: float, executions_timeout_s: float) -> None:
         client = self._session.client
@@ -241,10 +264,17 @@ class Engine:
         if self._is_closed:
             return
         self._is_closed = True
+        # A listener on the reader thread itself: what is still to come is delivered first, in take_end.
+        self._reader_shuts_down = self._session.is_reader_here
         self._session.close("closed by us")
+        if not self._reader_shuts_down:
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        """End everything but the session, which has ended."""
         if self._is_started:
             self._keeper.stop()
-        self._book.end_waiting(EngineClosed("the engine was closed"))
+        self._book.end_waiting(lambda: EngineClosed("the engine was closed"))
         self._book.deliver()
         if self._is_started:
             self._dispatcher.stop()
@@ -280,7 +310,6 @@ class Engine:
         with self._sending():
             planned = PlannedOrder(self._peek_ids(1)[0], order)
             tickets = self._send_new([(contract, planned, key)])
-        self._book.deliver()
         return tickets[0]
 
     def submit_bracket(
@@ -310,7 +339,6 @@ class Engine:
             for leg in plan[1:]:
                 self._check_new(contract, leg.order)
             tickets = self._send_new([(contract, leg, "") for leg in plan])
-        self._book.deliver()
         exits = iter(tickets[1:])
         return BracketTickets(
             tickets[0],
@@ -339,9 +367,7 @@ class Engine:
             name = group or f"oca-{self._make_key()}"
             plan = plan_oca([o for _, o in orders], name, oca_type, self._peek_ids(len(orders)))
             legs = [(contract, leg, "") for (contract, _), leg in zip(orders, plan, strict=True)]
-            tickets = self._send_new(legs)
-        self._book.deliver()
-        return tickets
+            return self._send_new(legs)
 
     def modify(self, order_id: int, order: Order | None = None, **changes: Any) -> OrderRecord:
         """Ask for new terms of an order. What is not changed stays as it was last sent.
@@ -369,7 +395,6 @@ class Engine:
             data = self.client.encode_order(order_id, contract, terms)
             self._book.command(lambda book, now: [book.modify(order_id, terms, now)])
             self._send(data, (order_id,))
-        self._book.deliver()
         return self.order(order_id)
 
     def cancel(self, order_id: int) -> OrderRecord:
@@ -386,7 +411,6 @@ class Engine:
         """
         with self._sending():
             self._cancel(order_id)
-        self._book.deliver()
         return self.order(order_id)
 
     def cancel_all(self, *, everywhere: bool = False) -> tuple[OrderRecord, ...]:
@@ -403,15 +427,11 @@ class Engine:
             NotReady: Not connected, or not synchronised yet.
             SendFailed: The connection failed while it was being sent.
         """
-        asked: list[int] = []
-        try:
-            with self._sending():
-                ours = (record.order_id for record in self.active_orders() if record.is_ours)
-                asked.extend(order_id for order_id in ours if self._try_cancel(order_id))
-                if everywhere:
-                    self.client.send(self.client.encode_global_cancel())
-        finally:
-            self._book.deliver()
+        with self._sending():
+            ours = (record.order_id for record in self.active_orders() if record.is_ours)
+            asked = [order_id for order_id in ours if self._try_cancel(order_id)]
+            if everywhere:
+                self.client.send(self.client.encode_global_cancel())
         return tuple(self.order(order_id) for order_id in asked)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────
@@ -488,7 +508,7 @@ class Engine:
     # ── inside: sending ─────────────────────────────────────────────────────────────────────────
 
     def _sending(self) -> _Sending:
-        return _Sending(self._send_lock, self._check_ready)
+        return _Sending(self._send_lock, self._check_ready, self._book.deliver)
 
     def _check_ready(self) -> None:
         if self._is_closed:
@@ -565,6 +585,8 @@ class Engine:
     ) -> tuple[Contract, Order]:
         if (order is None) == (not changes):
             raise InvalidInput("order", "give either the new order or the fields to change")
+        if order is not None and not isinstance(order, Order):
+            raise InvalidInput("order", f"must be an Order, not {type(order).__name__}")
         contract, last_sent, parent_is_done = self._book.read(lambda book: book.last_sent(order_id))
         terms = order if order is not None else last_sent.replace(**changes)
         # A child keeps naming its parent, which fails with 135 once the parent is gone (TWS facts 6);
@@ -594,12 +616,12 @@ class Engine:
             self._book.publish(events.Disconnected)
         else:
             self._book.publish(events.ConnectionLost, reason=reason)
-        self._book.end_waiting(ConnectionFailed(f"connection lost while waiting: {reason}"))
+            self._book.end_waiting(lambda: ConnectionFailed(f"connection lost while waiting: {reason}"))
+        if self._reader_shuts_down:
+            self._shut_down()
 
-    def _report_failed_listener(self, name: str, error: BaseException) -> events.ListenerFailed:
-        text = f"{type(error).__name__}: {error}"
-        at, seq = self._book.stamp()
-        return events.ListenerFailed(at=at, seq=seq, listener=name, error=text)
+    def _report_failed_listener(self, name: str, error: BaseException) -> None:
+        self._book.post(events.ListenerFailed, listener=name, error=f"{type(error).__name__}: {error}")
 
     # ── inside: questions ───────────────────────────────────────────────────────────────────────
 
@@ -624,13 +646,14 @@ class Engine:
 
 
 class _Sending:
-    """Holds the send lock while the session is ready."""
+    """Holds the send lock while the session is ready, and delivers what was posted once it is released."""
 
-    __slots__ = ("_check", "_lock")
+    __slots__ = ("_check", "_deliver", "_lock")
 
-    def __init__(self, lock: threading.Lock, check: Callable[[], None]) -> None:
+    def __init__(self, lock: threading.Lock, check: Callable[[], None], deliver: Callable[[], None]) -> None:
         self._lock = lock
         self._check = check
+        self._deliver = deliver
 
     def __enter__(self) -> None:
         self._lock.acquire()
@@ -642,3 +665,10 @@ class _Sending:
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+        self._deliver()
+
+
+def _check_time(argument: str, seconds: float, *, least: float = 0.001) -> None:
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not least <= seconds < threading.TIMEOUT_MAX:
+        raise InvalidInput(argument, f"must be a number of seconds of at least {least}, not {seconds!r}")

@@ -8,7 +8,8 @@ performed after it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from datetime import datetime
 from typing import Any, TypeVar
@@ -64,47 +65,52 @@ class GuardedBook:
         self._dispatcher = dispatcher
         self._on_asks = on_asks
         self._waiters: dict[int, list[_Waiter]] = {}
-        self._no_more: BaseException | None = None
+        self._woken: deque[tuple[_Waiter, OrderRecord]] = deque()
+        self._asks: deque[Ask] = deque()
+        self._no_more: Callable[[], BaseException] | None = None
 
     def apply(self, fact: BrokerFact) -> None:
         """Apply a fact of the broker, and deliver what follows from it."""
         now = self._clock.now()
         with self._lock:
-            effects = self._book.apply(fact, now)
-            woken = self._post(effects)
-        self._perform(effects, woken)
+            self._post(self._book.apply(fact, now))
+        self.deliver()
 
     def command(self, act: Callable[[Book, datetime], Iterable[Effects]]) -> None:
         """Run a command of ours under the lock. What it raises goes to the caller, and nothing changed.
 
-        The events are posted but not delivered: the caller calls :meth:`deliver` when it holds no lock.
+        What follows is queued: the caller calls :meth:`deliver` when it holds no lock.
         """
         now = self._clock.now()
         with self._lock:
-            woken = [pair for effects in act(self._book, now) for pair in self._post(effects)]
-        for waiter, record in woken:
-            _wake(waiter, record)
+            for effects in act(self._book, now):
+                self._post(effects)
 
     def read(self, look: Callable[[Book], _T]) -> _T:
         """Look something up under the lock."""
         with self._lock:
             return look(self._book)
 
-    def publish(self, kind: type[Event], **details: Any) -> None:
-        """Post an event that does not come from the book, and deliver."""
+    def post(self, kind: type[Event], **details: Any) -> None:
+        """Number and queue an event that does not come from the book."""
         now = self._clock.now()
         with self._lock:
             self._dispatcher.post((kind(at=now, seq=self._book.next_seq(), **details),))
-        self._dispatcher.drain()
 
-    def stamp(self) -> tuple[datetime, int]:
-        """Return the moment and the next number, for an event made elsewhere."""
-        now = self._clock.now()
-        with self._lock:
-            return now, self._book.next_seq()
+    def publish(self, kind: type[Event], **details: Any) -> None:
+        """Post an event that does not come from the book, and deliver."""
+        self.post(kind, **details)
+        self.deliver()
 
     def deliver(self) -> None:
-        """Deliver posted events. Not called with a lock held."""
+        """Wake who waited, hand on questions, deliver events. Not called with a lock held.
+
+        Waking runs callbacks of users on their futures, which may call anything.
+        """
+        for waiter, record in _taken(self._woken):
+            _wake(waiter, record)
+        if self._asks:
+            self._on_asks(tuple(_taken(self._asks)))
         self._dispatcher.drain()
 
     def is_open(self, ask: Ask) -> bool:
@@ -129,53 +135,73 @@ class GuardedBook:
         waiter = _Waiter(wanted, Future())
         with self._lock:
             record = self._book.order(order_id)
-            if not waiter.is_met_by(record):
-                if self._no_more is None:
-                    self._waiters.setdefault(order_id, []).append(waiter)
-                    return waiter.future
-                waiter.future.set_exception(self._no_more)
-                return waiter.future
-        waiter.future.set_result(record)
+            no_more = self._no_more
+            is_met = waiter.is_met_by(record)
+            if not is_met and no_more is None:
+                self._waiters.setdefault(order_id, []).append(waiter)
+        if is_met:
+            waiter.future.set_result(record)
+        elif no_more is not None:
+            waiter.future.set_exception(no_more())
+        else:
+            waiter.future.add_done_callback(lambda future: self._forget(order_id, waiter, future))
         return waiter.future
 
-    def end_waiting(self, error: BaseException) -> None:
-        """Make all waits, present and future, raise: nothing will come any more."""
+    def end_waiting(self, make_error: Callable[[], BaseException]) -> None:
+        """Make all waits, present and future, raise: nothing will come any more.
+
+        Args:
+            make_error: Makes an exception for each wait; a shared one would mix their tracebacks.
+        """
         with self._lock:
-            self._no_more = error
+            self._no_more = make_error
             waiters = [w for group in self._waiters.values() for w in group]
             self._waiters.clear()
         for waiter in waiters:
             if waiter.future.set_running_or_notify_cancel():
-                waiter.future.set_exception(error)
+                waiter.future.set_exception(make_error())
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
-    def _post(self, effects: Effects) -> list[tuple[_Waiter, OrderRecord]]:
-        """Queue events and collect the waiters that they end. Requires holding the lock."""
+    def _post(self, effects: Effects) -> None:
+        """Queue what follows from a fact or a command. Requires holding the lock."""
         self._dispatcher.post(effects.events)
-        woken: list[tuple[_Waiter, OrderRecord]] = []
+        self._asks.extend(effects.asks)
         if self._waiters:
             for event in effects.events:
                 if isinstance(event, OrderEvent):
-                    woken.extend(self._ended_by(event.record))
-        return woken
+                    self._woken.extend(self._ended_by(event.record))
 
     def _ended_by(self, record: OrderRecord) -> Iterable[tuple[_Waiter, OrderRecord]]:
         waiters = self._waiters.get(record.order_id)
         if not waiters:
             return
-        for waiter in [w for w in waiters if w.is_met_by(record) or w.future.cancelled()]:
+        for waiter in [w for w in waiters if w.is_met_by(record)]:
             waiters.remove(waiter)
             yield waiter, record
         if not waiters:
             del self._waiters[record.order_id]
 
-    def _perform(self, effects: Effects, woken: Iterable[tuple[_Waiter, OrderRecord]]) -> None:
-        for waiter, record in woken:
-            _wake(waiter, record)
-        if effects.asks:
-            self._on_asks(effects.asks)
-        self._dispatcher.drain()
+    def _forget(self, order_id: int, waiter: _Waiter, future: Future[OrderRecord]) -> None:
+        """Drop a waiter whose wait was given up."""
+        if not future.cancelled():
+            return
+        with self._lock:
+            waiters = self._waiters.get(order_id, [])
+            if waiter in waiters:
+                waiters.remove(waiter)
+            if not waiters:
+                self._waiters.pop(order_id, None)
+
+
+def _taken(queue: deque[_T]) -> Iterator[_T]:
+    """Yield and remove what is queued; several threads may do so at once."""
+    while queue:
+        try:
+            item = queue.popleft()
+        except IndexError:
+            return  # another thread took the last one
+        yield item
 
 
 def _wake(waiter: _Waiter, record: OrderRecord) -> None:

@@ -63,14 +63,19 @@ class Subscription:
 _STOP: Final = object()
 
 
+def _is_coroutine_function(listener: Listener) -> bool:
+    """Tell whether calling it makes a coroutine, also where it is an object with such a ``__call__``."""
+    return any(map(inspect.iscoroutinefunction, (listener, type(listener).__call__)))
+
+
 class Dispatcher:
     """All listeners of an engine, and the events on their way to them.
 
     Args:
-        report: Makes the event that reports a failed listener.
+        report: Posts the event that reports a failed listener, numbered like every other one.
     """
 
-    def __init__(self, report: Callable[[str, BaseException], ListenerFailed]) -> None:
+    def __init__(self, report: Callable[[str, BaseException], None]) -> None:
         self._report = report
         self._subscriptions: tuple[Subscription, ...] = ()
         self._by_kind: dict[type[Event], tuple[Subscription, ...]] = {}
@@ -79,6 +84,7 @@ class Dispatcher:
         self._draining = threading.Lock()
         self._drainer: int | None = None
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._worker = threading.Thread(target=self._work, name="ibkr-core-worker", daemon=True)
 
     # ── subscribing ─────────────────────────────────────────────────────────────────────────────
@@ -93,20 +99,24 @@ class Dispatcher:
         """Add a listener for some kinds of events, subclasses included.
 
         Raises:
-            InvalidInput: No event kind, something that is no callable, a coroutine function without an
-                asyncio loop to run it.
+            InvalidInput: No event kind, something that is no callable, no such delivery, a coroutine
+                function without an asyncio loop to run it.
         """
         for kind in kinds:
             if not (isinstance(kind, type) and issubclass(kind, Event)):
                 raise InvalidInput("kinds", f"must be event classes, not {kind!r}")
         if not callable(listener):
             raise InvalidInput("listener", f"must be callable, not {listener!r}")
+        if not isinstance(delivery, Delivery):
+            raise InvalidInput(
+                "delivery", f"must be one of {', '.join(map(str, Delivery))}, not {delivery!r}"
+            )
         if delivery is Delivery.ASYNCIO and loop is None:
             try:
                 loop = asyncio.get_running_loop()
             except RuntimeError:
                 raise InvalidInput("loop", "is required outside a running asyncio loop") from None
-        if delivery is not Delivery.ASYNCIO and inspect.iscoroutinefunction(listener):
+        if delivery is not Delivery.ASYNCIO and _is_coroutine_function(listener):
             raise InvalidInput("listener", "is a coroutine function: it needs delivery=Delivery.ASYNCIO")
         subscription = Subscription(kinds or (Event,), listener, delivery, loop, self)
         with self._change:
@@ -177,7 +187,9 @@ class Dispatcher:
             return
         try:
             subscription.listener(event)
-        except Exception as error:  # noqa: BLE001 - a listener's fault is reported, never passed on
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - also sys.exit(): it would end the reader or the worker
             self._fail(subscription, event, error)
 
     def _hand_to_loop(self, subscription: Subscription, event: Event) -> None:
@@ -193,9 +205,15 @@ class Dispatcher:
                 self.drain()
 
         loop = subscription.loop
+
+        def start() -> None:
+            task = asyncio.ensure_future(run(), loop=loop)
+            self._tasks.add(task)  # asyncio itself holds tasks weakly
+            task.add_done_callback(self._tasks.discard)
+
         try:
             if loop is not None:
-                loop.call_soon_threadsafe(lambda: loop.create_task(run()))
+                loop.call_soon_threadsafe(start)
         except RuntimeError as error:  # the loop was closed: nobody can hear this listener any more
             subscription.close()
             self._fail(subscription, event, error)
@@ -203,15 +221,17 @@ class Dispatcher:
     def _fail(self, subscription: Subscription, event: Event, error: BaseException) -> None:
         # A listener that fails on the report of its failure must not go round in circles.
         if not isinstance(event, ListenerFailed):
-            self._outbox.append(self._report(subscription.name, error))
+            self._report(subscription.name, error)
 
     # ── the worker ──────────────────────────────────────────────────────────────────────────────
 
     def _work(self) -> None:
-        while True:
+        is_stopping = False
+        while not (is_stopping and self._queue.empty()):
             item = self._queue.get()
             if item is _STOP:
-                return
+                is_stopping = True
+                continue
             subscription, event = item
             self._call(subscription, event)
             self.drain()

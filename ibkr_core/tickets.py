@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import attrs
 
-from ibkr_core.errors import WaitTimeout
+from ibkr_core.errors import InvalidInput, WaitTimeout
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.status import FINISHED, OrderStatus
@@ -84,18 +84,20 @@ class OrderTicket:
             ConnectionFailed: The connection was lost meanwhile. The order itself is untouched.
             EngineClosed: The engine was closed meanwhile.
             WouldDeadlock: Called from an inline listener.
+            InvalidInput: Something that is no OrderStatus.
         """
         self._office.check_may_wait()
-        future = self._office.watch(self.order_id, frozenset(statuses))
+        future = self._office.watch(self.order_id, _wanted(statuses))
         try:
             return future.result(timeout_s)
         except FutureTimeout:
-            future.cancel()
+            if not future.cancel():  # it came at the last moment
+                return future.result()
             raise self._timeout(statuses, timeout_s) from None
 
     async def until(self, *statuses: OrderStatus, timeout_s: float | None = None) -> OrderRecord:
         """Do as :meth:`wait`, for asyncio."""
-        future = self._office.watch(self.order_id, frozenset(statuses))
+        future = self._office.watch(self.order_id, _wanted(statuses))
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
         except TimeoutError:
@@ -110,6 +112,13 @@ class OrderTicket:
         return WaitTimeout(
             f"order {self.order_id} is {self.status.value} after {timeout_s} s; waited for {wanted}"
         )
+
+
+def _wanted(statuses: tuple[OrderStatus, ...]) -> frozenset[OrderStatus]:
+    for status in statuses:
+        if not isinstance(status, OrderStatus):
+            raise InvalidInput("statuses", f"must be OrderStatus values, not {status!r}")
+    return frozenset(statuses)
 
 
 @attrs.frozen
