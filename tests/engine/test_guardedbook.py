@@ -1,0 +1,312 @@
+"""The book behind its lock: who may call what from where, who is woken, and what stays behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ibkr_core.errors import ConnectionFailed, DuplicateOrder, UnknownOrder
+from ibkr_core.guardedbook import GuardedBook
+from ibkr_core.lifecycle.effects import Ask, Question
+from ibkr_core.lifecycle.verdicts import DEFAULT_RULES
+from ibkr_core.listeners import Delivery, Dispatcher
+from ibkr_core.model import events
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.facts import ErrorFact, ExecutionFact, StatusFact
+from ibkr_core.model.order import Order
+from ibkr_core.model.record import OrderRecord
+from ibkr_core.model.status import OrderStatus
+from tests.engine.clocks import FakeClock
+from tests.link.peers import PATIENCE_S
+
+S = OrderStatus
+STOCK = Contract.stock("AAPL")
+
+
+class Rig:
+    """A guarded book with what stands around it in the engine."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.asked: list[Ask] = []
+        self.heard: list[events.Event] = []
+        self.dispatcher = Dispatcher(self.report)
+        self.book = GuardedBook(1, DEFAULT_RULES, self.clock, self.dispatcher, self.note)
+        self.on(self.heard.append)
+
+    def on(self, listener: Any, kind: type[events.Event] = events.Event) -> None:
+        self.dispatcher.subscribe((kind,), listener, Delivery.INLINE, None)
+
+    def report(self, name: str, error: BaseException) -> None:
+        self.book.post(events.ListenerFailed, listener=name, error=str(error))
+
+    def note(self, asks: Iterable[Ask]) -> None:
+        self.check_unlocked()
+        self.asked.extend(asks)
+
+    def check_unlocked(self) -> None:
+        """Fail where a lock is held: user code and asking the broker must not run under it."""
+        assert not self.book._lock.locked()
+
+    def submit(self, order_id: int = 5, quantity: int = 10) -> None:
+        order = Order.market("BUY", quantity)
+        self.book.command(lambda book, now: [book.submit(order_id, f"key{order_id}", STOCK, order, now)])
+
+    def status(self, word: str, filled: int = 0, remaining: int = 10, order_id: int = 5) -> None:
+        self.book.apply(
+            StatusFact(
+                order_id=order_id,
+                status=word,
+                filled=Decimal(filled),
+                remaining=Decimal(remaining),
+                client_id=1,
+                perm_id=70 + order_id,
+            )
+        )
+
+    def fill(self, quantity: int = 10, order_id: int = 5) -> None:
+        self.book.apply(
+            ExecutionFact(
+                exec_id=f"a.b.{order_id}{quantity}.01",
+                side="BOT",
+                shares=Decimal(quantity),
+                price=Decimal(100),
+                order_id=order_id,
+                client_id=1,
+                perm_id=70 + order_id,
+            )
+        )
+
+    def watch(self, *wanted: OrderStatus, order_id: int = 5) -> Future[OrderRecord]:
+        return self.book.watch(order_id, frozenset(wanted))
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+def test_facts_are_delivered_at_once_with_the_moment_and_a_rising_number(rig: Rig) -> None:
+    """An event tells when we learned of it; numbers grow by one whatever the event's source."""
+    rig.submit()
+    rig.clock.advance(5)
+    rig.status("Submitted")
+    rig.book.publish(events.CallbackFailed, error="x")
+    assert [event.seq for event in rig.heard] == list(range(1, len(rig.heard) + 1))
+    assert isinstance(rig.heard[0], events.OrderSubmitted)
+    assert {event.at for event in rig.heard[1:]} == {rig.clock.now()}
+
+
+def test_a_command_is_delivered_when_the_caller_says_so(rig: Rig) -> None:
+    """The caller may hold the send lock: nobody's code runs before it is released."""
+    rig.submit()
+    assert rig.heard == []
+    rig.book.deliver()
+    assert [type(event) for event in rig.heard] == [events.OrderSubmitted]
+
+
+def test_a_refused_command_changes_nothing_and_tells_nobody(rig: Rig) -> None:
+    """The exception goes to the caller, and a later delivery has nothing of it."""
+    rig.submit()
+    with pytest.raises(DuplicateOrder):
+        rig.submit()
+    rig.book.deliver()
+    assert len(rig.heard) == 1
+    assert len(rig.book.read(lambda book: book.orders())) == 1
+
+
+def test_no_lock_is_held_while_listeners_run(rig: Rig) -> None:
+    """A listener may read and command the book that told it."""
+    seen: list[OrderRecord] = []
+
+    def listener(event: events.OrderSubmitted) -> None:
+        rig.check_unlocked()
+        seen.append(rig.book.read(lambda book: book.order(event.order_id)))
+        if event.order_id < 8:
+            rig.submit(event.order_id + 1)
+
+    rig.on(listener, events.OrderSubmitted)
+    rig.submit()
+    rig.book.deliver()
+    assert [record.order_id for record in seen] == [5, 6, 7, 8]
+
+
+def test_questions_are_handed_on_without_the_lock(rig: Rig) -> None:
+    """A status that is ahead of the executions leads to a question."""
+    rig.submit()
+    rig.status("Submitted", filled=3, remaining=7)
+    assert {ask.question for ask in rig.asked} == {Question.EXECUTIONS}
+    assert {ask.order_id for ask in rig.asked} == {5}
+
+
+# ── whether a question is still open ────────────────────────────────────────────────────────────────
+
+EXECUTIONS = Ask(Question.EXECUTIONS, 5, "why")
+
+
+def test_a_question_about_executions_closes_when_they_come(rig: Rig) -> None:
+    """Usually the execution is right behind its status."""
+    rig.submit()
+    rig.status("Submitted", filled=3, remaining=7)
+    assert rig.book.is_open(EXECUTIONS)
+    rig.fill(3)
+    assert not rig.book.is_open(EXECUTIONS)
+
+
+def test_a_filled_order_without_executions_is_an_open_question(rig: Rig) -> None:
+    """Filled alone does not tell prices."""
+    rig.submit()
+    rig.book.apply(StatusFact(order_id=5, status="Filled", client_id=1))
+    assert rig.book.is_open(EXECUTIONS)
+    rig.fill()
+    assert not rig.book.is_open(EXECUTIONS)
+
+
+def test_an_order_in_doubt_is_an_open_question(rig: Rig) -> None:
+    """Nothing is proved: executions may exist."""
+    rig.submit()
+    assert not rig.book.is_open(EXECUTIONS)
+    rig.book.command(lambda book, now: [book.send_failed(5, "broken", now)])
+    assert rig.book.is_open(EXECUTIONS)
+
+
+def test_a_question_about_orders_stays_open(rig: Rig) -> None:
+    """Only the broker's answer settles it."""
+    rig.submit()
+    assert rig.book.is_open(Ask(Question.ORDERS, 5, "why"))
+
+
+def test_a_question_about_an_unknown_order_is_an_error(rig: Rig) -> None:
+    """The caller decides what that means."""
+    with pytest.raises(UnknownOrder):
+        rig.book.is_open(EXECUTIONS)
+
+
+# ── waiting ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_wait_ends_with_the_status(rig: Rig) -> None:
+    """With the record of that very moment, whatever came after."""
+    rig.submit()
+    future = rig.watch(S.SUBMITTED)
+    assert not future.done()
+    rig.status("Submitted")
+    rig.fill()
+    assert future.result(0).status is S.SUBMITTED
+
+
+def test_a_wait_for_what_is_already_there_ends_at_once(rig: Rig) -> None:
+    """Also for a finished order, whatever was wanted."""
+    rig.submit()
+    assert rig.watch(S.PENDING_SUBMIT).result(0).status is S.PENDING_SUBMIT
+    rig.fill()
+    assert rig.watch(S.CANCELLED).result(0).status is S.FILLED
+
+
+def test_a_wait_for_nothing_in_particular_is_for_the_end(rig: Rig) -> None:
+    """Any end: here a rejection."""
+    rig.submit()
+    future = rig.watch()
+    rig.status("Submitted")
+    assert not future.done()
+    rig.book.apply(ErrorFact(request_id=5, code=201, message="no"))
+    assert future.result(0).status is S.REJECTED
+
+
+def test_waits_of_one_order_do_not_touch_another(rig: Rig) -> None:
+    """And several waits for one order all end."""
+    rig.submit(5)
+    rig.submit(6)
+    five, five_too, six = rig.watch(order_id=5), rig.watch(order_id=5), rig.watch(order_id=6)
+    rig.fill(order_id=5)
+    assert (five.done(), five_too.done(), six.done()) == (True, True, False)
+
+
+def test_a_wait_for_an_unknown_order_is_an_error(rig: Rig) -> None:
+    """Nothing would ever come."""
+    with pytest.raises(UnknownOrder):
+        rig.watch(order_id=99)
+
+
+def test_a_wait_that_is_given_up_leaves_nothing_behind(rig: Rig) -> None:
+    """Waiting in short turns for a resting order must not pile up waiters."""
+    rig.submit()
+    rig.status("Submitted")
+    kept = rig.watch()
+    for _ in range(100):
+        assert rig.watch().cancel()
+    assert sum(len(waiters) for waiters in rig.book._waiters.values()) == 1
+    rig.fill()
+    assert kept.done()
+    assert rig.book._waiters == {}
+
+
+def test_waiters_are_woken_after_a_command_was_delivered_not_during_it(rig: Rig) -> None:
+    """Callbacks of futures are user code: they run when the caller of the command has let go of its locks."""
+    rig.submit()
+    future = rig.watch(S.PENDING_CANCEL)
+    seen: list[OrderStatus] = []
+
+    def callback(done: Future[OrderRecord]) -> None:
+        rig.check_unlocked()
+        seen.append(done.result().status)
+        rig.submit(6)  # would stand still if a lock were held
+
+    future.add_done_callback(callback)
+    rig.book.command(lambda book, now: [book.cancel(5, now)])
+    assert seen == []
+    rig.book.deliver()
+    assert seen == [S.PENDING_CANCEL]
+
+
+def test_the_end_of_waiting_ends_all_waits_present_and_future(rig: Rig) -> None:
+    """Each with an exception of its own; what is met already still gives its record."""
+    rig.submit()
+    futures = [rig.watch(), rig.watch(S.SUBMITTED)]
+    rig.book.end_waiting(lambda: ConnectionFailed("gone"))
+    futures.append(rig.watch())
+    errors = [future.exception(0) for future in futures]
+    assert [type(error) for error in errors] == [ConnectionFailed] * 3
+    assert len({id(error) for error in errors}) == 3
+    assert rig.watch(S.PENDING_SUBMIT).result(0)
+    assert rig.book._waiters == {}
+
+
+def test_a_given_up_wait_is_not_woken(rig: Rig) -> None:
+    """Neither by an event nor by the end of waiting."""
+    rig.submit()
+    first, second = rig.watch(), rig.watch()
+    first.cancel()
+    rig.fill()
+    second.cancel()
+    rig.book.end_waiting(lambda: ConnectionFailed("gone"))
+    assert first.cancelled()
+    assert second.result(0).status is S.FILLED
+
+
+def test_waits_facts_and_commands_of_many_threads(rig: Rig) -> None:
+    """Eight threads work at once: every wait ends, no number is given twice, nothing is lost."""
+    ends: list[OrderStatus] = []
+
+    def work(base: int) -> None:
+        for order_id in range(base, base + 50):
+            rig.submit(order_id)
+            future = rig.watch(order_id=order_id)
+            rig.book.deliver()
+            rig.fill(order_id=order_id)
+            ends.append(future.result(PATIENCE_S).status)
+
+    threads = [threading.Thread(target=work, args=(1000 * n,)) for n in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    rig.book.deliver()
+    assert ends == [S.FILLED] * 400
+    assert [event.seq for event in rig.heard] == list(range(1, len(rig.heard) + 1))
+    assert sum(isinstance(event, events.OrderFilled) for event in rig.heard) == 400

@@ -1,0 +1,209 @@
+"""Tickets: waiting in threads and in asyncio, and handing on commands."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from ibkr_core.errors import ConnectionFailed, InvalidInput, WaitTimeout, WouldDeadlock
+from ibkr_core.model.order import Order
+from ibkr_core.model.record import OrderRecord
+from ibkr_core.model.status import OrderStatus
+from ibkr_core.tickets import BracketTickets, OrderTicket
+from tests.link.peers import PATIENCE_S
+
+S = OrderStatus
+
+
+class Office:
+    """What a ticket needs of the engine, by hand."""
+
+    def __init__(self) -> None:
+        self.record = OrderRecord(order_id=5, status=S.SUBMITTED)
+        self.futures: list[Future[OrderRecord]] = []
+        self.wanted: list[frozenset[OrderStatus]] = []
+        self.commands: list[Any] = []
+        self.watched = threading.Event()
+        self.may_wait = True
+
+    def order(self, order_id: int) -> OrderRecord:
+        assert order_id == 5
+        return self.record
+
+    def cancel(self, order_id: int) -> OrderRecord:
+        self.commands.append(("cancel", order_id))
+        return self.record
+
+    def modify(self, order_id: int, order: Order | None = None, **changes: Any) -> OrderRecord:
+        self.commands.append(("modify", order_id, order, changes))
+        return self.record
+
+    def watch(self, order_id: int, wanted: frozenset[OrderStatus]) -> Future[OrderRecord]:
+        assert order_id == 5
+        future: Future[OrderRecord] = Future()
+        self.futures.append(future)
+        self.wanted.append(wanted)
+        self.watched.set()
+        return future
+
+    def check_may_wait(self) -> None:
+        if not self.may_wait:
+            raise WouldDeadlock("inline")
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()
+
+
+@pytest.fixture
+def ticket(office: Office) -> OrderTicket:
+    return OrderTicket(office, 5, "mine")
+
+
+FILLED = OrderRecord(order_id=5, status=S.FILLED)
+
+
+def test_a_ticket_shows_its_order_as_it_is_now(office: Office, ticket: OrderTicket) -> None:
+    """It holds no state of its own."""
+    assert (ticket.order_id, ticket.key, ticket.status) == (5, "mine", S.SUBMITTED)
+    office.record = FILLED
+    assert (ticket.status, ticket.record) == (S.FILLED, FILLED)
+
+
+def test_commands_are_handed_on(office: Office, ticket: OrderTicket) -> None:
+    """With the order's id and the arguments as they are."""
+    terms = Order.market("BUY", 1)
+    ticket.cancel()
+    ticket.modify(terms)
+    ticket.modify(limit_price=3)
+    assert office.commands == [
+        ("cancel", 5),
+        ("modify", 5, terms, {}),
+        ("modify", 5, None, {"limit_price": 3}),
+    ]
+
+
+def test_a_wait_gives_the_record_of_its_moment(office: Office, ticket: OrderTicket) -> None:
+    """Whatever thread brings it."""
+
+    def bring() -> None:
+        assert office.watched.wait(PATIENCE_S)
+        office.futures[0].set_result(FILLED)
+
+    thread = threading.Thread(target=bring)
+    thread.start()
+    assert ticket.wait(S.FILLED, S.CANCELLED, timeout_s=PATIENCE_S) is FILLED
+    assert office.wanted == [frozenset({S.FILLED, S.CANCELLED})]
+    thread.join(PATIENCE_S)
+
+
+def test_a_wait_that_runs_out_says_how_the_order_stands(office: Office, ticket: OrderTicket) -> None:
+    """The state, the time and what was waited for; the wait itself is given up."""
+    with pytest.raises(
+        WaitTimeout, match=r"order 5 is SUBMITTED after 0\.01 s; waited for CANCELLED or FILLED or"
+    ):
+        ticket.wait(timeout_s=0.01)
+    with pytest.raises(TimeoutError, match=r"waited for FILLED$"):
+        ticket.wait(S.FILLED, timeout_s=0)
+    assert [future.cancelled() for future in office.futures] == [True, True]
+
+
+def test_what_comes_at_the_last_moment_counts(office: Office, ticket: OrderTicket) -> None:
+    """A result that arrives while the wait runs out is not thrown away."""
+
+    class Late(Future[OrderRecord]):
+        def result(self, timeout: float | None = None) -> OrderRecord:
+            if timeout is not None:
+                self.set_result(FILLED)
+                raise TimeoutError
+            return super().result()
+
+    office.watch = lambda *_: Late()  # type: ignore[method-assign]
+    assert ticket.wait(timeout_s=1) is FILLED
+
+
+def test_what_ends_the_waiting_is_raised(office: Office, ticket: OrderTicket) -> None:
+    """A lost connection reaches the one who waits."""
+    future: Future[OrderRecord] = Future()
+    future.set_exception(ConnectionFailed("gone"))
+    office.watch = lambda *_: future  # type: ignore[method-assign]
+    with pytest.raises(ConnectionFailed, match="gone"):
+        ticket.wait()
+
+
+def test_a_wait_that_would_never_end_is_refused(office: Office, ticket: OrderTicket) -> None:
+    """Before anything is registered."""
+    office.may_wait = False
+    with pytest.raises(WouldDeadlock):
+        ticket.wait(timeout_s=1)
+    assert office.futures == []
+
+
+@pytest.mark.parametrize("status", ["FILLED", None, 3])
+def test_only_statuses_can_be_waited_for(office: Office, ticket: OrderTicket, status: Any) -> None:
+    """A text would never be met: an error, not a wait for ever."""
+    with pytest.raises(InvalidInput, match="statuses"):
+        ticket.wait(status)
+    with pytest.raises(InvalidInput, match="statuses"):
+        asyncio.run(ticket.until(status))
+    assert office.futures == []
+
+
+def test_a_ticket_can_be_awaited(office: Office, ticket: OrderTicket) -> None:
+    """``await ticket`` waits for the end, ``until`` for a status; the loop is free meanwhile."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        end = asyncio.ensure_future(_await(ticket))
+        word = asyncio.ensure_future(ticket.until(S.SUBMITTED, timeout_s=PATIENCE_S))
+        while len(office.futures) < 2:
+            await asyncio.sleep(0)
+        for future in office.futures:
+            await loop.run_in_executor(None, future.set_result, FILLED)
+        assert await end is FILLED
+        assert await word is FILLED
+        assert set(office.wanted) == {frozenset(), frozenset({S.SUBMITTED})}
+
+    asyncio.run(main())
+
+
+async def _await(ticket: OrderTicket) -> OrderRecord:
+    return await ticket
+
+
+def test_an_awaited_wait_runs_out_as_the_other_one(office: Office, ticket: OrderTicket) -> None:
+    """The same error, and the wait is given up."""
+
+    async def main() -> None:
+        with pytest.raises(WaitTimeout, match="order 5 is SUBMITTED"):
+            await ticket.until(timeout_s=0.01)
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert office.futures[0].cancelled()
+
+
+def test_a_cancelled_task_gives_its_wait_up(office: Office, ticket: OrderTicket) -> None:
+    """Nothing stays behind for a task that is gone."""
+
+    async def main() -> None:
+        task = asyncio.ensure_future(_await(ticket))
+        while not office.futures:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert office.futures[0].cancelled()
+
+
+def test_a_bracket_lists_the_orders_that_there_are(ticket: OrderTicket) -> None:
+    """Parent first; an exit that was not asked for is None and left out."""
+    assert BracketTickets(ticket, None, ticket).all == (ticket, ticket)
+    assert BracketTickets(ticket, ticket, None).all == (ticket, ticket)
