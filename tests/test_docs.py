@@ -1,0 +1,59 @@
+"""What the docs name must exist, and what they show must run."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+
+
+def named_tests() -> list[tuple[str, str]]:
+    """Return (file, test) of every test that docs/guarantees.md names."""
+    text = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
+    return re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+
+
+def tests_in(path: Path) -> set[str]:
+    """Return the names of the functions and classes that a test file defines."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
+@pytest.mark.parametrize(("file", "test"), named_tests())
+def test_a_test_that_a_guarantee_names_exists(file: str, test: str) -> None:
+    """Each promise of docs/guarantees.md is held by a test that is there."""
+    assert test in tests_in(ROOT / file)
+
+
+def test_every_guarantee_names_a_test() -> None:
+    """No row of docs/guarantees.md promises something without a test beside it."""
+    text = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| promise")]
+    assert len(rows) > 20
+    assert [row for row in rows if "::test_" not in row] == []
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    """Every relative link of a page names a file that exists."""
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.system
+def test_the_example_of_the_testing_page_passes() -> None:
+    """The test that docs/testing.md shows for users is a test that passes."""
+    text = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    [source] = [
+        block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "def test_" in block
+    ]
+    names: dict[str, object] = {}
+    exec(compile(source, "docs/testing.md", "exec"), names)  # noqa: S102 - our own page
+    example = names["test_my_strategy"]
+    assert callable(example)
+    example()
