@@ -18,7 +18,7 @@ def named_tests() -> list[tuple[str, str]]:
     return re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
 
 
-def tests_in(path: Path) -> set[str]:
+def defined_in(path: Path) -> set[str]:
     """Return the names of the functions and classes that a test file defines."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
@@ -27,7 +27,7 @@ def tests_in(path: Path) -> set[str]:
 @pytest.mark.parametrize(("file", "test"), named_tests())
 def test_a_test_that_a_guarantee_names_exists(file: str, test: str) -> None:
     """Each promise of docs/guarantees.md is held by a test that is there."""
-    assert test in tests_in(ROOT / file)
+    assert test in defined_in(ROOT / file)
 
 
 def test_every_guarantee_names_a_test() -> None:
