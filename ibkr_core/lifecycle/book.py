@@ -326,7 +326,7 @@ class Book:
         ask_if_unexplained(turn, entry)
 
     def _on_execution(self, turn: Turn, fact: facts.ExecutionFact) -> None:
-        entry = self._index.find(
+        entry = self._fillings.owner_of(fact.exec_id) or self._index.find(
             perm_id=fact.perm_id,
             order_ref=fact.order_ref,
             order_id=fact.order_id,

@@ -33,6 +33,14 @@ class Fillings:
         self._orphan_commissions: OrderedDict[str, list[CommissionFact]] = OrderedDict()
         self._orphan_executions: OrderedDict[str, None] = OrderedDict()
 
+    def owner_of(self, exec_id: str) -> OrderEntry | None:
+        """Return the order into which an execution was booked before, in whatever revision.
+
+        Its id is unique, so it stays there whatever other ids a repetition shows: an execution that
+        counted for two orders would be money twice.
+        """
+        return self._by_execution.get(ExecutionId.parse(exec_id).base)
+
     def take_execution(self, turn: Turn, entry: OrderEntry, fact: ExecutionFact) -> None:
         """Book an execution into its order."""
         execution_id = ExecutionId.parse(fact.exec_id)
