@@ -152,7 +152,7 @@ class Contract:
     @property
     def name(self) -> str:
         """A short name for people: ``AAPL``, ``SPY 20261218 C 600``, ``EUR.USD`` or ``#265598``."""
-        if self.sec_type in ("OPT", "FOP", "WAR"):
+        if self.sec_type in ("OPT", "FOP", "WAR") and self.symbol:
             strike = f"{self.strike.normalize():f}" if self.strike is not None else ""
             return " ".join(x for x in (self.symbol, self.expiry, self.right, strike) if x)
         if self.sec_type == "CASH" and self.currency:

@@ -162,6 +162,8 @@ def test_an_unknown_field_names_the_nearest_one(make: Callable[[], object], near
         (Contract.future("ES", "202612", "CME", local_symbol="ESZ6"), "ESZ6"),
         (Contract.by_con_id(265598), "#265598"),
         (Contract(sec_type="OPT", symbol="SPY"), "SPY"),
+        (Contract(con_id=7, sec_type="OPT"), "#7"),  # found by fuzzing: this was empty
+        (Contract(sec_type="OPT"), "?"),
         (Contract(), "?"),
     ],
 )
