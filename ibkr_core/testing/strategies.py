@@ -93,6 +93,7 @@ class _Teller:
         self.draw = draw
         self.order_id = order_id
         self.perm_id = 1_000_000_000 + order_id
+        self.key = f"key-{order_id}"
         self.client_id = client_id
         # Fractions of a share can trade (TWS facts 6), halves of a combo cannot.
         self.unit = Decimal(1) if is_combo else draw(st.sampled_from((Decimal(1), _FOUR_PLACES)))
@@ -173,6 +174,7 @@ class _Teller:
             order_type=self.terms.order_type,
             limit_price=self.terms.limit_price,
             tif=self.terms.tif,
+            order_ref=self.key,
             oca_type=3,  # comes back on orders without a group (TWS facts 2.10)
             parent_id=0,
         )
@@ -237,7 +239,7 @@ class _Teller:
             time="20261120 10:30:00 US/Eastern",
             account="DU1234567",
             exchange="ISLAND",
-            cum_quantity=None,
+            order_ref=self.key,
             liquidity=self.draw(st.sampled_from((1, 2))),
         )
 
@@ -356,7 +358,7 @@ def order_lives(
     combo = draw(st.booleans()) if is_combo is None else is_combo
     teller = _Teller(draw, order_id, client_id, is_combo=combo)
     teller.steps.append(
-        Placed(order_id=order_id, contract=teller.contract, order=teller.order, key=f"key-{order_id}")
+        Placed(order_id=order_id, contract=teller.contract, order=teller.order, key=teller.key)
     )
     ending = draw(st.sampled_from(Ending))
     if ending is Ending.UNANSWERED:
