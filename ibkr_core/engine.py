@@ -172,6 +172,7 @@ class Engine:
         if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:  # noqa: PLR2004 - TCP
             raise InvalidInput("port", f"must be between 1 and 65535, not {port!r}")
         _check_time("timeout_s", timeout_s)
+        _check_time("executions_timeout_s", executions_timeout_s, least=0)
         _check_time("send_timeout_s", send_timeout_s)
         self._check_unused()
         try:

@@ -19,6 +19,7 @@ from ibkr_core.errors import (
     HandshakeError,
     HandshakeFailed,
     MalformedMessage,
+    NotReady,
     RequestRefused,
     SendFailed,
     ServerTooOld,
@@ -38,6 +39,7 @@ __all__ = ["HotDecoder", "TwsClient"]
 
 _RAW_ID_BYTES: Final = 4
 _MAX_ID_DIGITS: Final = 4
+_NOT_CONNECTED: Final = 504
 
 
 class HotDecoder(Protocol):
@@ -202,6 +204,7 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         """Run an official request method and return the bytes that it would send, sending nothing.
 
         Raises:
+            NotReady: There is no connection.
             RequestRefused: The official client refused; it tells so through ``error`` on the calling
                 thread and returns, which here becomes an exception. Or it stumbled over a value.
         """
@@ -214,7 +217,10 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         finally:
             self._captures.current = None
         if capture.errors:
-            raise RequestRefused(*capture.errors[0])
+            code, text = capture.errors[0]
+            if code == _NOT_CONNECTED:
+                raise NotReady("not connected; nothing was sent")
+            raise RequestRefused(code, text)
         return b"".join(capture.frames)
 
     def take_local_error(self, code: int, text: str) -> bool:
