@@ -564,6 +564,7 @@ class Engine:
         return tuple(OrderTicket(self, oid, order.order_ref) for _, oid, order in keyed)
 
     def _cancel(self, order_id: int) -> None:
+        self.order(order_id)  # an order that does not exist is no matter for the encoder
         data = self.client.encode_cancel(order_id)
         self._book.command(lambda book, now: [book.cancel(order_id, now)])
         self._send(data, (order_id,))
