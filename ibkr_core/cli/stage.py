@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Final, Protocol
 
 from ibkr_core.cli.outcome import Wanted
-from ibkr_core.cli.words import order_words
+from ibkr_core.cli.words import describe, order_words
 from ibkr_core.clock import SystemClock
 from ibkr_core.engine import Engine
 from ibkr_core.errors import IbkrError
@@ -230,5 +230,7 @@ def _sizes(sizes: dict[str, int]) -> dict[str, Decimal]:
 
 
 def _trouble(event: events.Event) -> str:
-    details = [getattr(event, name, None) for name in ("what", "error", "reason", "order_id")]
-    return f"{type(event).__name__}: " + ", ".join(str(one) for one in details if one not in (None, ""))
+    said = describe(event)
+    words = said.text if said is not None else type(event).__name__
+    record = getattr(event, "record", None)
+    return f"order {record.order_id}: {words}" if isinstance(record, OrderRecord) else words

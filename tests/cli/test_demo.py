@@ -208,7 +208,7 @@ def test_a_lost_connection_is_a_failure_at_once() -> None:
 
     outcome = play(steps=(Step("Hang up", "It ends.", hang_up),))
     assert "the connection was lost" in outcome.problems[0]
-    assert any(problem.startswith("ConnectionLost") for problem in outcome.problems)
+    assert any(problem.startswith("connection lost: ") for problem in outcome.problems)
 
 
 def test_an_order_that_ends_early_is_a_failure_at_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import queue
 import re
@@ -12,12 +13,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from ibkr_core.cli import main
+from ibkr_core.cli.serve import serve
 from ibkr_core.engine import Engine
+from ibkr_core.gateway import GatewayServer
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
@@ -121,6 +126,39 @@ def test_its_options_reach_the_gateway() -> None:
         assert engine.accounts == ("DU1", "DU2")
         assert engine.server_version == 176
         server.end(signal.SIGTERM)
+
+
+class Paper(Console):
+    """A console that ends the server with Ctrl-C as soon as it is told how."""
+
+    def __init__(self) -> None:
+        super().__init__(file=io.StringIO(), width=120)
+
+    def print(self, *args: Any, **kwargs: Any) -> None:
+        super().print(*args, **kwargs)
+        if "Ctrl-C ends it." in args:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_the_server_and_the_signal_handlers_are_gone_afterwards() -> None:
+    """When serve returns, nothing listens at the port, and Ctrl-C is what it was."""
+    before = signal.getsignal(signal.SIGINT)
+    server = GatewayServer()
+    serve(server, Paper(), seed=0, accounts=("DU1",))
+    assert signal.getsignal(signal.SIGINT) is before
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((server.host, server.port), timeout=PATIENCE_S)
+
+
+@pytest.mark.parametrize(("arguments", "moves"), [([], True), (["--still"], False)])
+def test_prices_move_unless_they_are_told_not_to(
+    arguments: list[str], moves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The option decides what market the gateway has."""
+    made: list[GatewayServer] = []
+    monkeypatch.setattr(main, "serve", lambda server, *_, **__: made.append(server))
+    assert CliRunner().invoke(main.app, ["gateway", *arguments]).exit_code == 0
+    assert made[0]._gateway._venue.settings.market.moves is moves
 
 
 def test_a_port_in_use_is_said_in_one_line() -> None:

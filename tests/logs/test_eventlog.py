@@ -18,6 +18,7 @@ import pytest
 from ibkr_core.engine import Engine
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway import GatewayServer
+from ibkr_core.listeners import Delivery, Listener, Subscription
 from ibkr_core.logs import EventLog, event_fields, read_events
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
@@ -164,17 +165,52 @@ def test_flush_says_when_it_could_not(caplog: pytest.LogCaptureFixture) -> None:
     assert log.flush()
 
 
-def test_a_closed_log_takes_nothing_more(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """After close an engine can go on; its events are not written, and attaching again is an error."""
+def test_a_closed_log_takes_nothing_more(tmp_path: Path) -> None:
+    """After close an engine can go on; nobody listens, nothing is written, and attaching is an error."""
     source = Source()
     log = EventLog(folder=tmp_path)
-    log.attach(source)
+    subscription = log.attach(source)
     log.close()
     log.close()
+    assert subscription.is_closed
     source.tell(warning(1))
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InvalidInput, match="closed"):
         log.attach(source)
+
+
+def test_an_event_that_comes_while_the_log_closes_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """A thread may be just telling: what comes too late is lost, but not in silence."""
+
+    class Late(Source):
+        def on(self, kind: type[events.Event], listener: Listener, delivery: Delivery, /) -> Subscription:
+            self.listener = listener
+            return super().on(kind, listener, delivery)
+
+    source, stream = Late(), io.StringIO()
+    with EventLog(stream=stream) as log:
+        log.attach(source)
+    source.listener(warning(1))
+    source.listener(warning(2))
+    assert (log.lost, stream.getvalue()) == (2, "")
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs a list of open files")
+def test_close_gives_the_file_back(tmp_path: Path) -> None:
+    """No file of the log is open after it is closed."""
+    source = Source()
+    with EventLog(folder=tmp_path) as log:
+        log.attach(source)
+        source.tell(warning(1))
+        assert log.flush()
+        assert open_files(tmp_path) == 1
+    assert open_files(tmp_path) == 0
+
+
+def open_files(folder: Path) -> int:
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.exists()]
+    return sum(link.readlink().is_relative_to(folder) for link in links)
 
 
 def test_a_subscription_can_be_ended_alone(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from ibkr_core.model.record import OrderRecord
 from tests.logs.samples import (
     ACCOUNT,
     FILL,
+    MESSAGE,
     NOON,
     OF_THE_RECORD,
     ORDER_EVENTS,
@@ -72,6 +73,14 @@ def test_what_is_not_known_is_left_out() -> None:
         "message": "Order rejected - reason:no money",
         "advanced_reject": "{}",
     }
+
+
+def test_a_message_without_a_code_has_none() -> None:
+    """Code 0 is no code of the broker's, and line ends around a text say nothing."""
+    message = attrs.evolve(MESSAGE, code=0, message="held for the opening\n")
+    fields = event_fields(events.OrderWarning(at=NOON, record=RECORD, message=message))
+    assert "code" not in fields
+    assert fields["message"] == "held for the opening"
 
 
 def test_an_anomaly_about_an_order_says_which() -> None:

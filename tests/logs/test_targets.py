@@ -158,7 +158,25 @@ def test_a_folder_that_cannot_be_made_is_reported_once(
 
 
 def test_trouble_that_comes_back_is_reported_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A second failure after a good write is news."""
+    """A second failure after a good write is news, and counts its own losses."""
+    folder = tmp_path / "logs"
+    guard = Guard(DailyFiles(folder, None))
+    for _ in range(2):
+        folder.write_text("in the way")
+        guard.write(lines("lost", "lost"))
+        folder.unlink()
+        guard.write(lines("written"))
+        guard.target.close()
+        (folder / "orders_20261121.log").unlink()
+        folder.rmdir()
+    assert guard.lost == 4
+    told = [(record.levelno, record.args[1]) for record in caplog.records if record.args]
+    assert [level for level, _ in told] == [logging.ERROR, logging.WARNING] * 2
+    assert [lost for level, lost in told if level == logging.WARNING] == [2, 2]
+
+
+def test_a_stream_that_was_closed_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever a stream raises is trouble like any other."""
     stream = io.StringIO()
     guard = Guard(Stream(stream))
     guard.write(lines("a"))
