@@ -192,10 +192,13 @@ class Book:
         self._take_in(self._turn(now), entry, "tracked")
 
     def sent(self, order_ids: Iterable[int], now: datetime) -> tuple[Effects, ...]:
-        """Note that the last byte of new orders was given to the kernel."""
+        """Note that the last byte of new orders was given to the kernel.
+
+        The broker's answer can be applied before we come to note it: what was answered had been sent.
+        """
         for order_id in order_ids:
             entry = self._entry(order_id)
-            entry.sent_time = now
+            entry.sent_time = min(now, entry.acknowledged_time or now)
             entry.touched(now)
         return ()
 
