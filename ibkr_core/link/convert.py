@@ -14,7 +14,7 @@ from ibapi.contract import Contract as IbContract
 from ibapi.contract import DeltaNeutralContract as IbDeltaNeutral
 from ibapi.order import Order as IbOrder
 
-from ibkr_core.errors import UnknownField
+from ibkr_core.errors import InvalidInput, UnknownField
 from ibkr_core.model import facts
 from ibkr_core.model.contract import ComboLeg, Contract, DeltaNeutral
 from ibkr_core.model.fieldnames import nearest
@@ -69,7 +69,12 @@ def number(value: float | Decimal | str | None) -> Decimal | None:
 
 
 def contract_to_official(contract: Contract) -> IbContract:
-    """Make the official Contract."""
+    """Make the official Contract.
+
+    Raises:
+        UnknownField: The installed client has no such field.
+        InvalidInput: A text that holds a NUL.
+    """
     official = IbContract()
     official.conId = contract.con_id
     official.symbol = contract.symbol
@@ -98,6 +103,7 @@ def contract_to_official(contract: Contract) -> IbContract:
         official.deltaNeutralContract.conId = contract.delta_neutral.con_id
         official.deltaNeutralContract.delta = contract.delta_neutral.delta
         official.deltaNeutralContract.price = float(contract.delta_neutral.price)
+    _check_texts(official)
     return official
 
 
@@ -138,6 +144,7 @@ def order_to_official(order: Order) -> IbOrder:
 
     Raises:
         UnknownField: The installed client has no such field.
+        InvalidInput: A text that holds a NUL.
     """
     official = IbOrder()
     # Old clients default these to True, and real gateways refuse them with 10268 (wire facts 4).
@@ -159,6 +166,7 @@ def order_to_official(order: Order) -> IbOrder:
     for name, value in order.official.items():
         _require(official, name, "Order")
         setattr(official, name, float(value) if isinstance(value, Decimal) else value)
+    _check_texts(official)
     return official
 
 
@@ -175,6 +183,13 @@ def at_default(official: IbOrder, name: str) -> Iterator[bool]:
         yield value != usual
     finally:
         setattr(official, name, value)
+
+
+def _check_texts(official: object) -> None:
+    """Refuse what ends a field in the text protocol; the protobuf encoders would let it through."""
+    for name, value in vars(official).items():
+        if isinstance(value, str) and "\0" in value:
+            raise InvalidInput(name, f"must not hold a NUL character, as {value!r} does")
 
 
 def _require(official: object, name: str, owner: str) -> None:
