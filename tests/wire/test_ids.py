@@ -72,3 +72,41 @@ def test_every_protobuf_answer_of_the_client_has_a_switch() -> None:
     readable = {int(message_id) for message_id in Decoder.msgId2handleInfoProtoBuf}
     switched = {ANSWER_IDS[kind] for kind in answer_protobuf_since()}
     assert switched - ENDED_ANSWERS == readable - ENDED_ANSWERS
+
+
+# First and last kind of each group in the client's table, and the version of the group (wire facts 5).
+ANSWER_GROUPS = {
+    "orderStatus": 201,
+    "execDetailsEnd": 201,
+    "completedOrder": 204,
+    "orderBound": 204,
+    "contractDetails": 205,
+    "contractDetailsEnd": 205,
+    "tickPrice": 206,
+    "tickReqParams": 206,
+    "updateAccountValue": 207,
+    "accountUpdateMultiEnd": 207,
+    "historicalData": 208,
+    "tickByTick": 208,
+    "updateNewsBulletin": 209,
+    "tickNews": 209,
+    "scannerParameters": 210,
+    "pnlSingle": 210,
+    "receiveFA": 211,
+    "rerouteMktDepthReq": 211,
+    "securityDefinitionOptionParameter": 212,
+    "userInfo": 212,
+    "nextValidId": 213,
+    "mktDepthExchanges": 213,
+}
+
+
+@pytest.mark.skipif(not HAS_PROTOBUF, reason="the installed ibapi has no protobuf messages")
+def test_answers_switch_in_the_order_of_the_clients_table() -> None:
+    """The client's table is in the order in which messages became protobuf; ends of groups pin the versions."""
+    from ibapi.decoder import Decoder
+
+    since = answer_protobuf_since()
+    versions = [since[answer_kinds()[int(number)]] for number in Decoder.msgId2handleInfoProtoBuf]
+    assert versions == sorted(versions)
+    assert {kind: since[kind] for kind in ANSWER_GROUPS} == ANSWER_GROUPS
