@@ -1,4 +1,4 @@
-"""Bad input: each a typed error that names the argument and the rule, and nothing of it reaches the gateway."""
+"""Bad input: each a typed error that names argument and rule, and nothing of it reaches the gateway."""
 
 from __future__ import annotations
 
@@ -171,9 +171,9 @@ def test_a_text_that_would_break_the_message_is_refused(
     """A NUL in a field would move every field behind it: no order, or another order, must come of it."""
     gateway = serve(versions=[version])
     engine = connect(gateway)
-    with pytest.raises(InvalidInput, match="symbol: .*NUL"):
+    with pytest.raises(InvalidInput, match=r"symbol: .*NUL"):
         engine.submit(Contract.stock(symbol), O)
-    with pytest.raises(InvalidInput, match="orderRef: .*NUL"):
+    with pytest.raises(InvalidInput, match=r"orderRef: .*NUL"):
         engine.submit(STOCK, O, key=f"k{symbol}")
     settle(engine)
     assert gateway.orders_arrived() == []
@@ -181,7 +181,7 @@ def test_a_text_that_would_break_the_message_is_refused(
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_field_that_cannot_be_sent_is_refused(version: int, serve: Serve, connect: Connect) -> None:
-    """Unknown to the installed client, unknown to this gateway, or left out by the encoder: never half an order."""
+    """Unknown to the client, unknown to the gateway, or left out by the encoder: never half an order."""
     gateway = serve(versions=[version])
     engine = connect(gateway)
     try:

@@ -1,4 +1,4 @@
-"""Brackets and one-cancels-all groups against the gateway: complete or not at all, and ended by the broker."""
+"""Brackets and one-cancels-all groups against the gateway: complete or not at all."""
 
 from __future__ import annotations
 
