@@ -106,9 +106,10 @@ _DEFAULTS: Final[tuple[tuple[CodeRule, str], ...]] = (
     (_DEAD, "202"),
     (
         _UNTOUCHED,
-        "100 105 136 137 326 329 444 512 515 516 538 1100 1101 1102 1300 2102 2110 10241 10242 10341",
+        "100 105 136 137 326 329 444 512 515 516 538 2102 10241 10242 10341",
     ),
-    (_UNTOUCHED, "501 502 503 504 505 506 507 508"),
+    # The connection's trouble: every order stays as it was, and no request of ours is answered by it.
+    (_WARNING, "501 502 503 504 505 506 507 508 1100 1101 1102 1300 2110"),
     # These say that the order is gone, filled or cancelling without saying which.
     (_ASK, "104 135 161"),
     (_WARNING, "131 399 404 2109 2111 2130 2137 2168 2169 10233 10311 10329 10331 10349"),

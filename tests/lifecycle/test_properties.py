@@ -20,7 +20,7 @@ from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.model import events, facts
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import Order
-from ibkr_core.model.record import OrderRecord
+from ibkr_core.model.record import OrderRecord, Request
 from ibkr_core.model.status import FINISHED, OrderStatus
 from ibkr_core.testing.strategies import (
     Ending,
@@ -370,6 +370,16 @@ def test_found_an_execution_is_booked_into_one_order_only() -> None:
     desk.tell(execution(4, order_id=1, client_id=97), execution(4, order_id=2, client_id=97, perm_id=900))
     assert len(desk.of(events.ExecutionReceived)) == 1
     assert sum(fill.quantity for fill in desk.book.fills()) == 4
+
+
+def test_found_trouble_of_the_connection_refuses_no_cancel() -> None:
+    """1100 was taken for the answer to a pending cancel, and the order went back to work in the book."""
+    desk = Desk()
+    desk.working()
+    desk.cancel()
+    desk.tell(error(1100), error(504))
+    assert desk.order.status is S.PENDING_CANCEL
+    assert desk.order.pending == (Request.CANCEL,)
 
 
 def test_found_an_overtaken_pending_cancel_is_no_anomaly() -> None:

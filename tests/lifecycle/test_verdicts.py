@@ -45,10 +45,9 @@ NEW_DEAD = codes(
 NEW_DEAD_MODIFY_UNTOUCHED = codes("109 110 320-323 355 382 383 422 440 10325-10327")
 DUPLICATE_ID = [103]
 """Only the new request dies; another order with the id is untouched."""
-UNTOUCHED = codes(
-    """100 104 105 135 136 137 161 326 329 444 501-508 512 515 516 538 1100-1102 1300 2110 2102 10241 10242
-    10341"""
-)
+UNTOUCHED = codes("100 104 105 135 136 137 161 326 329 444 512 515 516 538 2102 10241 10242 10341")
+CONNECTION = codes("501-508 1100-1102 1300 2110")
+"""UNTOUCHED too, and they answer no request: a cancel that is pending stays so."""
 WARNING = codes("131 399 404 481 2109 2111 2130 2137 2168 2169 10233 10311 10329 10331 10349")
 CHECK = codes("133 134 164 461 463 478 482 492 10149 2148 10147 10328")
 NO_ORDER_MATTER = codes("165 166 327 2100 2101 2103-2108 2119 2157 2158 10225")
@@ -61,6 +60,7 @@ ALL = [
     *NEW_DEAD_MODIFY_UNTOUCHED,
     *DUPLICATE_ID,
     *UNTOUCHED,
+    *CONNECTION,
     *WARNING,
     *CHECK,
     *NO_ORDER_MATTER,
@@ -109,7 +109,7 @@ def test_codes_that_hint_at_another_state_ask(code: int) -> None:
     assert judge(code, {R.CANCEL}) is V.ASK
 
 
-@pytest.mark.parametrize("code", WARNING)
+@pytest.mark.parametrize("code", WARNING + CONNECTION)
 def test_a_warning_is_never_more(code: int) -> None:
     """WARN: the order goes on, whatever is outstanding (other clients' mistake with 399, 404, 10349)."""
     for pending in ({R.NEW}, {R.MODIFY}, {R.CANCEL}, set(R), set()):
@@ -163,12 +163,13 @@ def test_no_code_but_201_and_202_ends_a_working_order(code: int) -> None:
             desk.modify(order.order.replace(limit_price=101))
         elif request == "cancel":
             desk.cancel()
-        before = desk.order.status
+        before, pending = desk.order.status, desk.order.pending
         after = desk.tell(error(code))
         assert after is not None
         assert not after.status.is_finished, request
-        if code in WARNING + NO_ORDER_MATTER:
+        if code in WARNING + CONNECTION + NO_ORDER_MATTER:
             assert after.status is before
+            assert after.pending == pending
         elif code in UNTOUCHED:
             assert after.status in (before, S.SUBMITTED)
 
@@ -185,7 +186,7 @@ def test_a_refused_new_order_is_rejected_with_its_reason(code: int) -> None:
     assert len(desk.of(events.OrderRejected)) == 1
 
 
-@pytest.mark.parametrize("code", UNTOUCHED + WARNING + NO_ORDER_MATTER)
+@pytest.mark.parametrize("code", UNTOUCHED + CONNECTION + WARNING + NO_ORDER_MATTER)
 def test_a_new_order_outlives_what_is_no_refusal(code: int) -> None:
     """On the book: connection trouble, warnings and information leave a new order as it is."""
     desk = Desk()
