@@ -103,7 +103,7 @@ ANSWER_GROUPS = {
 
 @pytest.mark.skipif(not HAS_PROTOBUF, reason="the installed ibapi has no protobuf messages")
 def test_answers_switch_in_the_order_of_the_clients_table() -> None:
-    """The client's table is in the order in which messages became protobuf; ends of groups pin the versions."""
+    """That table is in the order in which messages became protobuf; ends of groups pin the versions."""
     from ibapi.decoder import Decoder
 
     since = answer_protobuf_since()
