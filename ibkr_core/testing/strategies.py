@@ -1,6 +1,6 @@
 """Hypothesis strategies: orders' lives as TWS tells them, and the disorder in which it tells them.
 
-Needs hypothesis, which is a development dependency; no other module of the package imports it.
+Needs hypothesis, which is a development dependency: only this module and ``arbitrary`` import it.
 
 A :class:`Life` is one order's story in the order in which it happened: our commands, and the broker's
 facts with figures that agree with each other. The combinators take the steps of one or more lives and
@@ -28,7 +28,6 @@ import attrs
 from hypothesis import strategies as st
 
 from ibkr_core.lifecycle.ledger import ExecutionId
-from ibkr_core.lifecycle.verdicts import DEFAULT_RULES
 from ibkr_core.model.contract import ComboLeg, Contract
 from ibkr_core.model.facts import (
     BrokerFact,
@@ -37,13 +36,11 @@ from ibkr_core.model.facts import (
     ErrorFact,
     ExecutionFact,
     OpenOrderFact,
-    OrderBoundFact,
     StatusFact,
-    WhatIfMargin,
 )
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action, BrokerOrder, Order
-from ibkr_core.model.status import BROKER_WORDS
+from ibkr_core.testing.arbitrary import arbitrary_facts
 from ibkr_core.testing.lives import (
     CancelAsked,
     Command,
@@ -131,6 +128,10 @@ class _Teller:
     def room(self) -> int:
         """Units that are still open."""
         return int((self.size - self.filled) / self.unit)
+
+    @property
+    def is_acknowledged(self) -> bool:
+        return any(isinstance(step, StatusFact | OpenOrderFact | ExecutionFact) for step in self.steps)
 
     # What the broker says.
 
@@ -301,7 +302,8 @@ class _Teller:
         else:
             proposal = self.terms.replace(order_type="LMT", limit_price=self.draw(_prices()))
         self.steps.append(ModifyAsked(order_id=self.order_id, order=proposal))
-        if self.chance():
+        # Before the first answer a refusal could be the order's own, and leaves it in doubt.
+        if self.is_acknowledged and self.chance():
             self.error(self.draw(st.sampled_from((105, 110, 2102, 10326))), "the modification is refused")
             return
         self.terms, self.size = proposal, proposal.quantity
@@ -376,7 +378,7 @@ def order_lives(
         _tell_completion(teller)
     elif ending is Ending.CANCELLED:
         _tell_cancellation(teller)
-    elif not any(isinstance(step, StatusFact | OpenOrderFact | ExecutionFact) for step in teller.steps):
+    elif not teller.is_acknowledged:
         teller.pair()
     teller.pay_all()
     return teller.life(ending)
@@ -573,122 +575,3 @@ def noisy_steps_of(
         if draw(st.booleans()):
             steps = draw(noise(steps))
     return drawn, steps
-
-
-# ── no story at all ─────────────────────────────────────────────────────────────────────────────
-
-_HUGE: Final = ("1E+999999", "-1E+999999", "1E-999999", "1.7976931348623157E+308", str(2**127 - 1))
-
-
-def _numbers() -> st.SearchStrategy[Decimal]:
-    return st.one_of(
-        st.integers(-3, 200).map(Decimal),
-        st.sampled_from(_HUGE).map(Decimal),
-        st.decimals(allow_nan=False, allow_infinity=False),
-    )
-
-
-def _ids() -> st.SearchStrategy[int]:
-    return st.sampled_from((-1, 0, 1, 2, 3, 7, 2**31 - 1, 2**63 - 1, -(2**70)))
-
-
-def _texts() -> st.SearchStrategy[str]:
-    return st.sampled_from(("", "key-1", "x")) | st.text(max_size=8)
-
-
-def _words() -> st.SearchStrategy[str]:
-    return st.sampled_from((*BROKER_WORDS, "", "WarnState", "filled")) | st.text(max_size=8)
-
-
-def _execution_ids() -> st.SearchStrategy[str]:
-    usual = st.builds(
-        "{}.{}.01.{:02}".format, st.sampled_from("ab"), st.sampled_from("cd"), st.integers(0, 3)
-    )
-    return usual | st.sampled_from(("", ".", "a.b.c.d.01", "a.b.c." + "9" * 5_000)) | _texts()
-
-
-def _contracts() -> st.SearchStrategy[Contract | None]:
-    kinds = st.sampled_from(("", "STK", "BAG", "OPT"))
-    return st.none() | st.builds(Contract, con_id=_ids(), symbol=_texts(), sec_type=kinds)
-
-
-def _broker_orders() -> st.SearchStrategy[BrokerOrder]:
-    return st.builds(
-        BrokerOrder,
-        order_id=st.none() | _ids(),
-        client_id=st.none() | _ids(),
-        perm_id=st.none() | _ids(),
-        action=_texts(),
-        total_quantity=st.none() | _numbers(),
-        filled_quantity=st.none() | _numbers(),
-        order_type=st.sampled_from(("MKT", "LMT", "")),
-        limit_price=st.none() | _numbers(),
-        tif=_texts(),
-        order_ref=_texts(),
-        oca_group=_texts(),
-        oca_type=st.none() | _ids(),
-        parent_id=st.none() | _ids(),
-        what_if=st.booleans(),
-    )
-
-
-def arbitrary_facts() -> st.SearchStrategy[BrokerFact]:
-    """Make facts that no broker would send: any words, ids and numbers, and None wherever it may stand.
-
-    Numbers are finite, as the boundary that makes facts takes care of.
-    """
-    optional_number, optional_id = st.none() | _numbers(), st.none() | _ids()
-    amount = {"commission": optional_number, "commission_currency": _texts()}
-    told = {
-        "order": _broker_orders(),
-        "contract": _contracts(),
-        "status": _words(),
-        "reject_reason": _texts(),
-    }
-    return st.one_of(
-        st.builds(
-            StatusFact,
-            order_id=optional_id,
-            status=_words(),
-            filled=optional_number,
-            remaining=optional_number,
-            avg_fill_price=optional_number,
-            perm_id=optional_id,
-            parent_id=optional_id,
-            client_id=optional_id,
-            why_held=_texts(),
-        ),
-        st.builds(
-            OpenOrderFact, **told, **amount, warning=_texts(), margin=st.none() | st.builds(WhatIfMargin)
-        ),
-        st.builds(CompletedOrderFact, **told, **amount, completed_status=_texts()),
-        st.builds(
-            ExecutionFact,
-            exec_id=_execution_ids(),
-            side=st.sampled_from(("BOT", "SLD", "")) | _texts(),
-            shares=_numbers(),
-            price=_numbers(),
-            order_id=optional_id,
-            client_id=optional_id,
-            perm_id=optional_id,
-            contract=_contracts(),
-            time=st.sampled_from(("", "00010101 00:00:00 Asia/Tokyo", "20261301-99:00:00")) | _texts(),
-            cum_quantity=optional_number,
-            order_ref=_texts(),
-            pending_price_revision=st.booleans(),
-        ),
-        st.builds(
-            CommissionFact,
-            exec_id=_execution_ids(),
-            commission=optional_number,
-            currency=_texts(),
-            realized_pnl=optional_number,
-        ),
-        st.builds(
-            ErrorFact,
-            request_id=_ids(),
-            code=st.sampled_from(sorted(DEFAULT_RULES)) | st.integers(-1, 20_000),
-            message=st.sampled_from(("", "state: Filled.", "state: Cancelled", "state: ???")) | _texts(),
-        ),
-        st.builds(OrderBoundFact, perm_id=_ids(), client_id=_ids(), order_id=_ids()),
-    )

@@ -35,6 +35,9 @@ from ibkr_core.testing.strategies import (
 )
 from tests.lifecycle.making import AAPL, NOW, Desk, echo, error, execution, status
 
+# Of a failing story hypothesis prints everything; that it is long must not hide the failure.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
 S = OrderStatus
 Told = tuple[tuple[Life, ...], tuple[Step, ...]]
 
