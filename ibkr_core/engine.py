@@ -25,6 +25,7 @@ from ibkr_core.errors import (
     IbkrError,
     InvalidInput,
     InvalidOrder,
+    NotReady,
     OrderStateError,
     SendFailed,
     UnknownOrder,
@@ -432,7 +433,7 @@ class Engine:
             ours = (record.order_id for record in self.active_orders() if record.is_ours)
             asked = [order_id for order_id in ours if self._try_cancel(order_id)]
             if everywhere:
-                self.client.send(self.client.encode_global_cancel())
+                self._send(self.client.encode_global_cancel(), ())
         return tuple(self.order(order_id) for order_id in asked)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────
@@ -490,9 +491,11 @@ class Engine:
         kinds = kind if isinstance(kind, tuple) else (kind,)
         return self._dispatcher.subscribe(kinds, listener, delivery, loop)
 
-    def watch(self, order_id: int, wanted: frozenset[OrderStatus]) -> Future[OrderRecord]:
+    def watch(
+        self, order_id: int, wanted: frozenset[OrderStatus], *, settled: bool = False
+    ) -> Future[OrderRecord]:
         """Return a future of an order's reaching one of the statuses, or finishing. See tickets."""
-        return self._book.watch(order_id, wanted)
+        return self._book.watch(order_id, wanted, settled=settled)
 
     def check_may_wait(self) -> None:
         """Raise where a wait would stop the thread that has to end it.
@@ -556,6 +559,10 @@ class Engine:
         self._take_ids(len(keyed))
         try:
             self._send(data, ids)
+        except NotReady as error:
+            why = str(error)
+            self._book.command(lambda book, now: [book.not_sent(oid, why, now) for oid in ids])
+            raise
         except SendFailed as error:
             why = str(error)
             self._book.command(lambda book, now: [book.send_failed(oid, why, now) for oid in ids])
@@ -580,6 +587,7 @@ class Engine:
         try:
             self.client.send(data)
         except SendFailed as error:
+            self._session.break_off(str(error))  # so that who waits for the send lock is refused at once
             raise SendFailed(str(error), order_ids) from error
 
     def _terms_to_modify(

@@ -35,8 +35,11 @@ _T = TypeVar("_T")
 class _Waiter:
     wanted: frozenset[OrderStatus]
     future: Future[OrderRecord]
+    settled: bool = False
 
     def is_met_by(self, record: OrderRecord) -> bool:
+        if self.settled:
+            return record.is_settled
         return record.status in self.wanted or record.status.is_finished
 
 
@@ -126,13 +129,20 @@ class GuardedBook:
 
     # ── waiting ─────────────────────────────────────────────────────────────────────────────────
 
-    def watch(self, order_id: int, wanted: frozenset[OrderStatus]) -> Future[OrderRecord]:
+    def watch(
+        self, order_id: int, wanted: frozenset[OrderStatus], *, settled: bool = False
+    ) -> Future[OrderRecord]:
         """Return a future of the order's reaching one of the statuses, or finishing.
+
+        Args:
+            order_id: The order.
+            wanted: The statuses.
+            settled: Wait for its end and for the executions of all that the broker counts as filled.
 
         Raises:
             UnknownOrder: There is no such order.
         """
-        waiter = _Waiter(wanted, Future())
+        waiter = _Waiter(wanted, Future(), settled)
         with self._lock:
             record = self._book.order(order_id)
             no_more = self._no_more

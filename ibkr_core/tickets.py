@@ -6,16 +6,18 @@ import asyncio
 from collections.abc import Generator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 
-from ibkr_core.errors import InvalidInput, WaitTimeout
+from ibkr_core.errors import IbkrError, InvalidInput, WaitTimeout
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.status import FINISHED, OrderStatus
 
 __all__ = ["BracketTickets", "OrderTicket"]
+
+_SETTLE_S: Final = 2.0
 
 
 class TicketOffice(Protocol):
@@ -30,7 +32,9 @@ class TicketOffice(Protocol):
     def modify(self, order_id: int, order: Order | None = None, **changes: Any) -> OrderRecord:
         """Ask for new terms."""
 
-    def watch(self, order_id: int, wanted: frozenset[OrderStatus]) -> Future[OrderRecord]:
+    def watch(
+        self, order_id: int, wanted: frozenset[OrderStatus], *, settled: bool = False
+    ) -> Future[OrderRecord]:
         """Return a future of the order's reaching one of the statuses, or finishing."""
 
     def check_may_wait(self) -> None:
@@ -72,7 +76,9 @@ class OrderTicket:
         """Block until the order has one of the statuses, or has finished in whatever way.
 
         Args:
-            statuses: What to wait for; none means any end.
+            statuses: What to wait for; none means any end. The broker can say Filled before it shows
+                the executions (TWS facts 2.5); waiting for the end waits for them too, for two seconds
+                at most, so that the record has its average and its fills.
             timeout_s: How long, None for as long as it takes.
 
         Returns:
@@ -89,19 +95,34 @@ class OrderTicket:
         self._office.check_may_wait()
         future = self._office.watch(self.order_id, _wanted(statuses))
         try:
-            return future.result(timeout_s)
+            record = future.result(timeout_s)
         except FutureTimeout:
             if not future.cancel():  # it came at the last moment
                 return future.result()
             raise self._timeout(statuses, timeout_s) from None
+        if statuses or record.is_settled:
+            return record
+        settled = self._office.watch(self.order_id, frozenset(), settled=True)
+        try:
+            return settled.result(_SETTLE_S)
+        except (FutureTimeout, IbkrError):
+            settled.cancel()
+            return self.record
 
     async def until(self, *statuses: OrderStatus, timeout_s: float | None = None) -> OrderRecord:
         """Do as :meth:`wait`, for asyncio."""
         future = self._office.watch(self.order_id, _wanted(statuses))
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
+            record = await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
         except TimeoutError:
             raise self._timeout(statuses, timeout_s) from None
+        if statuses or record.is_settled:
+            return record
+        settled = self._office.watch(self.order_id, frozenset(), settled=True)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(settled), _SETTLE_S)
+        except (TimeoutError, IbkrError):
+            return self.record
 
     def __await__(self) -> Generator[Any, None, OrderRecord]:
         """Wait for the end of the order: ``record = await ticket``."""

@@ -87,7 +87,14 @@ CLOCKS = re.compile(
 )
 
 LOCKS = frozenset({"Barrier", "BoundedSemaphore", "Condition", "Lock", "RLock", "Semaphore"})
-LOCK_HOMES = ("ibkr_core/engine.py", "ibkr_core/link/", "ibkr_core/logs.py", "ibkr_core/gateway/server.py")
+LOCK_HOMES = (
+    "ibkr_core/engine.py",
+    "ibkr_core/guardedbook.py",
+    "ibkr_core/keeper.py",
+    "ibkr_core/listeners.py",
+    "ibkr_core/link/",
+    "ibkr_core/gateway/server.py",
+)
 LOCK_GUESTS: dict[str, str] = {}
 """Further files that may make a lock, each with the reason."""
 

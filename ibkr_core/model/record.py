@@ -144,6 +144,20 @@ class OrderRecord:
         return self.status.is_finished
 
     @property
+    def is_settled(self) -> bool:
+        """Whether the order is finished and the executions of all that it filled were seen.
+
+        The word Filled can come before them (TWS facts 2.5), so FILLED alone does not say it.
+        """
+        if not self.status.is_finished or self.unexplained_quantity:
+            return False
+        if self.status is not OrderStatus.FILLED:
+            return True
+        return bool(self.fills) and (
+            self.total_quantity is None or self.filled_quantity >= self.total_quantity
+        )
+
+    @property
     def is_working(self) -> bool:
         """Whether the order is known to be alive."""
         return self.status.is_working

@@ -218,6 +218,18 @@ def test_a_wait_for_nothing_in_particular_is_for_the_end(rig: Rig) -> None:
     assert future.result(0).status is S.REJECTED
 
 
+def test_a_settled_wait_ends_when_the_executions_are_there(rig: Rig) -> None:
+    """The word Filled alone does not end it (TWS facts 2.5); the execution behind it does."""
+    rig.submit()
+    future = rig.book.watch(5, frozenset(), settled=True)
+    rig.status("Filled", filled=10, remaining=0)
+    assert rig.book.read(lambda book: book.order(5)).status is S.FILLED
+    assert not future.done()
+    rig.fill()
+    record = future.result(0)
+    assert (record.is_settled, record.avg_fill_price, record.unexplained_quantity) == (True, 100, 0)
+
+
 def test_waits_of_one_order_do_not_touch_another(rig: Rig) -> None:
     """And several waits for one order all end."""
     rig.submit(5)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import Future
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from ibkr_core.errors import ConnectionFailed, InvalidInput, WaitTimeout, WouldDeadlock
+from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.status import OrderStatus
@@ -26,6 +28,7 @@ class Office:
         self.record = OrderRecord(order_id=5, status=S.SUBMITTED)
         self.futures: list[Future[OrderRecord]] = []
         self.wanted: list[frozenset[OrderStatus]] = []
+        self.settled: list[bool] = []
         self.commands: list[Any] = []
         self.watched = threading.Event()
         self.may_wait = True
@@ -42,8 +45,11 @@ class Office:
         self.commands.append(("modify", order_id, order, changes))
         return self.record
 
-    def watch(self, order_id: int, wanted: frozenset[OrderStatus]) -> Future[OrderRecord]:
+    def watch(
+        self, order_id: int, wanted: frozenset[OrderStatus], *, settled: bool = False
+    ) -> Future[OrderRecord]:
         assert order_id == 5
+        self.settled.append(settled)
         future: Future[OrderRecord] = Future()
         self.futures.append(future)
         self.wanted.append(wanted)
@@ -65,7 +71,27 @@ def ticket(office: Office) -> OrderTicket:
     return OrderTicket(office, 5, "mine")
 
 
-FILLED = OrderRecord(order_id=5, status=S.FILLED)
+FILL = Fill(exec_id="0000e0d5.69dd7411.01.01", quantity=Decimal(10), price=Decimal(7))
+FILLED = OrderRecord(
+    order_id=5,
+    status=S.FILLED,
+    total_quantity=Decimal(10),
+    filled_quantity=Decimal(10),
+    fills=(FILL,),
+)
+FILLED_UNSEEN = OrderRecord(order_id=5, status=S.FILLED, total_quantity=Decimal(10))
+
+
+def bring_filled_unseen(office: Office) -> threading.Thread:
+    """End the first wait with an order that is filled and shows no execution."""
+
+    def bring() -> None:
+        assert office.watched.wait(PATIENCE_S)
+        office.futures[0].set_result(FILLED_UNSEEN)
+
+    thread = threading.Thread(target=bring)
+    thread.start()
+    return thread
 
 
 def test_a_ticket_shows_its_order_as_it_is_now(office: Office, ticket: OrderTicket) -> None:
@@ -99,6 +125,42 @@ def test_a_wait_gives_the_record_of_its_moment(office: Office, ticket: OrderTick
     thread.start()
     assert ticket.wait(S.FILLED, S.CANCELLED, timeout_s=PATIENCE_S) is FILLED
     assert office.wanted == [frozenset({S.FILLED, S.CANCELLED})]
+    thread.join(PATIENCE_S)
+
+
+def test_waiting_for_the_end_waits_for_the_executions_too(office: Office, ticket: OrderTicket) -> None:
+    """The word Filled can come first; the record that a wait returns has its fills and its average."""
+
+    def bring() -> None:
+        assert office.watched.wait(PATIENCE_S)
+        office.watched.clear()
+        office.futures[0].set_result(FILLED_UNSEEN)
+        assert office.watched.wait(PATIENCE_S)
+        office.futures[1].set_result(FILLED)
+
+    thread = threading.Thread(target=bring)
+    thread.start()
+    assert ticket.wait(timeout_s=PATIENCE_S) is FILLED
+    assert office.settled == [False, True]
+    thread.join(PATIENCE_S)
+
+
+def test_waiting_for_a_status_does_not_wait_for_executions(office: Office, ticket: OrderTicket) -> None:
+    """Who asks for FILLED gets it at once."""
+    thread = bring_filled_unseen(office)
+    assert ticket.wait(S.FILLED, timeout_s=PATIENCE_S) is FILLED_UNSEEN
+    assert office.settled == [False]
+    thread.join(PATIENCE_S)
+
+
+def test_executions_that_never_come_do_not_hold_a_wait_for_ever(
+    office: Office, ticket: OrderTicket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while the order is returned as it stands."""
+    monkeypatch.setattr("ibkr_core.tickets._SETTLE_S", 0.01)
+    office.record = FILLED_UNSEEN
+    thread = bring_filled_unseen(office)
+    assert ticket.wait(timeout_s=PATIENCE_S) is FILLED_UNSEEN
     thread.join(PATIENCE_S)
 
 
