@@ -21,7 +21,6 @@ from ibkr_core.errors import (
     MalformedMessage,
     NotReady,
     RequestRefused,
-    SendFailed,
     ServerTooOld,
     WireError,
 )
@@ -278,10 +277,11 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         """Give bytes to the kernel, every one of them.
 
         Raises:
+            NotReady: There is no connection; nothing was sent.
             SendFailed: The connection failed on the way.
         """
         if self._transport is None:
-            raise SendFailed("not open")
+            raise NotReady("not connected; nothing was sent")
         self._transport.send(data)
 
     # ── closing ─────────────────────────────────────────────────────────────────────────────────

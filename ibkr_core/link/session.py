@@ -132,13 +132,13 @@ class Session(Receiver):
         try:
             self.client.open(transport, client_id)
             self.client.start()
-        except HandshakeFailed as error:
+        except (HandshakeFailed, NotReady, SendFailed) as error:
             if self._clock.monotonic() >= deadline:
                 raise HandshakeFailed(
                     f"no handshake within {timeout_s:g} s; is this the API port?"
                 ) from error
-            raise
-        except SendFailed as error:
+            if isinstance(error, HandshakeFailed):
+                raise
             raise HandshakeFailed(f"the peer ended the connection during the handshake: {error}") from error
         finally:
             watchdog.cancel()
@@ -168,7 +168,7 @@ class Session(Receiver):
             self._ended.discard(answer)
         try:
             self.client.send(request)
-        except SendFailed as error:
+        except (NotReady, SendFailed) as error:
             raise ConnectionFailed(f"connection lost while synchronising: {error}") from error
 
     def await_end(self, answer: Answer, timeout_s: float) -> bool:
@@ -196,6 +196,14 @@ class Session(Receiver):
             if self._state is SessionState.DISCONNECTED:
                 raise ConnectionFailed(f"connection lost while synchronising: {self._end_reason}")
             self._state = SessionState.READY
+
+    def break_off(self, reason: str) -> None:
+        """Say that the connection is of no more use, before the reader has come to its end."""
+        with self._changed:
+            if self._state is not SessionState.DISCONNECTED:
+                self._state = SessionState.DISCONNECTED
+                self._end_reason = self._end_reason or reason
+                self._changed.notify_all()
 
     def _wait(self, happened: Callable[[], bool], deadline: float) -> None:
         """Wait for something or the end of the session. Requires holding the condition."""

@@ -12,7 +12,7 @@ import socket
 import threading
 from typing import Final, Protocol
 
-from ibkr_core.errors import GatewayUnreachable, SendFailed
+from ibkr_core.errors import GatewayUnreachable, NotReady, SendFailed
 
 __all__ = ["SocketTransport", "Transport"]
 
@@ -34,6 +34,7 @@ class Transport(Protocol):
         """Give every byte to the kernel.
 
         Raises:
+            NotReady: It was closed before; certainly no byte left.
             SendFailed: It broke or stalled on the way; some bytes may have left.
         """
 
@@ -92,11 +93,13 @@ class SocketTransport:
     def send(self, data: bytes) -> None:
         """See :meth:`Transport.send`."""
         with self._send_lock:
+            if self._closed:
+                raise NotReady(f"{self._fault or 'the connection is closed'}; nothing was sent")
             try:
                 self._sender.sendall(data)
             except OSError as error:
                 # The stream may be cut in the middle of a frame: nothing may follow on it.
-                self._fault = self._fault or f"a send failed: {error}"
+                self._fault = f"a send failed: {error}"
                 self.close()
                 raise SendFailed(f"the connection failed during a send: {error}") from error
 
