@@ -21,7 +21,6 @@ from ibkr_core.errors import (
     MalformedMessage,
     NotReady,
     RequestRefused,
-    SendFailed,
     ServerTooOld,
     UnknownField,
     UnknownMessage,
@@ -588,7 +587,7 @@ def test_requests_without_a_connection_are_refused() -> None:
     client = TwsClient(Recorder())
     with pytest.raises(NotReady, match="nothing was sent"):
         client.encode(client.reqOpenOrders)
-    with pytest.raises(SendFailed):
+    with pytest.raises(NotReady):
         client.send(b"x")
 
 
