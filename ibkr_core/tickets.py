@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Generator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -78,7 +79,7 @@ class OrderTicket:
         Args:
             statuses: What to wait for; none means any end. The broker can say Filled before it shows
                 the executions (TWS facts 2.5); waiting for the end waits for them too, for two seconds
-                at most, so that the record has its average and its fills.
+                at most and within the limit, so that the record has its average and its fills.
             timeout_s: How long, None for as long as it takes.
 
         Returns:
@@ -93,6 +94,7 @@ class OrderTicket:
             InvalidInput: Something that is no OrderStatus.
         """
         self._office.check_may_wait()
+        started = time.monotonic()
         future = self._office.watch(self.order_id, _wanted(statuses))
         try:
             record = future.result(timeout_s)
@@ -104,13 +106,14 @@ class OrderTicket:
             return record
         settled = self._office.watch(self.order_id, frozenset(), settled=True)
         try:
-            return settled.result(_SETTLE_S)
+            return settled.result(_settle_s(timeout_s, started))
         except (FutureTimeout, IbkrError):
             settled.cancel()
             return self.record
 
     async def until(self, *statuses: OrderStatus, timeout_s: float | None = None) -> OrderRecord:
         """Do as :meth:`wait`, for asyncio."""
+        started = time.monotonic()
         future = self._office.watch(self.order_id, _wanted(statuses))
         try:
             record = await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
@@ -120,7 +123,7 @@ class OrderTicket:
             return record
         settled = self._office.watch(self.order_id, frozenset(), settled=True)
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(settled), _SETTLE_S)
+            return await asyncio.wait_for(asyncio.wrap_future(settled), _settle_s(timeout_s, started))
         except (TimeoutError, IbkrError):
             return self.record
 
@@ -133,6 +136,13 @@ class OrderTicket:
         return WaitTimeout(
             f"order {self.order_id} is {self.status.value} after {timeout_s} s; waited for {wanted}"
         )
+
+
+def _settle_s(timeout_s: float | None, started: float) -> float:
+    """Return how long a wait may still last for executions: never beyond the caller's own limit."""
+    if timeout_s is None:
+        return _SETTLE_S
+    return max(0.0, min(_SETTLE_S, started + timeout_s - time.monotonic()))
 
 
 def _wanted(statuses: tuple[OrderStatus, ...]) -> frozenset[OrderStatus]:

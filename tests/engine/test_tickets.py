@@ -164,6 +164,29 @@ def test_executions_that_never_come_do_not_hold_a_wait_for_ever(
     thread.join(PATIENCE_S)
 
 
+def test_the_wait_for_executions_keeps_to_the_callers_limit(office: Office, ticket: OrderTicket) -> None:
+    """Who gives it no time at all gets the order as it stands, at once."""
+    office.record = FILLED_UNSEEN
+
+    class There(Future[OrderRecord]):
+        def result(self, timeout: float | None = None) -> OrderRecord:
+            limits.append(timeout)
+            return super().result(timeout)
+
+    limits: list[float | None] = []
+
+    def watch(*_: Any, settled: bool = False) -> Future[OrderRecord]:
+        future = There()
+        if not settled:
+            future.set_result(FILLED_UNSEEN)
+        return future
+
+    office.watch = watch  # type: ignore[method-assign]
+    assert ticket.wait(timeout_s=0) is FILLED_UNSEEN
+    assert limits == [0, 0]
+    assert asyncio.run(ticket.until(timeout_s=0.01)) is FILLED_UNSEEN
+
+
 def test_a_wait_that_runs_out_says_how_the_order_stands(office: Office, ticket: OrderTicket) -> None:
     """The state, the time and what was waited for; the wait itself is given up."""
     with pytest.raises(
