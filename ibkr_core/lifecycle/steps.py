@@ -47,6 +47,9 @@ def move(turn: Turn, entry: OrderEntry, trigger: Trigger, why: str, fill: Fill |
         turn.tell(events.OrderRejected, entry)
     elif after is OrderStatus.UNKNOWN:
         turn.tell(events.OrderUncertain, entry, reason=why)
+    elif after is OrderStatus.INACTIVE:
+        # An unfilled FOK ends so, with no other word; only the completed orders tell (TWS facts 1).
+        turn.ask(entry, why, Question.ORDERS)
 
 
 def hear(turn: Turn, entry: OrderEntry, text: str) -> None:
