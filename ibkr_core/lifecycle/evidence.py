@@ -12,7 +12,9 @@ from ibkr_core.model.status import BrokerWord, OrderStatus
 
 __all__ = ["trigger_for_execution", "trigger_for_verdict", "trigger_for_word"]
 
-_WORKING_WORDS: Final = frozenset({BrokerWord.PENDING, BrokerWord.PRE_SUBMITTED, BrokerWord.SUBMITTED})
+_LIVING_WORDS: Final = frozenset(
+    {BrokerWord.PENDING, BrokerWord.PRE_SUBMITTED, BrokerWord.SUBMITTED, BrokerWord.PENDING_CANCEL}
+)
 
 _PLAIN: Final = {
     BrokerWord.PENDING: Trigger.WORD_PENDING,
@@ -28,23 +30,21 @@ _PLAIN: Final = {
 
 def trigger_for_word(entry: OrderEntry, word: BrokerWord) -> Trigger:
     """Classify a status word. ``entry`` still holds the meaning of the word before it."""
-    before = entry.meaning
-    if word is BrokerWord.PENDING_CANCEL:
-        # It can be overtaken by the last execution (TWS facts 1: PendingCancel -> Filled).
-        is_late = entry.status is OrderStatus.FILLED and before is not BrokerWord.FILLED
-        return Trigger.WORD_ECHO if is_late else Trigger.WORD_PENDING_CANCEL
-    if word not in _WORKING_WORDS:
+    if word not in _LIVING_WORDS:
         return _PLAIN[word]
-    if entry.status is OrderStatus.PENDING_CANCEL:
-        # Our cancel is on its way and the broker has not mentioned it: this word crossed it. Once the
-        # broker itself has said PendingCancel, a working word means that the cancel came to nothing.
-        if Request.CANCEL in entry.pending and before is not BrokerWord.PENDING_CANCEL:
-            return Trigger.WORD_ECHO
-    elif entry.status is OrderStatus.FILLED:
-        if before is not BrokerWord.FILLED:
-            return Trigger.WORD_ECHO
-    elif entry.status is OrderStatus.REJECTED and entry.acknowledged_time is None:
+    before = entry.meaning
+    if entry.status is OrderStatus.REJECTED and entry.acknowledged_time is None:
         return Trigger.VERDICT_LIVES
+    if entry.status is OrderStatus.FILLED and before is not BrokerWord.FILLED:
+        # Executions complete an order before its statuses come (TWS facts 1: PendingCancel -> Filled).
+        return Trigger.WORD_ECHO
+    if word is BrokerWord.PENDING_CANCEL:
+        return Trigger.WORD_PENDING_CANCEL
+    # Our cancel is on its way and the broker has not mentioned it: this word crossed it. Once the
+    # broker itself has said PendingCancel, a working word means that the cancel came to nothing.
+    is_cancelling = entry.status is OrderStatus.PENDING_CANCEL and Request.CANCEL in entry.pending
+    if is_cancelling and before is not BrokerWord.PENDING_CANCEL:
+        return Trigger.WORD_ECHO
     if word is not BrokerWord.PENDING and entry.filled > 0:
         return Trigger.WORD_PARTIAL
     return _PLAIN[word]

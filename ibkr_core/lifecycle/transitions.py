@@ -140,7 +140,7 @@ INACTIVE         | .    PS  SU  PF   PC   CA   FI   .    !   .    | PF    FI    
 UNKNOWN          | PN   PS  SU  PF   PC   CA   FI   IN   !   .    | .     FI    | RE  CA   .   .   <     | X   .   .    RE    .
 FILLED           | !    !   !   !    !    !    .    !    !   .    | .     .     | !   !    .   .   !     | X   X   .    .     .
 CANCELLED        | !    !   !   !    !    .    FI!  .    !   !    | .     FI    | RE  .    .   .   !     | X   X   .    .     .
-REJECTED         | !    !   !   !    .    .    FI!  .    !   !    | UN!   FI!   | .   .    .   .   <!    | X   X   .    .     .
+REJECTED         | !    !   !   !    !    .    FI!  .    !   !    | UN!   FI!   | .   .    .   .   <!    | X   X   .    .     .
 """
 # Odd cells, and the facts behind them:
 #   SUBMITTED x pre, PENDING_CANCEL x pre/sub: seen (facts 1: Submitted -> PreSubmitted, and a price-capped

@@ -72,9 +72,11 @@ def test_words_that_executions_have_overtaken_are_echoes(word: BrokerWord) -> No
 def test_a_working_word_proves_a_refused_order_alive_only_if_it_was_never_seen() -> None:
     """A code alone can be wrong about a new order; a repeated old word proves nothing."""
     order = entry(S.REJECTED)
-    assert trigger_for_word(order, W.SUBMITTED) is T.WORD_SUBMITTED
-    order.acknowledged_time = None
-    assert trigger_for_word(order, W.SUBMITTED) is T.VERDICT_LIVES
+    for word in (W.PENDING, W.PRE_SUBMITTED, W.SUBMITTED, W.PENDING_CANCEL):
+        order.acknowledged_time = NOW
+        assert trigger_for_word(order, word) is not T.VERDICT_LIVES
+        order.acknowledged_time = None
+        assert trigger_for_word(order, word) is T.VERDICT_LIVES
     assert trigger_for_word(order, W.CANCELLED) is T.WORD_CANCELLED
 
 

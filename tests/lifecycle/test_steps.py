@@ -96,6 +96,23 @@ def test_a_refused_order_that_shows_a_sign_of_life_is_alive_again() -> None:
     assert order in desk.book.active_orders()
 
 
+def test_a_refused_order_that_shows_fills_is_alive_and_partly_filled() -> None:
+    """Its first sign of life can already count something as filled."""
+    desk = Desk()
+    desk.submit()
+    desk.tell(error(200), status("Submitted", 4, 6))
+    assert (desk.order.status, desk.order.filled_quantity) == (S.PARTIALLY_FILLED, 4)
+
+
+def test_a_refused_order_that_is_being_cancelled_is_alive() -> None:
+    """Found by examination: PendingCancel says that it may still fill, and was passed over in silence."""
+    desk = Desk()
+    desk.submit()
+    desk.tell(error(200), status("PendingCancel", 0, 10))
+    assert desk.order.status is S.PENDING_CANCEL
+    assert desk.of(events.AnomalyDetected)
+
+
 def test_a_modification_is_in_force_when_an_echo_shows_it() -> None:
     """Until then the record shows the old terms and the request; then the event tells both."""
     desk = Desk()

@@ -119,7 +119,7 @@ def test_our_own_cancel_is_pending_and_proves_nothing() -> None:
 def test_the_brokers_surprises_on_finished_orders_are_recorded(status: OrderStatus, trigger: Trigger) -> None:
     """A living word on a dead order is an anomaly, never silently dropped, and never an error."""
     cell = TABLE[status, trigger]
-    if status in FINISHED and trigger in WORKING_WORDS:
+    if status in FINISHED and trigger in {*WORKING_WORDS, T.WORD_PENDING_CANCEL}:
         assert cell.anomaly
     if trigger is T.WORD_STRANGE:
         assert cell == Step(anomaly=True)
