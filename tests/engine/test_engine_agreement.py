@@ -99,8 +99,17 @@ class Trader:
         elif choice < 0.69:
             orders = [(contract, Order.limit("BUY", 200, self.price(symbol, 20))) for _ in range(3)]
             self.tickets.extend(self.engine.submit_oca(orders, oca_type=self.rng.randint(1, 3)))
+        elif choice < 0.72:
+            self.correct()
         elif self.tickets:
             self.change(self.rng.choice(self.tickets[-40:]))
+
+    def correct(self) -> None:
+        """The exchange corrects an execution, as it sometimes does."""
+        executions = self.gateway.books().executions
+        if executions:
+            one = self.rng.choice(executions)
+            self.gateway.correct_execution(one.exec_id, price=one.price + Decimal("0.01"))
 
     def change(self, ticket: Any) -> None:
         try:
@@ -201,8 +210,9 @@ def test_an_hour_of_random_trading(version: int, seed: int, serve: Serve, connec
     )
     received = log.of(events.ExecutionReceived)
     assert len(received) == len({event.fill.exec_id for event in received}) == len(books.executions)
-    commissions = log.of(events.CommissionReported)
-    assert len(commissions) == len(books.executions)
+    assert len(log.of(events.CommissionReported)) >= len(books.executions)
+    corrected = log.of(events.ExecutionCorrected)
+    assert len(corrected) == sum(one.revision - 1 for one in books.executions) > 0
     assert log.seqs() == sorted(set(log.seqs()))
     once = log.of(events.OrderFilled)
     assert len(once) == len({event.order_id for event in once})
