@@ -98,7 +98,6 @@ class _Entry:
 
     fill: Fill
     is_bag: bool
-    is_five_segments: bool
     peak: Decimal
 
 
@@ -113,17 +112,19 @@ class Booking(enum.Enum):
 class Ledger:
     """All executions and commission reports of one order.
 
-    Totals are kept up to date as reports come, so that an order of thousands of fills costs no more
-    per fill than one of two.
+    Totals are kept up to date as executions come, so that an order of thousands of fills costs hardly
+    more per fill than one of two. What is rare (a correction, a revised commission) sums up afresh.
     """
 
     __slots__ = (
+        "_charged",
         "_commissions",
         "_entries",
         "_fills",
         "_gone",
         "_is_combo",
         "_leg_fills",
+        "_places",
         "_quantity",
         "_value",
     )
@@ -133,9 +134,14 @@ class Ledger:
         self._commissions: dict[str, dict[int, CommissionFact]] = {}
         # None while the order itself was never shown: then the executions tell.
         self._is_combo: bool | None = None
+        self._clear_totals()
+
+    def _clear_totals(self) -> None:
         self._quantity = self._value = self._gone = _ZERO
-        self._fills: tuple[Fill, ...] | None = ()
-        self._leg_fills: tuple[Fill, ...] | None = ()
+        self._charged: dict[str, Decimal] = {}
+        self._fills: list[Fill] = []
+        self._leg_fills: list[Fill] = []
+        self._places: dict[str, int] = {}  # where in its list an execution stands
 
     # ── reports in ──────────────────────────────────────────────────────────────────────────────
 
@@ -158,24 +164,24 @@ class Ledger:
         fill = fill_from(fact, execution_id)
         entry = self._entries.get(base)
         if entry is None:
-            entry = _Entry(fill, is_bag, execution_id.is_five_segments, fill.quantity)
+            entry = _Entry(fill, is_bag, fill.quantity)
             self._entries[base] = entry
             if self._is_combo is None and (is_bag or execution_id.is_five_segments):
                 self._is_combo = True
                 self._recount()
             else:
                 self._settle(base, entry)
-                self._count(entry, 1)
+                self._add(base, entry)
             return Booking.NEW, entry.fill, None
-        self._count(entry, -1)
-        entry.peak = max(entry.peak, fill.quantity)
-        if execution_id.revision <= entry.fill.revision:
-            self._count(entry, 1)
+        is_newer = execution_id.revision > entry.fill.revision
+        if not is_newer and fill.quantity <= entry.peak:
             return Booking.KNOWN, entry.fill, None
-        previous, entry.fill = entry.fill, fill
-        self._settle(base, entry)
-        self._count(entry, 1)
-        return Booking.CORRECTED, entry.fill, previous
+        entry.peak = max(entry.peak, fill.quantity)
+        previous = entry.fill
+        if is_newer:
+            entry.fill = fill
+        self._recount()
+        return (Booking.CORRECTED, entry.fill, previous) if is_newer else (Booking.KNOWN, entry.fill, None)
 
     def report_commission(self, fact: CommissionFact) -> Fill | None:
         """Take a commission report for an execution of this order.
@@ -194,23 +200,28 @@ class Ledger:
             return None
         previous = entry.fill
         self._settle(execution_id.base, entry)
-        return entry.fill if entry.fill != previous else None
+        if entry.fill == previous:
+            return None
+        self._list_of(entry)[self._places[execution_id.base]] = entry.fill
+        if previous.commission is None:
+            self._charge(entry.fill)
+        else:
+            self._charged = {}
+            for other in self._entries.values():
+                self._charge(other.fill)
+        return entry.fill
 
     # ── totals out ──────────────────────────────────────────────────────────────────────────────
 
     @property
     def fills(self) -> tuple[Fill, ...]:
         """Executions that count towards the order, in the order in which they became known."""
-        if self._fills is None:
-            self._fills = tuple(e.fill for e in self._entries.values() if self._counts(e))
-        return self._fills
+        return tuple(self._fills)
 
     @property
     def leg_fills(self) -> tuple[Fill, ...]:
         """Executions of a combo's legs."""
-        if self._leg_fills is None:
-            self._leg_fills = tuple(e.fill for e in self._entries.values() if not self._counts(e))
-        return self._leg_fills
+        return tuple(self._leg_fills)
 
     @property
     def quantity(self) -> Decimal:
@@ -232,13 +243,7 @@ class Ledger:
 
     def commissions(self) -> Mapping[str, Decimal]:
         """Sum of the live commission reports by currency, legs of a combo included."""
-        totals: dict[str, Decimal] = {}
-        for entry in self._entries.values():
-            fill = entry.fill
-            if fill.commission is not None:
-                before = totals.get(fill.commission_currency, _ZERO)
-                totals[fill.commission_currency] = EXACT.add(before, fill.commission)
-        return MappingProxyType(totals)
+        return MappingProxyType(self._charged.copy())
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
@@ -260,7 +265,6 @@ class Ledger:
             )
         elif fill.is_leg != is_leg:
             entry.fill = attrs.evolve(fill, is_leg=is_leg)
-        self._fills = self._leg_fills = None
 
     def _live_commission(self, base: str, revision: int) -> CommissionFact | None:
         reports = self._commissions.get(base)
@@ -271,20 +275,28 @@ class Ledger:
         usable = [r for r in reports if r <= revision]
         return reports[max(usable)] if usable else reports[min(reports)]
 
-    def _count(self, entry: _Entry, sign: int) -> None:
-        """Add an entry to the totals (sign 1) or take it out of them (sign -1)."""
-        if not self._counts(entry):
-            return
-        add = EXACT.add if sign > 0 else EXACT.subtract
-        fill = entry.fill
-        self._quantity = add(self._quantity, fill.quantity)
-        self._value = add(self._value, EXACT.multiply(fill.quantity, fill.price))
-        self._gone = add(self._gone, EXACT.subtract(entry.peak, fill.quantity))
+    def _list_of(self, entry: _Entry) -> list[Fill]:
+        return self._fills if self._counts(entry) else self._leg_fills
+
+    def _add(self, base: str, entry: _Entry) -> None:
+        """Add a settled execution to the lists and the totals."""
+        fill, fills = entry.fill, self._list_of(entry)
+        self._places[base] = len(fills)
+        fills.append(fill)
+        self._charge(fill)
+        if self._counts(entry):
+            self._quantity = EXACT.add(self._quantity, fill.quantity)
+            self._value = EXACT.add(self._value, fill.value)
+            self._gone = EXACT.add(self._gone, EXACT.subtract(entry.peak, fill.quantity))
+
+    def _charge(self, fill: Fill) -> None:
+        if fill.commission is not None:
+            before = self._charged.get(fill.commission_currency, _ZERO)
+            self._charged[fill.commission_currency] = EXACT.add(before, fill.commission)
 
     def _recount(self) -> None:
-        """Start over: whether legs count has changed."""
-        self._quantity = self._value = self._gone = _ZERO
-        self._fills = self._leg_fills = None
+        """Start over: an execution was corrected, or whether legs count has changed."""
+        self._clear_totals()
         for base, entry in self._entries.items():
             self._settle(base, entry)
-            self._count(entry, 1)
+            self._add(base, entry)
