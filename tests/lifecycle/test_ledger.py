@@ -343,3 +343,13 @@ def test_a_fill_keeps_what_the_broker_said() -> None:
     assert fill.time_text == "20260828 14:31:45 US/Eastern"
     assert (fill.exchange, fill.account, fill.liquidity, fill.cum_quantity) == ("ISLAND", "DU1", 2, 15)
     assert (fill.symbol, fill.con_id, fill.price_may_change) == ("AAPL", 265598, True)
+
+
+def test_an_absurd_figure_leaves_no_trace_once_it_is_corrected() -> None:
+    """Totals of limited precision would have swallowed the seven shares for good."""
+    ledger = booked(
+        execution(7, 100, "a.b.1.01"),
+        execution("1E+999999", 100, "a.b.2.01"),
+        execution(5, 100, "a.b.2.02"),
+    )
+    assert (ledger.quantity, ledger.average_price) == (12, 100)
