@@ -5,6 +5,7 @@ Start at :class:`Engine`. The simulated gateway is :mod:`ibkr_core.gateway`.
 
 from __future__ import annotations
 
+from ibkr_core import errors
 from ibkr_core._version import __version__
 from ibkr_core.engine import Engine
 from ibkr_core.errors import IbkrError
@@ -42,5 +43,6 @@ __all__ = [
     "TwsClient",
     "Verdict",
     "__version__",
+    "errors",
     "events",
 ]

@@ -11,6 +11,7 @@ the book's *state lock*, which is held for microseconds and never during I/O, ib
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -47,6 +48,7 @@ from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.status import OrderStatus
+from ibkr_core.sending import Sending, check_time, type_name
 from ibkr_core.tickets import BracketTickets, OrderTicket
 
 __all__ = ["Engine"]
@@ -54,6 +56,9 @@ __all__ = ["Engine"]
 
 _INT_LIMIT: Final = 2**31
 """The protocol's integers are smaller than this."""
+
+
+_LOG: Final = logging.getLogger("ibkr_core.engine")
 
 
 def _new_key() -> str:
@@ -116,7 +121,10 @@ class Engine:
         timeout_s: float = 10.0,
         executions_timeout_s: float = 2.0,
         send_timeout_s: float = 10.0,
-        **options: Any,
+        rules: Mapping[int, CodeRule] = DEFAULT_RULES,
+        client_class: type[TwsClient] = TwsClient,
+        clock: Clock | None = None,
+        make_key: Callable[[], str] = _new_key,
     ) -> Self:
         """Connect, take over the broker's orders and executions, and return an engine that is ready.
 
@@ -131,7 +139,10 @@ class Engine:
             executions_timeout_s: How long to wait for the end of the executions, which some gateways
                 do not send when there are none.
             send_timeout_s: How long the gateway may take to accept what we send.
-            **options: As for :class:`Engine`.
+            rules: As for :class:`Engine`.
+            client_class: As for :class:`Engine`.
+            clock: As for :class:`Engine`.
+            make_key: As for :class:`Engine`.
 
         Raises:
             GatewayUnreachable: Nothing accepts connections there.
@@ -140,7 +151,7 @@ class Engine:
             ClientIdInUse: Another session has this client id (code 326).
             InvalidInput: An argument breaks a rule.
         """
-        engine = cls(client_id, **options)
+        engine = cls(client_id, rules=rules, client_class=client_class, clock=clock, make_key=make_key)
         engine.open(
             host,
             port,
@@ -171,10 +182,10 @@ class Engine:
         if not isinstance(host, str) or not host:
             raise InvalidInput("host", f"must be a host name or an address, not {host!r}")
         if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:  # noqa: PLR2004 - TCP
-            raise InvalidInput("port", f"must be between 1 and 65535, not {port!r}")
-        _check_time("timeout_s", timeout_s)
-        _check_time("executions_timeout_s", executions_timeout_s, least=0)
-        _check_time("send_timeout_s", send_timeout_s)
+            raise InvalidInput("port", f"must be a whole number between 1 and 65535, not {port!r}")
+        check_time("timeout_s", timeout_s)
+        check_time("executions_timeout_s", executions_timeout_s, least=0)
+        check_time("send_timeout_s", send_timeout_s)
         self._check_unused()
         try:
             transport = SocketTransport(
@@ -195,8 +206,8 @@ class Engine:
             EngineClosed: It was opened before.
             InvalidInput: An argument breaks a rule.
         """
-        _check_time("timeout_s", timeout_s)
-        _check_time("executions_timeout_s", executions_timeout_s, least=0)
+        check_time("timeout_s", timeout_s)
+        check_time("executions_timeout_s", executions_timeout_s, least=0)
         self._check_unused()
         try:
             self._dispatcher.start()
@@ -219,18 +230,18 @@ class Engine:
         client = self._session.client
         self._session.ask(Answer.OPEN_ORDERS, client.encode(client.reqOpenOrders))
         with self._send_lock:
-            self._next_id = max(self._next_id, self._session.next_order_id)
             request = client.encode_executions_request(self._take_ids(1)[0])
         self._session.ask(Answer.EXECUTIONS, request)
         if not self._session.await_end(Answer.OPEN_ORDERS, timeout_s):
             raise ConnectionFailed(f"the gateway did not list the open orders within {timeout_s:g} s")
         self._session.await_end(Answer.EXECUTIONS, executions_timeout_s)
-        with self._send_lock:
-            # The broker also counts ids that it has shown us (TWS facts 4).
-            highest = self._book.read(lambda book: book.highest_order_id())
-            self._next_id = max(self._next_id, self._session.next_order_id, highest + 1)
+        if self._book.read(lambda book: any(r.status is OrderStatus.UNKNOWN for r in book.active_orders())):
+            # Executions of orders that are open no more: their ends are told among the completed ones.
+            request = client.encode(lambda: client.reqCompletedOrders(False))  # noqa: FBT003 - official signature
+            self._session.ask(Answer.COMPLETED_ORDERS, request)
+            self._session.await_end(Answer.COMPLETED_ORDERS, executions_timeout_s)
         self._session.become_ready()
-        open_orders = len(self.active_orders())
+        open_orders = sum(record.is_working for record in self.active_orders())
         self._book.publish(events.Synchronised, accounts=self._session.accounts, open_orders=open_orders)
 
     @property
@@ -252,6 +263,15 @@ class Engine:
     def client(self) -> TwsClient:
         """The official client underneath, for requests that are not about orders."""
         return self._session.client
+
+    def next_request_id(self) -> int:
+        """Return an id for a request of your own on :attr:`client`, such as ``reqMktData``.
+
+        Orders and requests share one row of numbers at the broker: an error that answers a request with
+        an order's id would be taken for the order's.
+        """
+        with self._send_lock:
+            return self._take_ids(1)[0]
 
     @property
     def server_version(self) -> int:
@@ -511,8 +531,8 @@ class Engine:
 
     # ── inside: sending ─────────────────────────────────────────────────────────────────────────
 
-    def _sending(self) -> _Sending:
-        return _Sending(self._send_lock, self._check_ready, self._book.deliver)
+    def _sending(self) -> Sending:
+        return Sending(self._send_lock, self._check_ready, self._book.deliver)
 
     def _check_ready(self) -> None:
         if self._is_closed:
@@ -520,8 +540,14 @@ class Engine:
         self._session.check_ready()
 
     def _peek_ids(self, count: int) -> range:
-        """Return the next ids without taking them. Requires holding the send lock."""
-        return range(self._next_id, self._next_id + count)
+        """Return the next ids without taking them. Requires holding the send lock.
+
+        They are above every id that we used, that the broker gave as the next one, and that it has shown
+        on an order of ours: it counts those too (TWS facts 4).
+        """
+        shown = self._book.read(lambda book: book.highest_order_id())
+        first = max(self._next_id, self._session.next_order_id, shown + 1)
+        return range(first, first + count)
 
     def _take_ids(self, count: int) -> range:
         """Take the next ids for good. Requires holding the send lock."""
@@ -532,9 +558,9 @@ class Engine:
     @staticmethod
     def _check_new(contract: Contract, order: Order) -> None:
         if not isinstance(contract, Contract):
-            raise InvalidInput("contract", f"must be a Contract, not {type(contract).__name__}")
+            raise InvalidInput("contract", f"must be an ibkr_core Contract, not {type_name(contract)}")
         if not isinstance(order, Order):
-            raise InvalidInput("order", f"must be an Order, not {type(order).__name__}")
+            raise InvalidInput("order", f"must be an ibkr_core Order, not {type_name(order)}")
         if order.what_if:
             raise InvalidOrder("what_if", "a what-if places nothing and cannot be submitted")
         order.check(contract)
@@ -556,7 +582,7 @@ class Engine:
                 [(oid, order.order_ref, contract, order) for contract, oid, order in keyed], now
             )
         )
-        self._take_ids(len(keyed))
+        self._next_id = ids[-1] + 1
         try:
             self._send(data, ids)
         except NotReady as error:
@@ -596,15 +622,23 @@ class Engine:
         if (order is None) == (not changes):
             raise InvalidInput("order", "give either the new order or the fields to change")
         if order is not None and not isinstance(order, Order):
-            raise InvalidInput("order", f"must be an Order, not {type(order).__name__}")
+            raise InvalidInput("order", f"must be an ibkr_core Order, not {type_name(order)}")
+        for name in ("parent_id", "order_ref"):
+            if name in changes:
+                raise InvalidOrder(name, "cannot be changed once the order was sent")
+        record = self.order(order_id)
+        # An order that was held (transmit=False) stays so until it is released; the broker is silent
+        # about it meanwhile (TWS facts 2.3). What was released cannot be held again.
+        is_released = record.acknowledged_time is not None
+        if is_released and changes.get("transmit") is False:
+            raise InvalidOrder("transmit", "cannot be taken back: the order was released")
         contract, last_sent, parent_is_done = self._book.read(lambda book: book.last_sent(order_id))
         terms = order if order is not None else last_sent.replace(**changes)
-        # A child keeps naming its parent, which fails with 135 once the parent is gone (TWS facts 6);
-        # and what was released must not be held again.
         terms = terms.replace(
+            # A child that names a parent which is gone is refused with 135 (TWS facts 6).
             parent_id=0 if parent_is_done else last_sent.parent_id,
             order_ref=last_sent.order_ref,
-            transmit=True,
+            transmit=is_released or terms.transmit,
         )
         self._check_new(contract, terms)
         return contract, terms
@@ -617,6 +651,7 @@ class Engine:
 
     def take_failure(self, error: BaseException) -> None:
         """Take notice of a message that could not be handled; called by the reader thread."""
+        _LOG.error("a message or a callback failed", exc_info=error)
         self._book.publish(events.CallbackFailed, error=f"{type(error).__name__}: {error}")
 
     def take_end(self, reason: str, *, was_asked: bool) -> None:
@@ -653,32 +688,3 @@ class Engine:
             return self._book.is_open(ask)
         except UnknownOrder:
             return False
-
-
-class _Sending:
-    """Holds the send lock while the session is ready, and delivers what was posted once it is released."""
-
-    __slots__ = ("_check", "_deliver", "_lock")
-
-    def __init__(self, lock: threading.Lock, check: Callable[[], None], deliver: Callable[[], None]) -> None:
-        self._lock = lock
-        self._check = check
-        self._deliver = deliver
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        try:
-            self._check()
-        except BaseException:
-            self._lock.release()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-        self._deliver()
-
-
-def _check_time(argument: str, seconds: float, *, least: float = 0.001) -> None:
-    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not is_number or not least <= seconds < threading.TIMEOUT_MAX:
-        raise InvalidInput(argument, f"must be a number of seconds of at least {least}, not {seconds!r}")

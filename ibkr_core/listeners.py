@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import inspect
+import logging
 import queue
 import threading
 from collections import deque
@@ -59,6 +60,8 @@ class Subscription:
         self.is_closed = True
         self._dispatcher.forget(self)
 
+
+_LOG: Final = logging.getLogger("ibkr_core.listeners")
 
 _STOP: Final = object()
 
@@ -187,9 +190,9 @@ class Dispatcher:
             return
         try:
             subscription.listener(event)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - also sys.exit(): it would end the reader or the worker
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                raise  # a real Ctrl-C comes only there
             self._fail(subscription, event, error)
 
     def _hand_to_loop(self, subscription: Subscription, event: Event) -> None:
@@ -220,6 +223,7 @@ class Dispatcher:
 
     def _fail(self, subscription: Subscription, event: Event, error: BaseException) -> None:
         # A listener that fails on the report of its failure must not go round in circles.
+        _LOG.error("listener %s failed on %s", subscription.name, type(event).__name__, exc_info=error)
         if not isinstance(event, ListenerFailed):
             self._report(subscription.name, error)
 

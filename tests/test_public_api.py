@@ -32,14 +32,15 @@ PUBLIC = {
     "TwsClient",
     "Verdict",
     "__version__",
+    "errors",
     "events",
 }
 """Users write against these. A name that goes, or changes its meaning, is for the changelog."""
 
 ENGINE = {
     "accounts", "active_orders", "attach", "cancel", "cancel_all", "check_may_wait", "client", "client_id",
-    "close", "connect", "fills", "is_ready", "modify", "on", "open", "order", "orders", "server_version",
-    "state", "submit", "submit_bracket", "submit_oca", "take_end", "take_fact", "take_failure", "ticket",
+    "close", "connect", "fills", "is_ready", "modify", "next_request_id", "on", "open", "order", "orders",
+    "server_version", "state", "submit", "submit_bracket", "submit_oca", "take_end", "take_fact", "take_failure", "ticket",
     "watch",
 }  # fmt: skip
 """The engine's public attributes; the ``take_`` ones are for the connection."""

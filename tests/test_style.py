@@ -40,6 +40,7 @@ FLOORS = {
     "listeners": 2,
     "guardedbook": 3,
     "keeper": 3,
+    "sending": 3,
     "tickets": 3,
     "engine": 3,
     FACADE: 4,

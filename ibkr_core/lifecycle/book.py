@@ -57,6 +57,7 @@ class Book:
         self._index = OrderIndex()
         self._fillings = Fillings()
         self._seq = 0
+        self._highest_id = 0
         self._appliers: dict[type, Callable[[Turn, Any], None]] = {
             facts.StatusFact: self._on_status,
             facts.OpenOrderFact: self._on_open_order,
@@ -106,8 +107,7 @@ class Book:
 
     def highest_order_id(self) -> int:
         """Return the highest order id that our client is known to have used, or 0."""
-        own = (entry.order_id for entry in self._index if entry.client_id in (None, self.client_id))
-        return max((0, *own))  # bound manual orders have negative ids
+        return self._highest_id
 
     # ── commands ────────────────────────────────────────────────────────────────────────────────
 
@@ -296,7 +296,7 @@ class Book:
         if entry is None:
             return
         _learn_echo(entry, echo, fact.contract)
-        if echo.total_quantity and Request.MODIFY not in entry.pending:
+        if echo.total_quantity:
             entry.total = echo.total_quantity
         if fact.commission is not None:
             entry.broker_commission = (fact.commission, fact.commission_currency)
@@ -343,6 +343,7 @@ class Book:
             if entry is None:
                 return
         self._learn_identity(turn, entry, fact.perm_id, fact.client_id)
+        self._learn_label(entry, fact.order_ref)
         self._fillings.take_execution(turn, entry, fact)
 
     def _on_error(self, turn: Turn, fact: facts.ErrorFact) -> None:
@@ -368,8 +369,9 @@ class Book:
     def _check_new(self, order_id: int, key: str) -> None:
         if self._index.by_order_id(order_id, self.client_id) is not None:
             raise DuplicateOrder(order_id, "this order id was used before")
-        if key and self._index.by_key(key) is not None:
-            raise DuplicateOrder(order_id, f"the client order key {key!r} was used before")
+        known = self._index.by_key(key) if key else None
+        if known is not None:
+            raise DuplicateOrder(known.order_id, f"has the client order key {key!r} already")
 
     def _turn(self, now: datetime) -> Turn:
         return Turn(now, self.next_seq, self._index)
@@ -396,12 +398,16 @@ class Book:
             entry = self._discover(turn, echo.order_id, echo.client_id, echo.perm_id, source)
         if entry is not None:
             self._learn_identity(turn, entry, echo.perm_id, echo.client_id)
-            if echo.order_ref and not entry.key:
-                if entry.is_ours:
-                    self._index.learn_key(entry, echo.order_ref)
-                else:  # somebody else's label: it need not be unique, so it identifies nothing
-                    entry.key = echo.order_ref
+            self._learn_label(entry, echo.order_ref)
         return entry
+
+    def _learn_label(self, entry: OrderEntry, order_ref: str) -> None:
+        if not order_ref or entry.key:
+            return
+        if entry.is_ours:
+            self._index.learn_key(entry, order_ref)
+        else:  # somebody else's label: it need not be unique, so it identifies nothing
+            entry.key = order_ref
 
     def _learn_identity(
         self, turn: Turn, entry: OrderEntry, perm_id: int | None, client_id: int | None
@@ -434,14 +440,17 @@ class Book:
 
     def _take_in(self, turn: Turn, entry: OrderEntry, what: str) -> None:
         self._index.add(entry)
+        if entry.client_id in (None, self.client_id):
+            self._highest_id = max(self._highest_id, entry.order_id)  # bound manual orders are negative
         entry.note(turn.now, what)
         entry.touched(turn.now)
 
 
 def _learn_total(entry: OrderEntry, fact: facts.StatusFact) -> None:
     # filled + remaining was constant per order in every capture (TWS facts 2.11); a reduction by OCA
-    # shows up here. While a modification is open it may still be the old size.
-    if fact.filled is None or fact.remaining is None or Request.MODIFY in entry.pending:
+    # shows up here. While a modification is open it may still be the old size, which is then the size
+    # in force; what counts as a full fill is the largest size that may be (entry.target).
+    if fact.filled is None or fact.remaining is None:
         return
     size = EXACT.add(fact.filled, fact.remaining)
     if size > 0 and (entry.total is None or broker_word(fact.status) in _WORKING_WORDS):

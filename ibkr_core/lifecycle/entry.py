@@ -195,7 +195,8 @@ class OrderEntry:
         if len(self._history) >= MAX_HISTORY:
             # The beginning tells how it came to be, the end how it stands: drop from the middle.
             del self._history[MAX_HISTORY // 2]
-        self._history.append(HistoryEntry(at=now, status=self._status, what=what))
+        line = " ".join(what.split())  # broker texts have line breaks, and a history line has none
+        self._history.append(HistoryEntry(at=now, status=self._status, what=line))
 
     def add_message(self, message: OrderMessage) -> None:
         """Keep a broker message."""

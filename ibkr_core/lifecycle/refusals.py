@@ -57,7 +57,11 @@ def _die(turn: Turn, entry: OrderEntry, verdict: Verdict, message: OrderMessage)
     if entry.status is not OrderStatus.FILLED and (entry.reject is None or verdict is Verdict.REJECTED):
         entry.reject = message
         entry.touched(turn.now)
+    before = entry.status
     move(turn, entry, trigger, f"code {message.code}")
+    if entry.status is before:
+        # The word came first (TWS facts 2.7), so this is the first that listeners hear of the reason.
+        warn(turn, entry, message)
 
 
 def _doubt(turn: Turn, entry: OrderEntry, message: OrderMessage) -> None:

@@ -20,6 +20,27 @@ _COMPARED = (
 )
 
 
+_PRICES_IN_ECHO = {
+    # What an echo of these types mirrors; others compute or drop the rest (TWS facts 2.10).
+    "MKT": (),
+    "LMT": ("limit_price",),
+    "STP": ("aux_price",),
+    "STP LMT": ("aux_price", "limit_price"),
+    "TRAIL": ("aux_price", "trailing_percent", "trail_stop_price"),
+}
+_ALL_PRICES = ("limit_price", "aux_price", "trail_stop_price", "trailing_percent")
+
+
+def _is_compared(name: str, order_type: str) -> bool:
+    return name not in _ALL_PRICES or name in _PRICES_IN_ECHO.get(order_type.upper(), _ALL_PRICES)
+
+
+def _same(wanted: object, shown: object) -> bool:
+    if isinstance(wanted, str) and isinstance(shown, str):
+        return wanted.upper() == shown.upper()
+    return wanted == shown
+
+
 def accepted_proposal(current: Order | None, proposals: Sequence[Order], echo: BrokerOrder) -> int | None:
     """Return the index of the newest proposal that ``echo`` shows to be in force, or None.
 
@@ -32,8 +53,9 @@ def accepted_proposal(current: Order | None, proposals: Sequence[Order], echo: B
             (getattr(proposal, ours), getattr(echo, theirs))
             for ours, theirs in _COMPARED
             if getattr(proposal, ours) is not None
+            and _is_compared(ours, proposal.order_type)
             and (current is None or getattr(current, ours) != getattr(proposal, ours))
         ]
-        if all(wanted == shown for wanted, shown in changed):
+        if all(_same(wanted, shown) for wanted, shown in changed):
             return index
     return None

@@ -115,6 +115,8 @@ class Session(Receiver):
             return
         if state is SessionState.DISCONNECTED:
             raise NotReady(f"not connected: {self._end_reason}; nothing was sent")
+        if not self._reader.is_alive():
+            raise NotReady("not connected yet; nothing was sent")
         raise NotReady(f"still {state.value}; nothing was sent")
 
     # ── opening ─────────────────────────────────────────────────────────────────────────────────

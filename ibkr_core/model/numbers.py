@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
 from typing import Final
 
@@ -13,6 +14,9 @@ EXACT: Final = Context(prec=60, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 """For sums and products that must not depend on the host's decimal context, which may be set to any
 precision and may trap what we take for granted. It traps nothing: absurd numbers come from the broker,
 and they must not raise. 60 digits hold any product of two quantities or prices exactly."""
+
+_MAX_MAGNITUDE: Final = 28
+"""Powers of ten, either way, beyond which no price or quantity lies and no gateway can read one."""
 
 Numeric = Decimal | int | str | float
 """What callers may pass where a quantity or a price is wanted."""
@@ -31,15 +35,17 @@ def to_number(argument: str, value: object, error: type[InvalidInput] = InvalidI
     Raises:
         InvalidInput: ``value`` is no number, or NaN, or infinite (as the class given in ``error``).
     """
-    if isinstance(value, bool) or not isinstance(value, Decimal | int | str | float):
+    if isinstance(value, bool) or not isinstance(value, Decimal | str | numbers.Real):
         raise error(argument, f"must be a number, not {type(value).__name__}")
     try:
-        # str and not repr: a numpy.float64 is a float, but its repr is "np.float64(0.1)".
-        number = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
+        # str also of numpy's integers and floats, whose repr is no number; and "0.1" is one tenth.
+        number = value if isinstance(value, Decimal) else Decimal(str(value))
     except InvalidOperation:
         raise error(argument, f"{value!r} is not a number") from None
     if not number.is_finite():
         raise error(argument, f"must be a finite number, not {value!r}")
+    if number and abs(number.adjusted()) > _MAX_MAGNITUDE:
+        raise error(argument, f"is beyond any price or quantity: {value!r}")
     return number
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
 import attrs
 
-from ibkr_core.errors import InvalidOrder
+from ibkr_core.errors import InvalidOrder, UnknownField
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.fieldnames import check_names, names_unknown_fields
 from ibkr_core.model.numbers import Numeric, optional_number, to_number
@@ -60,6 +60,25 @@ def _quantity(value: Numeric) -> Decimal:
     return to_number("quantity", value, InvalidOrder)
 
 
+def _upper(value: Any) -> Any:  # noqa: ANN401 - what is no text is refused later, by name
+    return value.upper() if isinstance(value, str) else value
+
+
+def _is(kind: type, *, none: bool = False) -> Callable[[object, attrs.Attribute[Any], object], None]:
+    """Make a validator of a field's Python type: what is wrong here fails, or worse, on the wire."""
+
+    def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
+        if none and value is None:
+            return
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise InvalidOrder(field.name, f"must be {_KIND_WORDS[kind]}, not {value!r}")
+
+    return check
+
+
+_KIND_WORDS: Final = {bool: "True or False", int: "a whole number", str: "a text"}
+
+
 def _optional(name: str) -> Any:  # noqa: ANN401 - attrs.field's own return type
     def convert(value: Numeric | None) -> Decimal | None:
         return optional_number(name, value, InvalidOrder)
@@ -68,6 +87,8 @@ def _optional(name: str) -> Any:  # noqa: ANN401 - attrs.field's own return type
 
 
 def _official(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidOrder("official", f"must be a mapping of official names to values, not {value!r}")
     names = dict(value)
     for name in names:
         if name in ENGINE_FIELDS:
@@ -93,6 +114,32 @@ _NEEDED_PRICES: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = MappingProxyT
     }
 )
 """Prices without which an order type means nothing (official order type pages)."""
+
+_TAKEN_PRICES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "MKT": frozenset(),
+        "MOC": frozenset(),
+        "LMT": frozenset({"limit_price"}),
+        "LOC": frozenset({"limit_price"}),
+        "STP": frozenset({"aux_price"}),
+        "STP PRT": frozenset({"aux_price"}),
+        "STP LMT": frozenset({"aux_price", "limit_price"}),
+        "MIT": frozenset({"aux_price"}),
+        "LIT": frozenset({"aux_price", "limit_price"}),
+        "TRAIL": frozenset({"aux_price", "trailing_percent", "trail_stop_price"}),
+        "TRAIL LIMIT": frozenset(
+            {"aux_price", "trailing_percent", "trail_stop_price", "limit_price", "limit_offset"}
+        ),
+    }
+)
+"""The prices that a type takes; another one would be ignored, which is not what its writer meant."""
+
+_PRICES: Final = ("limit_price", "aux_price", "trail_stop_price", "trailing_percent", "limit_offset")
+
+_HINTS: Final[Mapping[str, str]] = MappingProxyType(
+    {"stop_price": "aux_price", "trailing_amount": "aux_price", "price": "limit_price", "qty": "quantity"}
+)
+"""Names that people try, and what they mean by them."""
 
 _WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -153,29 +200,29 @@ class Order:
 
     action: Action = attrs.field(converter=_action)
     quantity: Decimal = attrs.field(converter=_quantity)
-    order_type: str = "MKT"
+    order_type: str = attrs.field(default="MKT", converter=_upper)
     limit_price: Decimal | None = _optional("limit_price")
     aux_price: Decimal | None = _optional("aux_price")
     trail_stop_price: Decimal | None = _optional("trail_stop_price")
     trailing_percent: Decimal | None = _optional("trailing_percent")
     limit_offset: Decimal | None = _optional("limit_offset")
-    tif: str = "DAY"
-    outside_rth: bool = False
-    good_after_time: str = ""
-    good_till_date: str = ""
-    oca_group: str = ""
-    oca_type: int = 0
-    parent_id: int = 0
-    transmit: bool = True
-    account: str = ""
-    order_ref: str = ""
-    hidden: bool = False
-    all_or_none: bool = False
-    min_quantity: int | None = None
-    display_size: int | None = None
-    trigger_method: int = 0
+    tif: str = attrs.field(default="DAY", converter=_upper)
+    outside_rth: bool = attrs.field(default=False, validator=_is(bool))
+    good_after_time: str = attrs.field(default="", validator=_is(str))
+    good_till_date: str = attrs.field(default="", validator=_is(str))
+    oca_group: str = attrs.field(default="", validator=_is(str))
+    oca_type: int = attrs.field(default=0, validator=_is(int))
+    parent_id: int = attrs.field(default=0, validator=_is(int))
+    transmit: bool = attrs.field(default=True, validator=_is(bool))
+    account: str = attrs.field(default="", validator=_is(str))
+    order_ref: str = attrs.field(default="", validator=_is(str))
+    hidden: bool = attrs.field(default=False, validator=_is(bool))
+    all_or_none: bool = attrs.field(default=False, validator=_is(bool))
+    min_quantity: int | None = attrs.field(default=None, validator=_is(int, none=True))
+    display_size: int | None = attrs.field(default=None, validator=_is(int, none=True))
+    trigger_method: int = attrs.field(default=0, validator=_is(int))
     cash_quantity: Decimal | None = _optional("cash_quantity")
-    what_if: bool = False
+    what_if: bool = attrs.field(default=False, validator=_is(bool))
     official: Mapping[str, Any] = attrs.field(factory=dict, converter=_official, hash=False)
 
     def __attrs_post_init__(self) -> None:
@@ -215,6 +262,10 @@ class Order:
             raise InvalidOrder(
                 "trailing_percent", f"must be between 0 and 100 percent, not {self.trailing_percent}"
             )
+        taken = _TAKEN_PRICES.get(kind, frozenset(_PRICES))
+        for name in _PRICES:
+            if name not in taken and getattr(self, name) is not None:
+                raise InvalidOrder(name, f"means nothing to a {kind} order, which would ignore it")
         if kind in ("TRAIL", "TRAIL LIMIT") and self.aux_price is not None and self.aux_price <= 0:
             raise InvalidOrder("aux_price", f"a trailing amount must be above zero, not {self.aux_price}")
 
@@ -237,7 +288,8 @@ class Order:
     def replace(self, **changes: Any) -> Order:
         """Return a copy with some fields changed, checked like a new order.
 
-        Names may be ours or official ones; official ones are merged into ``official``.
+        Names may be ours or official ones; official ones are merged into ``official``. With a new
+        ``order_type``, prices that it does not take are dropped unless they are given too.
 
         Raises:
             InvalidOrder: The changed order breaks a rule.
@@ -246,6 +298,9 @@ class Order:
         own, official = split_names(changes)
         if official:
             own["official"] = {**self.official, **own.get("official", {}), **official}
+        if "order_type" in own:
+            taken = _TAKEN_PRICES.get(_upper(own["order_type"]), frozenset(_PRICES))
+            own = dict.fromkeys((name for name in _PRICES if name not in taken), None) | own
         return attrs.evolve(self, **own)
 
     # ── builders ────────────────────────────────────────────────────────────────────────────────
@@ -328,6 +383,8 @@ def split_names(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
     for name, value in fields.items():
         if name in ENGINE_FIELDS:
             raise InvalidOrder(name, "is assigned by the engine and cannot be set")
+        if name in _HINTS:
+            raise UnknownField(name, "Order", _HINTS[name])
         plain = _PLAIN_NAMES.get(name, name)
         if plain in own:
             raise InvalidOrder(name, f"is another name of {plain}; give it once")

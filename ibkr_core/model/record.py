@@ -138,6 +138,16 @@ class OrderRecord:
     finished_time: datetime | None = None
     history: tuple[HistoryEntry, ...] = attrs.field(default=(), repr=False)
 
+    def __str__(self) -> str:
+        """One line for people: ``#7 BUY 50 AAPL MKT: FILLED 50 of 50 at 190.00``."""
+        price = f" {self.limit_price}" if self.limit_price is not None else ""
+        size = self.total_quantity if self.total_quantity is not None else "?"
+        average = f" at {self.avg_fill_price}" if self.avg_fill_price is not None else ""
+        reason = f" ({' '.join(self.error_message.split())})" if self.error_message else ""
+        what = f"{self.action} {size} {self.symbol} {self.order_type}{price}"
+        stands = f"{self.status.value} {self.filled_quantity} of {size}{average}{reason}"
+        return f"#{self.order_id} {what}: {stands}"
+
     @property
     def is_finished(self) -> bool:
         """Whether the order can neither fill nor come back to life."""
@@ -186,7 +196,9 @@ class OrderRecord:
         """The limit that is asked for now, None for none."""
         if self.order is not None:
             return self.order.limit_price
-        return self.broker_order.limit_price if self.broker_order is not None else None
+        if self.broker_order is None or "LMT" not in self.broker_order.order_type:
+            return None  # echoes of other types hold 0 or a computed price (TWS facts 2.10)
+        return self.broker_order.limit_price
 
     @property
     def error_message(self) -> str:

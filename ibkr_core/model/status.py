@@ -8,7 +8,7 @@ from typing import Final
 __all__ = ["BROKER_WORDS", "FINISHED", "WORKING", "BrokerWord", "OrderStatus", "broker_word"]
 
 
-class OrderStatus(enum.Enum):
+class OrderStatus(enum.StrEnum):
     """Where an order stands, as far as it is *proved*.
 
     The broker's own word is kept beside it in every record (``broker_status``): one word can mean

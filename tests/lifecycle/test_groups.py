@@ -109,7 +109,6 @@ def test_a_bracket_that_contradicts_itself_is_refused_by_name(
 def test_a_market_or_trailing_entry_has_no_price_to_compare_with() -> None:
     """Where the market makes the entry's price, only target and stop are compared."""
     plan_bracket(Order.market("BUY", 10), 110, 95, IDS)
-    plan_bracket(Order.market("BUY", 10).replace(limit_price=200), 110, 95, IDS)  # MKT ignores it
     plan_bracket(Order.trailing_stop("BUY", 10, trailing_amount=1), 110, 95, IDS)
 
 

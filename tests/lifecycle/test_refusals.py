@@ -179,6 +179,17 @@ def test_202_ends_an_order_and_gives_the_reason_whether_before_or_after_the_word
         assert not desk.of(events.AnomalyDetected)
 
 
+def test_a_reason_that_comes_after_the_word_is_told_too() -> None:
+    """OrderCancelled cannot carry a 202 that follows it: then a warning brings the reason to listeners."""
+    desk = Desk()
+    desk.working()
+    desk.tell(status("Cancelled", 0, 10), error(202, "Margin call"))
+    [event] = desk.of(events.OrderCancelled)
+    assert event.record.reject is None
+    [warning] = desk.of(events.OrderWarning)
+    assert (warning.message.message, warning.record.error_message) == ("Margin call", "Margin call")
+
+
 def test_201_after_cancelled_names_the_cause() -> None:
     """Without a request of ours the order was rejected (TWS facts 2.7), and both statuses are told."""
     desk = Desk()

@@ -76,3 +76,17 @@ def test_without_known_terms_the_whole_proposal_must_show() -> None:
 def test_no_proposal_is_no_acceptance() -> None:
     """Nothing asked, nothing in force."""
     assert accepted_proposal(OLD, [], shown(OLD)) is None
+
+
+def test_a_price_that_the_type_does_not_mirror_is_not_waited_for() -> None:
+    """A stop's echo shows a computed limit or none: it must not hide that the new stop is in force."""
+    old = Order.stop("SELL", 10, 180)
+    new = old.replace(aux_price=186)
+    assert accepted_proposal(old, [new], shown(new, limit_price=Decimal(0))) == 0
+    assert accepted_proposal(old, [new], shown(new, limit_price=Decimal("13.16"))) == 0
+
+
+def test_text_is_compared_whatever_its_case() -> None:
+    """The broker writes in capitals."""
+    new = OLD.replace(tif="GTC")
+    assert accepted_proposal(OLD, [new], shown(new, tif="gtc")) == 0

@@ -227,7 +227,7 @@ orders = st.builds(
     Order,
     action=st.sampled_from(["BUY", "SELL"]),
     quantity=st.decimals("0.0001", 10**9, places=4, allow_nan=False),
-    order_type=st.sampled_from(["MKT", "REL", "MIDPRICE"]),
+    order_type=st.sampled_from(["PEG MID", "REL", "MIDPRICE"]),  # types that may have any price
     limit_price=prices,
     aux_price=prices,
     trail_stop_price=prices,

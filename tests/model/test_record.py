@@ -36,7 +36,7 @@ def test_a_record_of_somebody_elses_order_shows_the_echo() -> None:
     """Where we asked for nothing, the echo is all there is."""
     echo = BrokerOrder(action="SELL", order_type="STP", limit_price=Decimal(1))
     record = OrderRecord(order_id=7, broker_order=echo, is_ours=False)
-    assert (record.action, record.order_type, record.limit_price) == ("SELL", "STP", Decimal(1))
+    assert (record.action, record.order_type, record.limit_price) == ("SELL", "STP", None)
 
 
 def test_an_empty_record_has_answers_too() -> None:
@@ -75,3 +75,19 @@ def test_a_line_of_history_reads_well() -> None:
     """Time, status, and what happened."""
     entry = HistoryEntry(at=AT, status=OrderStatus.SUBMITTED, what="the broker says Submitted")
     assert str(entry) == "2026-11-20 14:31:45.123456 SUBMITTED        the broker says Submitted"
+
+
+def test_a_record_reads_as_one_line() -> None:
+    """What a person wants to see first, without line breaks of the broker's texts."""
+    record = OrderRecord(
+        order_id=7,
+        contract=Contract.stock("AAPL"),
+        order=Order.limit("BUY", 50, "190.5"),
+        status=OrderStatus.CANCELLED,
+        total_quantity=Decimal(50),
+        filled_quantity=Decimal(10),
+        avg_fill_price=Decimal("190.4"),
+        reject=OrderMessage(at=AT, code=202, message="Order\nCanceled"),
+    )
+    assert str(record) == "#7 BUY 50 AAPL LMT 190.5: CANCELLED 10 of 50 at 190.4 (Order Canceled)"
+    assert record.status == "CANCELLED"
