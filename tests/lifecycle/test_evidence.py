@@ -115,3 +115,10 @@ def test_other_verdicts_move_nothing(verdict: Verdict) -> None:
     """They are about requests and warnings, not about the order's life."""
     for status in OrderStatus:
         assert trigger_for_verdict(entry(status), verdict) is None
+
+
+def test_only_a_pending_cancel_makes_an_echo_of_a_working_word() -> None:
+    """An order in doubt whose cancel we asked for is alive when the broker says that it works."""
+    order = entry(S.UNKNOWN)
+    order.pending[Request.CANCEL] = None
+    assert trigger_for_word(order, W.SUBMITTED) is T.WORD_SUBMITTED

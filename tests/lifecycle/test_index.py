@@ -74,7 +74,9 @@ def test_a_status_with_the_cancellers_client_id_finds_the_order() -> None:
 def test_the_order_id_zero_names_nothing() -> None:
     """All unbound manual orders share it (TWS facts 4)."""
     manual = entry(0, client_id=0, perm_id=100)
-    assert index(manual).find(perm_id=None, order_id=0, client_id=0) is None
+    for certain in (True, False):
+        found = index(manual).find(perm_id=None, order_id=0, client_id=0, client_is_certain=certain)
+        assert found is None
     assert index(manual).find(perm_id=100, order_id=0, client_id=0) is manual
 
 
@@ -84,6 +86,8 @@ def test_the_newest_order_of_an_id_is_meant() -> None:
     assert index(old, new).by_order_id(5, 1) is new
     assert index(old, unknown).by_order_id(5, 1) is old
     assert index(unknown, old).by_order_id(5, 3) is unknown
+    newer = entry(5, client_id=None)
+    assert index(unknown, newer, old).by_order_id(5, 3) is newer
     assert index(old, unknown).by_order_id(5, None) is unknown
     assert index(old).by_order_id(6, 1) is None
 

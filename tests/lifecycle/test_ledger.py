@@ -154,6 +154,13 @@ def test_learning_that_an_order_is_a_combo_recounts_it() -> None:
     ledger.set_contract("BAG")
     assert (ledger.quantity, ledger.average_price) == (0, None)
     assert ids(ledger.leg_fills) == ["a.b.02.01"]
+    assert all(fill.is_leg for fill in ledger.leg_fills)
+
+
+def test_a_leg_of_five_segments_makes_the_order_a_combo_by_itself() -> None:
+    """Nothing else has such ids (TWS facts 3): it must not count while the combo's own is on its way."""
+    ledger = booked(execution(4, 8, "a.b.02.01.01", contract=OPT))
+    assert (ledger.quantity, len(ledger.leg_fills)) == (0, 1)
 
 
 def test_an_empty_ledger_has_no_average() -> None:

@@ -118,7 +118,7 @@ def test_10147_leaves_the_order_in_doubt() -> None:
     assert order is not None
     assert (order.status, order.pending) == (S.UNKNOWN, ())
     assert desk.questions() == BOTH
-    assert desk.of(events.OrderUncertain)
+    assert desk.kinds() == ["OrderStatusChanged", "OrderUncertain", "OrderWarning"]
 
 
 @pytest.mark.parametrize(
@@ -134,6 +134,18 @@ def test_10148_is_believed_in_what_it_states(word: str, after: OrderStatus) -> N
     )
     assert order is not None
     assert (order.status, order.broker_status) == (after, word)
+
+
+@pytest.mark.parametrize("word", ["Filled", "Cancelled"])
+def test_10148_asks_for_no_executions_that_are_all_there(word: str) -> None:
+    """Nothing is missing of an order whose executions cover it, nor of one that was cancelled."""
+    desk = Desk()
+    desk.working()
+    if word == "Filled":
+        desk.tell(execution(10))
+    desk.forget()
+    desk.tell(error(10148, f"cannot be cancelled, state: {word}."))
+    assert desk.questions() == set()
 
 
 @pytest.mark.parametrize("text", ["Auftrag kann nicht storniert werden", "state: Erledigt"])
@@ -205,8 +217,11 @@ def test_201_for_a_modification_of_a_dead_order_is_a_warning() -> None:
     order = desk.working()
     assert order.order is not None
     desk.modify(order.order.replace(limit_price=101))
-    desk.tell(status("Cancelled", 0, 10), error(202, "price cap"), error(201, "too late to replace"))
+    desk.tell(status("Cancelled", 0, 10), error(202, "price cap"))
+    desk.forget()
+    desk.tell(error(201, "too late to replace"))
     assert (desk.order.status, desk.order.error_message) == (S.CANCELLED, "price cap")
+    assert desk.kinds() == ["OrderWarning"]
 
 
 def test_201_on_a_partly_filled_order_cancels_the_rest() -> None:
@@ -238,3 +253,35 @@ def test_code_103_does_not_touch_a_living_order() -> None:
     order = desk.tell(error(103, "Duplicate order id"))
     assert order is not None
     assert order.status is S.SUBMITTED
+
+
+def test_134_ends_the_modification_and_leaves_the_order_in_doubt() -> None:
+    """It may have been executed or cancelled (TWS facts 7): the terms asked for are off the table."""
+    desk = Desk()
+    order = desk.working()
+    assert order.order is not None
+    desk.modify(order.order.replace(quantity=20))
+    desk.cancel()
+    desk.tell(error(134))
+    assert (desk.order.status, desk.order.pending) == (S.UNKNOWN, (Request.CANCEL,))
+    desk.tell(execution(10))
+    assert desk.order.status is S.FILLED, "only the old size counts: the larger one was given up"
+
+
+def test_the_first_reason_is_kept_unless_the_order_was_rejected() -> None:
+    """A repeated 202 may have another text; a 201 names the cause."""
+    desk = Desk()
+    desk.submit()
+    desk.tell(error(202, "first"), error(202, "second"))
+    assert desk.order.error_message == "first"
+    desk.tell(error(201, "margin"))
+    assert (desk.order.status, desk.order.error_message) == (S.REJECTED, "margin")
+
+
+def test_each_message_is_a_line_of_the_history() -> None:
+    """The life of an order can be read afterwards, codes and texts too."""
+    desk = Desk()
+    desk.working()
+    order = desk.tell(error(399, "later"))
+    assert order is not None
+    assert order.history[-1].what == "broker message 399: later"

@@ -90,3 +90,10 @@ def test_text_is_compared_whatever_its_case() -> None:
     """The broker writes in capitals."""
     new = OLD.replace(tif="GTC")
     assert accepted_proposal(OLD, [new], shown(new, tif="gtc")) == 0
+
+
+def test_a_price_that_is_taken_away_need_not_be_echoed_as_none() -> None:
+    """The echo of a market order may still show the old limit, or 0."""
+    new = Order.market("BUY", 10)
+    assert accepted_proposal(OLD, [new], shown(new, limit_price=Decimal(100))) == 0
+    assert accepted_proposal(OLD, [new], shown(new, limit_price=Decimal(0))) == 0
