@@ -48,7 +48,7 @@ from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.status import OrderStatus
-from ibkr_core.sending import Sending, check_time, type_name
+from ibkr_core.sending import Sending, check_time, describe, type_name
 from ibkr_core.tickets import BracketTickets, OrderTicket
 
 __all__ = ["Engine"]
@@ -104,6 +104,7 @@ class Engine:
         self._book = GuardedBook(client_id, rules, self._clock, self._dispatcher, self._keeper.note)
         self._session = Session(self, client_class, self._clock)
         self._send_lock = threading.Lock()
+        self._life = threading.Lock()
         self._next_id = 1
         self._is_started = False
         self._is_closed = False
@@ -194,7 +195,11 @@ class Engine:
         except BaseException:
             self.close()
             raise
-        self.attach(transport, timeout_s=timeout_s, executions_timeout_s=executions_timeout_s)
+        try:
+            self.attach(transport, timeout_s=timeout_s, executions_timeout_s=executions_timeout_s)
+        except BaseException:
+            transport.close()
+            raise
 
     def attach(
         self, transport: Transport, *, timeout_s: float = 10.0, executions_timeout_s: float = 2.0
@@ -208,11 +213,12 @@ class Engine:
         """
         check_time("timeout_s", timeout_s)
         check_time("executions_timeout_s", executions_timeout_s, least=0)
-        self._check_unused()
-        try:
+        with self._life:  # against a close, or a second open, on another thread
+            self._check_unused()
             self._dispatcher.start()
             self._keeper.start()
             self._is_started = True
+        try:
             self._session.open(transport, self.client_id, timeout_s)
             version = self._session.client.serverVersion_
             self._book.publish(events.Connected, server_version=version, client_id=self.client_id)
@@ -283,9 +289,10 @@ class Engine:
 
         Orders keep working at the broker. May be called again, and from any thread.
         """
-        if self._is_closed:
-            return
-        self._is_closed = True
+        with self._life:
+            if self._is_closed:
+                return
+            self._is_closed = True
         # A listener on the reader thread itself: what is still to come is delivered first, in take_end.
         self._reader_shuts_down = self._session.is_reader_here
         self._session.close("closed by us")
@@ -329,6 +336,8 @@ class Engine:
             SendFailed: The connection failed while it was being sent; its fate is unknown.
         """
         self._check_new(contract, order)
+        if not isinstance(key, str):
+            raise InvalidInput("key", f"must be a text, not {key!r}")
         with self._sending():
             planned = PlannedOrder(self._peek_ids(1)[0], order)
             tickets = self._send_new([(contract, planned, key)])
@@ -652,7 +661,7 @@ class Engine:
     def take_failure(self, error: BaseException) -> None:
         """Take notice of a message that could not be handled; called by the reader thread."""
         _LOG.error("a message or a callback failed", exc_info=error)
-        self._book.publish(events.CallbackFailed, error=f"{type(error).__name__}: {error}")
+        self._book.publish(events.CallbackFailed, error=describe(error))
 
     def take_end(self, reason: str, *, was_asked: bool) -> None:
         """Take notice of the connection's end; called by the reader thread."""
@@ -666,7 +675,7 @@ class Engine:
             self._shut_down()
 
     def _report_failed_listener(self, name: str, error: BaseException) -> None:
-        self._book.post(events.ListenerFailed, listener=name, error=f"{type(error).__name__}: {error}")
+        self._book.post(events.ListenerFailed, listener=name, error=describe(error))
 
     # ── inside: questions ───────────────────────────────────────────────────────────────────────
 

@@ -53,7 +53,10 @@ class Subscription:
     @property
     def name(self) -> str:
         """A name for reports."""
-        return getattr(self.listener, "__qualname__", None) or repr(self.listener)
+        try:
+            return getattr(self.listener, "__qualname__", None) or repr(self.listener)
+        except Exception:  # noqa: BLE001 - a user's object may do anything when it is asked for its name
+            return type(self.listener).__name__
 
     def close(self) -> None:
         """Stop listening. Events that wait for the listener are dropped."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ibkr_core.errors import InvalidInput
 
-__all__ = ["Sending", "check_time", "type_name"]
+__all__ = ["Sending", "check_time", "describe", "type_name"]
 
 
 class Sending:
@@ -31,6 +31,14 @@ class Sending:
     def __exit__(self, *_: object) -> None:
         self._lock.release()
         self._deliver()
+
+
+def describe(error: BaseException) -> str:
+    """Put an exception into words, also one whose own text raises."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - a user's exception may do anything when it is asked for its text
+        return type(error).__name__
 
 
 def type_name(value: object) -> str:

@@ -15,6 +15,7 @@ from ibkr_core.errors import IbkrError, InvalidInput, WaitTimeout
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.status import FINISHED, OrderStatus
+from ibkr_core.sending import check_time
 
 __all__ = ["BracketTickets", "OrderTicket"]
 
@@ -91,8 +92,9 @@ class OrderTicket:
             ConnectionFailed: The connection was lost meanwhile. The order itself is untouched.
             EngineClosed: The engine was closed meanwhile.
             WouldDeadlock: Called from an inline listener.
-            InvalidInput: Something that is no OrderStatus.
+            InvalidInput: Something that is no OrderStatus, or no number of seconds.
         """
+        _check_limit(timeout_s)
         self._office.check_may_wait()
         started = time.monotonic()
         future = self._office.watch(self.order_id, _wanted(statuses))
@@ -143,6 +145,11 @@ def _settle_s(timeout_s: float | None, started: float) -> float:
     if timeout_s is None:
         return _SETTLE_S
     return max(0.0, min(_SETTLE_S, started + timeout_s - time.monotonic()))
+
+
+def _check_limit(timeout_s: float | None) -> None:
+    if timeout_s is not None:
+        check_time("timeout_s", timeout_s, least=0)
 
 
 def _wanted(statuses: tuple[OrderStatus, ...]) -> frozenset[OrderStatus]:

@@ -127,6 +127,9 @@ class Session(Receiver):
         Raises:
             ConnectionFailed: It did not; the subclass and the message tell why.
         """
+        with self._changed:
+            if self._is_closing:
+                raise HandshakeFailed("closed by us before the session began")
         deadline = self._clock.monotonic() + timeout_s
         watchdog = threading.Timer(timeout_s, transport.close)  # a silent peer must not hold us for ever
         watchdog.daemon = True
@@ -145,8 +148,10 @@ class Session(Receiver):
         finally:
             watchdog.cancel()
             watchdog.join()
-        self._reader.start()
         with self._changed:
+            if self._is_closing:
+                raise HandshakeFailed("closed by us before the session began")
+            self._reader.start()
             self._wait(lambda: self._next_order_id is not None or self._refusal is not None, deadline)
             self._raise_if_refused(client_id, timeout_s)
             self._state = SessionState.SYNCHRONISING

@@ -110,6 +110,10 @@ ATTEMPTS: dict[str, tuple[type[InvalidInput], str, Attempt]] = {
         lambda e: e.modify(rest(e).order_id, limit_price=None),
     ),
     "modify to a what-if": (InvalidOrder, "what_if", lambda e: e.modify(rest(e).order_id, what_if=True)),
+    # waiting and keys
+    "a key that is no text": (InvalidInput, "key", lambda e: e.submit(STOCK, O, key=7)),
+    "a time that is none": (InvalidInput, "timeout_s", lambda e: rest(e).wait(timeout_s="5")),
+    "a time of NaN": (InvalidInput, "timeout_s", lambda e: rest(e).wait(timeout_s=NAN)),
     # listening
     "no event": (InvalidInput, "kinds", lambda e: e.on(int, print)),
     "no listener": (InvalidInput, "listener", lambda e: e.on((), None)),

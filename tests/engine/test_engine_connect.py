@@ -408,3 +408,109 @@ def test_a_users_client_takes_its_callbacks_on_the_same_connection(
     assert len(failures) == len(client.words)
     assert "ValueError: mine" in failures[0].error
     assert engine.is_ready
+
+
+# ── opening and closing at once ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("step", ["before the hello", "after its hello", "while synchronising"])
+def test_closing_while_another_thread_opens(step: str) -> None:
+    """The one who opens gets a typed error at once, not after its timeout; nothing is left running."""
+    reached, done = threading.Event(), threading.Event()
+
+    def script(line: Line) -> None:
+        line.read_hello()
+        if step != "before the hello":
+            line.send(hello(V))
+            line.read_frame()
+        if step == "while synchronising":
+            line.send(welcome(V))
+            line.read_frame()
+        reached.set()
+        done.wait(PATIENCE_S)
+
+    with Peer(script) as peer:
+        engine = Engine(1)
+        outcome: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                engine.open("127.0.0.1", peer.port, timeout_s=3600)
+            except (ConnectionFailed, EngineClosed) as error:
+                outcome.append(error)
+
+        opener = threading.Thread(target=work)
+        opener.start()
+        assert reached.wait(PATIENCE_S)
+        engine.close()
+        opener.join(PATIENCE_S)
+        assert not opener.is_alive()
+        assert len(outcome) == 1
+        assert threads() == []
+        done.set()
+
+
+def test_closing_just_before_the_session_begins(gateway: WatchedGateway) -> None:
+    """Closed between the connection and the handshake: the session does not come up behind our back."""
+    engine = Engine(1)
+    real = engine._session.open
+
+    def late(*arguments: Any) -> None:
+        engine.close()
+        real(*arguments)
+
+    engine._session.open = late  # type: ignore[method-assign]
+    with pytest.raises((ConnectionFailed, EngineClosed)):
+        engine.open("127.0.0.1", gateway.port)
+    assert threads() == []
+    gateway.wait_for(lambda _: gateway.client_ids == ())
+
+
+def test_closing_just_before_the_threads_start(gateway: WatchedGateway) -> None:
+    """Closed between the connection and everything else: no thread is started any more."""
+    engine = Engine(1)
+    real = engine.attach
+
+    def late(transport: Any, **options: Any) -> None:
+        engine.close()
+        real(transport, **options)
+
+    engine.attach = late  # type: ignore[method-assign]
+    with pytest.raises(EngineClosed):
+        engine.open("127.0.0.1", gateway.port)
+    assert threads() == []
+
+
+def test_two_threads_open_at_once(gateway: WatchedGateway) -> None:
+    """One of them opens, the other is refused; the session is one."""
+    engine = Engine(1)
+    start = threading.Barrier(2)
+    outcome: list[str] = []
+
+    def work() -> None:
+        start.wait(PATIENCE_S)
+        try:
+            engine.open("127.0.0.1", gateway.port)
+            outcome.append("open")
+        except EngineClosed:
+            outcome.append("refused")
+
+    openers = [threading.Thread(target=work) for _ in range(2)]
+    for opener in openers:
+        opener.start()
+    for opener in openers:
+        opener.join(PATIENCE_S)
+    with engine:
+        assert sorted(outcome) == ["open", "refused"]
+        assert buy(engine).wait(**WAIT).status is S.FILLED
+
+
+def test_the_brokers_later_word_on_ids_counts(gateway: WatchedGateway, connect: Connect) -> None:
+    """A next valid id that comes later, and is higher, is where we go on: a lower one would earn 103."""
+    engine = connect(gateway)
+    gateway.session(1).inject(answer("nextValidId", V, orderId=500))
+    settle(engine)
+    assert buy(engine).order_id == 500
+    gateway.session(1).inject(answer("nextValidId", V, orderId=3))
+    settle(engine)
+    assert buy(engine).order_id == 501

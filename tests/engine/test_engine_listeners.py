@@ -121,6 +121,43 @@ def test_a_raising_listener_harms_nobody(delivery: Delivery, gateway: WatchedGat
     assert engine.is_ready
 
 
+class Unspeakable(Exception):
+    """Cannot even be put into words."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+class Nameless:
+    """A listener that cannot be named."""
+
+    def __call__(self, _: events.OrderEvent) -> None:
+        raise Unspeakable
+
+    def __repr__(self) -> str:
+        raise ValueError("no name")
+
+
+@BOTH
+def test_a_fault_that_cannot_be_put_into_words(
+    delivery: Delivery, gateway: WatchedGateway, connect: Connect
+) -> None:
+    """An exception whose text raises, from a listener whose name raises, is reported by its type."""
+    from ibkr_core.link.client import TwsClient
+
+    class Mine(TwsClient):
+        def orderStatus(self, *_: Any) -> None:  # noqa: N802 - official name
+            raise Unspeakable
+
+    engine = connect(gateway, client_class=Mine)
+    log = Log(engine)
+    engine.on(events.OrderEvent, Nameless(), delivery)
+    assert buy(engine).wait(**WAIT).status is S.FILLED
+    assert "Unspeakable" in log.wait(events.ListenerFailed, count=3).error
+    assert "Unspeakable" in log.wait(events.CallbackFailed).error
+    assert engine.is_ready
+
+
 @BOTH
 def test_an_order_may_be_submitted_from_inside(
     delivery: Delivery, gateway: WatchedGateway, engine: Engine
