@@ -13,6 +13,7 @@ from typing import Any
 from ibkr_core.gateway.account import Position
 from ibkr_core.gateway.clock import eastern_text, next_opening_text
 from ibkr_core.gateway.instruments import Instrument
+from ibkr_core.gateway.kinds import KINDS, Trigger
 from ibkr_core.gateway.orders import Execution, GatewayOrder
 from ibkr_core.wire.message import Message
 
@@ -58,6 +59,7 @@ def held_until_opening(order: GatewayOrder, now: float) -> str:
 
 def _order_fields(order: GatewayOrder) -> dict[str, Any]:
     spec = order.spec
+    limit = spec.limit if spec.kind.follows_quote else order.limit
     fields = {name: value for name, value in spec.fields.items() if name not in _NOT_ECHOED}
     fields.update(
         clientId=order.client_id,
@@ -67,7 +69,7 @@ def _order_fields(order: GatewayOrder) -> dict[str, Any]:
         action=spec.action,
         totalQuantity=order.total,
         orderType=spec.order_type,
-        lmtPrice=0.0 if spec.limit is None else float(spec.limit),
+        lmtPrice=0.0 if limit is None else float(limit),
         auxPrice=0.0 if spec.aux is None else float(spec.aux),
         tif=spec.tif,
         account=order.account,
@@ -77,7 +79,7 @@ def _order_fields(order: GatewayOrder) -> dict[str, Any]:
     )
     if order.oca_group:
         fields["ocaGroup"] = order.oca_group
-    if spec.order_type == "TRAIL" and order.stop is not None:
+    if spec.kind.trigger is Trigger.TRAIL and order.stop is not None:
         fields["trailStopPrice"] = float(order.stop)
     return fields
 
@@ -227,7 +229,7 @@ def contract_data(request_id: int, instrument: Instrument) -> Message:
     details = {
         "marketName": instrument.trading_class,
         "minTick": instrument.min_tick,
-        "orderTypes": "LMT,MKT,STP,STPLMT,TRAIL,WHATIF",
+        "orderTypes": ",".join((*(name.replace(" ", "") for name in KINDS), "WHATIF")),
         "validExchanges": ",".join(instrument.exchanges),
         "priceMagnifier": 1,
         "longName": instrument.long_name,

@@ -5,7 +5,10 @@ while the order shows exactly the state that the happening describes, so that a 
 
 What it simulates (TWS facts 6, wire facts 9):
 
-* market, limit, stop, stop-limit and trailing orders (amount, percent); ``DAY``, ``GTC``, ``IOC``, ``FOK``;
+* the order types of :mod:`ibkr_core.gateway.kinds`; ``DAY``, ``GTC``, ``IOC``, ``FOK``, ``OPG``;
+* an order whose price follows the quote trades when the quote comes to it, or passively with the next trade
+  that somebody else prints at its price; a midpoint order with any such trade;
+* orders for an auction wait for it, trade whole at the last price, or are cancelled;
 * children wait until their parent is completely filled, die with it, and form an OCA group of type 3 named
   by the parent's permId;
 * OCA types: 1 cancels the others at the first fill; 2 and 3 reduce them in proportion and cancel them when
@@ -22,15 +25,17 @@ from decimal import ROUND_HALF_UP, Decimal
 import attrs
 
 from ibkr_core.gateway.instruments import Instrument
-from ibkr_core.gateway.market import Market
-from ibkr_core.gateway.orders import Execution, GatewayOrder, OrderSpec, Phase
+from ibkr_core.gateway.kinds import Pricing, Trigger
+from ibkr_core.gateway.market import Market, Trade
+from ibkr_core.gateway.orders import Execution, GatewayOrder, Hold, OrderSpec, Phase
+from ibkr_core.gateway.pricing import first_stop, moving_limit, next_stop, trigger_hit, within
 
 __all__ = ["Exchange", "Happened", "Happening"]
 
 _ZERO = Decimal(0)
-_HUNDRED = Decimal(100)
 _NO_BLOCK = 3
 _CANCEL_ALL = 1
+_AUCTIONS = (Hold.OPEN, Hold.CLOSE)
 
 
 class Happened(enum.Enum):
@@ -142,12 +147,13 @@ class Exchange:
     def accept(self, order: GatewayOrder, status: str) -> None:
         """Make a held order live, with its first status word."""
         order.phase = Phase.LIVE
-        order.status = status if not (order.is_stop or order.waits_for_parent) else "PreSubmitted"
+        order.holds |= _auction_of(order.spec)
+        waits = order.is_stop or order.waits_for_parent or order.holds
+        order.status = "PreSubmitted" if waits else status
         self._live.setdefault(order.instrument.con_id, []).append(order)
         if order.oca_group:
             self._groups.setdefault((order.account, order.oca_group), []).append(order)
-        if order.is_stop:
-            self._place_stop(order)
+        self._place(order)
         self._emit(Happening(Happened.ACCEPTED, order))
 
     def start(self, order: GatewayOrder, *, announce: bool) -> None:
@@ -160,7 +166,10 @@ class Exchange:
         """
         if self.closed or order.phase is not Phase.LIVE or order.waits_for_parent or order.working:
             return
+        if order.holds:
+            return
         order.working = True
+        order.prints_seen = self._market_of(order.instrument).prints
         if announce and not order.is_stop and order.status == "PreSubmitted" and not order.cancelling:
             order.status = "Submitted"
             self._emit(Happening(Happened.WORKING, order))
@@ -173,11 +182,12 @@ class Exchange:
         order.total = spec.quantity
         if order.phase is not Phase.LIVE:
             return
+        order.holds = order.holds - set(_AUCTIONS) | (set() if order.working else _auction_of(spec))
         if order.is_stop:
             if not order.elected:
-                self._place_stop(order)
+                self._place(order)
         else:
-            order.stop = None
+            self._place(order)
             order.elected = False
             if was_stop and order.status == "PreSubmitted" and not order.waits_for_parent:
                 order.status = "Submitted"
@@ -289,13 +299,25 @@ class Exchange:
         market = self._market_of(order.instrument)
         if order.is_stop and not order.elected and not self._elect(order, market):
             return
+        order.pegged = moving_limit(order, market.quote)
         enough = market.available(order.spec.action, order.limit) >= order.remaining
         trade = None
         if enough or order.spec.tif != "FOK":
-            trade = market.take(order.spec.action, order.remaining, order.limit)
+            trade = market.take(order.spec.action, order.remaining, order.limit) or self._met(order, market)
         if trade is not None:
             self.fill(order, trade.quantity, trade.price)
         self._end_immediate(order)
+
+    def _met(self, order: GatewayOrder, market: Market) -> Trade | None:
+        """What an order that follows the quote gets out of a trade printed since it looked last."""
+        kind, quote, price = order.spec.kind, market.quote, order.limit
+        fresh, order.prints_seen = market.prints > order.prints_seen, market.prints
+        if not (fresh and kind.follows_quote) or price is None:
+            return None
+        if kind.pricing is Pricing.RELATIVE and not within(order.spec.action, quote.last, price):
+            return None
+        size = min(order.remaining, quote.bid_size if order.spec.action == "BUY" else quote.ask_size)
+        return Trade(price, size) if size > 0 else None
 
     def _end_immediate(self, order: GatewayOrder) -> None:
         """An IOC or FOK order lives for one attempt (TWS facts 6)."""
@@ -314,38 +336,50 @@ class Exchange:
 
     # -- stops -------------------------------------------------------------------------------------
 
-    def _place_stop(self, order: GatewayOrder) -> None:
-        spec = order.spec
-        if spec.order_type != "TRAIL":
-            order.stop = spec.aux
-            return
-        if spec.trail_stop is not None:
-            order.stop = spec.trail_stop
-        else:
-            order.stop = self._trailed(order, self._market_of(order.instrument).quote.last)
-
-    def _trailed(self, order: GatewayOrder, last: Decimal) -> Decimal:
-        """Where a trailing stop belongs when the last price is ``last``."""
-        percent = order.spec.trailing_percent
-        distance = last * percent / _HUNDRED if percent is not None else order.spec.aux or _ZERO
-        return order.instrument.to_tick(last + order.spec.sign * distance)
+    def _place(self, order: GatewayOrder) -> None:
+        """Work out an order's first trigger and the limit that moves with it or with the quote."""
+        quote, spec = self._market_of(order.instrument).quote, order.spec
+        order.stop = first_stop(spec, order.instrument, quote.last)
+        order.limit_offset = spec.limit_offset
+        if order.stop is not None and spec.limit is not None and spec.limit_offset is None:
+            order.limit_offset = spec.sign * (spec.limit - order.stop)
+        order.pegged = moving_limit(order, quote)
 
     def _elect(self, order: GatewayOrder, market: Market) -> bool:
-        """Move a trailing stop, then see whether the last price hits the stop."""
-        last = market.quote.last
+        """Move a trailing stop, then see whether the last price hits the trigger."""
         if order.stop is None:
             return False
-        buying = order.spec.action == "BUY"
-        if order.spec.order_type == "TRAIL":
-            wanted = self._trailed(order, last)
-            order.stop = min(order.stop, wanted) if buying else max(order.stop, wanted)
-        if (last < order.stop) if buying else (last > order.stop):
+        last = market.quote.last
+        order.stop = next_stop(order.spec, order.instrument, order.stop, last)
+        order.pegged = moving_limit(order, market.quote)
+        if not trigger_hit(order.spec, order.stop, last):
             return False
         order.elected = True
         if order.status == "PreSubmitted" and not order.cancelling:
             order.status = "Submitted"
         self._emit(Happening(Happened.WORKING, order))
         return True
+
+    # -- auctions ----------------------------------------------------------------------------------
+
+    def auction(self, instrument: Instrument, hold: Hold) -> None:
+        """Trade the orders that wait for an auction, whole and at the last price.
+
+        Args:
+            instrument: What is auctioned.
+            hold: ``OPEN`` or ``CLOSE``. An order that the price does not suit, or that waits for its parent,
+                is cancelled: its auction does not come again.
+        """
+        price = self._market_of(instrument).quote.last
+        for order in list(self._live.get(instrument.con_id, ())):
+            if hold not in order.holds or order.phase is not Phase.LIVE:
+                continue
+            order.holds.discard(hold)
+            suits = within(order.spec.action, price, order.limit)
+            if suits and not (order.holds or order.waits_for_parent or order.cancelling):
+                self.fill(order, order.remaining, price)
+            else:
+                self.cancel(order, "The auction did not take the order.")
 
     # -- endings -----------------------------------------------------------------------------------
 
@@ -365,8 +399,15 @@ class Exchange:
         for child in parent.children:
             if child.phase is not Phase.LIVE:
                 continue
-            if not child.is_stop:
+            if not child.is_stop and not child.holds:
                 child.status = "Submitted"
-            elif child.spec.order_type == "TRAIL" and child.spec.trail_stop is None:
-                self._place_stop(child)
+            elif child.spec.kind.trigger is Trigger.TRAIL and child.spec.trail_stop is None:
+                self._place(child)
             self._emit(Happening(Happened.FREED, child))
+
+
+def _auction_of(spec: OrderSpec) -> set[Hold]:
+    """The auction that an order waits for, if any."""
+    if spec.kind.at_close:
+        return {Hold.CLOSE}
+    return {Hold.OPEN} if spec.tif == "OPG" else set()

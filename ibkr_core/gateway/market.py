@@ -90,6 +90,7 @@ class Market:
         self._rng = random.Random(f"{seed}/{instrument.con_id}")  # noqa: S311 - a simulation, not a secret
         self._on_change = on_change
         self._stepped_at = now
+        self._prints = 0
         self._frozen = not settings.moves
         self._reference = int(instrument.to_tick(instrument.reference_price) / instrument.min_tick)
         self._ticks = self._reference
@@ -103,6 +104,11 @@ class Market:
     def quote(self) -> Quote:
         """What the market shows now."""
         return self._quote
+
+    @property
+    def prints(self) -> int:
+        """How many trades of others the market has printed; a passive order trades with one of them."""
+        return self._prints
 
     @property
     def frozen(self) -> bool:
@@ -146,6 +152,7 @@ class Market:
             raise InvalidInput("ask", f"must be above the bid; got bid {bid}, ask {ask}")
         if any(size < 0 for size in sizes):
             raise InvalidInput("bid_size/ask_size", f"must not be negative; got {sizes[0]} and {sizes[1]}")
+        self._prints += last is not None
         dragged = min(max(self._quote.last, bid), ask)
         self._quote = Quote(
             bid=bid,
@@ -160,6 +167,7 @@ class Market:
     def set_last(self, price: Decimal) -> None:
         """Print a trade at ``price``; the quote stays, the market freezes. Stops may elect."""
         self._quote = attrs.evolve(self._quote, last=price)
+        self._prints += 1
         self._frozen = True
         self._on_change(self)
 
@@ -197,6 +205,7 @@ class Market:
         reach = self._settings.max_step_ticks
         move = rng.randint(-reach, reach)
         low, high = max(1, self._reference // 2), self._reference * 3 // 2
+        self._prints += 1
         self._ticks = min(max(self._ticks + move, low), max(high, low + 1))
         bid = tick * self._ticks
         ask = bid + tick * rng.choice((1, 1, 2))

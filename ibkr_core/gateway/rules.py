@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from ibkr_core.gateway.account import margin_rate
 from ibkr_core.gateway.instruments import Instrument
+from ibkr_core.gateway.kinds import Trigger
 from ibkr_core.gateway.market import Quote
 from ibkr_core.gateway.orders import GatewayOrder, OrderSpec, Phase
 from ibkr_core.gateway.refusals import RefusalError
@@ -58,7 +59,7 @@ def check_attachable(parent: GatewayOrder | None, spec: OrderSpec) -> None:
     """
     if parent is None or parent.phase is Phase.DONE:
         raise RefusalError(10006, "Missing parent order")
-    if spec.order_type == "TRAIL" and parent.spec.order_type not in {"LMT", "STP LMT"}:
+    if spec.kind.trigger is Trigger.TRAIL and parent.spec.order_type not in {"LMT", "STP LMT"}:
         text = "Trailing stop orders can be attached to limit or stop-limit orders only."
         raise RefusalError(328, text)
 
@@ -146,7 +147,8 @@ def beyond_price_cap(order: GatewayOrder, quote: Quote, cap: Decimal | None) -> 
         cap: The part of the price by which a limit may be better than the market; None for no cap.
     """
     limit = order.spec.limit
-    if cap is None or limit is None or order.is_stop or order.parent is not None:
+    caps = order.spec.kind.follows_quote  # there a limit is a cap, not a wish
+    if cap is None or limit is None or caps or order.is_stop or order.parent is not None:
         return ""
     buying = order.spec.action == "BUY"
     market = quote.ask if buying else quote.bid

@@ -21,7 +21,7 @@ from ibkr_core.gateway.clock import Clock, Scheduler
 from ibkr_core.gateway.exchange import Exchange, Happened, Happening
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
 from ibkr_core.gateway.market import Market, MarketSettings
-from ibkr_core.gateway.orders import Execution, GatewayOrder, OrderSpec, Phase
+from ibkr_core.gateway.orders import Execution, GatewayOrder, Hold, OrderSpec, Phase
 from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.wire.message import Message
 
@@ -352,6 +352,8 @@ class Venue:
         self.exchange.replace(order, spec)
         if spec.transmit and order.phase is Phase.HELD:
             self._transmit(order)
+        elif order.phase is Phase.LIVE and not order.working:
+            self._start_later(order)  # it may no longer be for an auction
 
     def cancel(self, client_id: int, order_id: int) -> None:
         """Ask to cancel one order; the answer follows as status and error."""
@@ -395,15 +397,26 @@ class Venue:
             self._refuse(order.client_id, order.order_id, rules.not_cancellable(order))
 
     def set_open(self, *, is_open: bool) -> None:
-        """Open or close the exchange; at the opening everything that waited for it starts."""
+        """Open or close the exchange; the opening begins with its auction, then all that waited starts."""
         was_closed, self.exchange.closed = self.exchange.closed, not is_open
         if not (was_closed and is_open):
             return
+        for market in list(self._markets.values()):
+            self.exchange.auction(market.instrument, Hold.OPEN)
         for order in self.exchange.live_orders():
             if not order.working:
                 self._start_later(order)
         for market in list(self._markets.values()):
             self.exchange.match(market.instrument)
+
+    def end_day(self) -> None:
+        """Ring the bell: the closing auction, then the end of every ``DAY`` order, then nothing trades."""
+        for market in list(self._markets.values()):
+            self.exchange.auction(market.instrument, Hold.CLOSE)
+        for order in self.exchange.live_orders():
+            if order.spec.tif == "DAY":
+                self.exchange.cancel(order, "The time in force of the order has expired.")
+        self.set_open(is_open=False)
 
     # -- admin -------------------------------------------------------------------------------------
 

@@ -1,0 +1,84 @@
+"""Order types, times and groups over TCP, asked for and understood by the official client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ibkr_core.gateway import Choreography, GatewayServer, MarketSettings, Settings
+from tests.gateway.official import OfficialClient, order, stock
+
+pytestmark = [pytest.mark.system, pytest.mark.matrix]
+
+
+class Room:
+    """One server with AAPL at 100.00 to 100.01, and as many official clients as a test wants."""
+
+    def __init__(self) -> None:
+        self.server: GatewayServer | None = None
+        self.clients: list[OfficialClient] = []
+
+    def open(self, **wanted: Any) -> GatewayServer:
+        wanted.setdefault("market", MarketSettings(moves=False))
+        wanted.setdefault("choreography", Choreography.plain())  # no delays: an order works once it is told
+        self.server = GatewayServer(settings=Settings(**wanted))
+        self.server.start()
+        self.server.market("AAPL").set_quote(bid=100, ask="100.01")
+        return self.server
+
+    def join(self, client_id: int = 1) -> OfficialClient:
+        assert self.server is not None
+        client = OfficialClient()
+        self.clients.append(client)
+        client.begin(self.server.port, client_id)
+        client.wait("nextValidId")
+        return client
+
+    def shut(self) -> None:
+        for client in self.clients:
+            client.end()
+        if self.server is not None:
+            self.server.stop()
+
+
+@pytest.fixture
+def room() -> Iterator[Room]:
+    """A room that is emptied when the test ends."""
+    made = Room()
+    yield made
+    made.shut()
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("MIT", {"auxPrice": 99.0}),
+        ("LIT", {"auxPrice": 99.0, "lmtPrice": 99.5}),
+        ("MTL", {}),
+        ("REL", {"auxPrice": 0.02, "lmtPrice": 101.0}),
+        ("PEG MID", {"lmtPrice": 101.0}),
+        ("MIDPRICE", {"lmtPrice": 101.0}),
+        ("TRAIL LIMIT", {"auxPrice": 1.0, "trailStopPrice": 101.0, "lmtPrice": 101.5}),
+        ("MOC", {}),
+        ("LOC", {"lmtPrice": 102.0}),
+    ],
+)
+def test_every_type_is_echoed_and_filled(room: Room, kind: str, fields: dict[str, float]) -> None:
+    """The official client reads its own fields back, and the order trades when its time comes."""
+    server = room.open()
+    client = room.join()
+    client.placeOrder(1, stock(), order("BUY", 10, kind, **fields))
+    echoed = client.wait("openOrder")[2]
+    assert (echoed.orderType, Decimal(str(echoed.totalQuantity))) == (kind, 10)
+    assert {name: getattr(echoed, name) for name in fields} == pytest.approx(fields)
+    server.market("AAPL").set_quote(bid="98.98", ask="98.99", last="98.98")
+    server.market("AAPL").set_quote(bid="101.18", ask="101.20", last="101.19")
+    server.market("AAPL").set_quote(bid="100.00", ask="100.01", last="100.00")
+    if kind in {"MOC", "LOC"}:
+        server.end_day()
+    client.wait_status(1, "Filled")
+    client.wait("commissionReport")
+    assert server.books().position("AAPL") == 10
