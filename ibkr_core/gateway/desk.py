@@ -14,6 +14,7 @@ from ibkr_core.gateway.accounts_feed import AccountsFeed
 from ibkr_core.gateway.clock import day_text, eastern, parse_time
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.orders import Execution, GatewayOrder
+from ibkr_core.gateway.reference import Reference
 from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.gateway.service import NOBODY, Client, Handler, Service, request_id_of
 from ibkr_core.gateway.venue import Venue
@@ -73,7 +74,7 @@ class Desk:
         self._silent_empty_executions = silent_empty_executions
         self._position_watchers: list[Client] = []
         venue.on_position.append(self._push_position)
-        self._services: tuple[Service, ...] = (AccountsFeed(venue),)
+        self._services: tuple[Service, ...] = (AccountsFeed(venue), Reference(venue))
         self._handlers: dict[str, Handler] = {
             "placeOrder": self._place,
             "cancelOrder": self._cancel,
@@ -89,7 +90,6 @@ class Desk:
             "reqCompletedOrders": self._completed_orders,
             "reqPositions": self._positions,
             "cancelPositions": self._cancel_positions,
-            "reqContractDetails": self._contract_details,
         }
         for service in self._services:
             self._handlers.update(service.handlers())
@@ -223,19 +223,6 @@ class Desk:
         held = self._venue.accounts[account].position(instrument)
         for client in self._position_watchers:
             client.send(answers.position(account, held))
-
-    # -- contracts ---------------------------------------------------------------------------------
-
-    def _contract_details(self, client: Client, fields: Mapping[str, Any]) -> None:
-        request_id = request_id_of(fields)
-        found = self._venue.catalogue.matches(fields.get("contract") or {})
-        if not found:
-            text = "No security definition has been found for the request"
-            client.send(answers.error(request_id, 200, text, self._venue.now()))
-            return
-        for instrument in found:
-            client.send(answers.contract_data(request_id, instrument))
-        client.send(Message("contractDetailsEnd", {"reqId": request_id}))
 
 
 def _passes(execution: Execution, wanted: Mapping[str, Any]) -> bool:

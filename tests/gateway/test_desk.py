@@ -164,17 +164,6 @@ def test_small_questions_have_answers() -> None:
     assert answer.fields["currentTimeInMillis"] == 1_795_532_400_000
 
 
-def test_contract_details_list_everything_that_fits() -> None:
-    """Each future of a symbol, then the end."""
-    client = Pocket(gateway())
-    answer = client.ask(
-        "reqContractDetails", reqId=5, contract={"symbol": "ES", "secType": "FUT", "exchange": "CME"}
-    )
-    assert len(answer) > 8
-    assert answer[-1].kind == "contractDetailsEnd"
-    assert errors(client.ask("reqContractDetails", reqId=6, contract={"symbol": "NOSUCH"})) == [(6, 200)]
-
-
 TESTED_ELSEWHERE = {"startApi", "placeOrder", "cancelOrder"}
 AS_AT_A_REAL_GATEWAY = {
     "setServerLogLevel",
