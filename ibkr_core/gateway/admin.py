@@ -294,15 +294,15 @@ class Admin(abc.ABC):
 
     def close_exchange(self) -> None:
         """Stop trading. New orders are held as ``PreSubmitted`` with warning 399 (TWS facts 7)."""
-        self._access(lambda venue: venue.set_open(is_open=False))
+        self._access(lambda venue: venue.day.set_open(is_open=False))
 
     def open_exchange(self) -> None:
         """Let trading go on, beginning with the opening auction; what waited starts."""
-        self._access(lambda venue: venue.set_open(is_open=True))
+        self._access(lambda venue: venue.day.set_open(is_open=True))
 
     def end_day(self) -> None:
         """End the trading day: the closing auction, then ``DAY`` orders expire and the exchange is closed."""
-        self._access(lambda venue: venue.end_day())
+        self._access(lambda venue: venue.day.end())
 
     def say(self, code: int, text: str, *, client_id: int, subject: int = _NOBODY) -> None:
         """Send an error to a client: a farm notice, a lost connection, a warning about an order.

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from ibkr_core.gateway.account import Position
-from ibkr_core.gateway.clock import eastern_text, next_opening_text
+from ibkr_core.gateway.clock import eastern_text
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.kinds import KINDS, Trigger
 from ibkr_core.gateway.orders import Execution, GatewayOrder
@@ -32,6 +32,12 @@ __all__ = [
 LIVE_REQUEST = -1
 """``reqId`` of an execution that nobody asked for (wire facts 8)."""
 
+OUTSIDE_IGNORED = (
+    "Order Event Warning: Attribute 'Outside Regular Trading Hours' is ignored based on the order type and "
+    "destination. PlaceOrder is now processed."
+)
+"""Text of warning 2109."""
+
 _PRICE_STEP = Decimal("0.00000001")
 _NOT_ECHOED = frozenset({"transmit", "whatIf"})
 
@@ -47,13 +53,13 @@ def error(subject: int, code: int, text: str, now: float) -> Message:
     )
 
 
-def held_until_opening(order: GatewayOrder, now: float) -> str:
-    """Text of warning 399 for an order that comes while the exchange is closed (TWS facts 7)."""
+def held_until_opening(order: GatewayOrder, opening: str) -> str:
+    """Text of warning 399 for an order that comes while its exchange is closed (TWS facts 7)."""
     instrument = order.instrument
     name = f"{instrument.symbol} {instrument.primary_exchange}.{instrument.trading_class}"
     return (
         f"Order Message:\n{order.spec.action} {order.total.normalize():f} {name}\n"
-        f"Warning: Your order will not be placed at the exchange until {next_opening_text(now)}."
+        f"Warning: Your order will not be placed at the exchange until {opening}."
     )
 
 

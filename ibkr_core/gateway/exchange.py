@@ -28,7 +28,7 @@ from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.kinds import Pricing, Trigger
 from ibkr_core.gateway.market import Market, Trade
 from ibkr_core.gateway.orders import Execution, GatewayOrder, Hold, OrderSpec, Phase
-from ibkr_core.gateway.pricing import first_stop, moving_limit, next_stop, trigger_hit, within
+from ibkr_core.gateway.pricing import first_stop, hits_needed, moving_limit, next_stop, trigger_hit, within
 
 __all__ = ["Exchange", "Happened", "Happening"]
 
@@ -75,7 +75,8 @@ class Happening:
 class Exchange:
     """Every order of the venue, and the rules that move them.
 
-    While ``closed`` is true orders are taken and cancelled, but nothing trades and no stop is elected.
+    While ``closed`` is true, or ``hours`` says no to an order, it is taken and cancelled, but does not trade,
+    nor is its trigger elected.
 
     Args:
         market_of: The market of an instrument.
@@ -102,6 +103,7 @@ class Exchange:
         self._groups: dict[tuple[str, str], list[GatewayOrder]] = {}
         self._spent_groups: set[tuple[str, str]] = set()
         self.closed = False
+        self.hours: Callable[[GatewayOrder], bool] = lambda _: True
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -128,6 +130,14 @@ class Exchange:
     def group_accounts(self, group: str) -> set[str]:
         """The accounts of the live members of an OCA group."""
         return {account for (account, name), members in self._groups.items() if name == group and members}
+
+    def is_open(self, order: GatewayOrder) -> bool:
+        """Whether an order could trade now, for all that the hours say."""
+        return not self.closed and self.hours(order)
+
+    def busy(self) -> list[Instrument]:
+        """Every instrument in which orders rest."""
+        return [orders[0].instrument for orders in self._live.values() if orders]
 
     def is_busy(self, instrument: Instrument) -> bool:
         """Whether some order on an instrument may still trade."""
@@ -164,9 +174,9 @@ class Exchange:
             announce: Whether its status goes to ``Submitted`` by itself. When not, it keeps its first status
                 until it trades: TWS skips steps (TWS facts 2.2).
         """
-        if self.closed or order.phase is not Phase.LIVE or order.waits_for_parent or order.working:
+        if order.phase is not Phase.LIVE or order.waits_for_parent or order.working or order.holds:
             return
-        if order.holds:
+        if not self.is_open(order):
             return
         order.working = True
         order.prints_seen = self._market_of(order.instrument).prints
@@ -294,19 +304,43 @@ class Exchange:
             self._emit(Happening(Happened.REDUCED, other))
 
     def _try(self, order: GatewayOrder) -> None:
-        if self.closed or order.phase is not Phase.LIVE or order.waits_for_parent:
+        if order.phase is not Phase.LIVE or order.waits_for_parent or not self.is_open(order):
             return
         market = self._market_of(order.instrument)
         if order.is_stop and not order.elected and not self._elect(order, market):
             return
         order.pegged = moving_limit(order, market.quote)
-        enough = market.available(order.spec.action, order.limit) >= order.remaining
-        trade = None
-        if enough or order.spec.tif != "FOK":
-            trade = market.take(order.spec.action, order.remaining, order.limit) or self._met(order, market)
-        if trade is not None:
-            self.fill(order, trade.quantity, trade.price)
+        self._trade(order, market)
         self._end_immediate(order)
+
+    def _trade(self, order: GatewayOrder, market: Market) -> None:
+        """Trade what the order and its terms allow; an iceberg in as many parts as it has slices."""
+        terms = order.spec.terms
+        least = order.remaining if terms.all_or_none or order.spec.tif == "FOK" else _ZERO
+        if not order.executions:
+            least = max(least, min(terms.min_quantity, order.remaining))
+        if market.available(order.spec.action, order.limit) >= least:
+            while order.phase is Phase.LIVE:
+                wanted = min(terms.display or order.remaining, order.remaining)
+                trade = market.take(order.spec.action, wanted, order.limit)
+                if trade is None:
+                    break
+                self._fill_in_whole_units(order, trade)
+                order.pegged = moving_limit(order, market.quote)
+        met = self._met(order, market) if order.phase is Phase.LIVE else None
+        if met is not None and met.quantity >= least:
+            self._fill_in_whole_units(order, met)
+
+    def _fill_in_whole_units(self, order: GatewayOrder, trade: Trade) -> None:
+        """Fill; a part of a unit comes as a fill of its own, after the whole ones (TWS facts 6)."""
+        part = trade.quantity % 1
+        if part and trade.quantity > 1:
+            self.fill(order, trade.quantity - part, trade.price)
+            if order.remaining < part or order.phase is not Phase.LIVE:
+                return
+            self.fill(order, part, trade.price)
+        else:
+            self.fill(order, trade.quantity, trade.price)
 
     def _met(self, order: GatewayOrder, market: Market) -> Trade | None:
         """What an order that follows the quote gets out of a trade printed since it looked last."""
@@ -352,7 +386,9 @@ class Exchange:
         last = market.quote.last
         order.stop = next_stop(order.spec, order.instrument, order.stop, last)
         order.pegged = moving_limit(order, market.quote)
-        if not trigger_hit(order.spec, order.stop, last):
+        hit = trigger_hit(order.spec, order.instrument, order.stop, market.quote)
+        order.trigger_hits = order.trigger_hits + 1 if hit else 0
+        if order.trigger_hits < hits_needed(order.spec, order.instrument):
             return False
         order.elected = True
         if order.status == "PreSubmitted" and not order.cancelling:

@@ -90,5 +90,5 @@ KNOWN_TYPES = KINDS.keys() | {
     "BOX TOP", "LOO", "LWH", "MOO", "PASSV REL", "PEG BENCH", "PEG BEST", "PEG MKT", "PEG PRIM", "PEG STK",
     "REL + LMT", "REL + MKT", "SNAP MID", "SNAP MKT", "SNAP PRIM", "TRAIL LIT", "TRAIL MIT", "VOL",
 }  # fmt: skip
-SIMULATED_TIFS = frozenset({"DAY", "GTC", "IOC", "FOK", "OPG"})
-KNOWN_TIFS = SIMULATED_TIFS | {"GTD", "DTC", "AUC", "GTX", "OND", "MINUTES"}
+SIMULATED_TIFS = frozenset({"DAY", "GTC", "IOC", "FOK", "OPG", "GTD"})
+KNOWN_TIFS = SIMULATED_TIFS | {"DTC", "AUC", "GTX", "OND", "MINUTES"}

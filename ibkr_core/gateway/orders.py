@@ -16,6 +16,7 @@ import attrs
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.kinds import KINDS, KNOWN_TIFS, KNOWN_TYPES, SIMULATED_TIFS, Kind, Trigger
 from ibkr_core.gateway.refusals import RefusalError
+from ibkr_core.gateway.terms import Terms
 
 __all__ = ["Execution", "GatewayOrder", "Hold", "OrderSpec", "Phase"]
 
@@ -45,13 +46,14 @@ class OrderSpec:
         percent_offset: Offset of a ``REL``, as a part of the price.
         trailing_percent: Trailing distance in percent, if the order trails so.
         trail_stop: First stop price of a trailing order; by default it is derived from the market.
-        tif: ``DAY``, ``GTC``, ``IOC``, ``FOK`` or ``OPG``.
+        tif: ``DAY``, ``GTC``, ``IOC``, ``FOK``, ``OPG`` or ``GTD``.
         tif_was_empty: The client sent none, so the preset made it ``DAY`` (TWS facts 6).
         oca_group: Group name, or empty.
         oca_type: 1, 2 or 3; 0 when not given.
         parent_id: Order id of the parent, or 0.
         account: Account code, or empty.
         order_ref: The client's own key, echoed back.
+        terms: When it is good, and how it may be filled.
         transmit: False holds the order in the gateway.
         what_if: Only margin and commission are wanted.
         fields: All fields as the client sent them, for the echo.
@@ -73,6 +75,7 @@ class OrderSpec:
     parent_id: int
     account: str
     order_ref: str
+    terms: Terms
     transmit: bool
     what_if: bool
     fields: Mapping[str, Any]
@@ -90,6 +93,7 @@ class OrderSpec:
                 side or type, or a price is missing), 387 (a type that is not simulated), 434 (size zero),
                 10052 (no such time in force), 10268, 10269 and 10270 (attributes no longer taken).
         """
+        tif = str(fields.get("tif", "")).upper() or "DAY"
         spec = cls(
             action=str(fields.get("action", "")).upper(),
             quantity=Decimal(fields.get("totalQuantity", _ZERO)),
@@ -100,13 +104,14 @@ class OrderSpec:
             percent_offset=_price(fields, "percentOffset"),
             trailing_percent=_price(fields, "trailingPercent"),
             trail_stop=_price(fields, "trailStopPrice"),
-            tif=str(fields.get("tif", "")).upper() or "DAY",
+            tif=tif,
             tif_was_empty=not fields.get("tif"),
             oca_group=str(fields.get("ocaGroup", "")),
             oca_type=int(fields.get("ocaType", 0)),
             parent_id=int(fields.get("parentId", 0)),
             account=str(fields.get("account", "")),
             order_ref=str(fields.get("orderRef", "")),
+            terms=Terms.parse(fields, tif),
             transmit=bool(fields.get("transmit", False)),
             what_if=bool(fields.get("whatIf", False)),
             fields=fields,
@@ -126,7 +131,8 @@ class OrderSpec:
             raise RefusalError(10052, f"Invalid time in force:{self.tif}")
         if self.tif not in SIMULATED_TIFS:
             raise RefusalError.invalid(f"Time in force {self.tif} is not simulated")
-        if not self.quantity.is_finite() or self.quantity <= 0:
+        by_cash = self.quantity == 0 and self.terms.cash is not None
+        if not self.quantity.is_finite() or (self.quantity <= 0 and not by_cash):
             raise RefusalError(434, "The order size cannot be zero.")
         if self.quantity > _MAX_QUANTITY:
             raise RefusalError.invalid("Invalid order size was entered")
@@ -222,6 +228,7 @@ class Phase(enum.Enum):
 class Hold(enum.Enum):
     """Why a live order may not start yet."""
 
+    TIME = "its goodAfterTime has not come"
     OPEN = "it trades in the opening auction only"
     CLOSE = "it trades in the closing auction only"
 
@@ -304,6 +311,8 @@ class GatewayOrder:
         stop: Present trigger price.
         limit_offset: Distance from the stop to the limit of a ``TRAIL LIMIT``.
         pegged: A limit that moves; None where the client's own limit holds.
+        alarms: Moments at which it will be looked at again.
+        trigger_hits: How often in a row its trigger was hit; the double methods want two.
         prints_seen: Trades that the market had printed when this order last looked.
         holds: Why it may not start yet, besides its parent.
         cancelling: A cancel is on its way.
@@ -334,6 +343,8 @@ class GatewayOrder:
     limit_offset: Decimal | None = None
     pegged: Decimal | None = None
     holds: set[Hold] = attrs.field(factory=set)
+    alarms: set[float] = attrs.field(factory=set)
+    trigger_hits: int = 0
     prints_seen: int = 0
     cancelling: bool = False
     parent: GatewayOrder | None = None

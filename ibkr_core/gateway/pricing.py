@@ -8,8 +8,9 @@ from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.kinds import Pricing, Trigger
 from ibkr_core.gateway.market import Quote
 from ibkr_core.gateway.orders import GatewayOrder, OrderSpec
+from ibkr_core.gateway.terms import TriggerMethod
 
-__all__ = ["crosses", "first_stop", "moving_limit", "next_stop", "trigger_hit", "within"]
+__all__ = ["crosses", "first_stop", "hits_needed", "moving_limit", "next_stop", "trigger_hit", "within"]
 
 _ZERO = Decimal(0)
 _HUNDRED = Decimal(100)
@@ -46,11 +47,38 @@ def _trailed(spec: OrderSpec, instrument: Instrument, last: Decimal) -> Decimal:
     return instrument.to_tick(last + spec.sign * distance)
 
 
-def trigger_hit(spec: OrderSpec, stop: Decimal, last: Decimal) -> bool:
-    """Whether the last price hits a trigger: a stop when it gets as bad, a touch when it gets as good."""
-    if spec.kind.trigger is Trigger.TOUCH:
-        return within(spec.action, last, stop)
-    return crosses(spec.action, last, stop)
+def _method(spec: OrderSpec, instrument: Instrument) -> int:
+    method = spec.terms.trigger_method
+    if method != TriggerMethod.DEFAULT:
+        return method
+    return TriggerMethod.DOUBLE_BID_ASK if instrument.sec_type == "OPT" else TriggerMethod.LAST
+
+
+def hits_needed(spec: OrderSpec, instrument: Instrument) -> int:
+    """How often in a row the trigger must be hit: twice by the double methods."""
+    return 2 if _method(spec, instrument) in TriggerMethod.DOUBLE else 1
+
+
+def trigger_hit(spec: OrderSpec, instrument: Instrument, stop: Decimal, quote: Quote) -> bool:
+    """Whether the market hits a trigger: a stop by getting as bad, a touch by getting as good.
+
+    The trigger method says which price counts: the last; for a stop the side of the quote that it would rest
+    on; for a touch the side that it would take; or the middle. By default options go by two quotes in a row,
+    everything else by the last price.
+    """
+    touch = spec.kind.trigger is Trigger.TOUCH
+    side = quote.bid if (spec.action == "BUY") is not touch else quote.ask
+    match _method(spec, instrument):
+        case TriggerMethod.BID_ASK | TriggerMethod.DOUBLE_BID_ASK:
+            seen = [side]
+        case TriggerMethod.LAST_OR_BID_ASK:
+            seen = [quote.last, side]
+        case TriggerMethod.MIDPOINT:
+            seen = [(quote.bid + quote.ask) / 2]
+        case _:
+            seen = [quote.last]
+    hits = within if touch else crosses
+    return any(hits(spec.action, price, stop) for price in seen)
 
 
 def moving_limit(order: GatewayOrder, quote: Quote) -> Decimal | None:

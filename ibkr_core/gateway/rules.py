@@ -6,7 +6,9 @@ Codes are those of TWS facts 6 and 7.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
+
+import attrs
 
 from ibkr_core.gateway.account import margin_rate
 from ibkr_core.gateway.instruments import Instrument
@@ -22,28 +24,98 @@ __all__ = [
     "check_attachable",
     "check_group",
     "check_modifiable",
+    "check_resizable",
     "check_same_order",
+    "check_terms",
     "not_cancellable",
     "not_in_cancellable_state",
+    "sized",
 ]
 
 _CENT = Decimal("0.01")
+_SHARE_STEP = Decimal("0.0001")
+_FRACTIONAL_TYPES = frozenset({"MKT", "LMT", "STP", "STP LMT"})
+_HIDES = frozenset({"SMART", "ISLAND", "NASDAQ", "ARCA", "BATS", "EDGX"})
 
 
-def check_against(instrument: Instrument, spec: OrderSpec) -> None:
+def sized(instrument: Instrument, spec: OrderSpec, quote: Quote) -> OrderSpec:
+    """Turn an amount of money into units, at the order's limit or else at the quote.
+
+    Raises:
+        RefusalError: 10244 for anything but currencies and stocks, and for more than money alone.
+    """
+    cash = spec.terms.cash
+    if cash is None or spec.quantity:
+        return spec
+    if instrument.sec_type not in {"CASH", "STK"} or spec.order_type not in {"MKT", "LMT"}:
+        raise RefusalError(10244, "Cash Quantity cannot be used for this order")
+    price = spec.limit or (quote.ask if spec.action == "BUY" else quote.bid)
+    step = Decimal(1) if instrument.sec_type == "CASH" else _SHARE_STEP
+    quantity = (cash / price).quantize(step, ROUND_DOWN) if price > 0 else Decimal(0)
+    if quantity <= 0:
+        raise RefusalError(10244, "Cash Quantity cannot be used for this order")
+    return attrs.evolve(spec, quantity=quantity)
+
+
+def check_terms(instrument: Instrument, spec: OrderSpec, exchange: str, now: float) -> None:
+    """Hold the terms of an order against its instrument and the present.
+
+    Args:
+        instrument: What it trades.
+        spec: What is asked for.
+        exchange: Its destination.
+        now: Seconds since the epoch.
+
+    Raises:
+        RefusalError: 152 for a hidden order where there is no such thing, 391 for an end that has passed.
+    """
+    if spec.terms.hidden and (instrument.sec_type != "STK" or exchange not in _HIDES):
+        raise RefusalError(152, 'The "hidden" order attribute may not be specified for this order.')
+    if spec.terms.good_till is not None and spec.terms.good_till <= now:
+        raise RefusalError(391, "The time-in-force date or time has passed.")
+
+
+def check_resizable(order: GatewayOrder, spec: OrderSpec) -> None:
+    """See whether an order's size is one that a modification may touch.
+
+    Raises:
+        RefusalError: 10241 for a size in money, 10242 for one with parts of a unit.
+    """
+    tail = "via API. Please use desktop version to revise this order."
+    if order.spec.terms.cash is not None or (spec.terms.cash is not None and not spec.quantity):
+        text = f"Order Quantity is expressed in monetary terms. Modification is not supported {tail}"
+        raise RefusalError(10241, text)
+    if order.total % 1:
+        raise RefusalError(10242, f"Fractional-sized order cannot be modified {tail}")
+
+
+def check_against(instrument: Instrument, spec: OrderSpec, *, fractional: bool = False) -> None:
     """Hold an order against its instrument.
+
+    Args:
+        instrument: What it trades.
+        spec: What is asked for.
+        fractional: Whether parts of a share are traded at all.
 
     Raises:
         RefusalError: 109 for a price that is not above zero where it must be, 110 for a price between two
-            ticks, 10243 for a part of a unit.
+            ticks; for a part of a unit 10243 where there is none, 10245 for anything but stocks, 10246 for
+            an order type that cannot have it.
     """
     if instrument.sec_type != "FUT" and any(price <= 0 for price in spec.prices()):
         raise RefusalError(109, "Price is out of the range defined by the Percentage setting.")
     if not all(instrument.on_tick(price) for price in spec.prices()):
         text = "The price does not conform to the minimum price variation for this contract."
         raise RefusalError(110, text)
-    if spec.quantity % 1:
-        raise RefusalError(10243, "Fractional-sized order cannot be placed via API.")
+    if not spec.quantity % 1:
+        return
+    if not fractional:
+        tail = "Please use desktop version to place this order."
+        raise RefusalError(10243, f"Fractional-sized order cannot be placed via API. {tail}")
+    if instrument.sec_type != "STK":
+        raise RefusalError(10245, "This financial instrument does not support fractional shares trading")
+    if spec.order_type not in _FRACTIONAL_TYPES or spec.quantity % _SHARE_STEP:
+        raise RefusalError(10246, "This order doesn't support fractional shares trading")
 
 
 def check_attachable(parent: GatewayOrder | None, spec: OrderSpec) -> None:

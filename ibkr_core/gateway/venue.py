@@ -19,10 +19,12 @@ from ibkr_core.gateway.account import Account, Balances, commission_due, margin_
 from ibkr_core.gateway.choreography import Choreography, Cue, Director, Scene
 from ibkr_core.gateway.clock import Clock, Scheduler
 from ibkr_core.gateway.exchange import Exchange, Happened, Happening
+from ibkr_core.gateway.hours import Calendar
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
 from ibkr_core.gateway.market import Market, MarketSettings
-from ibkr_core.gateway.orders import Execution, GatewayOrder, Hold, OrderSpec, Phase
+from ibkr_core.gateway.orders import Execution, GatewayOrder, OrderSpec, Phase
 from ibkr_core.gateway.refusals import RefusalError
+from ibkr_core.gateway.trading_day import TradingDay
 from ibkr_core.wire.message import Message
 
 __all__ = ["Settings", "Venue"]
@@ -52,6 +54,8 @@ class Settings:
         price_cap: A limit price more aggressive than the market by this part is cancelled with 202, as the
             broker does (TWS facts 6: seen at about 3 %). None lets every price through.
         check_funds: Whether an order beyond the available funds is rejected with 201.
+        calendar: Trading hours; None for around the clock, so that tests run at any time of any day.
+        fractional: Whether parts of a share may be traded, and shares bought for an amount of money.
     """
 
     accounts: tuple[str, ...] = ("DU1234567",)
@@ -60,6 +64,8 @@ class Settings:
     market: MarketSettings = attrs.field(factory=MarketSettings)
     price_cap: Decimal | None = Decimal("0.03")
     check_funds: bool = True
+    calendar: Calendar | None = None
+    fractional: bool = False
 
 
 class Venue:
@@ -100,6 +106,9 @@ class Venue:
         self.on_position: list[Callable[[str, Instrument], None]] = []
         self.exchange = Exchange(
             market_of=self.market, emit=self._happened, execute=self._execute, now=self.now
+        )
+        self.day = TradingDay(
+            settings.calendar, exchange=self.exchange, now=self.now, later=self.later, start=self._start_later
         )
 
     # -- time --------------------------------------------------------------------------------------
@@ -243,7 +252,9 @@ class Venue:
     ) -> GatewayOrder:
         """Make an order of a checked request; nothing is changed yet."""
         instrument = self.catalogue.resolve(contract)
-        rules.check_against(instrument, spec)
+        spec = rules.sized(instrument, spec, self.market(instrument).quote)
+        rules.check_against(instrument, spec, fractional=self.settings.fractional)
+        rules.check_terms(instrument, spec, str(contract["exchange"]), self._now)
         parent = None
         if spec.parent_id and known is None:
             parent = self.exchange.find(client_id, spec.parent_id)
@@ -286,11 +297,14 @@ class Venue:
                 self.exchange.reject(order, lacking)
                 return
         first_status = self._director.first_status()
-        if self.exchange.closed:
+        if not self.exchange.is_open(order):
             first_status = "PreSubmitted"
-            self._say(order, 399, answers.held_until_opening(order, self._now))
+            self._say(order, 399, answers.held_until_opening(order, self.day.opening_text(order)))
+        if order.spec.terms.outside_rth and self.day.ignores_outside(order):
+            self._say(order, 2109, answers.OUTSIDE_IGNORED)
         if order.spec.tif_was_empty and self.settings.choreography.preset_notice:
             self._say(order, 10349, "Order TIF was set to DAY based on order preset.")
+        self.day.take_in(order)
         self.exchange.accept(order, first_status)
         self._watch(self.market(order.instrument))
         quote = self.market(order.instrument).quote
@@ -346,14 +360,18 @@ class Venue:
     def _modify(self, order: GatewayOrder, contract: Mapping[str, Any], spec: OrderSpec) -> None:
         rules.check_modifiable(order)
         rules.check_same_order(order, self.catalogue.resolve(contract), spec)
-        rules.check_against(order.instrument, spec)
+        rules.check_resizable(order, spec)
+        rules.check_against(order.instrument, spec, fractional=self.settings.fractional)
+        rules.check_terms(order.instrument, spec, order.exchange, self._now)
         if order.phase is Phase.LIVE and not spec.transmit:
             return  # a modification that is not transmitted is held, like an order (wire facts 10)
         self.exchange.replace(order, spec)
         if spec.transmit and order.phase is Phase.HELD:
             self._transmit(order)
-        elif order.phase is Phase.LIVE and not order.working:
-            self._start_later(order)  # it may no longer be for an auction
+        elif order.phase is Phase.LIVE:
+            self.day.take_in(order)
+            if not order.working:
+                self._start_later(order)  # it may no longer wait for a moment or an auction
 
     def cancel(self, client_id: int, order_id: int) -> None:
         """Ask to cancel one order; the answer follows as status and error."""
@@ -395,28 +413,6 @@ class Venue:
             self.exchange.cancel(order)
         elif order.status == "Filled":
             self._refuse(order.client_id, order.order_id, rules.not_cancellable(order))
-
-    def set_open(self, *, is_open: bool) -> None:
-        """Open or close the exchange; the opening begins with its auction, then all that waited starts."""
-        was_closed, self.exchange.closed = self.exchange.closed, not is_open
-        if not (was_closed and is_open):
-            return
-        for market in list(self._markets.values()):
-            self.exchange.auction(market.instrument, Hold.OPEN)
-        for order in self.exchange.live_orders():
-            if not order.working:
-                self._start_later(order)
-        for market in list(self._markets.values()):
-            self.exchange.match(market.instrument)
-
-    def end_day(self) -> None:
-        """Ring the bell: the closing auction, then the end of every ``DAY`` order, then nothing trades."""
-        for market in list(self._markets.values()):
-            self.exchange.auction(market.instrument, Hold.CLOSE)
-        for order in self.exchange.live_orders():
-            if order.spec.tif == "DAY":
-                self.exchange.cancel(order, "The time in force of the order has expired.")
-        self.set_open(is_open=False)
 
     # -- admin -------------------------------------------------------------------------------------
 

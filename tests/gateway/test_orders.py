@@ -63,7 +63,7 @@ def test_only_prices_that_the_type_uses_are_kept(fields: dict[str, Any], prices:
         ({"orderType": "REL", "percentOffset": 1.5}, 159),
         ({"orderType": "REL", "percentOffset": -0.1}, 159),
         ({"tif": "NEVER"}, 10052),
-        ({"tif": "GTD"}, 321),
+        ({"tif": "DTC"}, 321),
         ({"totalQuantity": D(0)}, 434),
         ({"totalQuantity": D(-1)}, 434),
         ({"totalQuantity": D("NaN")}, 434),

@@ -82,3 +82,36 @@ def test_every_type_is_echoed_and_filled(room: Room, kind: str, fields: dict[str
     client.wait_status(1, "Filled")
     client.wait("commissionReport")
     assert server.books().position("AAPL") == 10
+
+
+def test_times_and_terms_are_echoed(room: Room) -> None:
+    """What the official client asks for it reads back; the sleeper is PreSubmitted, the iceberg in slices."""
+    server = room.open()
+    client = room.join()
+    wanted: dict[str, Any] = {"goodAfterTime": "20991231 10:00:00 US/Eastern", "outsideRth": True}
+    wanted |= {"goodTillDate": "20991231 11:00:00 US/Eastern", "allOrNone": True, "minQty": 3}
+    client.placeOrder(1, stock(), order("BUY", 10, "LMT", lmtPrice=100.01, tif="GTD", **wanted))
+    echoed = client.wait("openOrder")[2]
+    assert {name: getattr(echoed, name) for name in wanted} == wanted
+    assert client.wait_status(1, "PreSubmitted")[2] == 0
+    client.placeOrder(2, stock(), order("BUY", 10, "LMT", lmtPrice=100.01, displaySize=4, triggerMethod=4))
+    client.wait_status(2, "Filled")
+    shares = [int(args[2].shares) for args in client.of("execDetails")]
+    assert shares == [4, 4, 2]
+    assert server.books().order(1).filled == 0
+
+
+def test_the_exchange_closes_for_the_day(room: Room) -> None:
+    """A day order is cancelled at the bell, one that comes after it is held with 399."""
+    server = room.open()
+    client = room.join()
+    client.placeOrder(1, stock(), order("BUY", 10, "LMT", lmtPrice=99.0))
+    client.wait_status(1, "Submitted")
+    server.end_day()
+    client.wait_status(1, "Cancelled")
+    client.wait_error(1, 202)
+    client.placeOrder(2, stock(), order("BUY", 10))
+    assert "will not be placed at the exchange until" in client.wait_error(2, 399)
+    client.wait_status(2, "PreSubmitted")
+    server.open_exchange()
+    client.wait_status(2, "Filled")
