@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from ibkr_core.gateway.admin import Admin, Books, MarketHandle, OrderAccount
 from ibkr_core.gateway.choreography import Choreography
+from ibkr_core.gateway.clients import ClientRules
 from ibkr_core.gateway.clock import ManualClock
 from ibkr_core.gateway.core import Delivery, SimulatedGateway
 from ibkr_core.gateway.hours import Calendar
@@ -28,6 +29,7 @@ __all__ = [
     "Calendar",
     "Catalogue",
     "Choreography",
+    "ClientRules",
     "Delivery",
     "GatewayServer",
     "Instrument",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
@@ -19,6 +19,7 @@ from ibkr_core.gateway.account import Position
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.market import Market, Quote
 from ibkr_core.gateway.orders import Execution, GatewayOrder, Phase
+from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.gateway.venue import Venue
 
 __all__ = ["Admin", "Books", "MarketHandle", "Number", "OrderAccount"]
@@ -299,6 +300,36 @@ class Admin(abc.ABC):
     def open_exchange(self) -> None:
         """Let trading go on, beginning with the opening auction; what waited starts."""
         self._access(lambda venue: venue.day.set_open(is_open=True))
+
+    def place_by_hand(
+        self, symbol: str | int, action: str, quantity: Number, kind: str = "MKT", **fields: Any
+    ) -> int:
+        """Place an order as somebody does in the gateway's own window (TWS facts 4).
+
+        Args:
+            symbol: Symbol, local symbol, or contract id.
+            action: ``BUY`` or ``SELL``.
+            quantity: Units.
+            kind: Order type.
+            fields: More order fields under their official names, such as ``lmtPrice=99.5``.
+
+        Returns:
+            Its permId: it has no other id until client 0 binds it.
+
+        Raises:
+            InvalidInput: The catalogue has no such instrument, or the order is refused.
+        """
+        wanted = {"tif": "DAY", "transmit": True, **fields}
+        wanted |= {"action": action, "totalQuantity": _decimal("quantity", quantity), "orderType": kind}
+
+        def act(venue: Venue) -> int:
+            instrument = _find_instrument(venue, symbol, "STK")
+            try:
+                return venue.place_by_hand(instrument.contract(), wanted).perm_id
+            except RefusalError as refusal:
+                raise InvalidInput("order", str(refusal)) from None
+
+        return self._access(act)
 
     def end_day(self) -> None:
         """End the trading day: the closing auction, then ``DAY`` orders expire and the exchange is closed."""

@@ -158,7 +158,7 @@ def order_status(order: GatewayOrder) -> Message:
         "permId": order.perm_id,
         "parentId": order.spec.parent_id,
         "lastFillPrice": _number(order.executions[-1].price) if order.executions else 0.0,
-        "clientId": order.client_id,
+        "clientId": order.client_id if order.canceller is None else order.canceller,
         "mktCapPrice": 0.0,
     }
     if order.why_held:

@@ -11,13 +11,16 @@ from typing import Any
 
 from ibkr_core.gateway import answers
 from ibkr_core.gateway.accounts_feed import AccountsFeed
+from ibkr_core.gateway.clients import BY_HAND
 from ibkr_core.gateway.clock import day_text, eastern, parse_time
+from ibkr_core.gateway.history import History
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.orders import Execution, GatewayOrder
 from ibkr_core.gateway.reference import Reference
 from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.gateway.service import NOBODY, Client, Handler, Service, request_id_of
 from ibkr_core.gateway.venue import Venue
+from ibkr_core.gateway.watching import Watch
 from ibkr_core.wire.message import Message
 
 __all__ = ["Client", "Desk"]
@@ -28,9 +31,8 @@ _UNANSWERED = frozenset({
     "setServerLogLevel", "reqNewsBulletins", "cancelNewsBulletins", "cancelScannerSubscription",
     "cancelFundamentalData", "cancelWshMetaData", "cancelWshEventData", "cancelContractData",
     "unsubscribeFromGroupEvents", "reqMarketDataType", "cancelMktData", "cancelMktDepth",
-    "cancelHistoricalData", "cancelRealTimeBars", "cancelCalculateImpliedVolatility",
-    "cancelCalculateOptionPrice", "cancelHistogramData", "cancelHeadTimeStamp", "cancelTickByTickData",
-    "cancelHistoricalTicks",
+    "cancelRealTimeBars", "cancelCalculateImpliedVolatility",
+    "cancelCalculateOptionPrice", "cancelTickByTickData",
 })  # fmt: skip
 _NO_ADVISOR = (
     321,
@@ -65,16 +67,18 @@ class Desk:
 
     Args:
         venue: Orders, markets and accounts.
+        seed: Decides what the past was.
         silent_empty_executions: Whether ``reqExecutions`` without a match gets nothing at all, not even
             its end, as some gateways do (TWS facts 2.9).
     """
 
-    def __init__(self, venue: Venue, *, silent_empty_executions: bool = False) -> None:
+    def __init__(self, venue: Venue, *, seed: int = 0, silent_empty_executions: bool = False) -> None:
         self._venue = venue
         self._silent_empty_executions = silent_empty_executions
         self._position_watchers: list[Client] = []
         venue.on_position.append(self._push_position)
-        self._services: tuple[Service, ...] = (AccountsFeed(venue), Reference(venue))
+        watch = Watch(venue, seed=seed)
+        self._services: tuple[Service, ...] = (AccountsFeed(venue), Reference(venue), History(watch))
         self._handlers: dict[str, Handler] = {
             "placeOrder": self._place,
             "cancelOrder": self._cancel,
@@ -160,19 +164,25 @@ class Desk:
         client.send(Message("openOrderEnd"))
 
     def _open_orders(self, client: Client, _: Mapping[str, Any]) -> None:
+        if client.client_id == BY_HAND:
+            self._venue.clients.bind_all()
         self._show(client, self._live_orders_of(client.client_id))
 
     def _all_open_orders(self, client: Client, _: Mapping[str, Any]) -> None:
         self._show(client, self._venue.exchange.live_orders())
 
-    def _auto_open_orders(self, client: Client, _: Mapping[str, Any]) -> None:
-        if client.client_id != 0:  # for client 0 nothing comes back (TWS facts 4)
+    def _auto_open_orders(self, client: Client, fields: Mapping[str, Any]) -> None:
+        """Bind orders made by hand from now on; to client 0 nothing comes back at once (TWS facts 4)."""
+        if client.client_id == BY_HAND:
+            self._venue.clients.auto_bind = bool(fields.get("autoBind", False))
+        else:
             text = "Only the default client (i.e 0) can auto bind orders."
             client.send(answers.error(NOBODY, 327, text, self._venue.now()))
 
-    def _completed_orders(self, client: Client, _: Mapping[str, Any]) -> None:
+    def _completed_orders(self, client: Client, fields: Mapping[str, Any]) -> None:
         for order in self._venue.completed():
-            client.send(answers.completed_order(order))
+            if not (order.by_hand and fields.get("apiOnly")):
+                client.send(answers.completed_order(order))
         client.send(Message("completedOrdersEnd"))
 
     def _executions(self, client: Client, fields: Mapping[str, Any]) -> None:

@@ -148,11 +148,17 @@ class Exchange:
     def admit(self, order: GatewayOrder) -> None:
         """Take a new order, held. Its parent, if any, is in ``order.parent``."""
         self._orders[order.perm_id] = order
-        self._by_client[order.client_id, order.order_id] = order
+        if not order.by_hand:
+            self._by_client[order.client_id, order.order_id] = order
         if order.parent is not None:
             order.parent.children.append(order)
             # Children become an OCA group although the client named none (TWS facts 4).
             order.oca_group = order.oca_group or str(order.parent.perm_id)
+
+    def rename(self, order: GatewayOrder, order_id: int) -> None:
+        """Give an order that had no id of its own one by which its client can find it."""
+        order.order_id = order_id
+        self._by_client[order.client_id, order_id] = order
 
     def accept(self, order: GatewayOrder, status: str) -> None:
         """Make a held order live, with its first status word."""

@@ -315,6 +315,8 @@ class GatewayOrder:
         trigger_hits: How often in a row its trigger was hit; the double methods want two.
         prints_seen: Trades that the market had printed when this order last looked.
         holds: Why it may not start yet, besides its parent.
+        by_hand: Made in the gateway's own window, by no client.
+        canceller: The client that asked to cancel it, if any.
         cancelling: A cancel is on its way.
         parent: The order that must fill first, or None.
         children: Orders that wait for this one.
@@ -346,6 +348,8 @@ class GatewayOrder:
     alarms: set[float] = attrs.field(factory=set)
     trigger_hits: int = 0
     prints_seen: int = 0
+    by_hand: bool = False
+    canceller: int | None = None
     cancelling: bool = False
     parent: GatewayOrder | None = None
     children: list[GatewayOrder] = attrs.field(factory=list)

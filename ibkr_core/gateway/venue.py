@@ -17,6 +17,7 @@ from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway import answers, rules
 from ibkr_core.gateway.account import Account, Balances, commission_due, margin_rate
 from ibkr_core.gateway.choreography import Choreography, Cue, Director, Scene
+from ibkr_core.gateway.clients import BY_HAND, ClientRules, Clients
 from ibkr_core.gateway.clock import Clock, Scheduler
 from ibkr_core.gateway.exchange import Exchange, Happened, Happening
 from ibkr_core.gateway.hours import Calendar
@@ -54,6 +55,7 @@ class Settings:
         price_cap: A limit price more aggressive than the market by this part is cancelled with 202, as the
             broker does (TWS facts 6: seen at about 3 %). None lets every price through.
         check_funds: Whether an order beyond the available funds is rejected with 201.
+        clients: How clients are treated among each other.
         calendar: Trading hours; None for around the clock, so that tests run at any time of any day.
         fractional: Whether parts of a share may be traded, and shares bought for an amount of money.
     """
@@ -64,6 +66,7 @@ class Settings:
     market: MarketSettings = attrs.field(factory=MarketSettings)
     price_cap: Decimal | None = Decimal("0.03")
     check_funds: bool = True
+    clients: ClientRules = attrs.field(factory=ClientRules)
     calendar: Calendar | None = None
     fractional: bool = False
 
@@ -107,6 +110,7 @@ class Venue:
         self.exchange = Exchange(
             market_of=self.market, emit=self._happened, execute=self._execute, now=self.now
         )
+        self.clients = Clients(settings.clients, exchange=self.exchange, deliver=deliver)
         self.day = TradingDay(
             settings.calendar, exchange=self.exchange, now=self.now, later=self.later, start=self._start_later
         )
@@ -232,6 +236,20 @@ class Venue:
                 self._modify(known, contract, spec)
         except RefusalError as refusal:
             self._refuse(client_id, order_id, refusal)
+
+    def place_by_hand(self, contract: Mapping[str, Any], fields: Mapping[str, Any]) -> GatewayOrder:
+        """Place an order as somebody does in the gateway's own window: no client, no id (TWS facts 4).
+
+        Raises:
+            RefusalError: It is refused, as a client's would be.
+        """
+        order = self._build(BY_HAND, BY_HAND, contract, OrderSpec.parse(fields), None)
+        order.by_hand = True
+        self.exchange.admit(order)
+        if self.clients.auto_bind:
+            self.clients.bind(order)
+        self._transmit(order)
+        return order
 
     def _place_new(self, client_id: int, order_id: int, contract: Mapping[str, Any], spec: OrderSpec) -> None:
         if order_id < self.next_order_id(client_id):
@@ -375,7 +393,7 @@ class Venue:
 
     def cancel(self, client_id: int, order_id: int) -> None:
         """Ask to cancel one order; the answer follows as status and error."""
-        order = self.exchange.find(client_id, order_id)
+        order = self.clients.cancellable(client_id, order_id)
         if order is None:
             text = f"OrderId {order_id} that needs to be cancelled is not found."
             self._refuse(client_id, order_id, RefusalError(10147, text))
@@ -384,6 +402,7 @@ class Venue:
         elif order.cancelling:
             self._refuse(client_id, order_id, rules.not_in_cancellable_state(order))
         else:
+            order.canceller = client_id
             self._begin_cancel(order)
 
     def cancel_all(self, client_id: int) -> None:
@@ -412,7 +431,8 @@ class Venue:
         if order.phase is Phase.LIVE:
             self.exchange.cancel(order)
         elif order.status == "Filled":
-            self._refuse(order.client_id, order.order_id, rules.not_cancellable(order))
+            asker = order.client_id if order.canceller is None else order.canceller
+            self._refuse(asker, order.order_id, rules.not_cancellable(order))
 
     # -- admin -------------------------------------------------------------------------------------
 
@@ -480,7 +500,7 @@ class Venue:
 
     def _play(self, order: GatewayOrder, scene: Scene) -> None:
         for message in scene.messages:
-            self._deliver(order.client_id, message)
+            self.clients.tell(order, message)
         for cue in scene.cues:
             self._cue(order, cue)
 
@@ -492,7 +512,7 @@ class Venue:
         self._deliver(client_id, message)
 
     def _say(self, order: GatewayOrder, code: int, text: str) -> None:
-        self._deliver(order.client_id, answers.error(order.order_id, code, text, self._now))
+        self.clients.tell(order, answers.error(order.order_id, code, text, self._now))
 
     def _refuse(self, client_id: int, order_id: int, refusal: RefusalError) -> None:
         self._deliver(client_id, answers.error(order_id, refusal.code, refusal.text, self._now))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ibkr_core.gateway import Choreography, GatewayServer, MarketSettings, Settings
+from ibkr_core.gateway import Choreography, ClientRules, GatewayServer, MarketSettings, Settings
 from tests.gateway.official import OfficialClient, order, stock
 
 pytestmark = [pytest.mark.system, pytest.mark.matrix]
@@ -115,3 +115,33 @@ def test_the_exchange_closes_for_the_day(room: Room) -> None:
     client.wait_status(2, "PreSubmitted")
     server.open_exchange()
     client.wait_status(2, "Filled")
+
+
+def test_orders_made_by_hand_are_bound(room: Room) -> None:
+    """Client 0 hears orderBound and cancels by the negative id; client 1 may not bind."""
+    server = room.open()
+    zero, one = room.join(0), room.join(1)
+    perm_id = server.place_by_hand("AAPL", "BUY", 10, "LMT", lmtPrice=99.0)
+    one.reqAutoOpenOrders(True)
+    one.wait_error(-1, 327)
+    zero.reqOpenOrders()
+    zero.wait("openOrderEnd")
+    assert zero.of("orderBound") == [(perm_id, 0, -1)]
+    zero.withdraw(-1)
+    zero.wait_status(-1, "Cancelled")
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_another_clients_order(room: Room, allowed: bool) -> None:
+    """10147 where that is not allowed, or else Cancelled in the name of the canceller (TWS facts 4)."""
+    room.open(clients=ClientRules(cross_cancel=allowed))
+    owner, other = room.join(1), room.join(2)
+    owner.placeOrder(5, stock(), order("BUY", 10, "LMT", lmtPrice=99.0))
+    owner.wait_status(5, "Submitted")
+    other.withdraw(5)
+    if allowed:
+        assert owner.wait_status(5, "Cancelled")[8] == 2
+        other.wait_status(5, "Cancelled")
+    else:
+        other.wait_error(5, 10147)
+        assert "Cancelled" not in [args[1] for args in owner.of("orderStatus")]
