@@ -91,6 +91,7 @@ class Market:
         self._on_change = on_change
         self._stepped_at = now
         self._prints = 0
+        self._volume = _ZERO
         self._frozen = not settings.moves
         self._reference = int(instrument.to_tick(instrument.reference_price) / instrument.min_tick)
         self._ticks = self._reference
@@ -109,6 +110,11 @@ class Market:
     def prints(self) -> int:
         """How many trades of others the market has printed; a passive order trades with one of them."""
         return self._prints
+
+    @property
+    def volume(self) -> Decimal:
+        """Units traded so far: a lot with each print of others, and what our orders took."""
+        return self._volume
 
     @property
     def frozen(self) -> bool:
@@ -168,6 +174,7 @@ class Market:
         """Print a trade at ``price``; the quote stays, the market freezes. Stops may elect."""
         self._quote = attrs.evolve(self._quote, last=price)
         self._prints += 1
+        self._volume += self.instrument.lot
         self._frozen = True
         self._on_change(self)
 
@@ -206,6 +213,7 @@ class Market:
         move = rng.randint(-reach, reach)
         low, high = max(1, self._reference // 2), self._reference * 3 // 2
         self._prints += 1
+        self._volume += self.instrument.lot
         self._ticks = min(max(self._ticks + move, low), max(high, low + 1))
         bid = tick * self._ticks
         ask = bid + tick * rng.choice((1, 1, 2))
@@ -244,6 +252,7 @@ class Market:
         if got <= 0:
             return None
         quote = self._quote
+        self._volume += got
         if action == "BUY":
             self._quote = attrs.evolve(quote, ask_size=quote.ask_size - got, last=quote.ask)
             return Trade(quote.ask, got)

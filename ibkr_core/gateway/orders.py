@@ -228,6 +228,7 @@ class Phase(enum.Enum):
 class Hold(enum.Enum):
     """Why a live order may not start yet."""
 
+    CONDITIONS = "its conditions do not hold yet"
     TIME = "its goodAfterTime has not come"
     OPEN = "it trades in the opening auction only"
     CLOSE = "it trades in the closing auction only"
@@ -311,6 +312,7 @@ class GatewayOrder:
         stop: Present trigger price.
         limit_offset: Distance from the stop to the limit of a ``TRAIL LIMIT``.
         pegged: A limit that moves; None where the client's own limit holds.
+        executions_before: How many executions there were when it came.
         alarms: Moments at which it will be looked at again.
         trigger_hits: How often in a row its trigger was hit; the double methods want two.
         prints_seen: Trades that the market had printed when this order last looked.
@@ -345,6 +347,7 @@ class GatewayOrder:
     limit_offset: Decimal | None = None
     pegged: Decimal | None = None
     holds: set[Hold] = attrs.field(factory=set)
+    executions_before: int = 0
     alarms: set[float] = attrs.field(factory=set)
     trigger_hits: int = 0
     prints_seen: int = 0

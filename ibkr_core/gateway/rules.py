@@ -35,6 +35,8 @@ __all__ = [
 _CENT = Decimal("0.01")
 _SHARE_STEP = Decimal("0.0001")
 _FRACTIONAL_TYPES = frozenset({"MKT", "LMT", "STP", "STP LMT"})
+_STARTS_ON_CONDITION = frozenset({"LMT", "MKT", "MIDPRICE", "REL"})
+_ENDS_ON_CONDITION = frozenset({"LMT", "MIDPRICE"})
 _HIDES = frozenset({"SMART", "ISLAND", "NASDAQ", "ARCA", "BATS", "EDGX"})
 
 
@@ -67,10 +69,21 @@ def check_terms(instrument: Instrument, spec: OrderSpec, exchange: str, now: flo
         now: Seconds since the epoch.
 
     Raises:
-        RefusalError: 152 for a hidden order where there is no such thing, 391 for an end that has passed.
+        RefusalError: 148 for a type that cannot have conditions, 152 for a hidden order where there is no
+            such thing, 391 for an end that has passed.
     """
     if spec.terms.hidden and (instrument.sec_type != "STK" or exchange not in _HIDES):
         raise RefusalError(152, 'The "hidden" order attribute may not be specified for this order.')
+    starts = spec.terms.conditions and not spec.terms.conditions_cancel
+    if (starts and spec.order_type not in _STARTS_ON_CONDITION) or (
+        spec.terms.conditions and not starts and spec.order_type not in _ENDS_ON_CONDITION
+    ):
+        text = (
+            "Conditional submission of orders is supported for Limit, Market, MidPrice, Relative and Snap "
+            "order types only. Conditional cancelation of orders is supported for Limit and MidPrice order "
+            "types only."
+        )
+        raise RefusalError(148, text)
     if spec.terms.good_till is not None and spec.terms.good_till <= now:
         raise RefusalError(391, "The time-in-force date or time has passed.")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from ibkr_core.gateway.conditions import Condition, parse_conditions
 from ibkr_core.gateway.hours import moment_of
 from ibkr_core.gateway.refusals import RefusalError
 
@@ -43,6 +44,9 @@ class Terms:
         min_quantity: Fewest units of its first fill.
         cash: The quantity in money; None when it is in units.
         trigger_method: How its trigger is hit, a number of :class:`TriggerMethod`.
+        conditions: What must hold before it starts, or is cancelled.
+        conditions_cancel: They cancel it.
+        conditions_ignore_rth: They are looked at outside regular hours, too.
         hidden: Nobody sees it; it changes nothing here, where nobody looks.
     """
 
@@ -54,6 +58,9 @@ class Terms:
     min_quantity: Decimal = _ZERO
     cash: Decimal | None = None
     trigger_method: int = TriggerMethod.DEFAULT
+    conditions: tuple[Condition, ...] = ()
+    conditions_cancel: bool = False
+    conditions_ignore_rth: bool = False
     hidden: bool = False
 
     @classmethod
@@ -92,6 +99,9 @@ class Terms:
             min_quantity=minimum,
             cash=cash or None,
             trigger_method=method,
+            conditions=parse_conditions(fields),
+            conditions_cancel=bool(fields.get("conditionsCancelOrder", False)),
+            conditions_ignore_rth=bool(fields.get("conditionsIgnoreRth", False)),
             hidden=bool(fields.get("hidden", False)),
         )
 

@@ -57,6 +57,12 @@ class TradingDay:
         outside = order.spec.terms.outside_rth and not self.ignores_outside(order)
         return self._calendar.is_open(order.instrument.sec_type, self._now(), outside=outside)
 
+    def in_regular_hours(self, order: GatewayOrder) -> bool:
+        """Whether the regular hours of an order's instrument run."""
+        if self._exchange.closed or self._calendar is None:
+            return not self._exchange.closed
+        return self._calendar.is_open(order.instrument.sec_type, self._now(), outside=False)
+
     def ignores_outside(self, order: GatewayOrder) -> bool:
         """Whether outside-RTH means nothing to an order, which earns warning 2109 (TWS facts 7)."""
         regular = order.spec.order_type in _REGULAR_ONLY or order.spec.tif == "OPG"

@@ -19,6 +19,7 @@ from ibkr_core.gateway.account import Account, Balances, commission_due, margin_
 from ibkr_core.gateway.choreography import Choreography, Cue, Director, Scene
 from ibkr_core.gateway.clients import BY_HAND, ClientRules, Clients
 from ibkr_core.gateway.clock import Clock, Scheduler
+from ibkr_core.gateway.conditional import Conditional, VenueWorld
 from ibkr_core.gateway.exchange import Exchange, Happened, Happening
 from ibkr_core.gateway.hours import Calendar
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
@@ -110,10 +111,23 @@ class Venue:
         self.exchange = Exchange(
             market_of=self.market, emit=self._happened, execute=self._execute, now=self.now
         )
-        self.clients = Clients(settings.clients, exchange=self.exchange, deliver=deliver)
         self.day = TradingDay(
             settings.calendar, exchange=self.exchange, now=self.now, later=self.later, start=self._start_later
         )
+        self.conditional = Conditional(
+            VenueWorld(
+                self.catalogue,
+                market_of=self.market,
+                balances_of=self.balances,
+                executions=self.executions,
+                now=self.now,
+            ),
+            cancel=self.exchange.cancel,
+            start=self._start_later,
+            later=self.later,
+            in_hours=self.day.in_regular_hours,
+        )
+        self.clients = Clients(settings.clients, exchange=self.exchange, deliver=deliver)
 
     # -- time --------------------------------------------------------------------------------------
 
@@ -163,6 +177,7 @@ class Venue:
     def _quote_changed(self, market: Market) -> None:
         self._watch(market)
         self.exchange.match(market.instrument)
+        self.later(0.0, self.conditional.look)
 
     def _watch(self, market: Market) -> None:
         """Step a moving market as long as orders rest in it."""
@@ -273,6 +288,7 @@ class Venue:
         spec = rules.sized(instrument, spec, self.market(instrument).quote)
         rules.check_against(instrument, spec, fractional=self.settings.fractional)
         rules.check_terms(instrument, spec, str(contract["exchange"]), self._now)
+        self.conditional.check(spec.terms.conditions)
         parent = None
         if spec.parent_id and known is None:
             parent = self.exchange.find(client_id, spec.parent_id)
@@ -323,6 +339,7 @@ class Venue:
         if order.spec.tif_was_empty and self.settings.choreography.preset_notice:
             self._say(order, 10349, "Order TIF was set to DAY based on order preset.")
         self.day.take_in(order)
+        self.conditional.take_in(order, len(self._executions))
         self.exchange.accept(order, first_status)
         self._watch(self.market(order.instrument))
         quote = self.market(order.instrument).quote
@@ -381,6 +398,7 @@ class Venue:
         rules.check_resizable(order, spec)
         rules.check_against(order.instrument, spec, fractional=self.settings.fractional)
         rules.check_terms(order.instrument, spec, order.exchange, self._now)
+        self.conditional.check(spec.terms.conditions)
         if order.phase is Phase.LIVE and not spec.transmit:
             return  # a modification that is not transmitted is held, like an order (wire facts 10)
         self.exchange.replace(order, spec)
@@ -388,6 +406,7 @@ class Venue:
             self._transmit(order)
         elif order.phase is Phase.LIVE:
             self.day.take_in(order)
+            self.conditional.take_in(order, len(self._executions))
             if not order.working:
                 self._start_later(order)  # it may no longer wait for a moment or an auction
 
@@ -488,6 +507,7 @@ class Venue:
             self._after_fill(order, happening.execution)
 
     def _after_fill(self, order: GatewayOrder, execution: Execution) -> None:
+        self.later(0.0, self.conditional.look)
         for listener in self.on_position:
             listener(order.account, order.instrument)
         if not order.oca_group or order.oca_type != _NO_BLOCK:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from ibapi.order_condition import PriceCondition
 
 from ibkr_core.gateway import Choreography, ClientRules, GatewayServer, MarketSettings, Settings
 from tests.gateway.official import OfficialClient, order, stock
@@ -145,3 +146,19 @@ def test_another_clients_order(room: Room, allowed: bool) -> None:
     else:
         other.wait_error(5, 10147)
         assert "Cancelled" not in [args[1] for args in owner.of("orderStatus")]
+
+
+def test_conditions_are_echoed_and_obeyed(room: Room) -> None:
+    """The official client reads its conditions back; the order waits for them."""
+    server = room.open()
+    server.market("MSFT").set_quote(bid=480, ask="480.01", last=480)
+    client = room.join()
+    price = PriceCondition(2, 272093, "SMART", True, 500.0)
+    wanted = order("BUY", 10)
+    wanted.conditions = [price]
+    client.placeOrder(1, stock(), wanted)
+    echoed = client.wait("openOrder")[2]
+    assert [str(one) for one in echoed.conditions] == [str(price)]
+    client.wait_status(1, "PreSubmitted")
+    server.market("MSFT").set_last(501)
+    client.wait_status(1, "Filled")
