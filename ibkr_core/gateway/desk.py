@@ -15,6 +15,7 @@ from ibkr_core.gateway.clients import BY_HAND
 from ibkr_core.gateway.clock import day_text, eastern, parse_time
 from ibkr_core.gateway.history import History
 from ibkr_core.gateway.instruments import Instrument
+from ibkr_core.gateway.marketdata import MarketData
 from ibkr_core.gateway.orders import Execution, GatewayOrder
 from ibkr_core.gateway.reference import Reference
 from ibkr_core.gateway.refusals import RefusalError
@@ -30,9 +31,7 @@ _SIDES = {"BUY": "BUY", "BOT": "BUY", "SELL": "SELL", "SLD": "SELL"}
 _UNANSWERED = frozenset({
     "setServerLogLevel", "reqNewsBulletins", "cancelNewsBulletins", "cancelScannerSubscription",
     "cancelFundamentalData", "cancelWshMetaData", "cancelWshEventData", "cancelContractData",
-    "unsubscribeFromGroupEvents", "reqMarketDataType", "cancelMktData", "cancelMktDepth",
-    "cancelRealTimeBars", "cancelCalculateImpliedVolatility",
-    "cancelCalculateOptionPrice", "cancelTickByTickData",
+    "unsubscribeFromGroupEvents", "cancelCalculateImpliedVolatility", "cancelCalculateOptionPrice",
 })  # fmt: skip
 _NO_ADVISOR = (
     321,
@@ -78,7 +77,12 @@ class Desk:
         self._position_watchers: list[Client] = []
         venue.on_position.append(self._push_position)
         watch = Watch(venue, seed=seed)
-        self._services: tuple[Service, ...] = (AccountsFeed(venue), Reference(venue), History(watch))
+        self._services: tuple[Service, ...] = (
+            AccountsFeed(venue),
+            Reference(venue),
+            History(watch),
+            MarketData(watch),
+        )
         self._handlers: dict[str, Handler] = {
             "placeOrder": self._place,
             "cancelOrder": self._cancel,

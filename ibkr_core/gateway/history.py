@@ -16,7 +16,7 @@ import attrs
 from ibkr_core.gateway import answers
 from ibkr_core.gateway.clock import eastern
 from ibkr_core.gateway.instruments import Instrument
-from ibkr_core.gateway.past import Bar
+from ibkr_core.gateway.past import QUOTED, Bar, bar_prices
 from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.gateway.service import Client, Feeds, Handler, request_id_of
 from ibkr_core.gateway.sessions import ZONE, Session, moment_of, moment_text, parse_moment, sessions_back
@@ -41,8 +41,7 @@ _BAR_SIZES = {
 _WEEK = 7 * _DAY
 _UNIT_DAYS = {"W": 7, "M": 30.4375, "Y": 365.25}
 _TRADES = frozenset({"TRADES", "ADJUSTED_LAST", "AGGTRADES"})
-_QUOTES = {"BID": (-1, -1), "ASK": (1, 1), "MIDPOINT": (0, 0), "BID_ASK": (-1, 1)}
-_KNOWN = _TRADES | _QUOTES.keys() | {
+_KNOWN = _TRADES | QUOTED.keys() | {
     *("HISTORICAL_VOLATILITY", "OPTION_IMPLIED_VOLATILITY", "FEE_RATE", "SCHEDULE", "YIELD_BID"),
     *("YIELD_ASK", "YIELD_BID_ASK", "YIELD_LAST"),
 }  # fmt: skip
@@ -357,8 +356,8 @@ class History:
 def _check_offered(instrument: Instrument, what: str) -> None:
     name = f"{instrument.local_symbol}@{instrument.exchange}"
     no_trades = instrument.sec_type == "CASH" and what in _TRADES
-    no_quotes = instrument.sec_type == "IND" and what in _QUOTES
-    if no_trades or no_quotes or (what not in _TRADES and what not in _QUOTES and what != "SCHEDULE"):
+    no_quotes = instrument.sec_type == "IND" and what in QUOTED
+    if no_trades or no_quotes or (what not in _TRADES and what not in QUOTED and what != "SCHEDULE"):
         raise RefusalError(162, f"{_SERVICE}No historical market data for {name} {what.title()} 1d")
 
 
@@ -404,15 +403,8 @@ def _bar_fields(bar: Bar, wish: _Wish) -> dict[str, Any]:
         stamp = f"{eastern(bar.end - 1):%Y%m%d}"
     else:
         stamp = str(int(bar.start)) if wish.epoch else moment_text(bar.start)
-    tick = float(wish.instrument.min_tick)
-    down, up = (side * tick for side in _QUOTES.get(wish.what, (0, 0)))
-    fields: dict[str, Any] = {
-        "date": stamp,
-        "open": round(bar.open + down, 8),
-        "high": round(bar.high + up, 8),
-        "low": round(bar.low + down, 8),
-        "close": round(bar.close + up, 8),
-    }
+    prices = bar_prices(bar, wish.what, float(wish.instrument.min_tick))
+    fields: dict[str, Any] = {"date": stamp, **prices}
     if wish.what in _TRADES:
         average = round((bar.open + bar.high + bar.low + bar.close) / 4, 6)
         count = max(bar.volume // wish.instrument.lot, 1)

@@ -21,7 +21,7 @@ from ibkr_core.gateway.clock import eastern
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.sessions import Session, day_session, sessions_back
 
-__all__ = ["Bar", "Past"]
+__all__ = ["QUOTED", "Bar", "Past", "bar_prices"]
 
 _KNOT_S = 30
 _SCALES = (1, 4, 16, 64, 256)  # days
@@ -33,6 +33,8 @@ _HISTORY_YEARS = 5
 _KEPT_DAYS = 64
 _MAX_SAMPLES = 100_000
 _DIGITS = 8
+QUOTED = {"BID": (-1, -1), "ASK": (1, 1), "MIDPOINT": (0, 0), "BID_ASK": (-1, 1)}
+"""By how many ticks the quotes lie beside the trades: open and low, high and close."""
 
 
 @attrs.frozen
@@ -56,6 +58,23 @@ class Bar:
     low: float
     close: float
     volume: int
+
+
+def bar_prices(bar: Bar, what: str, tick: float) -> dict[str, float]:
+    """The four prices of a bar under official field names.
+
+    Args:
+        bar: A bar of trades.
+        what: What to show: trades, or one of :data:`QUOTED`.
+        tick: Smallest price step.
+    """
+    down, up = (side * tick for side in QUOTED.get(what, (0, 0)))
+    return {
+        "open": round(bar.open + down, _DIGITS),
+        "high": round(bar.high + up, _DIGITS),
+        "low": round(bar.low + down, _DIGITS),
+        "close": round(bar.close + up, _DIGITS),
+    }
 
 
 @attrs.frozen

@@ -56,6 +56,10 @@ class Watch:
         """Seconds between two steps of its market."""
         return self._venue.market(instrument).interval_s
 
+    def prints(self, instrument: Instrument) -> int:
+        """How many trades its market has printed."""
+        return self._venue.market(instrument).prints
+
     def past(self, instrument: Instrument) -> Past:
         """Its past, up to now."""
         self.quote(instrument)

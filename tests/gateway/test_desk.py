@@ -172,7 +172,13 @@ AS_AT_A_REAL_GATEWAY = {
     "reqNewsBulletins",
     "reqAccountUpdates",  # without "subscribe" it ends what does not run
 }
-NOTHING_TO_CANCEL = {"cancelHistoricalData": 366}
+NOTHING_TO_CANCEL = {
+    "cancelHistoricalData": 366,
+    "cancelMktData": 300,
+    "cancelMktDepth": 310,
+    "cancelRealTimeBars": 300,
+    "cancelTickByTickData": 300,
+}
 IN_TEXT = sorted(
     name for name, kind in requests().by_name.items() if kind.layout and name not in TESTED_ELSEWHERE
 )
