@@ -149,7 +149,11 @@ class Desk:
 
     def _place(self, client: Client, fields: Mapping[str, Any]) -> None:
         self._venue.place(
-            client.client_id, fields.get("orderId", 0), fields.get("contract", {}), fields.get("order", {})
+            client.client_id,
+            fields.get("orderId", 0),
+            fields.get("contract", {}),
+            fields.get("order", {}),
+            fields.get("attachedOrders"),
         )
 
     def _cancel(self, client: Client, fields: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import attrs
 
+from ibkr_core.gateway.adjusting import adjusted, wants_adjusting
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.kinds import Pricing, Trigger
 from ibkr_core.gateway.market import Market, Trade
@@ -257,6 +258,11 @@ class Exchange:
             if order.working:
                 self._try(order)
 
+    def retry(self, order: GatewayOrder) -> None:
+        """Try one order again, for something about it has changed."""
+        if order.working:
+            self._try(order)
+
     def fill(self, order: GatewayOrder, quantity: Decimal, price: Decimal) -> Execution:
         """Fill an order at a price, market or not. The only door through which fills come.
 
@@ -327,7 +333,9 @@ class Exchange:
             least = max(least, min(terms.min_quantity, order.remaining))
         if market.available(order.spec.action, order.limit) >= least:
             while order.phase is Phase.LIVE:
-                wanted = min(terms.display or order.remaining, order.remaining)
+                wanted = min(terms.display or order.remaining, order.released)
+                if wanted <= 0:
+                    break
                 trade = market.take(order.spec.action, wanted, order.limit)
                 if trade is None:
                     break
@@ -356,7 +364,7 @@ class Exchange:
             return None
         if kind.pricing is Pricing.RELATIVE and not within(order.spec.action, quote.last, price):
             return None
-        size = min(order.remaining, quote.bid_size if order.spec.action == "BUY" else quote.ask_size)
+        size = min(order.released, quote.bid_size if order.spec.action == "BUY" else quote.ask_size)
         return Trade(price, size) if size > 0 else None
 
     def _end_immediate(self, order: GatewayOrder) -> None:
@@ -387,9 +395,13 @@ class Exchange:
 
     def _elect(self, order: GatewayOrder, market: Market) -> bool:
         """Move a trailing stop, then see whether the last price hits the trigger."""
+        last = market.quote.last
+        if wants_adjusting(order.spec, last):
+            order.spec = adjusted(order.spec)
+            self._place(order)
+            self._emit(Happening(Happened.REPLACED, order))
         if order.stop is None:
             return False
-        last = market.quote.last
         order.stop = next_stop(order.spec, order.instrument, order.stop, last)
         order.pegged = moving_limit(order, market.quote)
         hit = trigger_hit(order.spec, order.instrument, order.stop, market.quote)

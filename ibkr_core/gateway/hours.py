@@ -22,6 +22,7 @@ _FRIDAY = 4
 _SATURDAY, _SUNDAY = 5, 6
 _MONDAY, _THURSDAY = 0, 3
 _LONGEST_BREAK_DAYS = 10
+_FIRST_YEAR, _LAST_YEAR = 1971, 9000  # so that no zone leads out of what a datetime can hold
 _OFFSETS_H = (4, 5)  # hours behind UTC, summer time first
 # Hours behind UTC of zones that never change, and hours before New York time of those that change with it.
 _FIXED = {"UTC": 0, "GMT": 0, "Z": 0, "Asia/Tokyo": -9, "Asia/Hong_Kong": -8, "Hongkong": -8, "Japan": -9}
@@ -74,7 +75,7 @@ def _parsed(text: str, form: str) -> datetime | None:
         parsed = datetime.strptime(text, form)  # noqa: DTZ007 - the zone is applied by the caller
     except ValueError:
         return None
-    return parsed if parsed.year >= 1971 else None  # noqa: PLR2004 - before the epoch nothing can be meant
+    return parsed if _FIRST_YEAR <= parsed.year <= _LAST_YEAR else None
 
 
 def _in_zone(wall: datetime, zone: str) -> float | None:

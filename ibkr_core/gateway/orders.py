@@ -131,7 +131,7 @@ class OrderSpec:
             raise RefusalError(10052, f"Invalid time in force:{self.tif}")
         if self.tif not in SIMULATED_TIFS:
             raise RefusalError.invalid(f"Time in force {self.tif} is not simulated")
-        by_cash = self.quantity == 0 and self.terms.cash is not None
+        by_cash = self.quantity == 0 and (self.terms.cash is not None or self.hedge_type)
         if not self.quantity.is_finite() or (self.quantity <= 0 and not by_cash):
             raise RefusalError(434, "The order size cannot be zero.")
         if self.quantity > _MAX_QUANTITY:
@@ -193,6 +193,11 @@ class OrderSpec:
     def kind(self) -> Kind:
         """What its type means."""
         return KINDS[self.order_type]
+
+    @property
+    def hedge_type(self) -> str:
+        """``P`` pair, ``B`` beta, ``F`` currency, ``D`` delta; empty for an order that hedges nothing."""
+        return str(self.fields.get("hedgeType", "")).upper()
 
     @property
     def sign(self) -> int:
@@ -312,6 +317,7 @@ class GatewayOrder:
         stop: Present trigger price.
         limit_offset: Distance from the stop to the limit of a ``TRAIL LIMIT``.
         pegged: A limit that moves; None where the client's own limit holds.
+        allowance: Units that its algorithm has released so far; None when nothing holds it back.
         executions_before: How many executions there were when it came.
         alarms: Moments at which it will be looked at again.
         trigger_hits: How often in a row its trigger was hit; the double methods want two.
@@ -347,6 +353,7 @@ class GatewayOrder:
     limit_offset: Decimal | None = None
     pegged: Decimal | None = None
     holds: set[Hold] = attrs.field(factory=set)
+    allowance: Decimal | None = None
     executions_before: int = 0
     alarms: set[float] = attrs.field(factory=set)
     trigger_hits: int = 0
@@ -372,6 +379,11 @@ class GatewayOrder:
     def remaining(self) -> Decimal:
         """Units still wanted; stays above zero when an order is cancelled. Never negative."""
         return max(self.total - self.filled, _ZERO)
+
+    @property
+    def released(self) -> Decimal:
+        """Units that it may trade now: what remains, as far as its algorithm lets it."""
+        return self.remaining if self.allowance is None else min(self.remaining, self.allowance - self.filled)
 
     @property
     def turnover(self) -> Decimal:

@@ -184,9 +184,9 @@ def check_same_order(order: GatewayOrder, instrument: Instrument, spec: OrderSpe
         spec: What it asks for.
 
     Raises:
-        RefusalError: 105 for another instrument, side or account; 329 for another type; 10326 for another OCA
-            group; 135 when it still names a parent that is gone; 10341 for another parent; 134 when no more
-            than the filled quantity is wanted.
+        RefusalError: 105 for another instrument, side or account; 329 for another type; 440 for another
+            algorithm; 10326 for another OCA group; 135 when it still names a parent that is gone; 10341 for
+            another parent; 134 when no more than the filled quantity is wanted.
     """
     old = order.spec
     same_account = (spec.account or order.account) == order.account
@@ -194,6 +194,8 @@ def check_same_order(order: GatewayOrder, instrument: Instrument, spec: OrderSpe
         raise RefusalError(105, "Order being modified does not match original order.")
     if spec.order_type not in {old.order_type, "MKT", "LMT"}:
         raise RefusalError(329, "Order modify failed. Cannot change to the new order type.")
+    if spec.fields.get("algoStrategy", "") != old.fields.get("algoStrategy", ""):
+        raise RefusalError(440, "Order modify failed. Algorithm cannot be modified.")
     if spec.oca_group not in {old.oca_group, order.oca_group}:
         raise RefusalError(10326, "OCA group revision is not allowed.")
     if spec.parent_id and order.parent is not None and order.parent.phase is Phase.DONE:

@@ -15,6 +15,7 @@ from ibkr_core.gateway.refusals import RefusalError
 __all__ = ["Terms", "TriggerMethod"]
 
 _ZERO = Decimal(0)
+_MAX_CASH = Decimal(10) ** 12
 
 
 class TriggerMethod:
@@ -88,7 +89,7 @@ class Terms:
             )
             raise RefusalError(157, text)
         cash = Decimal(str(fields.get("cashQty", 0)))
-        if not cash.is_finite() or cash < 0:
+        if not cash.is_finite() or not 0 <= cash <= _MAX_CASH:
             raise RefusalError.invalid("Invalid cash quantity was entered")
         return cls(
             good_after=_moment(str(fields.get("goodAfterTime", ""))),

@@ -15,7 +15,10 @@ import attrs
 
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway import answers, rules
-from ibkr_core.gateway.account import Account, Balances, commission_due, margin_rate
+from ibkr_core.gateway.account import Account, Balances, commission_due
+from ibkr_core.gateway.adjusting import check_adjustment
+from ibkr_core.gateway.algos import Algos, check_algo
+from ibkr_core.gateway.attaching import attached_fields, hedge_sized
 from ibkr_core.gateway.choreography import Choreography, Cue, Director, Scene
 from ibkr_core.gateway.clients import BY_HAND, ClientRules, Clients
 from ibkr_core.gateway.clock import Clock, Scheduler
@@ -27,6 +30,7 @@ from ibkr_core.gateway.market import Market, MarketSettings
 from ibkr_core.gateway.orders import Execution, GatewayOrder, OrderSpec, Phase
 from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.gateway.trading_day import TradingDay
+from ibkr_core.gateway.trial import margins_of
 from ibkr_core.wire.message import Message
 
 __all__ = ["Settings", "Venue"]
@@ -40,7 +44,6 @@ _SMART_EXCHANGES = {
     "OPT": ("CBOE", "ISE"),
     "CASH": ("IDEALPRO",),
 }
-_CENT = Decimal("0.01")
 _NO_BLOCK = 3
 
 
@@ -127,6 +130,7 @@ class Venue:
             later=self.later,
             in_hours=self.day.in_regular_hours,
         )
+        self.algos = Algos(self.exchange, now=self.now, later=self.later)
         self.clients = Clients(settings.clients, exchange=self.exchange, deliver=deliver)
 
     # -- time --------------------------------------------------------------------------------------
@@ -230,7 +234,12 @@ class Venue:
     # -- placing -----------------------------------------------------------------------------------
 
     def place(
-        self, client_id: int, order_id: int, contract: Mapping[str, Any], fields: Mapping[str, Any]
+        self,
+        client_id: int,
+        order_id: int,
+        contract: Mapping[str, Any],
+        fields: Mapping[str, Any],
+        attached: Mapping[str, Any] | None = None,
     ) -> None:
         """Place, modify, or try out an order; a refusal goes to the client as an error.
 
@@ -239,12 +248,15 @@ class Venue:
             order_id: A new id, or that of one of its orders to modify.
             contract: Official contract fields.
             fields: Official order fields.
+            attached: Ids and types of orders to attach to a new one.
         """
         try:
             spec = OrderSpec.parse(fields)
             known = self.exchange.find(client_id, order_id)
             if spec.what_if:
                 self._try_out(self._build(client_id, order_id, contract, spec, known))
+            elif known is None and attached:
+                self._place_attached(client_id, order_id, contract, spec, attached)
             elif known is None:
                 self._place_new(client_id, order_id, contract, spec)
             else:
@@ -275,6 +287,26 @@ class Venue:
         if spec.transmit:
             self._transmit(order)
 
+    def _place_attached(
+        self,
+        client_id: int,
+        order_id: int,
+        contract: Mapping[str, Any],
+        spec: OrderSpec,
+        wanted: Mapping[str, Any],
+    ) -> None:
+        """Place an order with its profit taker and stop loss, all or none of them."""
+        instrument = self.catalogue.resolve(contract)
+        price = spec.limit or self.market(instrument).quote.last
+        children = attached_fields(wanted, order_id, spec, instrument, price)
+        self._place_new(client_id, order_id, contract, attrs.evolve(spec, transmit=False))
+        for child_id, fields in children:
+            self._place_new(client_id, child_id, contract, OrderSpec.parse(fields))
+        parent = self.exchange.find(client_id, order_id)
+        if spec.transmit and parent is not None:
+            for member in parent.family():
+                self._accept(member)
+
     def _build(
         self,
         client_id: int,
@@ -289,6 +321,8 @@ class Venue:
         rules.check_against(instrument, spec, fractional=self.settings.fractional)
         rules.check_terms(instrument, spec, str(contract["exchange"]), self._now)
         self.conditional.check(spec.terms.conditions)
+        check_adjustment(spec)
+        check_algo(spec)
         parent = None
         if spec.parent_id and known is None:
             parent = self.exchange.find(client_id, spec.parent_id)
@@ -296,6 +330,9 @@ class Venue:
         account = spec.account or self.settings.accounts[0]
         if account not in self.accounts:
             raise RefusalError.invalid(f"Invalid account code '{account}'.")
+        if spec.hedge_type:
+            hedged = instrument if parent is None else parent.instrument
+            spec = hedge_sized(spec, parent, self.price_of(instrument), self.price_of(hedged))
         if spec.oca_group:
             rules.check_group(account, self.exchange.group_accounts(spec.oca_group))
         self._sequence += 1
@@ -340,6 +377,7 @@ class Venue:
             self._say(order, 10349, "Order TIF was set to DAY based on order preset.")
         self.day.take_in(order)
         self.conditional.take_in(order, len(self._executions))
+        self.algos.take_in(order)
         self.exchange.accept(order, first_status)
         self._watch(self.market(order.instrument))
         quote = self.market(order.instrument).quote
@@ -367,27 +405,14 @@ class Venue:
     def _try_out(self, order: GatewayOrder) -> None:
         if not order.spec.transmit:
             raise RefusalError(413, "What-if order should have the transmit flag set to true.")
-        instrument, before = order.instrument, self.balances(order.account)
-        price = order.spec.limit or self.price_of(instrument)
-        value = order.total * price * instrument.multiplier
-        commission = commission_due(instrument, order.total, value)
-        held = self.accounts[order.account].position(instrument).quantity
-        growth = abs(held + order.spec.sign * order.total) - abs(held)
-        exposure = growth * price * instrument.multiplier * self.rate_of(instrument.currency)
-        first, keep = margin_rate(instrument)
-        changes = {
-            "initMargin": (before.initial_margin, exposure * first),
-            "maintMargin": (before.maintenance_margin, exposure * keep),
-            "equityWithLoan": (before.net_liquidation, -commission),
-        }
-        margins: dict[str, Any] = {}
-        for name, (old, change) in changes.items():
-            margins[f"{name}Before"] = float(old.quantize(_CENT))
-            margins[f"{name}Change"] = float(change.quantize(_CENT))
-            margins[f"{name}After"] = float((old + change).quantize(_CENT))
-        margins["commissionAndFees"] = float(commission)
-        margins["commissionAndFeesCurrency"] = instrument.currency
-        margins["marginCurrency"] = "USD"
+        instrument = order.instrument
+        margins = margins_of(
+            order,
+            self.balances(order.account),
+            price=order.spec.limit or self.price_of(instrument),
+            held=self.accounts[order.account].position(instrument).quantity,
+            rate=self.rate_of(instrument.currency),
+        )
         self._deliver(order.client_id, answers.what_if(order, margins))
 
     # -- modifying and cancelling ------------------------------------------------------------------
@@ -399,6 +424,8 @@ class Venue:
         rules.check_against(order.instrument, spec, fractional=self.settings.fractional)
         rules.check_terms(order.instrument, spec, order.exchange, self._now)
         self.conditional.check(spec.terms.conditions)
+        check_adjustment(spec)
+        check_algo(spec)
         if order.phase is Phase.LIVE and not spec.transmit:
             return  # a modification that is not transmitted is held, like an order (wire facts 10)
         self.exchange.replace(order, spec)

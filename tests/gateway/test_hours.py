@@ -35,6 +35,7 @@ HOUR = 3600
         ("20261124 10:00:00 Mars/Olympus", None),
         ("19691231 10:00:00", None),
         ("20261124-25:00:00", None),
+        ("99991231 23:59:59 US/Pacific", None),
     ],
 )
 def test_times_are_read_in_every_form(text: str, wanted: float | None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ibapi.order_condition import PriceCondition
+from ibapi.tag_value import TagValue
 
 from ibkr_core.gateway import Choreography, ClientRules, GatewayServer, MarketSettings, Settings
 from tests.gateway.official import OfficialClient, order, stock
@@ -162,3 +163,22 @@ def test_conditions_are_echoed_and_obeyed(room: Room) -> None:
     client.wait_status(1, "PreSubmitted")
     server.market("MSFT").set_last(501)
     client.wait_status(1, "Filled")
+
+
+def test_an_algorithm_and_an_adjustable_stop_are_echoed(room: Room) -> None:
+    """The official client reads them back; the algorithm trades its first slice, the stop changes its type."""
+    server = room.open()
+    client = room.join()
+    algo = order("BUY", 100, "LMT", lmtPrice=100.01, algoStrategy="Twap")
+    algo.algoParams = [TagValue("allowPastEndTime", "1")]
+    client.placeOrder(1, stock(), algo)
+    echoed = client.wait("openOrder")[2]
+    assert (echoed.algoStrategy, echoed.algoParams[0].tag) == ("Twap", "allowPastEndTime")
+    assert int(client.wait("execDetails")[2].shares) == 10
+    stop = order("SELL", 10, "STP", auxPrice=95.0, adjustedOrderType="TRAIL", triggerPrice=105.0)
+    stop.adjustedTrailingAmount = 1.0
+    client.placeOrder(2, stock(), stop)
+    client.wait_status(2, "PreSubmitted")
+    server.market("AAPL").set_last(106)
+    changed = client.wait("openOrder", lambda number, _, told, __: number == 2 and told.orderType == "TRAIL")
+    assert changed[2].trailStopPrice == 105.0

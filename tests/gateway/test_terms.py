@@ -25,6 +25,7 @@ EUR = {"symbol": "EUR", "secType": "CASH", "exchange": "IDEALPRO", "currency": "
         ({"minQty": -1}, "DAY", 321),
         ({"cashQty": -5.0}, "DAY", 321),
         ({"cashQty": float("inf")}, "DAY", 321),
+        ({"cashQty": 1e300}, "DAY", 321),
         ({"goodAfterTime": "soon"}, "DAY", 391),
         ({}, "GTD", 391),
         ({"goodTillDate": "20261399"}, "GTD", 391),
