@@ -331,6 +331,23 @@ class Admin(abc.ABC):
 
         return self._access(act)
 
+    def halt(self, symbol: str | int, *, halted: bool = True) -> None:
+        """Halt trading in something, or resume it: new orders earn error 154, resting ones do not trade."""
+
+        def act(venue: Venue) -> None:
+            instrument = _find_instrument(venue, symbol, "STK")
+            change = venue.restrictions.halted.add if halted else venue.restrictions.halted.discard
+            change(instrument.con_id)
+            venue.exchange.match(instrument)
+
+        self._access(act)
+
+    def bar(self, symbol: str | int) -> None:
+        """Forbid every account to trade something: new orders earn error 203."""
+        self._access(
+            lambda venue: venue.restrictions.barred.add(_find_instrument(venue, symbol, "STK").con_id)
+        )
+
     def end_day(self) -> None:
         """End the trading day: the closing auction, then ``DAY`` orders expire and the exchange is closed."""
         self._access(lambda venue: venue.day.end())

@@ -105,6 +105,7 @@ class Exchange:
         self._spent_groups: set[tuple[str, str]] = set()
         self.closed = False
         self.hours: Callable[[GatewayOrder], bool] = lambda _: True
+        self.is_halted: Callable[[Instrument], bool] = lambda _: False
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -317,6 +318,8 @@ class Exchange:
 
     def _try(self, order: GatewayOrder) -> None:
         if order.phase is not Phase.LIVE or order.waits_for_parent or not self.is_open(order):
+            return
+        if self.is_halted(order.instrument):
             return
         market = self._market_of(order.instrument)
         if order.is_stop and not order.elected and not self._elect(order, market):

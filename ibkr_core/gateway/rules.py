@@ -6,6 +6,7 @@ Codes are those of TWS facts 6 and 7.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import ROUND_DOWN, Decimal
 
 import attrs
@@ -18,6 +19,7 @@ from ibkr_core.gateway.orders import GatewayOrder, OrderSpec, Phase
 from ibkr_core.gateway.refusals import RefusalError
 
 __all__ = [
+    "Restrictions",
     "beyond_funds",
     "beyond_price_cap",
     "check_against",
@@ -37,6 +39,8 @@ _SHARE_STEP = Decimal("0.0001")
 _FRACTIONAL_TYPES = frozenset({"MKT", "LMT", "STP", "STP LMT"})
 _STARTS_ON_CONDITION = frozenset({"LMT", "MKT", "MIDPRICE", "REL"})
 _ENDS_ON_CONDITION = frozenset({"LMT", "MIDPRICE"})
+_BLOCK = 50
+_MAX_DISCRETION = Decimal(10) ** 9
 _HIDES = frozenset({"SMART", "ISLAND", "NASDAQ", "ARCA", "BATS", "EDGX"})
 
 
@@ -69,11 +73,22 @@ def check_terms(instrument: Instrument, spec: OrderSpec, exchange: str, now: flo
         now: Seconds since the epoch.
 
     Raises:
-        RefusalError: 148 for a type that cannot have conditions, 152 for a hidden order where there is no
-            such thing, 391 for an end that has passed.
+        RefusalError: 117 for a block too small, 148 for a type that cannot have conditions, 152 for a hidden
+            order where there is no such thing, 168 for a discretionary amount between two ticks, 391 for an
+            end that has passed, 10247 for parts of a share anywhere but at SMART.
     """
     if spec.terms.hidden and (instrument.sec_type != "STK" or exchange not in _HIDES):
         raise RefusalError(152, 'The "hidden" order attribute may not be specified for this order.')
+    if spec.quantity % 1 and exchange != "SMART":
+        raise RefusalError(10247, "Only IB SmartRouting supports fractional shares")
+    if spec.fields.get("blockOrder") and spec.quantity < _BLOCK:
+        raise RefusalError(117, "The block order size must be at least 50.")
+    discretionary = Decimal(str(spec.fields.get("discretionaryAmt", 0)))
+    if not discretionary.is_finite() or abs(discretionary) > _MAX_DISCRETION:
+        raise RefusalError.invalid("Invalid discretionary amount")
+    if not instrument.on_tick(discretionary):
+        text = "Discretionary amount does not conform to the minimum price variation for this contract."
+        raise RefusalError(168, text)
     starts = spec.terms.conditions and not spec.terms.conditions_cancel
     if (starts and spec.order_type not in _STARTS_ON_CONDITION) or (
         spec.terms.conditions and not starts and spec.order_type not in _ENDS_ON_CONDITION
@@ -86,6 +101,47 @@ def check_terms(instrument: Instrument, spec: OrderSpec, exchange: str, now: flo
         raise RefusalError(148, text)
     if spec.terms.good_till is not None and spec.terms.good_till <= now:
         raise RefusalError(391, "The time-in-force date or time has passed.")
+
+
+@attrs.define
+class Restrictions:
+    """What may not be traded now, whatever an order says.
+
+    Attributes:
+        halted: Contract ids in which trading is halted.
+        barred: Contract ids that accounts may not trade.
+        most_active: Active orders of one side in one contract and account; more are rejected with 201, as
+            by a real gateway (TWS facts 6). None for any number.
+    """
+
+    halted: set[int] = attrs.field(factory=set)
+    barred: set[int] = attrs.field(factory=set)
+    most_active: int | None = None
+
+    def check(self, instrument: Instrument) -> None:
+        """See whether an instrument may be traded.
+
+        Raises:
+            RefusalError: 154 when it is halted, 203 when it is barred.
+        """
+        if instrument.con_id in self.halted:
+            raise RefusalError(154, "Orders cannot be transmitted for a halted security.")
+        if instrument.con_id in self.barred:
+            raise RefusalError(203, "The security is not available or allowed for this account.")
+
+    def too_many(self, order: GatewayOrder, live: Iterable[GatewayOrder]) -> str:
+        """Why an order is one too many; empty when it is not."""
+        if self.most_active is None:
+            return ""
+        active = sum(
+            one.instrument is order.instrument
+            and one.account == order.account
+            and one.spec.action == order.spec.action
+            for one in live
+        )
+        if active < self.most_active:
+            return ""
+        return f"You already have {active} active orders on this side of the contract in this account."
 
 
 def check_resizable(order: GatewayOrder, spec: OrderSpec) -> None:

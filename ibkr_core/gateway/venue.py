@@ -62,6 +62,8 @@ class Settings:
         clients: How clients are treated among each other.
         calendar: Trading hours; None for around the clock, so that tests run at any time of any day.
         fractional: Whether parts of a share may be traded, and shares bought for an amount of money.
+        most_active: Active orders of one side in one contract and account. A real gateway has 20 (TWS facts
+            6); by default there may be any number.
     """
 
     accounts: tuple[str, ...] = ("DU1234567",)
@@ -73,6 +75,7 @@ class Settings:
     clients: ClientRules = attrs.field(factory=ClientRules)
     calendar: Calendar | None = None
     fractional: bool = False
+    most_active: int | None = None
 
 
 class Venue:
@@ -130,6 +133,8 @@ class Venue:
             later=self.later,
             in_hours=self.day.in_regular_hours,
         )
+        self.restrictions = rules.Restrictions(most_active=settings.most_active)
+        self.exchange.is_halted = lambda one: one.con_id in self.restrictions.halted
         self.algos = Algos(self.exchange, now=self.now, later=self.later)
         self.clients = Clients(settings.clients, exchange=self.exchange, deliver=deliver)
 
@@ -317,6 +322,7 @@ class Venue:
     ) -> GatewayOrder:
         """Make an order of a checked request; nothing is changed yet."""
         instrument = self.catalogue.resolve(contract)
+        self.restrictions.check(instrument)
         spec = rules.sized(instrument, spec, self.market(instrument).quote)
         rules.check_against(instrument, spec, fractional=self.settings.fractional)
         rules.check_terms(instrument, spec, str(contract["exchange"]), self._now)
@@ -361,6 +367,10 @@ class Venue:
     def _accept(self, order: GatewayOrder) -> None:
         if self.exchange.group_is_spent(order):
             self.exchange.reject(order, f"OCA group {order.oca_group} has been filled already.")
+            return
+        crowded = self.restrictions.too_many(order, self.exchange.live_orders())
+        if crowded:
+            self.exchange.reject(order, crowded)
             return
         if self.settings.check_funds and order.parent is None:  # children mostly close: not checked
             lacking = self._lacks_funds(order)

@@ -166,7 +166,7 @@ def test_conditions_are_echoed_and_obeyed(room: Room) -> None:
 
 
 def test_an_algorithm_and_an_adjustable_stop_are_echoed(room: Room) -> None:
-    """The official client reads them back; the algorithm trades its first slice, the stop changes its type."""
+    """The official client reads them back; the algorithm trades a slice, the stop changes its type."""
     server = room.open()
     client = room.join()
     algo = order("BUY", 100, "LMT", lmtPrice=100.01, algoStrategy="Twap")
