@@ -369,9 +369,10 @@ def _indices() -> Iterator[Instrument]:
 
 
 def _bonds() -> Iterator[Instrument]:
+    """Their coupons are whole, because the oldest official client breaks on any other."""
     rows = (
         (3_000_001, "US91282CJZ59", 4.0, "20340215", "20240215", "99.10"),
-        (3_000_002, "US912810TV08", 4.75, "20531115", "20231115", "101.30"),
+        (3_000_002, "US912810TL26", 4.0, "20521115", "20221115", "96.30"),
     )
     for con_id, isin, coupon, maturity, issued, price in rows:
         yield Instrument(

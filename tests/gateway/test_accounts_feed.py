@@ -12,7 +12,7 @@ ACCOUNT = "DU1234567"
 every_version = pytest.mark.parametrize("version", VERSIONS)
 
 
-def bought(version: int = 176, **wanted: object) -> tuple[SimulatedGateway, Checked]:
+def bought(version: int = VERSIONS[0], **wanted: object) -> tuple[SimulatedGateway, Checked]:
     """A client that holds ten AAPL, bought at 100.01."""
     venue = gateway(**wanted)
     client = Checked(venue, version)
@@ -58,7 +58,7 @@ def test_account_updates_end() -> None:
 def test_a_new_subscription_takes_the_place_of_the_old() -> None:
     """One account at a time."""
     venue = gateway(settings=plain(accounts=("DU1", "DU2")))
-    client = Checked(venue, 176)
+    client = Checked(venue, VERSIONS[0])
     client.ask("reqAccountUpdates", subscribe=True, acctCode="DU1")
     client.ask("reqAccountUpdates", subscribe=True, acctCode="DU2")
     assert "updatePortfolio" not in kinds(client.place(1, "BUY", 1, account="DU1"))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.gateway.checked import VERSIONS, Checked
+from tests.gateway.official import OLD_CLIENT
 from tests.gateway.pocket import AAPL, Pocket, errors, gateway
 
 every_version = pytest.mark.parametrize("version", VERSIONS)
@@ -255,10 +256,12 @@ def test_a_histogram_counts_what_was_traded(version: int) -> None:
     ((_, rows),) = client.of("histogramData")
     assert [row.price for row in rows] == sorted(row.price for row in rows)
     volume = sum(one["volume"] for one in bars(client, barSizeSetting="1 day"))
-    assert sum(int(row.size) for row in rows) == volume
+    sizes = [int(row.count if OLD_CLIENT else row.size) for row in rows]
+    assert sum(sizes) == volume
     assert errors(client.ask("reqHistogramData", reqId=2, contract=MSFT, timePeriod="often")) == [(2, 321)]
 
 
+@pytest.mark.skipif(OLD_CLIENT, reason="schedules came after this client")
 @every_version
 def test_the_schedule_lists_sessions(version: int) -> None:
     """Open and close of each day."""
