@@ -12,15 +12,13 @@ from typing import Any
 
 from ibkr_core.gateway.account import Position
 from ibkr_core.gateway.clock import eastern_text
-from ibkr_core.gateway.instruments import Instrument
-from ibkr_core.gateway.kinds import KINDS, Trigger
+from ibkr_core.gateway.kinds import Trigger
 from ibkr_core.gateway.orders import Execution, GatewayOrder
 from ibkr_core.wire.message import Message
 
 __all__ = [
     "commission_report",
     "completed_order",
-    "contract_data",
     "error",
     "exec_details",
     "held_until_opening",
@@ -226,23 +224,3 @@ def position(account: str, held: Position) -> Message:
             "avgCost": _number(held.average_cost),
         },
     )
-
-
-def contract_data(request_id: int, instrument: Instrument) -> Message:
-    """``contractDetails`` of one instrument."""
-    contract = instrument.contract()
-    contract["primaryExch"] = instrument.primary_exchange
-    details = {
-        "marketName": instrument.trading_class,
-        "minTick": instrument.min_tick,
-        "orderTypes": ",".join((*(name.replace(" ", "") for name in KINDS), "WHATIF")),
-        "validExchanges": ",".join(instrument.exchanges),
-        "priceMagnifier": 1,
-        "longName": instrument.long_name,
-        "contractMonth": instrument.expiry[:6],
-        "timeZoneId": "US/Eastern",
-        "minSize": Decimal(1),
-        "sizeIncrement": Decimal(1),
-        "suggestedSizeIncrement": Decimal(1),
-    }
-    return Message("contractDetails", {"reqId": request_id, "contract": contract, "contractDetails": details})

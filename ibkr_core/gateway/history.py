@@ -15,11 +15,12 @@ import attrs
 
 from ibkr_core.gateway import answers
 from ibkr_core.gateway.clock import eastern
+from ibkr_core.gateway.hours import from_eastern, moment_of
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.past import QUOTED, Bar, bar_prices
 from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.gateway.service import Client, Feeds, Handler, request_id_of
-from ibkr_core.gateway.sessions import ZONE, Session, moment_of, moment_text, parse_moment, sessions_back
+from ibkr_core.gateway.sessions import ZONE, Session, moment_text, sessions_back
 from ibkr_core.gateway.watching import Watch
 from ibkr_core.wire.message import Message
 
@@ -189,7 +190,7 @@ class History:
             return now
         if keep or what == "ADJUSTED_LAST":
             raise RefusalError.invalid("End date is not supported with this request")
-        end = parse_moment(text)
+        end = moment_of(text)
         if end is None:
             raise RefusalError(10314, "End Date/Time: The date, time, or time-zone entered is invalid.")
         return min(end, now)
@@ -265,7 +266,7 @@ class History:
         if all(texts) or not any(texts):
             text = "Failed to request historical ticks:Exactly one of start and end must be given"
             raise RefusalError(10187, text)
-        start, end = map(parse_moment, texts)
+        start, end = map(moment_of, texts)
         if start is None and end is None:
             raise RefusalError(10314, "The date, time, or time-zone entered is invalid.")
         regular = bool(fields.get("useRTH"))
@@ -375,7 +376,7 @@ def _duration(text: str) -> tuple[int, str]:
 
 
 def _midnight(day: date) -> float:
-    return moment_of(datetime(day.year, day.month, day.day))  # noqa: DTZ001 - New York wall time
+    return from_eastern(datetime(day.year, day.month, day.day))  # noqa: DTZ001 - New York wall time
 
 
 def _together(days: list[Bar], *, monthly: bool) -> Iterator[Bar]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ibkr_core.gateway.clock import day_text
 from ibkr_core.gateway.instruments import Instrument
+from ibkr_core.gateway.kinds import KINDS
 from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.gateway.service import Client, Handler, request_id_of
 from ibkr_core.gateway.sessions import ZONE, hours_text
@@ -27,9 +28,6 @@ _RULES = {
 }
 _FIRST_OWN_RULE = 9000
 _MAX_SAMPLES = 16
-_ORDER_TYPES = (
-    "ACTIVETIM,ADJUST,ALERT,COND,CONDORDER,DAY,GTC,GTD,HID,IOC,LIT,LMT,MIT,MKT,OCA,STP,STPLMT,TRAIL,WHATIF"
-)
 _NO_DEFINITION = "No security definition has been found for the request"
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -53,7 +51,7 @@ def contract_details(
     details: dict[str, Any] = {
         "marketName": instrument.trading_class,
         "minTick": instrument.min_tick,
-        "orderTypes": _ORDER_TYPES,
+        "orderTypes": ",".join((*(name.replace(" ", "") for name in KINDS), "WHATIF")),
         "validExchanges": ",".join(instrument.exchanges),
         "priceMagnifier": 1,
         "longName": instrument.long_name,

@@ -167,11 +167,13 @@ def check_against(instrument: Instrument, spec: OrderSpec, *, fractional: bool =
         fractional: Whether parts of a share are traded at all.
 
     Raises:
-        RefusalError: 109 for a price that is not above zero where it must be, 110 for a price between two
-            ticks; for a part of a unit 10243 where there is none, 10245 for anything but stocks, 10246 for
-            an order type that cannot have it.
+        RefusalError: 387 for an index, which nobody can trade; 109 for a price that is not above zero where
+            it must be; 110 for a price between two ticks; for a part of a unit 10243 where there is none,
+            10245 for anything but stocks, 10246 for an order type that cannot have it.
     """
-    if instrument.sec_type != "FUT" and any(price <= 0 for price in spec.prices()):
+    if instrument.sec_type == "IND":
+        raise RefusalError(387, "Unsupported order type for this exchange and security type.")
+    if instrument.sec_type not in {"FUT", "BAG"} and any(price <= 0 for price in spec.prices()):
         raise RefusalError(109, "Price is out of the range defined by the Percentage setting.")
     if not all(instrument.on_tick(price) for price in spec.prices()):
         text = "The price does not conform to the minimum price variation for this contract."
@@ -291,6 +293,7 @@ def beyond_price_cap(order: GatewayOrder, quote: Quote, cap: Decimal | None) -> 
     """
     limit = order.spec.limit
     caps = order.spec.kind.follows_quote  # there a limit is a cap, not a wish
+    caps = caps or order.instrument.sec_type == "BAG"  # a net price may be zero or below
     if cap is None or limit is None or caps or order.is_stop or order.parent is not None:
         return ""
     buying = order.spec.action == "BUY"

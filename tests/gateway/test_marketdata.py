@@ -135,6 +135,13 @@ def test_a_moving_market_moves_the_ticks() -> None:
     assert story(2) != first
 
 
+def test_an_index_is_watched_and_not_traded() -> None:
+    """387, and the session goes on."""
+    client = Pocket(gateway())
+    assert errors(client.place(1, "BUY", 1, contract=SPX)) == [(1, 387)]
+    assert errors(client.place(1, "BUY", 1)) == []
+
+
 def test_what_cannot_be_watched_is_refused() -> None:
     """Unknown contracts, combinations, unknown generic ticks, an id in use, and more than a hundred lines."""
     client = Pocket(gateway())

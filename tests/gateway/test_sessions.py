@@ -5,15 +5,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from itertools import islice
 
-import pytest
-
 from ibkr_core.gateway.instruments import Instrument, default_catalogue
 from ibkr_core.gateway.sessions import (
     day_session,
     hours_text,
-    moment_of,
     moment_text,
-    parse_moment,
     sessions_back,
 )
 
@@ -34,31 +30,10 @@ def utc(*parts: int) -> float:
     return datetime(*parts, tzinfo=UTC).timestamp()  # type: ignore[misc, arg-type]
 
 
-@pytest.mark.parametrize(
-    ("text", "moment"),
-    [
-        ("20261124 10:00:00", utc(2026, 11, 24, 15)),
-        ("20261124  10:00:00", utc(2026, 11, 24, 15)),
-        ("20261124 10:00:00 US/Eastern", utc(2026, 11, 24, 15)),
-        ("20260701 10:00:00 America/New_York", utc(2026, 7, 1, 14)),
-        ("20261124 10:00:00 UTC", utc(2026, 11, 24, 10)),
-        ("20261124-10:00:00", utc(2026, 11, 24, 10)),
-        ("20261124", utc(2026, 11, 24, 5)),
-        ("", None),
-        ("yesterday", None),
-        ("20261399 10:00:00", None),
-    ],
-)
-def test_moments_are_read_in_every_form(text: str, moment: float | None) -> None:
-    """The forms of TWS facts 3; New York unless it says UTC."""
-    assert parse_moment(text) == moment
-
-
-def test_a_moment_is_written_as_it_is_read() -> None:
-    """There and back; an hour that the spring skips counts as winter time."""
+def test_a_moment_is_written_in_new_york_time() -> None:
+    """Summer and winter."""
     assert moment_text(utc(2026, 11, 24, 15)) == "20261124 10:00:00 US/Eastern"
-    assert parse_moment(moment_text(utc(2026, 7, 1, 14))) == utc(2026, 7, 1, 14)
-    assert moment_of(datetime(2026, 3, 8, 2, 30)) == utc(2026, 3, 8, 7, 30)  # noqa: DTZ001 - wall time
+    assert moment_text(utc(2026, 7, 1, 14)) == "20260701 10:00:00 US/Eastern"
 
 
 def test_sessions_of_each_kind() -> None:
@@ -75,6 +50,7 @@ def test_sessions_of_each_kind() -> None:
     assert future.opens == utc(2026, 11, 23, 23)
     assert day_session(EURO, day, regular=True) == day_session(EURO, day, regular=False)
     assert day_session(APPLE, date(2026, 11, 21), regular=True) is None
+    assert day_session(APPLE, date(2026, 11, 26), regular=True) is None  # Thanksgiving
 
 
 def test_sessions_back_are_the_latest_first() -> None:
