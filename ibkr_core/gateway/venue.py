@@ -15,15 +15,17 @@ import attrs
 
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway import answers, rules
-from ibkr_core.gateway.account import Account, Balances, commission_due
+from ibkr_core.gateway.account import Account, Balances
 from ibkr_core.gateway.adjusting import check_adjustment
 from ibkr_core.gateway.algos import Algos, check_algo
 from ibkr_core.gateway.attaching import attached_fields, hedge_sized
 from ibkr_core.gateway.choreography import Choreography, Cue, Director, Scene
 from ibkr_core.gateway.clients import BY_HAND, ClientRules, Clients
 from ibkr_core.gateway.clock import Clock, Scheduler
+from ibkr_core.gateway.combos import Combo, ComboMarket, Combos
 from ibkr_core.gateway.conditional import Conditional, VenueWorld
 from ibkr_core.gateway.exchange import Exchange, Happened, Happening
+from ibkr_core.gateway.filling import Filler
 from ibkr_core.gateway.hours import Calendar
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
 from ibkr_core.gateway.market import Market, MarketSettings
@@ -37,13 +39,6 @@ __all__ = ["Settings", "Venue"]
 
 _ZERO = Decimal(0)
 _FIRST_PERM_ID = 1_376_327_000
-_EXEC_PREFIX = "0000e0d5"
-_FIRST_EXEC = 0x69000000
-_SMART_EXCHANGES = {
-    "STK": ("IBKRATS", "ARCA", "ISLAND", "NYSE"),
-    "OPT": ("CBOE", "ISE"),
-    "CASH": ("IDEALPRO",),
-}
 _NO_BLOCK = 3
 
 
@@ -114,8 +109,16 @@ class Venue:
         self._sequence = 0
         self._director = Director(settings.choreography, self._rng, self.now)
         self.on_position: list[Callable[[str, Instrument], None]] = []
+        self.combos = Combos(self.catalogue)
+        self._filler = Filler(
+            self.accounts,
+            self._executions,
+            rng=self._rng,
+            now=self.now,
+            quote_of=lambda instrument: self.market(instrument).quote,
+        )
         self.exchange = Exchange(
-            market_of=self.market, emit=self._happened, execute=self._execute, now=self.now
+            market_of=self.market, emit=self._happened, execute=self._filler.execute, now=self.now
         )
         self.day = TradingDay(
             settings.calendar, exchange=self.exchange, now=self.now, later=self.later, start=self._start_later
@@ -167,10 +170,24 @@ class Venue:
 
     # -- markets -----------------------------------------------------------------------------------
 
+    def resolve(self, contract: Mapping[str, Any]) -> Instrument:
+        """The one instrument that an order's contract means.
+
+        Raises:
+            RefusalError: As :meth:`Catalogue.resolve` and :meth:`Combos.resolve` say.
+        """
+        found = self.combos if contract.get("secType") == "BAG" else self.catalogue
+        return found.resolve(contract)
+
     def market(self, instrument: Instrument) -> Market:
         """The market of an instrument, with its price as of now."""
         market = self._markets.get(instrument.con_id)
-        if market is None:
+        if market is None and isinstance(instrument, Combo):
+            market = ComboMarket(
+                instrument, market_of=self.market, now=self._now, on_change=self._quote_changed
+            )
+            self._markets[instrument.con_id] = market
+        elif market is None:
             market = Market(
                 instrument,
                 seed=self._seed,
@@ -186,6 +203,8 @@ class Venue:
     def _quote_changed(self, market: Market) -> None:
         self._watch(market)
         self.exchange.match(market.instrument)
+        for combo in self.combos.with_leg(market.instrument):
+            self.exchange.match(combo)
         self.later(0.0, self.conditional.look)
 
     def _watch(self, market: Market) -> None:
@@ -301,7 +320,7 @@ class Venue:
         wanted: Mapping[str, Any],
     ) -> None:
         """Place an order with its profit taker and stop loss, all or none of them."""
-        instrument = self.catalogue.resolve(contract)
+        instrument = self.resolve(contract)
         price = spec.limit or self.market(instrument).quote.last
         children = attached_fields(wanted, order_id, spec, instrument, price)
         self._place_new(client_id, order_id, contract, attrs.evolve(spec, transmit=False))
@@ -321,7 +340,7 @@ class Venue:
         known: GatewayOrder | None,
     ) -> GatewayOrder:
         """Make an order of a checked request; nothing is changed yet."""
-        instrument = self.catalogue.resolve(contract)
+        instrument = self.resolve(contract)
         self.restrictions.check(instrument)
         spec = rules.sized(instrument, spec, self.market(instrument).quote)
         rules.check_against(instrument, spec, fractional=self.settings.fractional)
@@ -429,7 +448,7 @@ class Venue:
 
     def _modify(self, order: GatewayOrder, contract: Mapping[str, Any], spec: OrderSpec) -> None:
         rules.check_modifiable(order)
-        rules.check_same_order(order, self.catalogue.resolve(contract), spec)
+        rules.check_same_order(order, self.resolve(contract), spec)
         rules.check_resizable(order, spec)
         rules.check_against(order.instrument, spec, fractional=self.settings.fractional)
         rules.check_terms(order.instrument, spec, order.exchange, self._now)
@@ -526,6 +545,8 @@ class Venue:
         for account in self.accounts.values():
             account.restart()
         for root, one in self._executions.items():
+            if isinstance(one.instrument, Combo):
+                continue  # only its legs are booked
             booking = self.accounts[one.account].book(
                 one.instrument, one.signed_quantity, one.price, one.commission
             )
@@ -545,8 +566,12 @@ class Venue:
 
     def _after_fill(self, order: GatewayOrder, execution: Execution) -> None:
         self.later(0.0, self.conditional.look)
-        for listener in self.on_position:
-            listener(order.account, order.instrument)
+        legs = self._filler.take_legs(execution)
+        for leg in legs:
+            self._play(order, self._director.tell_leg(order, leg))
+        for traded in [leg.instrument for leg in legs] or [order.instrument]:
+            for listener in self.on_position:
+                listener(order.account, traded)
         if not order.oca_group or order.oca_type != _NO_BLOCK:
             return
         delay = self._director.delay(self.settings.choreography.oca_delay_s)
@@ -573,37 +598,3 @@ class Venue:
 
     def _refuse(self, client_id: int, order_id: int, refusal: RefusalError) -> None:
         self._deliver(client_id, answers.error(order_id, refusal.code, refusal.text, self._now))
-
-    def _execute(self, order: GatewayOrder, quantity: Decimal, price: Decimal) -> Execution:
-        """Book one fill and make its execution."""
-        instrument, before = order.instrument, order.filled
-        cumulative, turnover = before + quantity, order.turnover + quantity * price
-        commission = commission_due(instrument, cumulative, turnover * instrument.multiplier)
-        commission -= commission_due(instrument, before, order.turnover * instrument.multiplier)
-        signed = quantity * order.spec.sign
-        booking = self.accounts[order.account].book(instrument, signed, price, commission)
-        root = f"{_EXEC_PREFIX}.{_FIRST_EXEC + len(self._executions):08x}.01"
-        venues = _SMART_EXCHANGES.get(instrument.sec_type, ()) if order.exchange == "SMART" else ()
-        execution = Execution(
-            root=root,
-            revision=1,
-            perm_id=order.perm_id,
-            order_id=order.order_id,
-            client_id=order.client_id,
-            account=order.account,
-            instrument=instrument,
-            action=order.spec.action,
-            quantity=quantity,
-            price=price,
-            time=self._now,
-            exchange=self._rng.choice(venues) if venues else order.exchange,
-            cumulative=cumulative,
-            average=turnover / cumulative,
-            commission=commission,
-            currency=instrument.currency,
-            realized=booking.realized,
-            liquidity=1 if order.limit == price else 2,
-            order_ref=order.spec.order_ref,
-        )
-        self._executions[root] = execution
-        return execution

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from ibapi.contract import ComboLeg
 from ibapi.order_condition import PriceCondition
 from ibapi.tag_value import TagValue
 
@@ -182,3 +183,25 @@ def test_an_algorithm_and_an_adjustable_stop_are_echoed(room: Room) -> None:
     server.market("AAPL").set_last(106)
     changed = client.wait("openOrder", lambda number, _, told, __: number == 2 and told.orderType == "TRAIL")
     assert changed[2].trailStopPrice == 105.0
+
+
+def test_a_combination_is_told_by_leg(room: Room) -> None:
+    """The official client reads the legs of the contract back, and an execution and commission of each."""
+    server = room.open()
+    server.market("MSFT").set_quote(bid=40, ask="40.02", last=40)
+    client = room.join()
+    pair = stock("AAPL,MSFT")
+    pair.secType, pair.comboLegs = "BAG", []
+    for con_id, ratio, action in ((265598, 1, "BUY"), (272093, 2, "SELL")):
+        leg = ComboLeg()
+        leg.conId, leg.ratio, leg.action, leg.exchange = con_id, ratio, action, "SMART"
+        pair.comboLegs.append(leg)
+    client.placeOrder(1, pair, order("BUY", 10))
+    echoed = client.wait("openOrder")[1]
+    assert [(one.conId, one.ratio, one.action) for one in echoed.comboLegs] == [
+        (265598, 1, "BUY"), (272093, 2, "SELL"),
+    ]  # fmt: skip
+    assert client.wait_status(1, "Filled")[4] == 20.01
+    client.wait("commissionReport", lambda _id, paid, *_: paid == 1.00006)
+    told = [(args[1].secType, int(args[2].shares)) for args in client.of("execDetails")]
+    assert told == [("BAG", 10), ("STK", 10), ("STK", 20)]
