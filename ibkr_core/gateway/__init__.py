@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from ibkr_core.gateway.admin import Admin, Books, MarketHandle, OrderAccount
 from ibkr_core.gateway.choreography import Choreography
+from ibkr_core.gateway.clients import ClientRules
 from ibkr_core.gateway.clock import ManualClock
 from ibkr_core.gateway.core import Delivery, SimulatedGateway
+from ibkr_core.gateway.hours import Calendar
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
 from ibkr_core.gateway.market import MarketSettings, Quote
 from ibkr_core.gateway.protocol import Session
@@ -24,8 +26,10 @@ from ibkr_core.gateway.venue import Settings
 __all__ = [
     "Admin",
     "Books",
+    "Calendar",
     "Catalogue",
     "Choreography",
+    "ClientRules",
     "Delivery",
     "GatewayServer",
     "Instrument",

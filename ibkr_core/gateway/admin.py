@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
@@ -19,6 +19,7 @@ from ibkr_core.gateway.account import Position
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.market import Market, Quote
 from ibkr_core.gateway.orders import Execution, GatewayOrder, Phase
+from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.gateway.venue import Venue
 
 __all__ = ["Admin", "Books", "MarketHandle", "Number", "OrderAccount"]
@@ -294,11 +295,62 @@ class Admin(abc.ABC):
 
     def close_exchange(self) -> None:
         """Stop trading. New orders are held as ``PreSubmitted`` with warning 399 (TWS facts 7)."""
-        self._access(lambda venue: venue.set_open(is_open=False))
+        self._access(lambda venue: venue.day.set_open(is_open=False))
 
     def open_exchange(self) -> None:
-        """Let trading go on; what waited starts."""
-        self._access(lambda venue: venue.set_open(is_open=True))
+        """Let trading go on, beginning with the opening auction; what waited starts."""
+        self._access(lambda venue: venue.day.set_open(is_open=True))
+
+    def place_by_hand(
+        self, symbol: str | int, action: str, quantity: Number, kind: str = "MKT", **fields: Any
+    ) -> int:
+        """Place an order as somebody does in the gateway's own window (TWS facts 4).
+
+        Args:
+            symbol: Symbol, local symbol, or contract id.
+            action: ``BUY`` or ``SELL``.
+            quantity: Units.
+            kind: Order type.
+            fields: More order fields under their official names, such as ``lmtPrice=99.5``.
+
+        Returns:
+            Its permId: it has no other id until client 0 binds it.
+
+        Raises:
+            InvalidInput: The catalogue has no such instrument, or the order is refused.
+        """
+        wanted = {"tif": "DAY", "transmit": True, **fields}
+        wanted |= {"action": action, "totalQuantity": _decimal("quantity", quantity), "orderType": kind}
+
+        def act(venue: Venue) -> int:
+            instrument = _find_instrument(venue, symbol, "STK")
+            try:
+                return venue.place_by_hand(instrument.contract(), wanted).perm_id
+            except RefusalError as refusal:
+                raise InvalidInput("order", str(refusal)) from None
+
+        return self._access(act)
+
+    def halt(self, symbol: str | int, *, halted: bool = True) -> None:
+        """Halt trading in something, or resume it: new orders earn error 154, resting ones do not trade."""
+
+        def act(venue: Venue) -> None:
+            instrument = _find_instrument(venue, symbol, "STK")
+            change = venue.restrictions.halted.add if halted else venue.restrictions.halted.discard
+            change(instrument.con_id)
+            venue.exchange.match(instrument)
+
+        self._access(act)
+
+    def bar(self, symbol: str | int) -> None:
+        """Forbid every account to trade something: new orders earn error 203."""
+        self._access(
+            lambda venue: venue.restrictions.barred.add(_find_instrument(venue, symbol, "STK").con_id)
+        )
+
+    def end_day(self) -> None:
+        """End the trading day: the closing auction, then ``DAY`` orders expire and the exchange is closed."""
+        self._access(lambda venue: venue.day.end())
 
     def say(self, code: int, text: str, *, client_id: int, subject: int = _NOBODY) -> None:
         """Send an error to a client: a farm notice, a lost connection, a warning about an order.

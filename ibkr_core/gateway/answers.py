@@ -11,15 +11,14 @@ from decimal import Decimal
 from typing import Any
 
 from ibkr_core.gateway.account import Position
-from ibkr_core.gateway.clock import eastern_text, next_opening_text
-from ibkr_core.gateway.instruments import Instrument
+from ibkr_core.gateway.clock import eastern_text
+from ibkr_core.gateway.kinds import Trigger
 from ibkr_core.gateway.orders import Execution, GatewayOrder
 from ibkr_core.wire.message import Message
 
 __all__ = [
     "commission_report",
     "completed_order",
-    "contract_data",
     "error",
     "exec_details",
     "held_until_opening",
@@ -30,6 +29,12 @@ __all__ = [
 
 LIVE_REQUEST = -1
 """``reqId`` of an execution that nobody asked for (wire facts 8)."""
+
+OUTSIDE_IGNORED = (
+    "Order Event Warning: Attribute 'Outside Regular Trading Hours' is ignored based on the order type and "
+    "destination. PlaceOrder is now processed."
+)
+"""Text of warning 2109."""
 
 _PRICE_STEP = Decimal("0.00000001")
 _NOT_ECHOED = frozenset({"transmit", "whatIf"})
@@ -46,18 +51,19 @@ def error(subject: int, code: int, text: str, now: float) -> Message:
     )
 
 
-def held_until_opening(order: GatewayOrder, now: float) -> str:
-    """Text of warning 399 for an order that comes while the exchange is closed (TWS facts 7)."""
+def held_until_opening(order: GatewayOrder, opening: str) -> str:
+    """Text of warning 399 for an order that comes while its exchange is closed (TWS facts 7)."""
     instrument = order.instrument
     name = f"{instrument.symbol} {instrument.primary_exchange}.{instrument.trading_class}"
     return (
         f"Order Message:\n{order.spec.action} {order.total.normalize():f} {name}\n"
-        f"Warning: Your order will not be placed at the exchange until {next_opening_text(now)}."
+        f"Warning: Your order will not be placed at the exchange until {opening}."
     )
 
 
 def _order_fields(order: GatewayOrder) -> dict[str, Any]:
     spec = order.spec
+    limit = spec.limit if spec.kind.follows_quote else order.limit
     fields = {name: value for name, value in spec.fields.items() if name not in _NOT_ECHOED}
     fields.update(
         clientId=order.client_id,
@@ -67,7 +73,7 @@ def _order_fields(order: GatewayOrder) -> dict[str, Any]:
         action=spec.action,
         totalQuantity=order.total,
         orderType=spec.order_type,
-        lmtPrice=0.0 if spec.limit is None else float(spec.limit),
+        lmtPrice=0.0 if limit is None else float(limit),
         auxPrice=0.0 if spec.aux is None else float(spec.aux),
         tif=spec.tif,
         account=order.account,
@@ -77,7 +83,7 @@ def _order_fields(order: GatewayOrder) -> dict[str, Any]:
     )
     if order.oca_group:
         fields["ocaGroup"] = order.oca_group
-    if spec.order_type == "TRAIL" and order.stop is not None:
+    if spec.kind.trigger is Trigger.TRAIL and order.stop is not None:
         fields["trailStopPrice"] = float(order.stop)
     return fields
 
@@ -150,7 +156,7 @@ def order_status(order: GatewayOrder) -> Message:
         "permId": order.perm_id,
         "parentId": order.spec.parent_id,
         "lastFillPrice": _number(order.executions[-1].price) if order.executions else 0.0,
-        "clientId": order.client_id,
+        "clientId": order.client_id if order.canceller is None else order.canceller,
         "mktCapPrice": 0.0,
     }
     if order.why_held:
@@ -218,23 +224,3 @@ def position(account: str, held: Position) -> Message:
             "avgCost": _number(held.average_cost),
         },
     )
-
-
-def contract_data(request_id: int, instrument: Instrument) -> Message:
-    """``contractDetails`` of one instrument."""
-    contract = instrument.contract()
-    contract["primaryExch"] = instrument.primary_exchange
-    details = {
-        "marketName": instrument.trading_class,
-        "minTick": instrument.min_tick,
-        "orderTypes": "LMT,MKT,STP,STPLMT,TRAIL,WHATIF",
-        "validExchanges": ",".join(instrument.exchanges),
-        "priceMagnifier": 1,
-        "longName": instrument.long_name,
-        "contractMonth": instrument.expiry[:6],
-        "timeZoneId": "US/Eastern",
-        "minSize": Decimal(1),
-        "sizeIncrement": Decimal(1),
-        "suggestedSizeIncrement": Decimal(1),
-    }
-    return Message("contractDetails", {"reqId": request_id, "contract": contract, "contractDetails": details})

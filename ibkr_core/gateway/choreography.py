@@ -99,6 +99,8 @@ class Choreography:
 class Repeat(enum.Enum):
     """What a cue performs."""
 
+    LEG = "commissionReport of a leg"
+
     PAIR = "openOrder and orderStatus"
     COMMISSION = "openOrder with the commission, perhaps orderStatus, commissionReport"
 
@@ -112,12 +114,14 @@ class Cue:
         what: What to perform.
         order: The order that it is about.
         root: The execution, for a commission.
+        leg: The execution of a leg.
     """
 
     delay_s: float
     what: Repeat
     order: GatewayOrder
     root: str = ""
+    leg: Execution | None = None
 
 
 @attrs.frozen
@@ -177,6 +181,9 @@ class Director:
         order = cue.order
         if cue.what is Repeat.PAIR:
             return Scene(self._pair(order))
+        if cue.what is Repeat.LEG and cue.leg is not None:
+            order.reported.add(cue.root)
+            return Scene((answers.commission_report(cue.leg),))
         execution = next((one for one in order.executions if one.root == cue.root), None)
         if execution is None:
             return Scene()
@@ -186,6 +193,12 @@ class Director:
             messages.append(answers.order_status(order))
         messages.append(answers.commission_report(execution))
         return Scene(tuple(messages))
+
+    def tell_leg(self, order: GatewayOrder, execution: Execution) -> Scene:
+        """The execution of a leg of a combination, and later its commission (TWS facts 3)."""
+        delay = self.delay(self.style.commission_delay_s)
+        cue = Cue(delay, Repeat.LEG, order, execution.root, execution)
+        return Scene((answers.exec_details(execution),), (cue,))
 
     def tell_correction(self, order: GatewayOrder, execution: Execution) -> Scene:
         """A corrected execution, the order's new average, and its commission under the new id (TWS facts 3).

@@ -12,6 +12,7 @@ from ibkr_core.gateway.clock import Clock, ManualClock
 from ibkr_core.gateway.desk import Desk
 from ibkr_core.gateway.instruments import Catalogue
 from ibkr_core.gateway.protocol import Session, Stage
+from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.gateway.venue import Settings, Venue
 from ibkr_core.wire.ids import RAW_ID_SINCE
 from ibkr_core.wire.message import Message
@@ -89,7 +90,7 @@ class SimulatedGateway(Admin):
             deliver=self._deliver,
             catalogue=catalogue,
         )
-        self._desk = Desk(self._venue, silent_empty_executions=silent_empty_executions)
+        self._desk = Desk(self._venue, seed=seed, silent_empty_executions=silent_empty_executions)
 
     def connect(self, name: str = "memory") -> Session:
         """Open a session, as if a client had connected.
@@ -148,14 +149,18 @@ class SimulatedGateway(Admin):
         """
         self._venue.advance(now)
 
-    def start(self, session: Session) -> bool:
-        """Take a client in and welcome it; False when its id is in use."""
+    def start(self, session: Session) -> RefusalError | None:
+        """Take a client in and welcome it, or say why not: its id is in use, or there are too many."""
         if session.client_id in self._sessions:
-            return False
+            text = "Unable to connect as the client id is already in use. Retry with a unique client id."
+            return RefusalError(326, text)
+        most = self._venue.settings.clients.most
+        if len(self._sessions) >= most:
+            return RefusalError(502, f"Couldn't connect to TWS. The maximum of {most} clients is connected.")
         self._sessions[session.client_id] = session
         session.stage = Stage.STARTED
         self._desk.welcome(session)
-        return True
+        return None
 
     def request(self, session: Session, message: Message) -> None:
         """Answer a request of a started client."""

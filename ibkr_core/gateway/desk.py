@@ -6,48 +6,59 @@ thing it will not do. The only requests without an answer are those that have no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ibkr_core.gateway import answers
+from ibkr_core.gateway.accounts_feed import AccountsFeed
+from ibkr_core.gateway.clients import BY_HAND
 from ibkr_core.gateway.clock import day_text, eastern, parse_time
+from ibkr_core.gateway.history import History
 from ibkr_core.gateway.instruments import Instrument
+from ibkr_core.gateway.marketdata import MarketData
 from ibkr_core.gateway.orders import Execution, GatewayOrder
-from ibkr_core.gateway.summary import summary_lines
+from ibkr_core.gateway.reference import Reference
+from ibkr_core.gateway.refusals import RefusalError
+from ibkr_core.gateway.service import NOBODY, Client, Handler, Service, request_id_of
 from ibkr_core.gateway.venue import Venue
+from ibkr_core.gateway.watching import Watch
 from ibkr_core.wire.message import Message
 
 __all__ = ["Client", "Desk"]
 
-_NOBODY = -1
 _SIDES = {"BUY": "BUY", "BOT": "BUY", "SELL": "SELL", "SLD": "SELL"}
 # At a real gateway, too, nothing comes back for these.
 _UNANSWERED = frozenset({
-    "setServerLogLevel", "reqMarketDataType", "cancelMktData", "cancelMktDepth", "cancelNewsBulletins",
-    "cancelScannerSubscription", "cancelHistoricalData", "cancelRealTimeBars", "cancelFundamentalData",
-    "cancelCalculateImpliedVolatility", "cancelCalculateOptionPrice", "cancelPositionsMulti",
-    "cancelAccountUpdatesMulti", "cancelHistogramData", "cancelHeadTimeStamp", "cancelPnL",
-    "cancelPnLSingle", "cancelTickByTickData", "cancelWshMetaData", "cancelWshEventData",
-    "cancelContractData", "cancelHistoricalTicks", "unsubscribeFromGroupEvents",
+    "setServerLogLevel", "reqNewsBulletins", "cancelNewsBulletins", "cancelScannerSubscription",
+    "cancelFundamentalData", "cancelWshMetaData", "cancelWshEventData", "cancelContractData",
+    "unsubscribeFromGroupEvents", "cancelCalculateImpliedVolatility", "cancelCalculateOptionPrice",
 })  # fmt: skip
-_NO_MARKET_DATA = {
-    "reqMktData": (354, "Requested market data is not subscribed."),
-    "reqTickByTickData": (354, "Requested market data is not subscribed."),
-    "reqRealTimeBars": (420, "Invalid Real-time Query: no market data permissions"),
-    "reqMktDepth": (354, "Requested market data is not subscribed."),
-    "reqHistoricalData": (162, "Historical Market Data Service error message: no data permissions"),
+_NO_ADVISOR = (
+    321,
+    "Error validating request.-'bN' : cause - FA data operations ignored for non FA customers.",
+)
+_NOT_OFFERED: Mapping[str, tuple[int, str]] = {
+    "reqFundamentalData": (
+        430,
+        "We are sorry, but fundamentals data for the security specified is not available.",
+    ),
+    "reqScannerSubscription": (
+        162,
+        "Historical Market Data Service error message:No market scanner permissions",
+    ),
+    "reqScannerParameters": (165, "Historical Market Data Service query message:no scanner parameters"),
+    "reqNewsArticle": (10172, "Failed to request news article:No news permissions"),
+    "reqHistoricalNews": (10276, "News feed is not allowed."),
+    "reqWshMetaData": (10276, "News feed is not allowed."),
+    "reqWshEventData": (10276, "News feed is not allowed."),
+    "requestFA": _NO_ADVISOR,
+    "replaceFA": _NO_ADVISOR,
+    "verifyRequest": (
+        321,
+        "Error validating request.-'bN' : cause - Intent to authenticate needs to be expressed at first.",
+    ),
 }
-
-
-class Client(Protocol):
-    """What the desk needs of a session."""
-
-    @property
-    def client_id(self) -> int:
-        """The id with which the client started."""
-
-    def send(self, message: Message) -> None:
-        """Send one answer."""
+"""What a paper account without such permissions is told."""
 
 
 class Desk:
@@ -55,16 +66,24 @@ class Desk:
 
     Args:
         venue: Orders, markets and accounts.
+        seed: Decides what the past was.
         silent_empty_executions: Whether ``reqExecutions`` without a match gets nothing at all, not even
             its end, as some gateways do (TWS facts 2.9).
     """
 
-    def __init__(self, venue: Venue, *, silent_empty_executions: bool = False) -> None:
+    def __init__(self, venue: Venue, *, seed: int = 0, silent_empty_executions: bool = False) -> None:
         self._venue = venue
         self._silent_empty_executions = silent_empty_executions
         self._position_watchers: list[Client] = []
         venue.on_position.append(self._push_position)
-        self._handlers: Mapping[str, Callable[[Client, Mapping[str, Any]], None]] = {
+        watch = Watch(venue, seed=seed)
+        self._services: tuple[Service, ...] = (
+            AccountsFeed(venue),
+            Reference(venue),
+            History(watch),
+            MarketData(watch),
+        )
+        self._handlers: dict[str, Handler] = {
             "placeOrder": self._place,
             "cancelOrder": self._cancel,
             "reqGlobalCancel": self._cancel_all,
@@ -79,10 +98,9 @@ class Desk:
             "reqCompletedOrders": self._completed_orders,
             "reqPositions": self._positions,
             "cancelPositions": self._cancel_positions,
-            "reqAccountSummary": self._account_summary,
-            "cancelAccountSummary": self._nothing,
-            "reqContractDetails": self._contract_details,
         }
+        for service in self._services:
+            self._handlers.update(service.handlers())
 
     def handle(self, client: Client, request: Message) -> None:
         """Answer one request.
@@ -91,15 +109,16 @@ class Desk:
             client: Who asked, started.
             request: What was asked.
         """
+        subject = request_id_of(request.fields)
         handler = self._handlers.get(request.kind)
         if handler is not None:
-            handler(client, request.fields)
+            try:
+                handler(client, request.fields)
+            except RefusalError as refusal:
+                client.send(answers.error(subject, refusal.code, refusal.text, self._venue.now()))
         elif request.kind not in _UNANSWERED:
-            subject = request.fields.get("reqId", _NOBODY)
-            code, text = _NO_MARKET_DATA.get(
-                request.kind,
-                (321, f"Error validating request.-'bN' : cause - {request.kind} is not simulated"),
-            )
+            default = 321, f"Error validating request.-'bN' : cause - {request.kind} is not simulated"
+            code, text = _NOT_OFFERED.get(request.kind, default)
             client.send(answers.error(subject, code, text, self._venue.now()))
 
     def welcome(self, client: Client) -> None:
@@ -118,17 +137,23 @@ class Desk:
             (2106, "HMDS data farm connection is OK:ushmds"),
             (2158, "Sec-def data farm connection is OK:secdefnj"),
         ):
-            client.send(answers.error(_NOBODY, code, text, self._venue.now()))
+            client.send(answers.error(NOBODY, code, text, self._venue.now()))
 
     def farewell(self, client: Client) -> None:
         """Forget a client that has gone; its orders rest on."""
-        self._position_watchers = [one for one in self._position_watchers if one is not client]
+        self._cancel_positions(client, {})
+        for service in self._services:
+            service.forget(client)
 
     # -- orders ------------------------------------------------------------------------------------
 
     def _place(self, client: Client, fields: Mapping[str, Any]) -> None:
         self._venue.place(
-            client.client_id, fields.get("orderId", 0), fields.get("contract", {}), fields.get("order", {})
+            client.client_id,
+            fields.get("orderId", 0),
+            fields.get("contract", {}),
+            fields.get("order", {}),
+            fields.get("attachedOrders"),
         )
 
     def _cancel(self, client: Client, fields: Mapping[str, Any]) -> None:
@@ -147,24 +172,30 @@ class Desk:
         client.send(Message("openOrderEnd"))
 
     def _open_orders(self, client: Client, _: Mapping[str, Any]) -> None:
+        if client.client_id == BY_HAND:
+            self._venue.clients.bind_all()
         self._show(client, self._live_orders_of(client.client_id))
 
     def _all_open_orders(self, client: Client, _: Mapping[str, Any]) -> None:
         self._show(client, self._venue.exchange.live_orders())
 
-    def _auto_open_orders(self, client: Client, _: Mapping[str, Any]) -> None:
-        if client.client_id != 0:  # for client 0 nothing comes back (TWS facts 4)
+    def _auto_open_orders(self, client: Client, fields: Mapping[str, Any]) -> None:
+        """Bind orders made by hand from now on; to client 0 nothing comes back at once (TWS facts 4)."""
+        if client.client_id == BY_HAND:
+            self._venue.clients.auto_bind = bool(fields.get("autoBind", False))
+        else:
             text = "Only the default client (i.e 0) can auto bind orders."
-            client.send(answers.error(_NOBODY, 327, text, self._venue.now()))
+            client.send(answers.error(NOBODY, 327, text, self._venue.now()))
 
-    def _completed_orders(self, client: Client, _: Mapping[str, Any]) -> None:
+    def _completed_orders(self, client: Client, fields: Mapping[str, Any]) -> None:
         for order in self._venue.completed():
-            client.send(answers.completed_order(order))
+            if not (order.by_hand and fields.get("apiOnly")):
+                client.send(answers.completed_order(order))
         client.send(Message("completedOrdersEnd"))
 
     def _executions(self, client: Client, fields: Mapping[str, Any]) -> None:
         """All executions, then all known commissions, then the end (TWS facts 2.9)."""
-        request_id = fields.get("reqId", _NOBODY)
+        request_id = request_id_of(fields)
         wanted = fields.get("executionFilter") or {}
         today = day_text(self._venue.now())
         found = [
@@ -203,46 +234,13 @@ class Desk:
             self._position_watchers.append(client)
 
     def _cancel_positions(self, client: Client, _: Mapping[str, Any]) -> None:
-        self.farewell(client)
+        self._position_watchers = [one for one in self._position_watchers if one is not client]
 
     def _push_position(self, account: str, instrument: Instrument) -> None:
         """Tell those who asked for positions that one has changed."""
         held = self._venue.accounts[account].position(instrument)
         for client in self._position_watchers:
             client.send(answers.position(account, held))
-
-    def _account_summary(self, client: Client, fields: Mapping[str, Any]) -> None:
-        request_id = fields.get("reqId", _NOBODY)
-        tags = [tag.strip() for tag in str(fields.get("tags", "")).split(",")]
-        for account in self._venue.accounts.values():
-            balances = self._venue.balances(account.code)
-            for line in summary_lines(tags, account, balances, self._venue.rate_of):
-                answer = {
-                    "reqId": request_id,
-                    "account": account.code,
-                    "tag": line.tag,
-                    "value": line.value,
-                }
-                if line.currency:
-                    answer["currency"] = line.currency
-                client.send(Message("accountSummary", answer))
-        client.send(Message("accountSummaryEnd", {"reqId": request_id}))
-
-    def _nothing(self, client: Client, fields: Mapping[str, Any]) -> None:
-        """A summary is sent once, so there is nothing to end."""
-
-    # -- contracts ---------------------------------------------------------------------------------
-
-    def _contract_details(self, client: Client, fields: Mapping[str, Any]) -> None:
-        request_id = fields.get("reqId", _NOBODY)
-        found = self._venue.catalogue.matches(fields.get("contract") or {})
-        if not found:
-            text = "No security definition has been found for the request"
-            client.send(answers.error(request_id, 200, text, self._venue.now()))
-            return
-        for instrument in found:
-            client.send(answers.contract_data(request_id, instrument))
-        client.send(Message("contractDetailsEnd", {"reqId": request_id}))
 
 
 def _passes(execution: Execution, wanted: Mapping[str, Any]) -> bool:

@@ -5,7 +5,10 @@ while the order shows exactly the state that the happening describes, so that a 
 
 What it simulates (TWS facts 6, wire facts 9):
 
-* market, limit, stop, stop-limit and trailing orders (amount, percent); ``DAY``, ``GTC``, ``IOC``, ``FOK``;
+* the order types of :mod:`ibkr_core.gateway.kinds`; ``DAY``, ``GTC``, ``IOC``, ``FOK``, ``OPG``;
+* an order whose price follows the quote trades when the quote comes to it, or passively with the next trade
+  that somebody else prints at its price; a midpoint order with any such trade;
+* orders for an auction wait for it, trade whole at the last price, or are cancelled;
 * children wait until their parent is completely filled, die with it, and form an OCA group of type 3 named
   by the parent's permId;
 * OCA types: 1 cancels the others at the first fill; 2 and 3 reduce them in proportion and cancel them when
@@ -21,16 +24,19 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import attrs
 
+from ibkr_core.gateway.adjusting import adjusted, wants_adjusting
 from ibkr_core.gateway.instruments import Instrument
-from ibkr_core.gateway.market import Market
-from ibkr_core.gateway.orders import Execution, GatewayOrder, OrderSpec, Phase
+from ibkr_core.gateway.kinds import Pricing, Trigger
+from ibkr_core.gateway.market import Market, Trade
+from ibkr_core.gateway.orders import Execution, GatewayOrder, Hold, OrderSpec, Phase
+from ibkr_core.gateway.pricing import first_stop, hits_needed, moving_limit, next_stop, trigger_hit, within
 
 __all__ = ["Exchange", "Happened", "Happening"]
 
 _ZERO = Decimal(0)
-_HUNDRED = Decimal(100)
 _NO_BLOCK = 3
 _CANCEL_ALL = 1
+_AUCTIONS = (Hold.OPEN, Hold.CLOSE)
 
 
 class Happened(enum.Enum):
@@ -70,7 +76,8 @@ class Happening:
 class Exchange:
     """Every order of the venue, and the rules that move them.
 
-    While ``closed`` is true orders are taken and cancelled, but nothing trades and no stop is elected.
+    While ``closed`` is true, or ``hours`` says no to an order, it is taken and cancelled, but does not trade,
+    nor is its trigger elected.
 
     Args:
         market_of: The market of an instrument.
@@ -97,6 +104,8 @@ class Exchange:
         self._groups: dict[tuple[str, str], list[GatewayOrder]] = {}
         self._spent_groups: set[tuple[str, str]] = set()
         self.closed = False
+        self.hours: Callable[[GatewayOrder], bool] = lambda _: True
+        self.is_halted: Callable[[Instrument], bool] = lambda _: False
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -124,6 +133,14 @@ class Exchange:
         """The accounts of the live members of an OCA group."""
         return {account for (account, name), members in self._groups.items() if name == group and members}
 
+    def is_open(self, order: GatewayOrder) -> bool:
+        """Whether an order could trade now, for all that the hours say."""
+        return not self.closed and self.hours(order)
+
+    def busy(self) -> list[Instrument]:
+        """Every instrument in which orders rest."""
+        return [orders[0].instrument for orders in self._live.values() if orders]
+
     def is_busy(self, instrument: Instrument) -> bool:
         """Whether some order on an instrument may still trade."""
         return bool(self._live.get(instrument.con_id))
@@ -133,21 +150,28 @@ class Exchange:
     def admit(self, order: GatewayOrder) -> None:
         """Take a new order, held. Its parent, if any, is in ``order.parent``."""
         self._orders[order.perm_id] = order
-        self._by_client[order.client_id, order.order_id] = order
+        if not order.by_hand:
+            self._by_client[order.client_id, order.order_id] = order
         if order.parent is not None:
             order.parent.children.append(order)
             # Children become an OCA group although the client named none (TWS facts 4).
             order.oca_group = order.oca_group or str(order.parent.perm_id)
 
+    def rename(self, order: GatewayOrder, order_id: int) -> None:
+        """Give an order that had no id of its own one by which its client can find it."""
+        order.order_id = order_id
+        self._by_client[order.client_id, order_id] = order
+
     def accept(self, order: GatewayOrder, status: str) -> None:
         """Make a held order live, with its first status word."""
         order.phase = Phase.LIVE
-        order.status = status if not (order.is_stop or order.waits_for_parent) else "PreSubmitted"
+        order.holds |= _auction_of(order.spec)
+        waits = order.is_stop or order.waits_for_parent or order.holds
+        order.status = "PreSubmitted" if waits else status
         self._live.setdefault(order.instrument.con_id, []).append(order)
         if order.oca_group:
             self._groups.setdefault((order.account, order.oca_group), []).append(order)
-        if order.is_stop:
-            self._place_stop(order)
+        self._place(order)
         self._emit(Happening(Happened.ACCEPTED, order))
 
     def start(self, order: GatewayOrder, *, announce: bool) -> None:
@@ -158,9 +182,12 @@ class Exchange:
             announce: Whether its status goes to ``Submitted`` by itself. When not, it keeps its first status
                 until it trades: TWS skips steps (TWS facts 2.2).
         """
-        if self.closed or order.phase is not Phase.LIVE or order.waits_for_parent or order.working:
+        if order.phase is not Phase.LIVE or order.waits_for_parent or order.working or order.holds:
+            return
+        if not self.is_open(order):
             return
         order.working = True
+        order.prints_seen = self._market_of(order.instrument).prints
         if announce and not order.is_stop and order.status == "PreSubmitted" and not order.cancelling:
             order.status = "Submitted"
             self._emit(Happening(Happened.WORKING, order))
@@ -173,11 +200,12 @@ class Exchange:
         order.total = spec.quantity
         if order.phase is not Phase.LIVE:
             return
+        order.holds = order.holds - set(_AUCTIONS) | (set() if order.working else _auction_of(spec))
         if order.is_stop:
             if not order.elected:
-                self._place_stop(order)
+                self._place(order)
         else:
-            order.stop = None
+            self._place(order)
             order.elected = False
             if was_stop and order.status == "PreSubmitted" and not order.waits_for_parent:
                 order.status = "Submitted"
@@ -230,6 +258,11 @@ class Exchange:
         for order in list(self._live.get(instrument.con_id, ())):
             if order.working:
                 self._try(order)
+
+    def retry(self, order: GatewayOrder) -> None:
+        """Try one order again, for something about it has changed."""
+        if order.working:
+            self._try(order)
 
     def fill(self, order: GatewayOrder, quantity: Decimal, price: Decimal) -> Execution:
         """Fill an order at a price, market or not. The only door through which fills come.
@@ -284,18 +317,58 @@ class Exchange:
             self._emit(Happening(Happened.REDUCED, other))
 
     def _try(self, order: GatewayOrder) -> None:
-        if self.closed or order.phase is not Phase.LIVE or order.waits_for_parent:
+        if order.phase is not Phase.LIVE or order.waits_for_parent or not self.is_open(order):
+            return
+        if self.is_halted(order.instrument):
             return
         market = self._market_of(order.instrument)
         if order.is_stop and not order.elected and not self._elect(order, market):
             return
-        enough = market.available(order.spec.action, order.limit) >= order.remaining
-        trade = None
-        if enough or order.spec.tif != "FOK":
-            trade = market.take(order.spec.action, order.remaining, order.limit)
-        if trade is not None:
-            self.fill(order, trade.quantity, trade.price)
+        order.pegged = moving_limit(order, market.quote)
+        self._trade(order, market)
         self._end_immediate(order)
+
+    def _trade(self, order: GatewayOrder, market: Market) -> None:
+        """Trade what the order and its terms allow; an iceberg in as many parts as it has slices."""
+        terms = order.spec.terms
+        least = order.remaining if terms.all_or_none or order.spec.tif == "FOK" else _ZERO
+        if not order.executions:
+            least = max(least, min(terms.min_quantity, order.remaining))
+        if market.available(order.spec.action, order.limit) >= least:
+            while order.phase is Phase.LIVE:
+                wanted = min(terms.display or order.remaining, order.released)
+                if wanted <= 0:
+                    break
+                trade = market.take(order.spec.action, wanted, order.limit)
+                if trade is None:
+                    break
+                self._fill_in_whole_units(order, trade)
+                order.pegged = moving_limit(order, market.quote)
+        met = self._met(order, market) if order.phase is Phase.LIVE else None
+        if met is not None and met.quantity >= least:
+            self._fill_in_whole_units(order, met)
+
+    def _fill_in_whole_units(self, order: GatewayOrder, trade: Trade) -> None:
+        """Fill; a part of a unit comes as a fill of its own, after the whole ones (TWS facts 6)."""
+        part = trade.quantity % 1
+        if part and trade.quantity > 1:
+            self.fill(order, trade.quantity - part, trade.price)
+            if order.remaining < part or order.phase is not Phase.LIVE:
+                return
+            self.fill(order, part, trade.price)
+        else:
+            self.fill(order, trade.quantity, trade.price)
+
+    def _met(self, order: GatewayOrder, market: Market) -> Trade | None:
+        """What an order that follows the quote gets out of a trade printed since it looked last."""
+        kind, quote, price = order.spec.kind, market.quote, order.limit
+        fresh, order.prints_seen = market.prints > order.prints_seen, market.prints
+        if not (fresh and kind.follows_quote) or price is None:
+            return None
+        if kind.pricing is Pricing.RELATIVE and not within(order.spec.action, quote.last, price):
+            return None
+        size = min(order.released, quote.bid_size if order.spec.action == "BUY" else quote.ask_size)
+        return Trade(price, size) if size > 0 else None
 
     def _end_immediate(self, order: GatewayOrder) -> None:
         """An IOC or FOK order lives for one attempt (TWS facts 6)."""
@@ -314,38 +387,56 @@ class Exchange:
 
     # -- stops -------------------------------------------------------------------------------------
 
-    def _place_stop(self, order: GatewayOrder) -> None:
-        spec = order.spec
-        if spec.order_type != "TRAIL":
-            order.stop = spec.aux
-            return
-        if spec.trail_stop is not None:
-            order.stop = spec.trail_stop
-        else:
-            order.stop = self._trailed(order, self._market_of(order.instrument).quote.last)
-
-    def _trailed(self, order: GatewayOrder, last: Decimal) -> Decimal:
-        """Where a trailing stop belongs when the last price is ``last``."""
-        percent = order.spec.trailing_percent
-        distance = last * percent / _HUNDRED if percent is not None else order.spec.aux or _ZERO
-        return order.instrument.to_tick(last + order.spec.sign * distance)
+    def _place(self, order: GatewayOrder) -> None:
+        """Work out an order's first trigger and the limit that moves with it or with the quote."""
+        quote, spec = self._market_of(order.instrument).quote, order.spec
+        order.stop = first_stop(spec, order.instrument, quote.last)
+        order.limit_offset = spec.limit_offset
+        if order.stop is not None and spec.limit is not None and spec.limit_offset is None:
+            order.limit_offset = spec.sign * (spec.limit - order.stop)
+        order.pegged = moving_limit(order, quote)
 
     def _elect(self, order: GatewayOrder, market: Market) -> bool:
-        """Move a trailing stop, then see whether the last price hits the stop."""
+        """Move a trailing stop, then see whether the last price hits the trigger."""
         last = market.quote.last
+        if wants_adjusting(order.spec, last):
+            order.spec = adjusted(order.spec)
+            self._place(order)
+            self._emit(Happening(Happened.REPLACED, order))
         if order.stop is None:
             return False
-        buying = order.spec.action == "BUY"
-        if order.spec.order_type == "TRAIL":
-            wanted = self._trailed(order, last)
-            order.stop = min(order.stop, wanted) if buying else max(order.stop, wanted)
-        if (last < order.stop) if buying else (last > order.stop):
+        order.stop = next_stop(order.spec, order.instrument, order.stop, last)
+        order.pegged = moving_limit(order, market.quote)
+        hit = trigger_hit(order.spec, order.instrument, order.stop, market.quote)
+        order.trigger_hits = order.trigger_hits + 1 if hit else 0
+        if order.trigger_hits < hits_needed(order.spec, order.instrument):
             return False
         order.elected = True
         if order.status == "PreSubmitted" and not order.cancelling:
             order.status = "Submitted"
         self._emit(Happening(Happened.WORKING, order))
         return True
+
+    # -- auctions ----------------------------------------------------------------------------------
+
+    def auction(self, instrument: Instrument, hold: Hold) -> None:
+        """Trade the orders that wait for an auction, whole and at the last price.
+
+        Args:
+            instrument: What is auctioned.
+            hold: ``OPEN`` or ``CLOSE``. An order that the price does not suit, or that waits for its parent,
+                is cancelled: its auction does not come again.
+        """
+        price = self._market_of(instrument).quote.last
+        for order in list(self._live.get(instrument.con_id, ())):
+            if hold not in order.holds or order.phase is not Phase.LIVE:
+                continue
+            order.holds.discard(hold)
+            suits = within(order.spec.action, price, order.limit)
+            if suits and not (order.holds or order.waits_for_parent or order.cancelling):
+                self.fill(order, order.remaining, price)
+            else:
+                self.cancel(order, "The auction did not take the order.")
 
     # -- endings -----------------------------------------------------------------------------------
 
@@ -365,8 +456,15 @@ class Exchange:
         for child in parent.children:
             if child.phase is not Phase.LIVE:
                 continue
-            if not child.is_stop:
+            if not child.is_stop and not child.holds:
                 child.status = "Submitted"
-            elif child.spec.order_type == "TRAIL" and child.spec.trail_stop is None:
-                self._place_stop(child)
+            elif child.spec.kind.trigger is Trigger.TRAIL and child.spec.trail_stop is None:
+                self._place(child)
             self._emit(Happening(Happened.FREED, child))
+
+
+def _auction_of(spec: OrderSpec) -> set[Hold]:
+    """The auction that an order waits for, if any."""
+    if spec.kind.at_close:
+        return {Hold.CLOSE}
+    return {Hold.OPEN} if spec.tif == "OPG" else set()

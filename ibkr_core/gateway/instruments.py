@@ -1,15 +1,18 @@
 """What can be traded at the simulated gateway, and how a client's contract finds it.
 
-The catalogue is fixed data: a couple of dozen stocks, some of the big futures, two currency pairs and a few
-options. Contract ids of the big stocks and the currency pairs are the broker's; those of futures and options
-are numbers of our own. Expired futures stay listed, so that a program that names one keeps working.
+The catalogue is fixed data: a couple of dozen stocks, some of the big futures, four currency pairs, the
+options of two stocks, three indices and two bonds. Contract ids of stocks, indices and currency pairs are the
+broker's; the others are numbers of our own. Expired futures stay listed, so that a program that names one
+keeps working.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import attrs
@@ -24,6 +27,8 @@ _RIGHTS = {"CALL": "C", "PUT": "P"}
 _MONTH_LETTERS = {3: "H", 6: "M", 9: "U", 12: "Z"}
 _THIRD_WEEK, _FRIDAY = 15, 4
 _FIRST_YEAR, _LAST_YEAR = 2025, 2032
+_STOCK_TYPES = {"QQQ": "ETF", "SPY": "ETF", "IWM": "ETF", "GLD": "ETF", "SAP": "ADR"}
+_PRICED_ON, _VOLATILITY = date(2026, 11, 24), 0.25
 
 
 @attrs.frozen(kw_only=True)
@@ -33,7 +38,7 @@ class Instrument:
     Attributes:
         con_id: The broker's contract id.
         symbol: Underlying symbol, ``EUR`` for EUR.USD.
-        sec_type: ``STK``, ``FUT``, ``OPT`` or ``CASH``.
+        sec_type: ``STK``, ``FUT``, ``OPT``, ``CASH``, ``IND`` or ``BOND``.
         currency: Currency of its price.
         exchange: Where an order goes by default.
         primary_exchange: Listing exchange.
@@ -48,6 +53,8 @@ class Instrument:
         strike: Option strike, or None.
         right: ``C``, ``P`` or empty.
         exchanges: Every destination that it accepts.
+        isin: International number, or empty.
+        details: Whatever else its contract details say, under official field names.
     """
 
     con_id: int
@@ -67,6 +74,16 @@ class Instrument:
     strike: Decimal | None = None
     right: str = ""
     exchanges: tuple[str, ...] = ("SMART",)
+    isin: str = ""
+    details: Mapping[str, Any] = attrs.field(factory=dict, eq=False)
+
+    @property
+    def numbers(self) -> dict[str, str]:
+        """Its security numbers by type: ``ISIN``, and ``CUSIP`` for what the United States number."""
+        found = {"ISIN": self.isin} if self.isin else {}
+        if self.isin.startswith("US"):
+            found["CUSIP"] = self.isin[2:-1]
+        return found
 
     def contract(self, exchange: str | None = None) -> dict[str, Any]:
         """The contract as the gateway sends it, under official field names.
@@ -110,7 +127,7 @@ class Catalogue:
 
     def __init__(self, instruments: Iterable[Instrument] = ()) -> None:
         self._by_id: dict[int, Instrument] = {}
-        self._by_name: dict[str, list[Instrument]] = {}
+        self._by_name: dict[tuple[str, str], list[Instrument]] = {}
         for instrument in instruments:
             self.add(instrument)
 
@@ -121,11 +138,11 @@ class Catalogue:
         """Offer one more instrument; one with the same contract id is replaced."""
         old = self._by_id.get(instrument.con_id)
         if old is not None:
-            for name in {old.symbol, old.local_symbol}:
-                self._by_name[name].remove(old)
+            for key in _keys(old):
+                self._by_name[key].remove(old)
         self._by_id[instrument.con_id] = instrument
-        for name in {instrument.symbol, instrument.local_symbol}:
-            self._by_name.setdefault(name, []).append(instrument)
+        for key in _keys(instrument):
+            self._by_name.setdefault(key, []).append(instrument)
 
     def by_id(self, con_id: int) -> Instrument | None:
         """The instrument with this contract id, or None."""
@@ -138,8 +155,8 @@ class Catalogue:
             found = self._by_id.get(con_id)
             candidates = [] if found is None else [found]
         else:
-            names = [contract.get("symbol") or "", contract.get("localSymbol") or ""]
-            candidates = self._by_name.get(next((name for name in names if name), ""), [])
+            name = contract.get("symbol") or contract.get("localSymbol") or contract.get("secId") or ""
+            candidates = self._by_name.get((name, contract.get("secType") or ""), [])
         return [one for one in candidates if _fits(one, contract, by_id=bool(con_id))]
 
     def resolve(self, contract: Mapping[str, Any]) -> Instrument:
@@ -165,17 +182,25 @@ class Catalogue:
         return found[0]
 
 
+def _keys(instrument: Instrument) -> set[tuple[str, str]]:
+    """Under what a client may look for it: a name or number, with its type or without."""
+    names = {instrument.symbol, instrument.local_symbol}
+    if instrument.isin:
+        names.update(instrument.numbers.values())
+    return {(name, sec_type) for name in names for sec_type in ("", instrument.sec_type)}
+
+
 def _fits(instrument: Instrument, contract: Mapping[str, Any], *, by_id: bool) -> bool:
-    sec_type = contract.get("secType")
-    if sec_type and sec_type != instrument.sec_type and not by_id:
-        return False  # looked at first: a popular symbol has hundreds of options
     exchange = contract.get("exchange") or ""
     if exchange and exchange not in instrument.exchanges:
         return False
     if by_id:  # a contract id says everything but the destination
         return True
+    if contract.get("secId") and instrument.numbers.get(contract.get("secIdType", "")) != contract["secId"]:
+        return False
+    if contract.get("symbol") and contract["symbol"] not in {instrument.symbol, _bond_number(instrument)}:
+        return False
     texts = (
-        ("symbol", instrument.symbol),
         ("currency", instrument.currency),
         ("primaryExch", instrument.primary_exchange),
         ("localSymbol", instrument.local_symbol),
@@ -187,6 +212,11 @@ def _fits(instrument: Instrument, contract: Mapping[str, Any], *, by_id: bool) -
     if not instrument.expiry.startswith(expiry):
         return False
     return _fits_option(instrument, contract)
+
+
+def _bond_number(instrument: Instrument) -> str:
+    """The CUSIP of a bond, which clients may give as its symbol; all else has its symbol alone."""
+    return instrument.numbers.get("CUSIP", "") if instrument.sec_type == "BOND" else instrument.symbol
 
 
 def _fits_option(instrument: Instrument, contract: Mapping[str, Any]) -> bool:
@@ -202,34 +232,34 @@ def _fits_option(instrument: Instrument, contract: Mapping[str, Any]) -> bool:
 
 def _stocks() -> Iterator[Instrument]:
     rows = (
-        (265598, "AAPL", "NASDAQ", "NMS", "292.50", "APPLE INC"),
-        (272093, "MSFT", "NASDAQ", "NMS", "478.20", "MICROSOFT CORP"),
-        (76792991, "TSLA", "NASDAQ", "NMS", "396.50", "TESLA INC"),
-        (3691937, "AMZN", "NASDAQ", "NMS", "226.40", "AMAZON.COM INC"),
-        (208813719, "GOOGL", "NASDAQ", "NMS", "291.10", "ALPHABET INC-CL A"),
-        (208813720, "GOOG", "NASDAQ", "NMS", "291.80", "ALPHABET INC-CL C"),
-        (107113386, "META", "NASDAQ", "NMS", "612.30", "META PLATFORMS INC-CLASS A"),
-        (4815747, "NVDA", "NASDAQ", "NMS", "186.90", "NVIDIA CORP"),
-        (4391, "AMD", "NASDAQ", "NMS", "223.60", "ADVANCED MICRO DEVICES"),
-        (270639, "INTC", "NASDAQ", "NMS", "35.40", "INTEL CORP"),
-        (15124833, "NFLX", "NASDAQ", "NMS", "110.80", "NETFLIX INC"),
-        (320227571, "QQQ", "NASDAQ", "NMS", "608.40", "INVESCO QQQ TRUST"),
-        (756733, "SPY", "ARCA", "SPY", "671.50", "SPDR S&P 500 ETF TRUST"),
-        (9579970, "IWM", "ARCA", "IWM", "237.10", "ISHARES RUSSELL 2000 ETF"),
-        (51529211, "GLD", "ARCA", "GLD", "375.90", "SPDR GOLD SHARES"),
-        (8314, "IBM", "NYSE", "IBM", "297.40", "INTL BUSINESS MACHINES CORP"),
-        (1520593, "JPM", "NYSE", "JPM", "303.20", "JPMORGAN CHASE & CO"),
-        (10098, "BAC", "NYSE", "BAC", "52.60", "BANK OF AMERICA CORP"),
-        (13977, "XOM", "NYSE", "XOM", "117.30", "EXXON MOBIL CORP"),
-        (8894, "KO", "NYSE", "KO", "71.20", "COCA-COLA CO/THE"),
-        (8719, "JNJ", "NYSE", "JNJ", "203.90", "JOHNSON & JOHNSON"),
-        (13824, "WMT", "NYSE", "WMT", "105.30", "WALMART INC"),
-        (6459, "DIS", "NYSE", "DIS", "104.30", "WALT DISNEY CO/THE"),
-        (9599491, "F", "NYSE", "F", "12.90", "FORD MOTOR CO"),
-        (7985, "GE", "NYSE", "GE", "289.30", "GENERAL ELECTRIC"),
-        (15532, "SAP", "NYSE", "SAP", "241.00", "SAP SE-SPONSORED ADR"),
+        (265598, "AAPL", "NASDAQ", "NMS", "292.50", "US0378331005", "APPLE INC"),
+        (272093, "MSFT", "NASDAQ", "NMS", "478.20", "US5949181045", "MICROSOFT CORP"),
+        (76792991, "TSLA", "NASDAQ", "NMS", "396.50", "US88160R1014", "TESLA INC"),
+        (3691937, "AMZN", "NASDAQ", "NMS", "226.40", "US0231351067", "AMAZON.COM INC"),
+        (208813719, "GOOGL", "NASDAQ", "NMS", "291.10", "US02079K3059", "ALPHABET INC-CL A"),
+        (208813720, "GOOG", "NASDAQ", "NMS", "291.80", "US02079K1079", "ALPHABET INC-CL C"),
+        (107113386, "META", "NASDAQ", "NMS", "612.30", "US30303M1027", "META PLATFORMS INC-CLASS A"),
+        (4815747, "NVDA", "NASDAQ", "NMS", "186.90", "US67066G1040", "NVIDIA CORP"),
+        (4391, "AMD", "NASDAQ", "NMS", "223.60", "US0079031078", "ADVANCED MICRO DEVICES"),
+        (270639, "INTC", "NASDAQ", "NMS", "35.40", "US4581401001", "INTEL CORP"),
+        (15124833, "NFLX", "NASDAQ", "NMS", "110.80", "US64110L1061", "NETFLIX INC"),
+        (320227571, "QQQ", "NASDAQ", "NMS", "608.40", "US46090E1038", "INVESCO QQQ TRUST"),
+        (756733, "SPY", "ARCA", "SPY", "671.50", "US78462F1030", "SPDR S&P 500 ETF TRUST"),
+        (9579970, "IWM", "ARCA", "IWM", "237.10", "US4642876555", "ISHARES RUSSELL 2000 ETF"),
+        (51529211, "GLD", "ARCA", "GLD", "375.90", "US78463V1070", "SPDR GOLD SHARES"),
+        (8314, "IBM", "NYSE", "IBM", "297.40", "US4592001014", "INTL BUSINESS MACHINES CORP"),
+        (1520593, "JPM", "NYSE", "JPM", "303.20", "US46625H1005", "JPMORGAN CHASE & CO"),
+        (10098, "BAC", "NYSE", "BAC", "52.60", "US0605051046", "BANK OF AMERICA CORP"),
+        (13977, "XOM", "NYSE", "XOM", "117.30", "US30231G1022", "EXXON MOBIL CORP"),
+        (8894, "KO", "NYSE", "KO", "71.20", "US1912161007", "COCA-COLA CO/THE"),
+        (8719, "JNJ", "NYSE", "JNJ", "203.90", "US4781601046", "JOHNSON & JOHNSON"),
+        (13824, "WMT", "NYSE", "WMT", "105.30", "US9311421039", "WALMART INC"),
+        (6459, "DIS", "NYSE", "DIS", "104.30", "US2546871060", "WALT DISNEY CO/THE"),
+        (9599491, "F", "NYSE", "F", "12.90", "US3453708600", "FORD MOTOR CO"),
+        (7985, "GE", "NYSE", "GE", "289.30", "US3696043013", "GENERAL ELECTRIC"),
+        (15532, "SAP", "NYSE", "SAP", "241.00", "US8030542042", "SAP SE-SPONSORED ADR"),
     )
-    for con_id, symbol, primary, trading_class, price, name in rows:
+    for con_id, symbol, primary, trading_class, price, isin, name in rows:
         yield Instrument(
             con_id=con_id,
             symbol=symbol,
@@ -240,6 +270,8 @@ def _stocks() -> Iterator[Instrument]:
             reference_price=Decimal(price),
             long_name=name,
             exchanges=_STOCK_EXCHANGES,
+            isin=isin,
+            details={"stockType": _STOCK_TYPES.get(symbol, "COMMON")},
         )
     # The same symbol in another currency: a contract without a currency is ambiguous.
     yield Instrument(
@@ -254,6 +286,8 @@ def _stocks() -> Iterator[Instrument]:
         reference_price=Decimal("208.00"),
         long_name="SAP SE",
         exchanges=("SMART", "IBIS"),
+        isin="DE0007164600",
+        details={"stockType": "COMMON"},
     )
 
 
@@ -286,6 +320,7 @@ def _futures() -> Iterator[Instrument]:
                     long_name=name,
                     expiry=f"{year}{month:02}{_third_friday(year, month):02}",
                     exchanges=(exchange,),
+                    details={"underSymbol": symbol, "underSecType": "IND" if exchange == "CME" else "CMDTY"},
                 )
 
 
@@ -293,6 +328,8 @@ def _currencies() -> Iterator[Instrument]:
     rows = (
         (12087792, "EUR", "1.15200", "European Monetary Union Euro"),
         (12087797, "GBP", "1.31000", "British pound"),
+        (14433401, "AUD", "0.64600", "Australian dollar"),
+        (39453441, "NZD", "0.56200", "New Zealand dollar"),
     )
     for con_id, symbol, price, name in rows:
         yield Instrument(
@@ -311,31 +348,121 @@ def _currencies() -> Iterator[Instrument]:
         )
 
 
+def _indices() -> Iterator[Instrument]:
+    rows = (
+        (416904, "SPX", "CBOE", "6650.00", "S&P 500 Stock Index"),
+        (416843, "NDX", "NASDAQ", "24400.00", "NASDAQ 100 Stock Index"),
+        (13455763, "VIX", "CBOE", "20.10", "CBOE Volatility Index"),
+    )
+    for con_id, symbol, exchange, price, name in rows:
+        yield Instrument(
+            con_id=con_id,
+            symbol=symbol,
+            sec_type="IND",
+            exchange=exchange,
+            local_symbol=symbol,
+            trading_class=symbol,
+            reference_price=Decimal(price),
+            long_name=name,
+            exchanges=(exchange,),
+        )
+
+
+def _bonds() -> Iterator[Instrument]:
+    """Their coupons are whole, because the oldest official client breaks on any other."""
+    rows = (
+        (3_000_001, "US91282CJZ59", 4.0, "20340215", "20240215", "99.10"),
+        (3_000_002, "US912810TL26", 4.0, "20521115", "20221115", "96.30"),
+    )
+    for con_id, isin, coupon, maturity, issued, price in rows:
+        yield Instrument(
+            con_id=con_id,
+            symbol="US-T",
+            sec_type="BOND",
+            local_symbol=f"IBCID{con_id}",
+            trading_class="US-T",
+            multiplier=Decimal(10),  # a unit is a thousand dollars, its price a percentage
+            reference_price=Decimal(price),
+            lot=100,
+            long_name="United States Treasury",
+            expiry=maturity,
+            isin=isin,
+            details={
+                "cusip": isin[2:-1],
+                "coupon": coupon,
+                "issueDate": issued,
+                "ratings": "Aa1/AA+",
+                "bondType": "US-T",
+                "couponType": "FIXED",
+                "descAppend": f"US-T {coupon:g} {maturity[4:6]}/{maturity[6:]}/{maturity[2:4]}",
+            },
+        )
+
+
+def _option_price(spot: int, strike: int, right: str, expiry: date) -> Decimal:
+    """What an option may be worth when the simulation starts: its value at once, and some for time."""
+    years = max((expiry - _PRICED_ON).days, 7) / 365
+    spread = spot * _VOLATILITY * math.sqrt(years)
+    time_value = 0.4 * spread * math.exp(-(((strike - spot) / spread) ** 2) / 2)
+    intrinsic = max(spot - strike, 0) if right == "C" else max(strike - spot, 0)
+    return Decimal(f"{max(intrinsic + time_value, 0.05):.2f}")
+
+
 def _options() -> Iterator[Instrument]:
-    con_id = 2_000_000
-    for year in range(_FIRST_YEAR + 1, _LAST_YEAR + 1):
-        for month in (1, 6, 12):
-            expiry = f"{year}{month:02}{_third_friday(year, month):02}"
-            for right, strike in (("C", 290), ("P", 290), ("C", 300), ("P", 280)):
-                con_id += 1
-                yield Instrument(
-                    con_id=con_id,
-                    symbol="AAPL",
-                    sec_type="OPT",
-                    primary_exchange="CBOE",
-                    local_symbol=f"AAPL  {expiry[2:]}{right}{strike * 1000:08}",
-                    trading_class="AAPL",
-                    multiplier=Decimal(100),
-                    reference_price=Decimal("12.40"),
-                    lot=20,
-                    long_name="APPLE INC",
-                    expiry=expiry,
-                    strike=Decimal(strike),
-                    right=right,
-                    exchanges=("SMART", "CBOE", "ISE", "PHLX"),
-                )
+    """Two chains. The first four of each AAPL expiry keep the contract ids that they have always had."""
+    early, con_id = 2_000_000, 2_100_000
+    first = (("C", 290), ("P", 290), ("C", 300), ("P", 280))
+    for symbol, name, spot, under, strikes in (
+        ("AAPL", "APPLE INC", 292, 265598, range(250, 340, 10)),
+        ("SPY", "SPDR S&P 500 ETF TRUST", 671, 756733, range(640, 710, 10)),
+    ):
+        rest = [(right, strike) for strike in strikes for right in "CP"]
+        if symbol == "AAPL":
+            rest = [*first, *(one for one in rest if one not in first)]
+        for year in range(_FIRST_YEAR + 1, _LAST_YEAR + 1):
+            for month in (1, 6, 12):
+                for right, strike in rest:
+                    is_early = symbol == "AAPL" and (right, strike) in first
+                    early, con_id = early + is_early, con_id + (not is_early)
+                    yield _option(
+                        early if is_early else con_id,
+                        (symbol, name, under),
+                        date(year, month, _third_friday(year, month)),
+                        (right, strike),
+                        _option_price(spot, strike, right, date(year, month, 15)),
+                    )
+
+
+def _option(
+    con_id: int, under: tuple[str, str, int], expiry: date, kind: tuple[str, int], price: Decimal
+) -> Instrument:
+    symbol, name, under_id = under
+    right, strike = kind
+    return Instrument(
+        con_id=con_id,
+        symbol=symbol,
+        sec_type="OPT",
+        primary_exchange="CBOE",
+        local_symbol=f"{symbol:6}{expiry:%y%m%d}{right}{strike * 1000:08}",
+        trading_class=symbol,
+        multiplier=Decimal(100),
+        reference_price=price,
+        lot=20,
+        long_name=name,
+        expiry=f"{expiry:%Y%m%d}",
+        strike=Decimal(strike),
+        right=right,
+        exchanges=("SMART", "CBOE", "ISE", "PHLX"),
+        details={"underConId": under_id, "underSymbol": symbol, "underSecType": "STK"},
+    )
+
+
+@cache
+def _listed() -> tuple[Instrument, ...]:
+    """Everything, made once: a thousand simulated gateways share the same frozen instruments."""
+    return (*_stocks(), *_futures(), *_currencies(), *_options(), *_indices(), *_bonds())
 
 
 def default_catalogue() -> Catalogue:
     """A new catalogue with everything that the gateway knows out of the box."""
-    return Catalogue([*_stocks(), *_futures(), *_currencies(), *_options()])
+    return Catalogue(_listed())

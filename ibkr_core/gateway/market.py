@@ -90,6 +90,8 @@ class Market:
         self._rng = random.Random(f"{seed}/{instrument.con_id}")  # noqa: S311 - a simulation, not a secret
         self._on_change = on_change
         self._stepped_at = now
+        self._prints = 0
+        self._volume = _ZERO
         self._frozen = not settings.moves
         self._reference = int(instrument.to_tick(instrument.reference_price) / instrument.min_tick)
         self._ticks = self._reference
@@ -103,6 +105,16 @@ class Market:
     def quote(self) -> Quote:
         """What the market shows now."""
         return self._quote
+
+    @property
+    def prints(self) -> int:
+        """How many trades of others the market has printed; a passive order trades with one of them."""
+        return self._prints
+
+    @property
+    def volume(self) -> Decimal:
+        """Units traded so far: a lot with each print of others, and what our orders took."""
+        return self._volume
 
     @property
     def frozen(self) -> bool:
@@ -146,6 +158,7 @@ class Market:
             raise InvalidInput("ask", f"must be above the bid; got bid {bid}, ask {ask}")
         if any(size < 0 for size in sizes):
             raise InvalidInput("bid_size/ask_size", f"must not be negative; got {sizes[0]} and {sizes[1]}")
+        self._prints += last is not None
         dragged = min(max(self._quote.last, bid), ask)
         self._quote = Quote(
             bid=bid,
@@ -160,6 +173,8 @@ class Market:
     def set_last(self, price: Decimal) -> None:
         """Print a trade at ``price``; the quote stays, the market freezes. Stops may elect."""
         self._quote = attrs.evolve(self._quote, last=price)
+        self._prints += 1
+        self._volume += self.instrument.lot
         self._frozen = True
         self._on_change(self)
 
@@ -197,6 +212,8 @@ class Market:
         reach = self._settings.max_step_ticks
         move = rng.randint(-reach, reach)
         low, high = max(1, self._reference // 2), self._reference * 3 // 2
+        self._prints += 1
+        self._volume += self.instrument.lot
         self._ticks = min(max(self._ticks + move, low), max(high, low + 1))
         bid = tick * self._ticks
         ask = bid + tick * rng.choice((1, 1, 2))
@@ -235,6 +252,7 @@ class Market:
         if got <= 0:
             return None
         quote = self._quote
+        self._volume += got
         if action == "BUY":
             self._quote = attrs.evolve(quote, ask_size=quote.ask_size - got, last=quote.ask)
             return Trade(quote.ask, got)

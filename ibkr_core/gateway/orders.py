@@ -14,20 +14,12 @@ from typing import Any
 import attrs
 
 from ibkr_core.gateway.instruments import Instrument
+from ibkr_core.gateway.kinds import KINDS, KNOWN_TIFS, KNOWN_TYPES, SIMULATED_TIFS, Kind, Trigger
 from ibkr_core.gateway.refusals import RefusalError
+from ibkr_core.gateway.terms import Terms
 
-__all__ = ["Execution", "GatewayOrder", "OrderSpec", "Phase"]
+__all__ = ["Execution", "GatewayOrder", "Hold", "OrderSpec", "Phase"]
 
-SIMULATED_TYPES = frozenset({"MKT", "LMT", "STP", "STP LMT", "TRAIL"})
-STOP_TYPES = frozenset({"STP", "STP LMT", "TRAIL"})
-# Types that the broker knows and this gateway does not simulate yet: refused with 387, not with 321.
-KNOWN_TYPES = SIMULATED_TYPES | {
-    "BOX TOP", "LIT", "LOC", "LOO", "LWH", "MIDPRICE", "MIT", "MOC", "MOO", "MTL", "PASSV REL", "PEG BENCH",
-    "PEG BEST", "PEG MID", "PEG MKT", "PEG PRIM", "PEG STK", "REL", "REL + LMT", "REL + MKT", "SNAP MID",
-    "SNAP MKT", "SNAP PRIM", "TRAIL LIMIT", "TRAIL LIT", "TRAIL MIT", "VOL",
-}  # fmt: skip
-SIMULATED_TIFS = frozenset({"DAY", "GTC", "IOC", "FOK"})
-KNOWN_TIFS = SIMULATED_TIFS | {"GTD", "OPG", "DTC", "AUC", "GTX", "OND", "MINUTES"}
 _OCA_TYPES = frozenset({0, 1, 2, 3})
 _HUNDRED = Decimal(100)
 _MAX_QUANTITY = Decimal(10) ** 12  # beyond these, sums would no longer be exact
@@ -47,18 +39,21 @@ class OrderSpec:
     Attributes:
         action: ``BUY`` or ``SELL``.
         quantity: Units, more than zero.
-        order_type: One of ``MKT LMT STP STP LMT TRAIL``.
-        limit: Limit price, for ``LMT`` and ``STP LMT``.
-        aux: Stop price, or the trailing amount of a ``TRAIL``.
+        order_type: A name in :data:`ibkr_core.gateway.kinds.KINDS`.
+        limit: Limit price, or the cap of a price that follows the quote.
+        limit_offset: Distance from the stop to the limit of a ``TRAIL LIMIT``.
+        aux: Trigger price, trailing amount, or offset from the quote.
+        percent_offset: Offset of a ``REL``, as a part of the price.
         trailing_percent: Trailing distance in percent, if the order trails so.
-        trail_stop: First stop price of a ``TRAIL``; by default it is derived from the market.
-        tif: ``DAY``, ``GTC``, ``IOC`` or ``FOK``.
+        trail_stop: First stop price of a trailing order; by default it is derived from the market.
+        tif: ``DAY``, ``GTC``, ``IOC``, ``FOK``, ``OPG`` or ``GTD``.
         tif_was_empty: The client sent none, so the preset made it ``DAY`` (TWS facts 6).
         oca_group: Group name, or empty.
         oca_type: 1, 2 or 3; 0 when not given.
         parent_id: Order id of the parent, or 0.
         account: Account code, or empty.
         order_ref: The client's own key, echoed back.
+        terms: When it is good, and how it may be filled.
         transmit: False holds the order in the gateway.
         what_if: Only margin and commission are wanted.
         fields: All fields as the client sent them, for the echo.
@@ -68,7 +63,9 @@ class OrderSpec:
     quantity: Decimal
     order_type: str
     limit: Decimal | None
+    limit_offset: Decimal | None
     aux: Decimal | None
+    percent_offset: Decimal | None
     trailing_percent: Decimal | None
     trail_stop: Decimal | None
     tif: str
@@ -78,6 +75,7 @@ class OrderSpec:
     parent_id: int
     account: str
     order_ref: str
+    terms: Terms
     transmit: bool
     what_if: bool
     fields: Mapping[str, Any]
@@ -90,25 +88,30 @@ class OrderSpec:
             fields: Official names; absent means unset, and an absent flag is false (wire facts 6).
 
         Raises:
-            RefusalError: With the code of TWS facts 7: 321 (no such side, type, or a price is missing), 387
-                (a type that is not simulated), 434 (size zero), 10052 (no such time in force), 10268, 10269
-                and 10270 (attributes that the broker no longer takes).
+            RefusalError: With the code of TWS facts 7: 111 and 113 (the type does not go with the time in
+                force), 158 and 159 (a trailing distance or offset is missing or out of range), 321 (no such
+                side or type, or a price is missing), 387 (a type that is not simulated), 434 (size zero),
+                10052 (no such time in force), 10268, 10269 and 10270 (attributes no longer taken).
         """
+        tif = str(fields.get("tif", "")).upper() or "DAY"
         spec = cls(
             action=str(fields.get("action", "")).upper(),
             quantity=Decimal(fields.get("totalQuantity", _ZERO)),
             order_type=str(fields.get("orderType", "")).upper(),
             limit=_price(fields, "lmtPrice"),
+            limit_offset=_price(fields, "lmtPriceOffset"),
             aux=_price(fields, "auxPrice"),
+            percent_offset=_price(fields, "percentOffset"),
             trailing_percent=_price(fields, "trailingPercent"),
             trail_stop=_price(fields, "trailStopPrice"),
-            tif=str(fields.get("tif", "")).upper() or "DAY",
+            tif=tif,
             tif_was_empty=not fields.get("tif"),
             oca_group=str(fields.get("ocaGroup", "")),
             oca_type=int(fields.get("ocaType", 0)),
             parent_id=int(fields.get("parentId", 0)),
             account=str(fields.get("account", "")),
             order_ref=str(fields.get("orderRef", "")),
+            terms=Terms.parse(fields, tif),
             transmit=bool(fields.get("transmit", False)),
             what_if=bool(fields.get("whatIf", False)),
             fields=fields,
@@ -122,45 +125,79 @@ class OrderSpec:
             raise RefusalError.invalid("Invalid side was entered")
         if self.order_type not in KNOWN_TYPES:
             raise RefusalError.invalid("Invalid order type was entered")
-        if self.order_type not in SIMULATED_TYPES:
+        if self.order_type not in KINDS:
             raise RefusalError(387, "Unsupported order type for this exchange and security type.")
         if self.tif not in KNOWN_TIFS:
             raise RefusalError(10052, f"Invalid time in force:{self.tif}")
         if self.tif not in SIMULATED_TIFS:
             raise RefusalError.invalid(f"Time in force {self.tif} is not simulated")
-        if not self.quantity.is_finite() or self.quantity <= 0:
+        by_cash = self.quantity == 0 and (self.terms.cash is not None or self.hedge_type)
+        if not self.quantity.is_finite() or (self.quantity <= 0 and not by_cash):
             raise RefusalError(434, "The order size cannot be zero.")
         if self.quantity > _MAX_QUANTITY:
             raise RefusalError.invalid("Invalid order size was entered")
         if self.oca_type not in _OCA_TYPES:
             raise RefusalError.invalid("Invalid OCA type was entered")
+        if self.kind.at_close and self.tif != "DAY":
+            raise RefusalError(113, "The Tif option should be set to DAY for MOC and LOC orders.")
+        if self.tif == "OPG" and self.order_type not in {"MKT", "LMT"}:
+            raise RefusalError(111, "The TIF (Tif type) and the order type are incompatible.")
         self._refuse_missing_prices()
 
     def _refuse_missing_prices(self) -> None:
-        for price in (self.limit, self.aux, self.trailing_percent, self.trail_stop):
+        given = (
+            self.limit, self.limit_offset, self.aux, self.percent_offset, self.trailing_percent,
+            self.trail_stop,
+        )  # fmt: skip
+        for price in given:
             if price is not None and not (price.is_finite() and abs(price) <= _MAX_PRICE):
                 raise RefusalError.invalid("Invalid price was entered")
-        if self.order_type in {"LMT", "STP LMT"} and self.limit is None:
+        if self.kind.needs_limit and self.limit is None:
             raise RefusalError.invalid("Please enter a limit price")
-        if self.order_type in {"STP", "STP LMT"} and not self.aux:
+        if self.kind.aux_is_price and not self.aux:
             raise RefusalError.invalid("Please enter a stop price")
-        if self.order_type == "TRAIL":
-            percent = self.trailing_percent or _ZERO
-            if not (self.aux or percent):
-                raise RefusalError.invalid("Please enter a trailing amount or percentage")
-            if (self.aux or _ZERO) < 0 or not _ZERO <= percent < _HUNDRED:
-                raise RefusalError.invalid("Invalid trailing amount or percentage")
+        if self.kind.trigger is Trigger.TRAIL:
+            self._refuse_missing_trail()
+        if not _ZERO <= (self.percent_offset or _ZERO) <= 1:
+            raise RefusalError(159, "The percent offset value must be between 0% and 100%.")
+
+    def _refuse_missing_trail(self) -> None:
+        percent = self.trailing_percent or _ZERO
+        if not (self.aux or percent):
+            raise RefusalError(158, "You must specify an offset amount or a percent offset value.")
+        if not _ZERO <= percent < _HUNDRED:
+            raise RefusalError(159, "The percent offset value must be between 0% and 100%.")
+        if (self.aux or _ZERO) < 0:
+            raise RefusalError.invalid("Invalid trailing amount or percentage")
+        if self.kind.uses_limit and not self.limit and self.limit_offset is None:
+            raise RefusalError.invalid("Please enter a limit price or a limit price offset")
 
     def _without_idle_prices(self) -> OrderSpec:
         """Drop prices that the type does not use: clients send 0 or leftovers there."""
-        uses_limit = self.order_type in {"LMT", "STP LMT"}
+        kind = self.kind
+        trails = kind.trigger is Trigger.TRAIL
+        limit = self.limit if kind.uses_limit else None
+        if not kind.needs_limit:
+            limit = limit or None  # a cap of 0 is no cap
         return attrs.evolve(
             self,
-            limit=self.limit if uses_limit else None,
-            aux=self.aux if self.order_type in STOP_TYPES else None,
-            trailing_percent=(self.trailing_percent or None) if self.order_type == "TRAIL" else None,
-            trail_stop=(self.trail_stop or None) if self.order_type == "TRAIL" else None,
+            limit=limit,
+            limit_offset=self.limit_offset if trails and kind.uses_limit else None,
+            aux=(self.aux or None) if kind.trigger is not Trigger.NONE or kind.follows_quote else None,
+            percent_offset=(self.percent_offset or None) if kind.follows_quote else None,
+            trailing_percent=(self.trailing_percent or None) if trails else None,
+            trail_stop=(self.trail_stop or None) if trails else None,
         )
+
+    @property
+    def kind(self) -> Kind:
+        """What its type means."""
+        return KINDS[self.order_type]
+
+    @property
+    def hedge_type(self) -> str:
+        """``P`` pair, ``B`` beta, ``F`` currency, ``D`` delta; empty for an order that hedges nothing."""
+        return str(self.fields.get("hedgeType", "")).upper()
 
     @property
     def sign(self) -> int:
@@ -168,9 +205,9 @@ class OrderSpec:
         return 1 if self.action == "BUY" else -1
 
     def prices(self) -> tuple[Decimal, ...]:
-        """Every price that must lie on the tick grid; a trailing amount is a distance and need not."""
+        """Every price that must lie on the tick grid; distances and offsets need not."""
         on_grid = [self.limit, self.trail_stop]
-        if self.order_type != "TRAIL":
+        if self.kind.aux_is_price:
             on_grid.append(self.aux)
         return tuple(price for price in on_grid if price is not None)
 
@@ -191,6 +228,15 @@ class Phase(enum.Enum):
     HELD = "not transmitted: nobody outside knows of it"
     LIVE = "accepted and not finished"
     DONE = "filled, cancelled or rejected"
+
+
+class Hold(enum.Enum):
+    """Why a live order may not start yet."""
+
+    CONDITIONS = "its conditions do not hold yet"
+    TIME = "its goodAfterTime has not come"
+    OPEN = "it trades in the opening auction only"
+    CLOSE = "it trades in the closing auction only"
 
 
 @attrs.frozen(kw_only=True)
@@ -267,8 +313,18 @@ class GatewayOrder:
         phase: Held, live or done.
         status: The status word last decided; empty while held.
         working: The destination has it: it may trade.
-        elected: A stop whose trigger was hit.
-        stop: Present stop price of a stop order.
+        elected: Its trigger was hit.
+        stop: Present trigger price.
+        limit_offset: Distance from the stop to the limit of a ``TRAIL LIMIT``.
+        pegged: A limit that moves; None where the client's own limit holds.
+        allowance: Units that its algorithm has released so far; None when nothing holds it back.
+        executions_before: How many executions there were when it came.
+        alarms: Moments at which it will be looked at again.
+        trigger_hits: How often in a row its trigger was hit; the double methods want two.
+        prints_seen: Trades that the market had printed when this order last looked.
+        holds: Why it may not start yet, besides its parent.
+        by_hand: Made in the gateway's own window, by no client.
+        canceller: The client that asked to cancel it, if any.
         cancelling: A cancel is on its way.
         parent: The order that must fill first, or None.
         children: Orders that wait for this one.
@@ -294,6 +350,16 @@ class GatewayOrder:
     working: bool = False
     elected: bool = False
     stop: Decimal | None = None
+    limit_offset: Decimal | None = None
+    pegged: Decimal | None = None
+    holds: set[Hold] = attrs.field(factory=set)
+    allowance: Decimal | None = None
+    executions_before: int = 0
+    alarms: set[float] = attrs.field(factory=set)
+    trigger_hits: int = 0
+    prints_seen: int = 0
+    by_hand: bool = False
+    canceller: int | None = None
     cancelling: bool = False
     parent: GatewayOrder | None = None
     children: list[GatewayOrder] = attrs.field(factory=list)
@@ -315,6 +381,11 @@ class GatewayOrder:
         return max(self.total - self.filled, _ZERO)
 
     @property
+    def released(self) -> Decimal:
+        """Units that it may trade now: what remains, as far as its algorithm lets it."""
+        return self.remaining if self.allowance is None else min(self.remaining, self.allowance - self.filled)
+
+    @property
     def turnover(self) -> Decimal:
         """Quantity times price of its fills, summed; exact, without multiplier."""
         return sum((one.quantity * one.price for one in self.executions), _ZERO)
@@ -333,7 +404,7 @@ class GatewayOrder:
     @property
     def is_stop(self) -> bool:
         """Whether it needs a trigger before it can trade."""
-        return self.spec.order_type in STOP_TYPES
+        return self.spec.kind.trigger is not Trigger.NONE
 
     @property
     def waits_for_parent(self) -> bool:
@@ -355,7 +426,7 @@ class GatewayOrder:
     @property
     def limit(self) -> Decimal | None:
         """Worst price at which it may trade; None for any."""
-        return self.spec.limit
+        return self.spec.limit if self.pegged is None else self.pegged
 
     def family(self) -> list[GatewayOrder]:
         """The root of its bracket and everything attached to it, parents before children."""

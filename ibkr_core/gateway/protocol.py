@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from ibkr_core.errors import FrameTooLong, HandshakeError, InvariantViolated, UnknownMessage, WireError
 from ibkr_core.gateway import answers
 from ibkr_core.gateway.clock import eastern
+from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.wire.codec import decode_request, encode_answer
 from ibkr_core.wire.framing import FrameBuffer, frame
 from ibkr_core.wire.handshake import negotiate, parse_client_hello, server_hello
@@ -51,8 +52,8 @@ class Host(Protocol):
     def advance(self, now: float | None = None) -> None:
         """Do everything that is due."""
 
-    def start(self, session: Session) -> bool:
-        """Take a client in; False when its id is in use."""
+    def start(self, session: Session) -> RefusalError | None:
+        """Take a client in, or say why not."""
 
     def request(self, session: Session, message: Message) -> None:
         """Answer a request of a started client."""
@@ -233,9 +234,9 @@ class Session:
             self._complain(501, "Already connected.")
             return
         self._client_id = request.fields.get("clientId", 0)
-        if not self._host.start(self):
-            text = "Unable to connect as the client id is already in use. Retry with a unique client id."
-            self._complain(326, text)
+        refusal = self._host.start(self)
+        if refusal is not None:
+            self._complain(refusal.code, refusal.text)
             self.close()
 
     def _complain(self, code: int, text: str) -> None:

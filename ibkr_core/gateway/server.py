@@ -39,6 +39,7 @@ _HOLD_MULTIPLE_S = 0.2
 _CHUNK_GAP_S = 0.0005
 _LINGER_S = 2.0
 _BACKLOG = 32
+_LONGEST_NAP_S = 3600.0  # an order may sleep for decades, which no selector can wait
 
 
 def wall_clock() -> Clock:
@@ -382,7 +383,7 @@ class GatewayServer(Admin):
             deadline = self._gateway.next_deadline()
             if deadline is not None and not isinstance(self._gateway.clock, ManualClock):
                 waits.append(deadline - self._gateway.clock())
-        return max(min(waits), 0.0) if waits else None
+        return min(max(min(waits), 0.0), _LONGEST_NAP_S) if waits else None
 
     def _service(self, connection: _Connection, now: float) -> float | None:
         """Send for one connection; returns when it wants to be looked at again."""

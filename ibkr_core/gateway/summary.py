@@ -9,7 +9,7 @@ import attrs
 
 from ibkr_core.gateway.account import Account, Balances
 
-__all__ = ["Line", "summary_lines"]
+__all__ = ["Line", "account_values", "summary_lines"]
 
 _CENT = Decimal("0.01")
 _ZERO = Decimal(0)
@@ -49,6 +49,8 @@ def _values(balances: Balances) -> dict[str, Decimal]:
         "GrossPositionValue": balances.gross_positions,
         "RegTEquity": balances.net_liquidation,
         "RegTMargin": balances.initial_margin,
+        "ReqTEquity": balances.net_liquidation,  # so spelt in the official list of tags
+        "ReqTMargin": balances.initial_margin,
         "SMA": balances.available,
         "InitMarginReq": balances.initial_margin,
         "MaintMarginReq": balances.maintenance_margin,
@@ -83,6 +85,8 @@ def summary_lines(
             yield Line(tag, _money(values[tag]), account.currency)
         elif tag == "AccountType":
             yield Line(tag, "INDIVIDUAL", "")
+        elif tag == "LookAheadNextChange":
+            yield Line(tag, "0", "")
         elif tag == "Cushion":
             net = balances.net_liquidation
             cushion = (net - balances.maintenance_margin) / net if net else _ZERO
@@ -112,3 +116,30 @@ def _ledger(
             yield Line("CashBalance", _money(amount), currency)
             yield Line("TotalCashBalance", _money(amount), currency)
             yield Line("ExchangeRate", f"{rate_of(currency).normalize():f}", currency)
+
+
+def account_values(account: Account, balances: Balances, rate_of: Callable[[str], Decimal]) -> Iterator[Line]:
+    """The lines of account updates: the account's own, the summary's, and cash by currency.
+
+    Args:
+        account: Whose.
+        balances: The account valued now.
+        rate_of: Units of the base currency for one unit of a currency.
+    """
+    yield Line("AccountCode", account.code, "")
+    yield Line("AccountOrGroup", account.code, account.currency)
+    yield Line("AccountReady", "true", "")
+    yield from summary_lines(_UPDATED, account, balances, rate_of)
+    yield Line("NetLiquidationByCurrency", _money(balances.net_liquidation), "BASE")
+    yield from _ledger("$LEDGER:ALL", account, balances, rate_of)
+
+
+_UPDATED = (
+    *("AccountType", "Cushion", "DayTradesRemaining", "Leverage", "LookAheadNextChange"),
+    *("NetLiquidation", "TotalCashValue", "SettledCash", "AccruedCash", "BuyingPower"),
+    *("EquityWithLoanValue", "PreviousDayEquityWithLoanValue", "GrossPositionValue", "RegTEquity"),
+    *("RegTMargin", "SMA", "InitMarginReq", "MaintMarginReq", "AvailableFunds", "ExcessLiquidity"),
+    *("FullInitMarginReq", "FullMaintMarginReq", "FullAvailableFunds", "FullExcessLiquidity"),
+    *("LookAheadInitMarginReq", "LookAheadMaintMarginReq", "LookAheadAvailableFunds"),
+    "LookAheadExcessLiquidity",
+)

@@ -15,28 +15,30 @@ import attrs
 
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway import answers, rules
-from ibkr_core.gateway.account import Account, Balances, commission_due, margin_rate
+from ibkr_core.gateway.account import Account, Balances
+from ibkr_core.gateway.adjusting import check_adjustment
+from ibkr_core.gateway.algos import Algos, check_algo
+from ibkr_core.gateway.attaching import attached_fields, hedge_sized
 from ibkr_core.gateway.choreography import Choreography, Cue, Director, Scene
+from ibkr_core.gateway.clients import BY_HAND, ClientRules, Clients
 from ibkr_core.gateway.clock import Clock, Scheduler
+from ibkr_core.gateway.combos import Combo, ComboMarket, Combos
+from ibkr_core.gateway.conditional import Conditional, VenueWorld
 from ibkr_core.gateway.exchange import Exchange, Happened, Happening
+from ibkr_core.gateway.filling import Filler
+from ibkr_core.gateway.hours import Calendar
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
 from ibkr_core.gateway.market import Market, MarketSettings
 from ibkr_core.gateway.orders import Execution, GatewayOrder, OrderSpec, Phase
 from ibkr_core.gateway.refusals import RefusalError
+from ibkr_core.gateway.trading_day import TradingDay
+from ibkr_core.gateway.trial import margins_of
 from ibkr_core.wire.message import Message
 
 __all__ = ["Settings", "Venue"]
 
 _ZERO = Decimal(0)
 _FIRST_PERM_ID = 1_376_327_000
-_EXEC_PREFIX = "0000e0d5"
-_FIRST_EXEC = 0x69000000
-_SMART_EXCHANGES = {
-    "STK": ("IBKRATS", "ARCA", "ISLAND", "NYSE"),
-    "OPT": ("CBOE", "ISE"),
-    "CASH": ("IDEALPRO",),
-}
-_CENT = Decimal("0.01")
 _NO_BLOCK = 3
 
 
@@ -52,6 +54,11 @@ class Settings:
         price_cap: A limit price more aggressive than the market by this part is cancelled with 202, as the
             broker does (TWS facts 6: seen at about 3 %). None lets every price through.
         check_funds: Whether an order beyond the available funds is rejected with 201.
+        clients: How clients are treated among each other.
+        calendar: Trading hours; None for around the clock, so that tests run at any time of any day.
+        fractional: Whether parts of a share may be traded, and shares bought for an amount of money.
+        most_active: Active orders of one side in one contract and account. A real gateway has 20 (TWS facts
+            6); by default there may be any number.
     """
 
     accounts: tuple[str, ...] = ("DU1234567",)
@@ -60,6 +67,10 @@ class Settings:
     market: MarketSettings = attrs.field(factory=MarketSettings)
     price_cap: Decimal | None = Decimal("0.03")
     check_funds: bool = True
+    clients: ClientRules = attrs.field(factory=ClientRules)
+    calendar: Calendar | None = None
+    fractional: bool = False
+    most_active: int | None = None
 
 
 class Venue:
@@ -98,9 +109,37 @@ class Venue:
         self._sequence = 0
         self._director = Director(settings.choreography, self._rng, self.now)
         self.on_position: list[Callable[[str, Instrument], None]] = []
-        self.exchange = Exchange(
-            market_of=self.market, emit=self._happened, execute=self._execute, now=self.now
+        self.combos = Combos(self.catalogue)
+        self._filler = Filler(
+            self.accounts,
+            self._executions,
+            rng=self._rng,
+            now=self.now,
+            quote_of=lambda instrument: self.market(instrument).quote,
         )
+        self.exchange = Exchange(
+            market_of=self.market, emit=self._happened, execute=self._filler.execute, now=self.now
+        )
+        self.day = TradingDay(
+            settings.calendar, exchange=self.exchange, now=self.now, later=self.later, start=self._start_later
+        )
+        self.conditional = Conditional(
+            VenueWorld(
+                self.catalogue,
+                market_of=self.market,
+                balances_of=self.balances,
+                executions=self.executions,
+                now=self.now,
+            ),
+            cancel=self.exchange.cancel,
+            start=self._start_later,
+            later=self.later,
+            in_hours=self.day.in_regular_hours,
+        )
+        self.restrictions = rules.Restrictions(most_active=settings.most_active)
+        self.exchange.is_halted = lambda one: one.con_id in self.restrictions.halted
+        self.algos = Algos(self.exchange, now=self.now, later=self.later)
+        self.clients = Clients(settings.clients, exchange=self.exchange, deliver=deliver)
 
     # -- time --------------------------------------------------------------------------------------
 
@@ -131,10 +170,24 @@ class Venue:
 
     # -- markets -----------------------------------------------------------------------------------
 
+    def resolve(self, contract: Mapping[str, Any]) -> Instrument:
+        """The one instrument that an order's contract means.
+
+        Raises:
+            RefusalError: As :meth:`Catalogue.resolve` and :meth:`Combos.resolve` say.
+        """
+        found = self.combos if contract.get("secType") == "BAG" else self.catalogue
+        return found.resolve(contract)
+
     def market(self, instrument: Instrument) -> Market:
         """The market of an instrument, with its price as of now."""
         market = self._markets.get(instrument.con_id)
-        if market is None:
+        if market is None and isinstance(instrument, Combo):
+            market = ComboMarket(
+                instrument, market_of=self.market, now=self._now, on_change=self._quote_changed
+            )
+            self._markets[instrument.con_id] = market
+        elif market is None:
             market = Market(
                 instrument,
                 seed=self._seed,
@@ -150,6 +203,9 @@ class Venue:
     def _quote_changed(self, market: Market) -> None:
         self._watch(market)
         self.exchange.match(market.instrument)
+        for combo in self.combos.with_leg(market.instrument):
+            self.exchange.match(combo)
+        self.later(0.0, self.conditional.look)
 
     def _watch(self, market: Market) -> None:
         """Step a moving market as long as orders rest in it."""
@@ -202,7 +258,12 @@ class Venue:
     # -- placing -----------------------------------------------------------------------------------
 
     def place(
-        self, client_id: int, order_id: int, contract: Mapping[str, Any], fields: Mapping[str, Any]
+        self,
+        client_id: int,
+        order_id: int,
+        contract: Mapping[str, Any],
+        fields: Mapping[str, Any],
+        attached: Mapping[str, Any] | None = None,
     ) -> None:
         """Place, modify, or try out an order; a refusal goes to the client as an error.
 
@@ -211,18 +272,35 @@ class Venue:
             order_id: A new id, or that of one of its orders to modify.
             contract: Official contract fields.
             fields: Official order fields.
+            attached: Ids and types of orders to attach to a new one.
         """
         try:
             spec = OrderSpec.parse(fields)
             known = self.exchange.find(client_id, order_id)
             if spec.what_if:
                 self._try_out(self._build(client_id, order_id, contract, spec, known))
+            elif known is None and attached:
+                self._place_attached(client_id, order_id, contract, spec, attached)
             elif known is None:
                 self._place_new(client_id, order_id, contract, spec)
             else:
                 self._modify(known, contract, spec)
         except RefusalError as refusal:
             self._refuse(client_id, order_id, refusal)
+
+    def place_by_hand(self, contract: Mapping[str, Any], fields: Mapping[str, Any]) -> GatewayOrder:
+        """Place an order as somebody does in the gateway's own window: no client, no id (TWS facts 4).
+
+        Raises:
+            RefusalError: It is refused, as a client's would be.
+        """
+        order = self._build(BY_HAND, BY_HAND, contract, OrderSpec.parse(fields), None)
+        order.by_hand = True
+        self.exchange.admit(order)
+        if self.clients.auto_bind:
+            self.clients.bind(order)
+        self._transmit(order)
+        return order
 
     def _place_new(self, client_id: int, order_id: int, contract: Mapping[str, Any], spec: OrderSpec) -> None:
         if order_id < self.next_order_id(client_id):
@@ -233,6 +311,26 @@ class Venue:
         if spec.transmit:
             self._transmit(order)
 
+    def _place_attached(
+        self,
+        client_id: int,
+        order_id: int,
+        contract: Mapping[str, Any],
+        spec: OrderSpec,
+        wanted: Mapping[str, Any],
+    ) -> None:
+        """Place an order with its profit taker and stop loss, all or none of them."""
+        instrument = self.resolve(contract)
+        price = spec.limit or self.market(instrument).quote.last
+        children = attached_fields(wanted, order_id, spec, instrument, price)
+        self._place_new(client_id, order_id, contract, attrs.evolve(spec, transmit=False))
+        for child_id, fields in children:
+            self._place_new(client_id, child_id, contract, OrderSpec.parse(fields))
+        parent = self.exchange.find(client_id, order_id)
+        if spec.transmit and parent is not None:
+            for member in parent.family():
+                self._accept(member)
+
     def _build(
         self,
         client_id: int,
@@ -242,8 +340,14 @@ class Venue:
         known: GatewayOrder | None,
     ) -> GatewayOrder:
         """Make an order of a checked request; nothing is changed yet."""
-        instrument = self.catalogue.resolve(contract)
-        rules.check_against(instrument, spec)
+        instrument = self.resolve(contract)
+        self.restrictions.check(instrument)
+        spec = rules.sized(instrument, spec, self.market(instrument).quote)
+        rules.check_against(instrument, spec, fractional=self.settings.fractional)
+        rules.check_terms(instrument, spec, str(contract["exchange"]), self._now)
+        self.conditional.check(spec.terms.conditions)
+        check_adjustment(spec)
+        check_algo(spec)
         parent = None
         if spec.parent_id and known is None:
             parent = self.exchange.find(client_id, spec.parent_id)
@@ -251,6 +355,9 @@ class Venue:
         account = spec.account or self.settings.accounts[0]
         if account not in self.accounts:
             raise RefusalError.invalid(f"Invalid account code '{account}'.")
+        if spec.hedge_type:
+            hedged = instrument if parent is None else parent.instrument
+            spec = hedge_sized(spec, parent, self.price_of(instrument), self.price_of(hedged))
         if spec.oca_group:
             rules.check_group(account, self.exchange.group_accounts(spec.oca_group))
         self._sequence += 1
@@ -280,17 +387,26 @@ class Venue:
         if self.exchange.group_is_spent(order):
             self.exchange.reject(order, f"OCA group {order.oca_group} has been filled already.")
             return
+        crowded = self.restrictions.too_many(order, self.exchange.live_orders())
+        if crowded:
+            self.exchange.reject(order, crowded)
+            return
         if self.settings.check_funds and order.parent is None:  # children mostly close: not checked
             lacking = self._lacks_funds(order)
             if lacking:
                 self.exchange.reject(order, lacking)
                 return
         first_status = self._director.first_status()
-        if self.exchange.closed:
+        if not self.exchange.is_open(order):
             first_status = "PreSubmitted"
-            self._say(order, 399, answers.held_until_opening(order, self._now))
+            self._say(order, 399, answers.held_until_opening(order, self.day.opening_text(order)))
+        if order.spec.terms.outside_rth and self.day.ignores_outside(order):
+            self._say(order, 2109, answers.OUTSIDE_IGNORED)
         if order.spec.tif_was_empty and self.settings.choreography.preset_notice:
             self._say(order, 10349, "Order TIF was set to DAY based on order preset.")
+        self.day.take_in(order)
+        self.conditional.take_in(order, len(self._executions))
+        self.algos.take_in(order)
         self.exchange.accept(order, first_status)
         self._watch(self.market(order.instrument))
         quote = self.market(order.instrument).quote
@@ -318,44 +434,41 @@ class Venue:
     def _try_out(self, order: GatewayOrder) -> None:
         if not order.spec.transmit:
             raise RefusalError(413, "What-if order should have the transmit flag set to true.")
-        instrument, before = order.instrument, self.balances(order.account)
-        price = order.spec.limit or self.price_of(instrument)
-        value = order.total * price * instrument.multiplier
-        commission = commission_due(instrument, order.total, value)
-        held = self.accounts[order.account].position(instrument).quantity
-        growth = abs(held + order.spec.sign * order.total) - abs(held)
-        exposure = growth * price * instrument.multiplier * self.rate_of(instrument.currency)
-        first, keep = margin_rate(instrument)
-        changes = {
-            "initMargin": (before.initial_margin, exposure * first),
-            "maintMargin": (before.maintenance_margin, exposure * keep),
-            "equityWithLoan": (before.net_liquidation, -commission),
-        }
-        margins: dict[str, Any] = {}
-        for name, (old, change) in changes.items():
-            margins[f"{name}Before"] = float(old.quantize(_CENT))
-            margins[f"{name}Change"] = float(change.quantize(_CENT))
-            margins[f"{name}After"] = float((old + change).quantize(_CENT))
-        margins["commissionAndFees"] = float(commission)
-        margins["commissionAndFeesCurrency"] = instrument.currency
-        margins["marginCurrency"] = "USD"
+        instrument = order.instrument
+        margins = margins_of(
+            order,
+            self.balances(order.account),
+            price=order.spec.limit or self.price_of(instrument),
+            held=self.accounts[order.account].position(instrument).quantity,
+            rate=self.rate_of(instrument.currency),
+        )
         self._deliver(order.client_id, answers.what_if(order, margins))
 
     # -- modifying and cancelling ------------------------------------------------------------------
 
     def _modify(self, order: GatewayOrder, contract: Mapping[str, Any], spec: OrderSpec) -> None:
         rules.check_modifiable(order)
-        rules.check_same_order(order, self.catalogue.resolve(contract), spec)
-        rules.check_against(order.instrument, spec)
+        rules.check_same_order(order, self.resolve(contract), spec)
+        rules.check_resizable(order, spec)
+        rules.check_against(order.instrument, spec, fractional=self.settings.fractional)
+        rules.check_terms(order.instrument, spec, order.exchange, self._now)
+        self.conditional.check(spec.terms.conditions)
+        check_adjustment(spec)
+        check_algo(spec)
         if order.phase is Phase.LIVE and not spec.transmit:
             return  # a modification that is not transmitted is held, like an order (wire facts 10)
         self.exchange.replace(order, spec)
         if spec.transmit and order.phase is Phase.HELD:
             self._transmit(order)
+        elif order.phase is Phase.LIVE:
+            self.day.take_in(order)
+            self.conditional.take_in(order, len(self._executions))
+            if not order.working:
+                self._start_later(order)  # it may no longer wait for a moment or an auction
 
     def cancel(self, client_id: int, order_id: int) -> None:
         """Ask to cancel one order; the answer follows as status and error."""
-        order = self.exchange.find(client_id, order_id)
+        order = self.clients.cancellable(client_id, order_id)
         if order is None:
             text = f"OrderId {order_id} that needs to be cancelled is not found."
             self._refuse(client_id, order_id, RefusalError(10147, text))
@@ -364,6 +477,7 @@ class Venue:
         elif order.cancelling:
             self._refuse(client_id, order_id, rules.not_in_cancellable_state(order))
         else:
+            order.canceller = client_id
             self._begin_cancel(order)
 
     def cancel_all(self, client_id: int) -> None:
@@ -392,18 +506,8 @@ class Venue:
         if order.phase is Phase.LIVE:
             self.exchange.cancel(order)
         elif order.status == "Filled":
-            self._refuse(order.client_id, order.order_id, rules.not_cancellable(order))
-
-    def set_open(self, *, is_open: bool) -> None:
-        """Open or close the exchange; at the opening everything that waited for it starts."""
-        was_closed, self.exchange.closed = self.exchange.closed, not is_open
-        if not (was_closed and is_open):
-            return
-        for order in self.exchange.live_orders():
-            if not order.working:
-                self._start_later(order)
-        for market in list(self._markets.values()):
-            self.exchange.match(market.instrument)
+            asker = order.client_id if order.canceller is None else order.canceller
+            self._refuse(asker, order.order_id, rules.not_cancellable(order))
 
     # -- admin -------------------------------------------------------------------------------------
 
@@ -441,6 +545,8 @@ class Venue:
         for account in self.accounts.values():
             account.restart()
         for root, one in self._executions.items():
+            if isinstance(one.instrument, Combo):
+                continue  # only its legs are booked
             booking = self.accounts[one.account].book(
                 one.instrument, one.signed_quantity, one.price, one.commission
             )
@@ -459,8 +565,13 @@ class Venue:
             self._after_fill(order, happening.execution)
 
     def _after_fill(self, order: GatewayOrder, execution: Execution) -> None:
-        for listener in self.on_position:
-            listener(order.account, order.instrument)
+        self.later(0.0, self.conditional.look)
+        legs = self._filler.take_legs(execution)
+        for leg in legs:
+            self._play(order, self._director.tell_leg(order, leg))
+        for traded in [leg.instrument for leg in legs] or [order.instrument]:
+            for listener in self.on_position:
+                listener(order.account, traded)
         if not order.oca_group or order.oca_type != _NO_BLOCK:
             return
         delay = self._director.delay(self.settings.choreography.oca_delay_s)
@@ -471,7 +582,7 @@ class Venue:
 
     def _play(self, order: GatewayOrder, scene: Scene) -> None:
         for message in scene.messages:
-            self._deliver(order.client_id, message)
+            self.clients.tell(order, message)
         for cue in scene.cues:
             self._cue(order, cue)
 
@@ -483,41 +594,7 @@ class Venue:
         self._deliver(client_id, message)
 
     def _say(self, order: GatewayOrder, code: int, text: str) -> None:
-        self._deliver(order.client_id, answers.error(order.order_id, code, text, self._now))
+        self.clients.tell(order, answers.error(order.order_id, code, text, self._now))
 
     def _refuse(self, client_id: int, order_id: int, refusal: RefusalError) -> None:
         self._deliver(client_id, answers.error(order_id, refusal.code, refusal.text, self._now))
-
-    def _execute(self, order: GatewayOrder, quantity: Decimal, price: Decimal) -> Execution:
-        """Book one fill and make its execution."""
-        instrument, before = order.instrument, order.filled
-        cumulative, turnover = before + quantity, order.turnover + quantity * price
-        commission = commission_due(instrument, cumulative, turnover * instrument.multiplier)
-        commission -= commission_due(instrument, before, order.turnover * instrument.multiplier)
-        signed = quantity * order.spec.sign
-        booking = self.accounts[order.account].book(instrument, signed, price, commission)
-        root = f"{_EXEC_PREFIX}.{_FIRST_EXEC + len(self._executions):08x}.01"
-        venues = _SMART_EXCHANGES.get(instrument.sec_type, ()) if order.exchange == "SMART" else ()
-        execution = Execution(
-            root=root,
-            revision=1,
-            perm_id=order.perm_id,
-            order_id=order.order_id,
-            client_id=order.client_id,
-            account=order.account,
-            instrument=instrument,
-            action=order.spec.action,
-            quantity=quantity,
-            price=price,
-            time=self._now,
-            exchange=self._rng.choice(venues) if venues else order.exchange,
-            cumulative=cumulative,
-            average=turnover / cumulative,
-            commission=commission,
-            currency=instrument.currency,
-            realized=booking.realized,
-            liquidity=1 if order.limit == price else 2,
-            order_ref=order.spec.order_ref,
-        )
-        self._executions[root] = execution
-        return execution

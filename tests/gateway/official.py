@@ -151,7 +151,7 @@ def _recorder(name: str) -> Callable[..., None]:
 for _name in (
     "nextValidId", "managedAccounts", "openOrder", "orderStatus", "openOrderEnd", "execDetails",
     "execDetailsEnd", "completedOrder", "completedOrdersEnd", "position", "positionEnd", "accountSummary",
-    "accountSummaryEnd", "currentTime", "contractDetails", "contractDetailsEnd",
+    "accountSummaryEnd", "currentTime", "contractDetails", "contractDetailsEnd", "orderBound",
 ):  # fmt: skip
     setattr(OfficialClient, _name, _recorder(_name))
 

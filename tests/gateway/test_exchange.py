@@ -28,6 +28,7 @@ TICK = Decimal("0.01")
 CASH = Decimal(1_000_000)
 quantities = st.integers(1, 20)
 prices = st.integers(9_500, 10_500).map(lambda cents: cents * TICK)
+TYPES = ["MIT", "LIT", "MTL", "MOC", "LOC", "REL", "PEG MID", "MIDPRICE", "TRAIL LIMIT", "MKT"]
 actions = st.sampled_from(["BUY", "SELL"])
 
 
@@ -85,6 +86,32 @@ class Trading(RuleBasedStateMachine):
         order_id = self._new()
         self.hear(self.client.place(order_id, action, quantity, "TRAIL", auxPrice=cents / 100))
         return order_id
+
+    @rule(
+        target=ids, action=actions, quantity=quantities, aux=prices, limit=prices, kind=st.sampled_from(TYPES)
+    )
+    def special(self, action: str, quantity: int, aux: Decimal, limit: Decimal, kind: str) -> int:
+        order_id = self._new()
+        distance = kind in {"TRAIL LIMIT", "REL", "PEG MID", "MIDPRICE"}
+        fields = {
+            "auxPrice": float(aux - 95 + TICK) if distance else float(aux),
+            "lmtPrice": float(limit),
+            "tif": "OPG" if kind == "MKT" else "DAY",
+        }
+        self.hear(self.client.place(order_id, action, quantity, kind, **fields))
+        return order_id
+
+    @rule(price=prices)
+    def print_trade(self, price: Decimal) -> None:
+        self.gateway.market("AAPL").set_last(price)
+        self.hear(self.client.listen())
+
+    @rule(how=st.sampled_from(["close_exchange", "end_day"]))
+    def night(self, how: str) -> None:
+        getattr(self.gateway, how)()
+        self.gateway.run(1)
+        self.gateway.open_exchange()
+        self.hear(self.client.listen())
 
     @rule(target=ids, quantity=quantities, entry=prices, width=st.integers(1, 300))
     def bracket(self, quantity: int, entry: Decimal, width: int) -> object:

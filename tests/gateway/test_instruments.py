@@ -101,3 +101,15 @@ def test_prices_are_held_against_the_tick() -> None:
     assert future.on_tick(Decimal("6650.25"))
     assert not future.on_tick(Decimal("6650.30"))
     assert future.to_tick(Decimal("6650.30")) == Decimal("6650.25")
+
+
+def test_security_numbers_are_whole() -> None:
+    """Every ISIN ends in its check digit; a CUSIP lies within an American one, and finds its instrument."""
+    numbered = [one for one in CATALOGUE if one.isin]
+    assert len(numbered) > 20
+    for one in numbered:
+        digits = "".join(str(int(letter, 36)) for letter in one.isin)
+        doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
+        assert sum(sum(divmod(number, 10)) for number in doubled) % 10 == 0, one.symbol
+        for kind, number in one.numbers.items():
+            assert CATALOGUE.matches({"secIdType": kind, "secId": number}) == [one]

@@ -22,7 +22,7 @@ ES = {
     ("fields", "code"),
     [
         ({"kind": "FEELINGS"}, 321),
-        ({"kind": "MTL"}, 387),
+        ({"kind": "VOL"}, 387),
         ({"kind": "LMT", "lmtPrice": 99.005}, 110),
         ({"kind": "STP", "auxPrice": 99.005}, 110),
         ({"kind": "LMT", "lmtPrice": 0.0}, 109),

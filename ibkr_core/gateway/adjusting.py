@@ -1,0 +1,79 @@
+"""Adjustable stops: an order that changes its type once the market has gone its way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from ibkr_core.gateway.kinds import KINDS, Trigger
+from ibkr_core.gateway.orders import OrderSpec
+from ibkr_core.gateway.refusals import RefusalError
+
+__all__ = ["adjusted", "check_adjustment", "wants_adjusting"]
+
+_TYPES = frozenset({"STP", "STP LMT", "TRAIL", "TRAIL LIMIT"})
+_PERCENT_UNIT = 100
+_MAX_PRICE = Decimal(10) ** 9
+
+
+def _price(fields: Mapping[str, Any], name: str) -> Decimal | None:
+    value = fields.get(name)
+    if value is None:
+        return None
+    price = Decimal(str(value))
+    if not price.is_finite() or abs(price) > _MAX_PRICE:
+        raise RefusalError.invalid("Invalid price was entered")
+    return price
+
+
+def check_adjustment(spec: OrderSpec) -> None:
+    """See whether what an adjustable order asks for makes sense; most orders ask for nothing.
+
+    Raises:
+        RefusalError: 321 for a type that cannot be adjusted or adjusted to, or a price that is missing.
+    """
+    target = str(spec.fields.get("adjustedOrderType", ""))
+    if not target:
+        return
+    if target not in _TYPES or spec.order_type not in _TYPES:
+        raise RefusalError.invalid("Invalid adjusted order type was entered")
+    if not _price(spec.fields, "triggerPrice"):
+        raise RefusalError.invalid("Please enter a trigger price")
+    trails = KINDS[target].trigger is Trigger.TRAIL
+    if not _price(spec.fields, "adjustedTrailingAmount" if trails else "adjustedStopPrice"):
+        raise RefusalError.invalid("Please enter an adjusted stop price or trailing amount")
+    if KINDS[target].uses_limit and _price(spec.fields, "adjustedStopLimitPrice") is None:
+        raise RefusalError.invalid("Please enter an adjusted stop limit price")
+
+
+def wants_adjusting(spec: OrderSpec, last: Decimal) -> bool:
+    """Whether the price has gone the order's way as far as its trigger price: up for a sale."""
+    trigger = _price(spec.fields, "triggerPrice")
+    if not spec.fields.get("adjustedOrderType") or trigger is None:
+        return False
+    return last <= trigger if spec.action == "BUY" else last >= trigger
+
+
+def adjusted(spec: OrderSpec) -> OrderSpec:
+    """The order as it is after its adjustment; that it was adjustable is no longer said."""
+    fields = spec.fields
+    kind = KINDS[fields["adjustedOrderType"]]
+    stop, amount = _price(fields, "adjustedStopPrice"), _price(fields, "adjustedTrailingAmount")
+    trails = kind.trigger is Trigger.TRAIL
+    by_percent = int(fields.get("adjustableTrailingUnit", 0)) == _PERCENT_UNIT
+    kept = {
+        name: value for name, value in fields.items() if name not in {"adjustedOrderType", "triggerPrice"}
+    }
+    return attrs.evolve(
+        spec,
+        order_type=str(fields["adjustedOrderType"]),
+        aux=(None if by_percent else amount) if trails else stop,
+        trailing_percent=amount if trails and by_percent else None,
+        trail_stop=stop if trails else None,
+        limit=_price(fields, "adjustedStopLimitPrice") if kind.uses_limit else None,
+        limit_offset=None,
+        fields=kept,
+    )

@@ -1,0 +1,86 @@
+"""Algorithms: every strategy of the broker is taken, and works like a TWAP, in slices over a span of time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from ibkr_core.gateway.exchange import Exchange
+from ibkr_core.gateway.hours import moment_of
+from ibkr_core.gateway.orders import GatewayOrder, OrderSpec
+from ibkr_core.gateway.refusals import RefusalError
+
+__all__ = ["Algos", "check_algo"]
+
+_STRATEGIES = frozenset({
+    "Adaptive", "Twap", "Vwap", "ArrivalPx", "DarkIce", "AD", "PctVol", "PctVolPx", "PctVolSz", "PctVolTm",
+    "BalanceImpactRisk", "MinImpact", "ClosePx", "Inline",
+})  # fmt: skip
+_TYPES = frozenset({"MKT", "LMT"})
+_SLICES = 10
+_SPAN_S = 60.0
+
+
+def check_algo(spec: OrderSpec) -> None:
+    """See whether an order may be worked by the strategy it names; most name none.
+
+    Raises:
+        RefusalError: 439 for a strategy that does not exist, 442 for an order that cannot have one, 441 for
+            times that cannot be read.
+    """
+    strategy = spec.fields.get("algoStrategy", "")
+    if not strategy:
+        return
+    if strategy not in _STRATEGIES:
+        raise RefusalError(439, "The order processing failed. Algorithm definition not found.")
+    if spec.order_type not in _TYPES or spec.tif not in {"DAY", "GTC", "GTD"}:
+        raise RefusalError(442, "Specified algorithm is not allowed for this order.")
+    for name in ("startTime", "endTime"):
+        text = _parameter(spec, name)
+        if text and moment_of(text) is None:
+            raise RefusalError(441, f"Algo attributes validation failed: {name} {text!r}")
+
+
+def _parameter(spec: OrderSpec, name: str) -> str:
+    parameters = spec.fields.get("algoParams") or {}
+    return str(parameters.get(name, ""))
+
+
+class Algos:
+    """Gives orders their slices.
+
+    Args:
+        exchange: Where they trade.
+        now: The present, seconds since the epoch.
+        later: Does something after so many seconds.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        *,
+        now: Callable[[], float],
+        later: Callable[[float, Callable[[], None]], None],
+    ) -> None:
+        self._exchange = exchange
+        self._now = now
+        self._later = later
+
+    def take_in(self, order: GatewayOrder) -> None:
+        """Plan the slices of a new order: ten over its span, the first at once."""
+        if not order.spec.fields.get("algoStrategy"):
+            return
+        now = self._now()
+        starts = max(moment_of(_parameter(order.spec, "startTime")) or now, now)
+        ends = moment_of(_parameter(order.spec, "endTime")) or starts + _SPAN_S
+        step = max(ends - starts, 0.0) / _SLICES
+        order.allowance = Decimal(0)
+        for number in range(1, _SLICES + 1):
+            self._plan(order, starts - now + step * (number - 1), Decimal(number) / _SLICES)
+
+    def _plan(self, order: GatewayOrder, delay_s: float, part: Decimal) -> None:
+        def release() -> None:
+            order.allowance = (order.total * part).to_integral_value()
+            self._exchange.retry(order)
+
+        self._later(delay_s, release)

@@ -1,0 +1,144 @@
+"""Turns fills into executions, and books them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from decimal import Decimal
+
+from ibkr_core.gateway.account import Account, commission_due
+from ibkr_core.gateway.combos import Combo, leg_prices
+from ibkr_core.gateway.instruments import Instrument
+from ibkr_core.gateway.market import Quote
+from ibkr_core.gateway.orders import Execution, GatewayOrder
+
+__all__ = ["Filler"]
+
+_PREFIX = "0000e0d5"
+_FIRST = 0x69000000
+_SMART_EXCHANGES = {
+    "STK": ("IBKRATS", "ARCA", "ISLAND", "NYSE"),
+    "OPT": ("CBOE", "ISE"),
+    "CASH": ("IDEALPRO",),
+}
+_ZERO = Decimal(0)
+
+
+class Filler:
+    """Makes executions.
+
+    Args:
+        accounts: Where they are booked, by code.
+        executions: Where they are kept, by root.
+        rng: Decides which exchange stands for SMART.
+        now: The present, seconds since the epoch.
+        quote_of: The quote of an instrument.
+    """
+
+    def __init__(
+        self,
+        accounts: dict[str, Account],
+        executions: dict[str, Execution],
+        *,
+        rng: random.Random,
+        now: Callable[[], float],
+        quote_of: Callable[[Instrument], Quote],
+    ) -> None:
+        self._accounts = accounts
+        self._executions = executions
+        self._rng = rng
+        self._now = now
+        self._quote_of = quote_of
+        self._count = 0
+        self._legs: dict[str, list[Execution]] = {}
+
+    def execute(self, order: GatewayOrder, quantity: Decimal, price: Decimal) -> Execution:
+        """Book one fill of an order and make its execution; a combination is booked by its legs."""
+        root = f"{_PREFIX}.{_FIRST + self._count:08x}"
+        self._count += 1
+        cumulative, turnover = order.filled + quantity, order.turnover + quantity * price
+        execution = self._make(order, f"{root}.01", order.instrument, order.spec.action, quantity, price,
+                               (order.filled, order.turnover), (cumulative, turnover))  # fmt: skip
+        if isinstance(order.instrument, Combo):
+            self._legs[execution.root] = self._execute_legs(order, order.instrument, root, quantity, price)
+        return execution
+
+    def take_legs(self, execution: Execution) -> list[Execution]:
+        """The executions of the legs that belong to one of a combination; given once."""
+        return self._legs.pop(execution.root, [])
+
+    def _execute_legs(
+        self, order: GatewayOrder, combo: Combo, root: str, quantity: Decimal, price: Decimal
+    ) -> list[Execution]:
+        made = []
+        for number, (leg, at) in enumerate(
+            zip(combo.legs, leg_prices(combo, order.spec.action, price, self._quote_of), strict=True), 2
+        ):
+            side = "BUY" if leg.weight * order.spec.sign > 0 else "SELL"
+            earlier = [
+                one
+                for one in self._executions.values()
+                if one.perm_id == order.perm_id and one.instrument is leg.instrument
+            ]
+            units = quantity * leg.ratio
+            held = sum((one.quantity for one in earlier), _ZERO)
+            spent = sum((one.quantity * one.price for one in earlier), _ZERO)
+            made.append(
+                self._make(order, f"{root}.{number:02}", leg.instrument, side, units, at,
+                           (held, spent), (held + units, spent + units * at))
+            )  # fmt: skip
+        return made
+
+    def _make(
+        self,
+        order: GatewayOrder,
+        root: str,
+        instrument: Instrument,
+        action: str,
+        quantity: Decimal,
+        price: Decimal,
+        before: tuple[Decimal, Decimal],
+        after: tuple[Decimal, Decimal],
+    ) -> Execution:
+        """Make one execution, and book it unless it is of a combination.
+
+        Args:
+            order: The order.
+            root: Its id without the revision.
+            instrument: What was traded.
+            action: ``BUY`` or ``SELL``.
+            quantity: Units.
+            price: Price per unit.
+            before: Units and turnover of the order in this instrument so far.
+            after: The same with this fill.
+        """
+        commission, realized = _ZERO, None
+        if not isinstance(instrument, Combo):
+            commission = commission_due(instrument, after[0], after[1] * instrument.multiplier)
+            commission -= commission_due(instrument, before[0], before[1] * instrument.multiplier)
+            signed = quantity if action == "BUY" else -quantity
+            realized = self._accounts[order.account].book(instrument, signed, price, commission).realized
+        venues = _SMART_EXCHANGES.get(instrument.sec_type, ()) if order.exchange == "SMART" else ()
+        execution = Execution(
+            root=root,
+            revision=1,
+            perm_id=order.perm_id,
+            order_id=order.order_id,
+            client_id=order.client_id,
+            account=order.account,
+            instrument=instrument,
+            action=action,
+            quantity=quantity,
+            price=price,
+            time=self._now(),
+            exchange=self._rng.choice(venues) if venues else order.exchange,
+            cumulative=after[0],
+            average=after[1] / after[0],
+            commission=commission,
+            currency=instrument.currency,
+            realized=realized,
+            liquidity=1 if order.limit == price else 2,
+            order_ref=order.spec.order_ref,
+        )
+        self._executions[root] = execution
+        return execution

@@ -1,0 +1,210 @@
+"""When things trade: sessions of each kind of instrument, holidays, and the broker's ways to write a moment.
+
+The calendar is simulated: every weekday but the ten big American holidays, the same hours all year, no short
+days. Times are those of New York.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
+
+import attrs
+
+from ibkr_core.errors import InvalidInput
+from ibkr_core.gateway.clock import eastern
+
+__all__ = ["Calendar", "TradingSession", "from_eastern", "is_holiday", "moment_of"]
+
+_FRIDAY = 4
+_SATURDAY, _SUNDAY = 5, 6
+_MONDAY, _THURSDAY = 0, 3
+_LONGEST_BREAK_DAYS = 10
+_FIRST_YEAR, _LAST_YEAR = 1971, 9000  # so that no zone leads out of what a datetime can hold
+_OFFSETS_H = (4, 5)  # hours behind UTC, summer time first
+# Hours behind UTC of zones that never change, and hours before New York time of those that change with it.
+_FIXED = {"UTC": 0, "GMT": 0, "Z": 0, "Asia/Tokyo": -9, "Asia/Hong_Kong": -8, "Hongkong": -8, "Japan": -9}
+_FROM_NEW_YORK = {
+    "": 0, "US/Eastern": 0, "America/New_York": 0, "EST": 0, "EDT": 0, "EST5EDT": 0,
+    "US/Central": 1, "America/Chicago": 1, "CST": 1,
+    "US/Mountain": 2, "America/Denver": 2, "MST": 2,
+    "US/Pacific": 3, "America/Los_Angeles": 3, "PST": 3,
+}  # fmt: skip
+
+
+def from_eastern(wall: datetime) -> float:
+    """Seconds since the epoch of a New York wall time; one that the spring skips counts as winter time."""
+    as_utc = wall.replace(tzinfo=UTC)
+    for hours in _OFFSETS_H:
+        moment = (as_utc + timedelta(hours=hours)).timestamp()
+        if eastern(moment) == wall:
+            return moment
+    return (as_utc + timedelta(hours=_OFFSETS_H[-1])).timestamp()
+
+
+def moment_of(text: str, *, end_of_day: bool = False) -> float | None:
+    """Read a time as clients write it in ``goodAfterTime``, ``goodTillDate`` and conditions.
+
+    Args:
+        text: ``YYYYMMDD HH:MM:SS`` with an optional zone, by default New York; ``YYYYMMDD-HH:MM:SS`` in UTC;
+            or ``YYYYMMDD`` alone.
+        end_of_day: A date alone means the end of that day, not its beginning.
+
+    Returns:
+        Seconds since the epoch; None when the text is no time, or its zone is unknown.
+    """
+    words = text.split()
+    if not words:
+        return None
+    if len(words) == 1 and "-" in text:
+        parsed = _parsed(words[0], "%Y%m%d-%H:%M:%S")
+        return None if parsed is None else parsed.replace(tzinfo=UTC).timestamp()
+    if len(words) == 1:
+        parsed = _parsed(words[0], "%Y%m%d")
+        if parsed is None:
+            return None
+        return from_eastern(parsed + timedelta(days=1, seconds=-1) if end_of_day else parsed)
+    parsed = _parsed(" ".join(words[:2]), "%Y%m%d %H:%M:%S") or _parsed(" ".join(words[:2]), "%Y%m%d %H:%M")
+    return None if parsed is None else _in_zone(parsed, " ".join(words[2:]))
+
+
+def _parsed(text: str, form: str) -> datetime | None:
+    try:
+        parsed = datetime.strptime(text, form)  # noqa: DTZ007 - the zone is applied by the caller
+    except ValueError:
+        return None
+    return parsed if _FIRST_YEAR <= parsed.year <= _LAST_YEAR else None
+
+
+def _in_zone(wall: datetime, zone: str) -> float | None:
+    if zone in _FIXED:
+        return (wall.replace(tzinfo=UTC) + timedelta(hours=_FIXED[zone])).timestamp()
+    if zone in _FROM_NEW_YORK:
+        return from_eastern(wall + timedelta(hours=_FROM_NEW_YORK[zone]))
+    return None
+
+
+@attrs.frozen(kw_only=True)
+class TradingSession:
+    """One trading day of one kind of instrument; all moments are seconds since the epoch.
+
+    Attributes:
+        starts: Orders marked outside-RTH may trade from here.
+        opens: The opening auction; regular hours begin.
+        closes: The closing auction; regular hours end, and so do orders of the day.
+        ends: Orders of the day marked outside-RTH end.
+    """
+
+    starts: float
+    opens: float
+    closes: float
+    ends: float
+
+    def boundaries(self) -> tuple[float, float, float, float]:
+        """All four moments, in order."""
+        return self.starts, self.opens, self.closes, self.ends
+
+    def is_open(self, moment: float, *, outside: bool) -> bool:
+        """Whether a moment lies within it."""
+        return self.starts <= moment < self.ends if outside else self.opens <= moment < self.closes
+
+
+_HOURS = MappingProxyType({
+    "STK": (4.0, 9.5, 16.0, 20.0),
+    "OPT": (9.5, 9.5, 16.0, 16.0),
+    "BAG": (9.5, 9.5, 16.0, 16.0),
+    "FUT": (-6.0, -6.0, 17.0, 17.0),  # from six in the evening before
+    "CASH": (-6.75, -6.75, 17.0, 17.0),
+})  # fmt: skip
+
+
+Hours = tuple[float, float, float, float]
+"""Start, opening, close and end, in hours from midnight in New York."""
+
+
+def _in_order(_: object, attribute: attrs.Attribute[Mapping[str, Hours]], value: Mapping[str, Hours]) -> None:
+    if "STK" not in value:
+        raise InvalidInput(attribute.name, "needs the hours of STK at least, which hold for all others")
+    for name, (starts, opens, closes, ends) in value.items():
+        if not starts <= opens < closes <= ends:
+            raise InvalidInput(attribute.name, f"the hours of {name} are not in order")
+
+
+@attrs.frozen
+class Calendar:
+    """When each kind of instrument trades.
+
+    Attributes:
+        hours: By security type: start, opening, close and end, in hours from midnight in New York. A type
+            that is not named keeps the hours of ``STK``.
+    """
+
+    hours: Mapping[str, Hours] = attrs.field(default=_HOURS, validator=_in_order)
+
+    def session(self, sec_type: str, moment: float) -> TradingSession:
+        """The first session that ends after a moment: the one that runs, or else the next."""
+        day = eastern(moment).replace(hour=0, minute=0, second=0, microsecond=0)
+        hours = self.hours.get(sec_type, self.hours["STK"])
+        for _ in range(_LONGEST_BREAK_DAYS):
+            if day.weekday() <= _FRIDAY and not is_holiday(day.date()):
+                starts, opens, closes, ends = (from_eastern(day + timedelta(hours=hour)) for hour in hours)
+                if ends > moment:
+                    return TradingSession(starts=starts, opens=opens, closes=closes, ends=ends)
+            day += timedelta(days=1)
+        raise AssertionError("no break of the calendar is so long")  # pragma: no cover
+
+    def is_open(self, sec_type: str, moment: float, *, outside: bool) -> bool:
+        """Whether an instrument trades at a moment.
+
+        Args:
+            sec_type: Its type.
+            moment: Seconds since the epoch.
+            outside: Whether hours outside the regular ones count.
+        """
+        return self.session(sec_type, moment).is_open(moment, outside=outside)
+
+
+def is_holiday(day: date) -> bool:
+    """Whether the American exchanges rest, weekends aside."""
+    return day in _holidays(day.year)  # a New Year on a Saturday is not kept on the Friday before
+
+
+@functools.lru_cache(maxsize=64)
+def _holidays(year: int) -> frozenset[date]:
+    fixed = {_observed(date(year, month, day)) for month, day in ((6, 19), (7, 4), (12, 25))}
+    new_year = date(year, 1, 1)
+    fixed.add(new_year + timedelta(days=1) if new_year.weekday() == _SUNDAY else new_year)
+    moving = {
+        _weekday_of_month(year, 1, _MONDAY, 3),  # Martin Luther King
+        _weekday_of_month(year, 2, _MONDAY, 3),  # Presidents
+        _easter(year) - timedelta(days=2),  # Good Friday
+        _weekday_of_month(year, 6, _MONDAY, 1) - timedelta(days=7),  # Memorial, the last Monday of May
+        _weekday_of_month(year, 9, _MONDAY, 1),  # Labor
+        _weekday_of_month(year, 11, _THURSDAY, 4),  # Thanksgiving
+    }
+    return frozenset(fixed | moving)
+
+
+def _observed(day: date) -> date:
+    """A holiday on a Saturday is kept on Friday, one on a Sunday on Monday."""
+    return day + timedelta(days={_SATURDAY: -1, _SUNDAY: 1}.get(day.weekday(), 0))
+
+
+def _weekday_of_month(year: int, month: int, weekday: int, which: int) -> date:
+    first = date(year, month, 1)
+    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (which - 1))
+
+
+def _easter(year: int) -> date:
+    """Easter Sunday of the Gregorian calendar, by the anonymous algorithm of 1876."""
+    a, b, c = year % 19, year // 100, year % 100
+    d, e = divmod(b, 4)
+    g = (8 * b + 13) // 25
+    h = (19 * a + b - d - g + 15) % 30
+    i, k = divmod(c, 4)
+    m = (32 + 2 * e + 2 * i - h - k) % 7
+    n = (a + 11 * h + 22 * m) // 451
+    month, day = divmod(h + m - 7 * n + 114, 31)
+    return date(year, month, day + 1)

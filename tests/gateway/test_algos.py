@@ -1,0 +1,87 @@
+"""Algorithms work an order in slices."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.gateway.pocket import Pocket, errors, gateway
+from tests.gateway.test_kinds import Desk
+
+
+def filled(desk: Desk) -> Decimal:
+    return desk.gateway.books().order(1).filled
+
+
+def test_an_algorithm_spreads_an_order_over_a_minute() -> None:
+    """Ten slices, the first at once; what was asked is echoed."""
+    desk = Desk()
+    desk.place("BUY", "LMT", 100, lmtPrice=100.01, algoStrategy="Twap", algoParams={"allowPastEndTime": "1"})
+    assert filled(desk) == 10
+    assert desk.shown("algoStrategy") == "Twap"
+    desk.gateway.run(6)
+    assert filled(desk) == 20
+    desk.gateway.run(47.9)
+    assert filled(desk) == 90
+    desk.gateway.run(0.2)
+    assert desk.status == "Filled"
+
+
+def test_its_times_are_obeyed() -> None:
+    """Nothing before the start, everything by the end."""
+    desk = Desk()
+    times = {"startTime": "20261124 10:01:00 US/Eastern", "endTime": "20261124-15:02:00"}
+    desk.place("SELL", "MKT", 7, algoStrategy="Vwap", algoParams=times)
+    desk.gateway.run(59.9)
+    assert filled(desk) == 0
+    desk.gateway.run(60)
+    assert desk.status == "Filled"
+
+
+def test_a_slice_that_finds_no_market_is_made_up_for() -> None:
+    """What was released and not traded rests like any order."""
+    desk = Desk()
+    desk.place(
+        "BUY", "LMT", 100, lmtPrice=99.0, algoStrategy="Adaptive", algoParams={"adaptivePriority": "Normal"}
+    )
+    desk.gateway.run(30)
+    assert filled(desk) == 0
+    desk.quote("98.99", "99.00")
+    assert filled(desk) == 60
+
+
+def test_a_cancelled_algorithm_stops() -> None:
+    """Later slices change nothing."""
+    desk = Desk()
+    desk.place("BUY", "MKT", 100, algoStrategy="Twap")
+    desk.client.cancel(1)
+    desk.gateway.run(120)
+    assert (filled(desk), desk.status) == (10, "Cancelled")
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"algoStrategy": "Guesswork"}, 439),
+        ({"algoStrategy": "Twap", "kind": "STP", "auxPrice": 99.0}, 442),
+        ({"algoStrategy": "Twap", "tif": "IOC"}, 442),
+        ({"algoStrategy": "Twap", "algoParams": {"endTime": "late"}}, 441),
+    ],
+)
+def test_algorithms_that_make_no_sense_are_refused(fields: dict[str, Any], code: int) -> None:
+    """TWS facts 7."""
+    fields = dict(fields)
+    kind = fields.pop("kind", "MKT")
+    venue = gateway()
+    assert errors(Pocket(venue).place(1, "BUY", 10, kind, **fields)) == [(1, code)]
+    assert venue.books().orders == ()
+
+
+def test_an_algorithm_cannot_be_changed() -> None:
+    """440, and the order works on."""
+    client = Pocket(gateway())
+    client.place(1, "BUY", 10, "LMT", lmtPrice=99.0, algoStrategy="Twap")
+    assert errors(client.place(1, "BUY", 10, "LMT", lmtPrice=98.0, algoStrategy="Vwap")) == [(1, 440)]
+    assert errors(client.place(1, "BUY", 10, "LMT", lmtPrice=98.0, algoStrategy="Twap")) == []

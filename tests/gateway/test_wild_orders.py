@@ -1,0 +1,141 @@
+"""Whatever an order says, the gateway answers: no combination of fields raises, hangs or breaks the books."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ibkr_core.gateway.kinds import KINDS, SIMULATED_TIFS
+from tests.gateway.pocket import AAPL, Pocket, gateway, plain
+from tests.gateway.test_combos import PAIR
+
+numbers = st.sampled_from([-1e300, -1.0, 0.0, 1e-9, 0.005, 0.01, 1.0, 99.0, 100.01, 105.0, 1e9, 1e12, 1e300])
+wholes = st.sampled_from([-(2**31), -1, 0, 1, 2, 7, 8, 10, 100, 2**31 - 1])
+texts = st.sampled_from(
+    [
+        "",
+        "STP",
+        "TRAIL",
+        "STP LMT",
+        "MKT",
+        "P",
+        "B",
+        "1",
+        "1e300",
+        "NaN",
+        "Twap",
+        "20261124",
+        "20261124-15:00:05",
+        "20261124 10:00:01 US/Eastern",
+        "99991231 23:59:59 US/Pacific",
+        "19000101 00:00:00 UTC",
+        "nonsense",
+    ]
+)
+conditions = st.lists(
+    st.fixed_dictionaries(
+        {"type": st.integers(0, 8), "isConjunctionConnection": st.booleans()},
+        optional={
+            "isMore": st.booleans(),
+            "conId": st.sampled_from([0, 265598, 5]),
+            "price": numbers,
+            "time": texts,
+            "percent": wholes,
+            "volume": wholes,
+            "changePercent": numbers,
+            "triggerMethod": wholes,
+            "symbol": texts,
+            "secType": texts,
+            "exchange": texts,
+        },
+    ),
+    max_size=2,
+)
+wild = st.fixed_dictionaries(
+    {
+        "action": st.sampled_from(["BUY", "SELL", "SELL", "BUY", "X"]),
+        "totalQuantity": st.sampled_from(
+            [Decimal(one) for one in ("0", "1", "1.5", "10", "1e12", "1e30", "-3")]
+        ),
+        "orderType": st.sampled_from([*KINDS]),
+        "tif": st.sampled_from([*sorted(SIMULATED_TIFS), ""]),
+        "transmit": st.just(True),
+    },
+    optional={
+        **dict.fromkeys(
+            [
+                "lmtPrice",
+                "auxPrice",
+                "trailingPercent",
+                "trailStopPrice",
+                "lmtPriceOffset",
+                "percentOffset",
+                "cashQty",
+                "discretionaryAmt",
+                "triggerPrice",
+                "adjustedStopPrice",
+                "adjustedStopLimitPrice",
+                "adjustedTrailingAmount",
+            ],
+            numbers,
+        ),
+        **dict.fromkeys(
+            ["displaySize", "minQty", "triggerMethod", "ocaType", "parentId", "adjustableTrailingUnit"],
+            wholes,
+        ),
+        **dict.fromkeys(
+            [
+                "goodAfterTime",
+                "goodTillDate",
+                "hedgeType",
+                "hedgeParam",
+                "adjustedOrderType",
+                "algoStrategy",
+                "ocaGroup",
+            ],
+            texts,
+        ),
+        **dict.fromkeys(
+            [
+                "allOrNone",
+                "hidden",
+                "outsideRth",
+                "blockOrder",
+                "conditionsCancelOrder",
+                "conditionsIgnoreRth",
+                "whatIf",
+            ],
+            st.booleans(),
+        ),
+        "conditions": conditions,
+        "algoParams": st.dictionaries(st.sampled_from(["startTime", "endTime", "x"]), texts, max_size=2),
+    },
+)
+
+
+@settings(max_examples=150)
+@given(orders=st.lists(st.tuples(wild, st.booleans()), min_size=1, max_size=4), fractional=st.booleans())
+def test_no_order_is_too_wild(orders: list[tuple[dict[str, Any], bool]], fractional: bool) -> None:
+    """Placed, watched through a minute and a night of moving prices, cancelled; the books add up."""
+    venue = gateway(settings=plain(fractional=fractional))
+    client = Pocket(venue)
+    for order_id, (fields, pair) in enumerate(orders, 1):
+        venue._access(
+            lambda inner, number=order_id, told=fields, bag=pair: inner.place(
+                1, number, PAIR if bag else AAPL, told
+            )
+        )
+        for bid in ("99.00", "101.00", "106.00", "100.00"):
+            venue.market("AAPL").set_quote(bid=bid, ask=Decimal(bid) + Decimal("0.01"), last=bid)
+        venue.run(61)
+    venue.end_day()
+    venue.open_exchange()
+    client.ask("reqGlobalCancel")
+    venue.run(1)
+    client.listen()
+    for order in venue.books().orders:
+        assert order.filled <= order.total
+        assert order.status
