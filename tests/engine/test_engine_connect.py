@@ -13,6 +13,7 @@ from ibkr_core.engine import Engine
 from ibkr_core.errors import (
     ClientIdInUse,
     ConnectionFailed,
+    DuplicateOrder,
     EngineClosed,
     GatewayUnreachable,
     HandshakeFailed,
@@ -308,6 +309,28 @@ def test_new_ids_start_above_everything_that_was_seen(gateway: WatchedGateway, c
     ticket = buy(connect(gateway, 5))
     assert ticket.order_id > highest
     assert ticket.wait(**WAIT).status is S.FILLED
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_key_of_an_earlier_session_cannot_trade_again(version: int, serve: Serve, connect: Connect) -> None:
+    """From the first moment: a finished order is known by its key and counts as no open order."""
+    gateway = serve(versions=[version])
+    first = connect(gateway, 5)
+    old = buy(first, order_ref="mine")
+    assert old.wait(**WAIT).status is S.FILLED
+    first.close()
+    gateway.wait_for(lambda _: gateway.client_ids == ())
+
+    engine = Engine(5)
+    log = Log(engine)
+    with engine:
+        engine.open("127.0.0.1", gateway.port)
+        with pytest.raises(DuplicateOrder, match=f"order {old.order_id}: .*'mine'"):
+            buy(engine, order_ref="mine")
+        assert engine.active_orders() == ()
+        assert log.wait(events.Synchronised).open_orders == 0
+        settle(engine)
+    assert [order.order_id for order in gateway.books().orders] == [old.order_id]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
