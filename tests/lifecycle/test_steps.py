@@ -9,7 +9,7 @@ from ibkr_core.model import events
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import Request
 from ibkr_core.model.status import OrderStatus
-from tests.lifecycle.making import Desk, echo, error, execution, status
+from tests.lifecycle.making import Desk, commission, echo, error, execution, status
 
 S = OrderStatus
 
@@ -154,3 +154,58 @@ def test_missing_executions_are_asked_for_as_long_as_they_are_missing() -> None:
     desk.tell(execution(4), status("Submitted", 4, 6))
     assert desk.questions() == set()
     assert desk.order.unexplained_quantity == 0
+
+
+def test_an_empty_word_brings_an_unseen_refused_order_back() -> None:
+    """A bare sign of life is one too; of an order that was seen and refused it says nothing new."""
+    desk = Desk()
+    desk.submit()
+    desk.tell(error(200), echo())
+    assert desk.order.status is S.PENDING_SUBMIT
+    assert desk.of(events.AnomalyDetected)
+    assert desk.order.history[-1].what == "the broker says it lives"
+    desk = Desk()
+    desk.working()
+    desk.tell(error(201), echo(), status("", 0, 10))
+    assert desk.order.status is S.REJECTED
+    assert not desk.of(events.AnomalyDetected)
+
+
+def test_an_inactive_order_is_asked_about() -> None:
+    """An unfilled fill-or-kill order ends so and nothing more is said (TWS facts 1)."""
+    desk = Desk()
+    desk.working()
+    desk.forget()
+    desk.tell(status("Inactive", 0, 10))
+    assert desk.questions() == {Question.ORDERS}
+    desk.forget()
+    desk.tell(status("Inactive", 0, 10))
+    assert desk.questions() == set()
+
+
+def test_the_history_tells_the_life_of_an_order() -> None:
+    """Each step once, in words, with the status after it; repetitions leave no line."""
+    desk = Desk()
+    order = desk.working(order=Order.limit("BUY", 10, 100))
+    assert order.order is not None
+    desk.modify(order.order.replace(limit_price=101))
+    desk.tell(
+        *[echo("Submitted", total_quantity=Decimal(10), order_type="LMT", limit_price=Decimal(101))] * 2
+    )
+    desk.tell(*[execution(4, 101, "a.b.c.01")] * 2)
+    desk.tell(execution(4, 100, "a.b.c.02"), *[commission("1", "a.b.c.02")] * 2)
+    desk.cancel()
+    desk.tell(*[status("Cancelled", 4, 6)] * 2, error(202, "bye"))
+    assert [(line.what, line.status) for line in desk.order.history] == [
+        ("submitted", S.PENDING_SUBMIT),
+        ("the broker says Submitted", S.SUBMITTED),
+        ("modification asked for", S.SUBMITTED),
+        ("modification in force", S.SUBMITTED),
+        ("executed 4 at 101", S.SUBMITTED),
+        ("executed", S.PARTIALLY_FILLED),
+        ("execution corrected from 4 at 101 to 4 at 100", S.PARTIALLY_FILLED),
+        ("commission 1 USD", S.PARTIALLY_FILLED),
+        ("cancel asked for", S.PENDING_CANCEL),
+        ("the broker says Cancelled", S.CANCELLED),
+        ("broker message 202: bye", S.CANCELLED),
+    ]
