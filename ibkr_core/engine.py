@@ -635,10 +635,9 @@ class Engine:
         for name in ("parent_id", "order_ref"):
             if name in changes:
                 raise InvalidOrder(name, "cannot be changed once the order was sent")
-        record = self.order(order_id)
         # An order that was held (transmit=False) stays so until it is released; the broker is silent
         # about it meanwhile (TWS facts 2.3). What was released cannot be held again.
-        is_released = record.acknowledged_time is not None
+        is_released = self._book.read(lambda book: book.is_released(order_id))
         if is_released and changes.get("transmit") is False:
             raise InvalidOrder("transmit", "cannot be taken back: the order was released")
         contract, last_sent, parent_is_done = self._book.read(lambda book: book.last_sent(order_id))

@@ -185,6 +185,21 @@ class Book:
         parent = self._own(entry.parent_id) if entry.parent_id else None
         return entry.contract, terms, parent is not None and parent.status.is_finished
 
+    def is_released(self, order_id: int) -> bool:
+        """Whether an order was transmitted: by itself, by a later one of its bracket, or by hand.
+
+        Raises:
+            UnknownOrder: There is none.
+        """
+        entry = self._entry(order_id)
+        if entry.acknowledged_time is not None or entry.order is None or entry.order.transmit:
+            return True
+        family = entry.parent_id or entry.order_id
+        return any(
+            other.parent_id == family and other.order is not None and other.order.transmit
+            for other in self._index.live()
+        )
+
     def track(self, order_id: int, now: datetime) -> None:
         """Take in an order of which nothing is known but that it exists (a replay, an adoption)."""
         entry = OrderEntry(order_id, status=OrderStatus.UNKNOWN, is_ours=True)

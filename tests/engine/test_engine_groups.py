@@ -16,9 +16,11 @@ from ibkr_core.errors import (
     RequestRefused,
     UnknownField,
 )
+from ibkr_core.gateway.core import Delivery
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import OcaType, Order
+from ibkr_core.wire.message import Message
 from tests.engine.rig import STOCK, VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway, buy, settle
 
 pytestmark = pytest.mark.system
@@ -165,6 +167,45 @@ def test_a_bracket_is_not_half_sent_when_one_leg_cannot_be_encoded(
     assert gateway.orders_arrived() == []
     assert engine.orders() == ()
     assert engine.submit_bracket(STOCK, ENTRY, take_profit=110).parent.wait(**WAIT).status is S.FILLED
+
+
+def test_a_parent_may_be_modified_before_the_broker_has_answered(serve: Serve, connect: Connect) -> None:
+    """The group was released by its last leg: new terms of an earlier leg must not hold that leg again."""
+    deaf: list[bool] = []
+
+    def outlet(_: int, message: Message) -> Any:
+        return () if deaf and message.kind in ("openOrder", "orderStatus") else (Delivery(message),)
+
+    gateway = serve(outlet=outlet)
+    engine = connect(gateway)
+    deaf.append(True)
+    bracket = engine.submit_bracket(STOCK, Order.limit("BUY", 10, "95"), take_profit="110", stop_loss="90")
+    bracket.parent.modify(limit_price="96")
+    bracket.take_profit.modify(limit_price="111")
+    settle(engine)
+    changed = [message.fields["order"] for message in gateway.arrived("placeOrder")[3:]]
+    assert [order.get("transmit", False) for order in changed] == [True, True]
+    deaf.clear()
+    log = Log(engine)
+    engine.client.reqOpenOrders()
+    log.wait(events.OrderModified, count=2)
+    assert bracket.parent.record.order.limit_price == D(96)
+    assert bracket.take_profit.record.order.limit_price == D(111)
+
+
+def test_an_order_that_was_held_stays_held_until_it_is_released(
+    gateway: WatchedGateway, engine: Engine
+) -> None:
+    """The broker says nothing of it (TWS facts 2.3); new terms keep it so, and transmit lets it go."""
+    ticket = engine.submit(STOCK, Order.limit("BUY", 10, "95", transmit=False))
+    ticket.modify(limit_price="96")
+    settle(engine)
+    assert ticket.status is S.PENDING_SUBMIT
+    assert [m.fields["order"].get("transmit", False) for m in gateway.arrived("placeOrder")] == [False, False]
+    ticket.modify(transmit=True)
+    assert ticket.wait(S.SUBMITTED, S.PRE_SUBMITTED, **WAIT).limit_price == D(96)
+    with pytest.raises(InvalidOrder, match="transmit"):
+        ticket.modify(transmit=False)
 
 
 # ── one cancels all ─────────────────────────────────────────────────────────────────────────────────

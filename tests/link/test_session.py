@@ -118,7 +118,7 @@ def test_before_it_opens_it_is_connecting() -> None:
     session = Session(Owner(), TwsClient, SystemClock())
     assert session.state is SessionState.CONNECTING
     assert (session.accounts, session.next_order_id) == ((), 1)
-    with pytest.raises(NotReady, match="connecting"):
+    with pytest.raises(NotReady, match="not connected yet"):
         session.check_ready()
     session.close("never mind")
     assert session.state is SessionState.DISCONNECTED
