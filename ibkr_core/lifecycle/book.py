@@ -317,8 +317,9 @@ class Book:
             entry.broker_commission = (fact.commission, fact.commission_currency)
         if fact.reject_reason and entry.reject is None:
             entry.reject = OrderMessage(at=turn.now, code=0, message=fact.reject_reason)
-        hear(turn, entry, fact.status)
+        # The terms first: who waits for the status shall see the order as the broker works it.
         settle_proposals(turn, entry, echo)
+        hear(turn, entry, fact.status)
         if fact.warning:
             warn_once(turn, entry, fact.warning)
 
@@ -476,7 +477,9 @@ def _learn_echo(entry: OrderEntry, echo: BrokerOrder, contract: Contract | None)
     entry.broker_order = echo
     if contract is not None:
         entry.ledger.set_contract(contract.sec_type)
-        if entry.contract is None or (not entry.is_ours and contract.con_id):
+        # What we ordered stays as we ordered it; elsewhere the newest echo is the best that is known,
+        # better than the contract of an execution, which can be that of a leg.
+        if entry.contract is None or (entry.order is None and contract.con_id):
             entry.contract = contract
     entry.parent_id = echo.parent_id or entry.parent_id
     if echo.oca_group:

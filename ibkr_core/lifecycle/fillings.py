@@ -45,12 +45,13 @@ class Fillings:
         """Book an execution into its order."""
         execution_id = ExecutionId.parse(fact.exec_id)
         before = entry.filled
-        if entry.contract is None and fact.contract is not None and not execution_id.is_five_segments:
-            entry.contract = fact.contract
         self._by_execution[execution_id.base] = entry
         for report in self._orphan_commissions.pop(execution_id.base, ()):
             entry.ledger.report_commission(report)
         booking, fill, previous = entry.ledger.book(fact)
+        if entry.contract is None and fact.contract is not None and not fill.is_leg:
+            entry.contract = fact.contract
+            entry.touched(turn.now)
         acknowledge(turn, entry)
         if booking is Booking.KNOWN:
             if entry.filled != before:  # the late older revision shows what a correction took away

@@ -24,7 +24,9 @@ E = TypeVar("E", bound=events.Event)
 Serve = Callable[..., "WatchedGateway"]
 Connect = Callable[..., Engine]
 
-VERSIONS = [v for v in (157, 176, 200, 203, 223, 226) if v <= MAX_CLIENT_VER and v in supported_versions()]
+VERSIONS = [
+    v for v in (157, 176, 200, 203, 223, 225, 226) if v <= MAX_CLIENT_VER and v in supported_versions()
+]
 STOCK = Contract.stock("AAPL")
 S = OrderStatus
 WAIT = {"timeout_s": PATIENCE_S}

@@ -242,8 +242,10 @@ def test_what_a_second_session_makes_of_it(serve: Serve, connect: Connect) -> No
     second.client.reqCompletedOrders(False)
     settle(second)
     books = gateway.books()
+    # The text protocol lists completed orders without their order ids (TWS facts 4).
+    by_perm_id = {record.perm_id: record for record in second.orders()}
     for booked in books.orders:
-        record = second.order(booked.order_id)
+        record = by_perm_id[booked.perm_id]
         assert record.filled_quantity == booked.filled
         assert {f.exec_id for f in record.fills} == {one.exec_id for one in booked.executions}
         assert record.commissions.get("USD", Decimal(0)) == booked.commission.quantize(Decimal("1.00000000"))

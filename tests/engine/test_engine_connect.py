@@ -59,7 +59,7 @@ def test_the_beginning_is_told_in_order(gateway: WatchedGateway) -> None:
         names = [name for name in log.names() if name != "BrokerMessage"]
         assert names == ["Connected", "Synchronised"]
         connected, synchronised = log.of(events.Connected)[0], log.of(events.Synchronised)[0]
-        assert (connected.server_version, connected.client_id) == (V, 1)
+        assert (connected.server_version, connected.client_id) == (engine.server_version, 1)
         assert (synchronised.accounts, synchronised.open_orders) == (("DU1234567",), 0)
     assert isinstance(log.heard[-1], events.Disconnected)
     assert log.seqs() == list(range(1, len(log.heard) + 1))

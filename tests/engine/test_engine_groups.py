@@ -203,7 +203,9 @@ def test_an_order_that_was_held_stays_held_until_it_is_released(
     assert ticket.status is S.PENDING_SUBMIT
     assert [m.fields["order"].get("transmit", False) for m in gateway.arrived("placeOrder")] == [False, False]
     ticket.modify(transmit=True)
-    assert ticket.wait(S.SUBMITTED, S.PRE_SUBMITTED, **WAIT).limit_price == D(96)
+    ticket.wait(S.SUBMITTED, S.PRE_SUBMITTED, **WAIT)
+    settle(engine)
+    assert (ticket.record.limit_price, ticket.record.pending) == (D(96), ())
     with pytest.raises(InvalidOrder, match="transmit"):
         ticket.modify(transmit=False)
 

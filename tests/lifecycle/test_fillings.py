@@ -12,7 +12,7 @@ from ibkr_core.model import events
 from ibkr_core.model.contract import ComboLeg, Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.status import OrderStatus
-from tests.lifecycle.making import Desk, commission, error, execution, ids, status
+from tests.lifecycle.making import AAPL, Desk, commission, echo, error, execution, ids, status
 
 S = OrderStatus
 
@@ -220,3 +220,39 @@ def test_what_is_kept_for_orders_that_never_come_is_bounded() -> None:
     assert len(kept._orphan_commissions) == len(kept._orphan_executions) == MAX_ORPHANS
     assert f"x{MAX_ORPHANS + 9}.b.c" in kept._orphan_commissions
     assert "x0.b.c" not in kept._orphan_commissions
+
+
+def test_the_contract_is_learned_from_an_execution_but_not_from_a_leg() -> None:
+    """Found by examination: a combo first heard of by a leg was shown as that leg from then on."""
+    option, combo = (
+        Contract(symbol="SPY", sec_type="OPT", con_id=5),
+        Contract(symbol="SPY", sec_type="BAG", con_id=9),
+    )
+    desk = Desk()
+    desk.tell(execution(4, exec_id="a.b.02.01.01", contract=option))
+    assert desk.order.contract is None
+    desk.tell(execution(2, exec_id="a.b.01.01", contract=combo))
+    assert desk.order.contract == combo
+    desk = Desk()
+    desk.tell(execution(4, exec_id="a.b.02.01", contract=option), echo("Submitted", contract=combo))
+    assert desk.order.contract == combo
+    assert (desk.order.filled_quantity, len(desk.order.leg_fills)) == (0, 1)
+    desk = Desk()
+    desk.working()
+    desk.tell(execution(4, contract=Contract.stock("AAPL", con_id=265598)))
+    assert desk.order.contract == AAPL
+
+
+def test_nothing_is_asked_where_nothing_is_missing() -> None:
+    """A running total that agrees, one of a leg, and executions that complete the order raise no question."""
+    combo = Contract.combo("SPY", (ComboLeg(1), ComboLeg(2, action="SELL")))
+    option = Contract(symbol="SPY", sec_type="OPT", con_id=1)
+    desk = Desk()
+    desk.working(order=Order.limit("BUY", 2, "1.5"), contract=combo)
+    desk.tell(
+        execution(4, 8, "a.b.02.01.01", contract=option, cum_quantity=Decimal(4)),
+        execution(1, "1.5", "a.b.01.01", contract=combo, cum_quantity=Decimal(1)),
+        execution(1, "1.5", "a.c.01.01", contract=combo, cum_quantity=Decimal(2)),
+    )
+    assert desk.order.status is S.FILLED
+    assert desk.asks == []
