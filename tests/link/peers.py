@@ -21,7 +21,9 @@ from ibkr_core.wire.message import Message
 PATIENCE_S = 30.0
 """How long a wait may last before it counts as failed; no test depends on how fast it really is."""
 
-VERSIONS = [v for v in (157, 176, 200, 203, 223, 225, 226) if v <= MAX_CLIENT_VER and v in supported_versions()]
+VERSIONS = [
+    v for v in (157, 176, 200, 203, 223, 225, 226) if v <= MAX_CLIENT_VER and v in supported_versions()
+]
 """Server versions that the installed client and our wire both speak, text and protobuf."""
 
 TIME = "20261121 10:00:00 EST"
