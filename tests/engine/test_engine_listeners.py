@@ -77,7 +77,9 @@ def test_each_delivery_runs_on_its_own_thread(gateway: WatchedGateway, engine: E
     inline.wait(events.CommissionReported)
     assert heard == inline.seqs()[: len(heard)] == worker.seqs()[: len(heard)]
     assert heard == sorted(set(heard))
-    assert names == {"inline": "ibkr-core-reader", "worker": "ibkr-core-worker"}
+    assert names["worker"] == "ibkr-core-worker"
+    # Whoever learns of events first delivers them in order: the reader, or a sender that was at it already.
+    assert names["inline"] != "ibkr-core-worker"
 
 
 def test_numbers_rise_for_every_listener_while_much_happens(gateway: WatchedGateway, engine: Engine) -> None:
