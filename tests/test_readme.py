@@ -15,7 +15,7 @@ README = Path(__file__).parents[1] / "README.md"
 def program() -> str:
     """Return the README's first whole program."""
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    return next(block for block in blocks if "GatewayServer" in block)
+    return next(block for block in blocks if "SimulatedGateway" in block)
 
 
 @pytest.mark.system

@@ -18,7 +18,7 @@ from ibkr_core.cli.stage import Screen, Stage
 from ibkr_core.cli.words import order_words
 from ibkr_core.engine import Engine
 from ibkr_core.errors import IbkrError
-from ibkr_core.gateway import Books, GatewayServer, Settings
+from ibkr_core.gateway import Books, Settings, SimulatedGateway
 from ibkr_core.gateway.core import Outlet, straight
 from ibkr_core.logs import EventLog
 from ibkr_core.model.record import OrderRecord
@@ -29,7 +29,7 @@ __all__ = ["DemoScreen", "DemoSetup", "run_demo"]
 class DemoScreen(Screen, Protocol):
     """Where the demo is shown."""
 
-    def begin(self, gateway: GatewayServer, engine: Engine, seed: int) -> None:
+    def begin(self, gateway: SimulatedGateway, engine: Engine, seed: int) -> None:
         """Show what is connected to what."""
 
     def step(self, number: int, total: int, step: Step) -> None:
@@ -78,7 +78,7 @@ def run_demo(setup: DemoSetup, screen: DemoScreen) -> DemoOutcome:
     numbers = itertools.count(1)
     with ExitStack() as stack:
         gateway = stack.enter_context(
-            GatewayServer(
+            SimulatedGateway(
                 seed=setup.seed, settings=setup.settings, versions=setup.versions, outlet=setup.outlet
             )
         )

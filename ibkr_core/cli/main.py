@@ -15,7 +15,7 @@ from ibkr_core.cli.demo import DemoScreen, DemoSetup, run_demo
 from ibkr_core.cli.screen import SilentScreen, TerminalScreen
 from ibkr_core.cli.serve import serve
 from ibkr_core.cli.shell import CommandGroup, make_console, show_traceback
-from ibkr_core.gateway import GatewayServer, MarketSettings, Settings
+from ibkr_core.gateway import MarketSettings, Settings, SimulatedGateway
 from ibkr_core.gateway.core import supported_versions
 
 __all__ = ["app", "run"]
@@ -138,7 +138,7 @@ def gateway(
     del debug
     accounts = tuple(account) if account else Settings().accounts
     settings = Settings(accounts=accounts, market=MarketSettings(moves=not still))
-    server = GatewayServer(port, host=host, seed=seed, settings=settings, versions=_up_to(server_version))
+    server = SimulatedGateway(port, host=host, seed=seed, settings=settings, versions=_up_to(server_version))
     serve(server, make_console(), seed=seed, accounts=accounts)
 
 

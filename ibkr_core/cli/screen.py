@@ -15,7 +15,7 @@ from ibkr_core.cli.outcome import DemoOutcome, OrderOutcome
 from ibkr_core.cli.script import Step
 from ibkr_core.cli.words import BAD, GOOD, IN, OUT, WARN, describe, number, price
 from ibkr_core.engine import Engine
-from ibkr_core.gateway import GatewayServer, Quote
+from ibkr_core.gateway import Quote, SimulatedGateway
 from ibkr_core.model import events
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.status import OrderStatus
@@ -52,7 +52,7 @@ class _Signs:
 class SilentScreen:
     """Shows nothing."""
 
-    def begin(self, gateway: GatewayServer, engine: Engine, seed: int) -> None:
+    def begin(self, gateway: SimulatedGateway, engine: Engine, seed: int) -> None:
         """See :class:`~ibkr_core.cli.demo.DemoScreen`."""
 
     def step(self, number: int, total: int, step: Step) -> None:
@@ -88,7 +88,7 @@ class TerminalScreen:
 
     # ── as it happens ───────────────────────────────────────────────────────────────────────────
 
-    def begin(self, gateway: GatewayServer, engine: Engine, seed: int) -> None:
+    def begin(self, gateway: SimulatedGateway, engine: Engine, seed: int) -> None:
         """See :class:`~ibkr_core.cli.demo.DemoScreen`."""
         version = engine.server_version
         self._print(Text("ibkr-core demo", "bold"))

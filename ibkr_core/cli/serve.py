@@ -13,7 +13,7 @@ from typing import Final
 from rich.console import Console
 
 from ibkr_core.errors import ConnectionFailed
-from ibkr_core.gateway import GatewayServer
+from ibkr_core.gateway import SimulatedGateway
 
 __all__ = ["serve"]
 
@@ -21,7 +21,7 @@ _LOOK_S: Final = 0.5
 """How often it is looked who came and who left."""
 
 
-def serve(server: GatewayServer, console: Console, *, seed: int, accounts: tuple[str, ...]) -> None:
+def serve(server: SimulatedGateway, console: Console, *, seed: int, accounts: tuple[str, ...]) -> None:
     """Serve until Ctrl-C or SIGTERM, and say goodbye.
 
     Args:
@@ -46,7 +46,7 @@ def serve(server: GatewayServer, console: Console, *, seed: int, accounts: tuple
 
 
 @contextlib.contextmanager
-def _serving(server: GatewayServer) -> Iterator[None]:
+def _serving(server: SimulatedGateway) -> Iterator[None]:
     host, port = server.host, server.port
     try:
         server.start()

@@ -18,7 +18,7 @@ from ibkr_core.cli.words import describe, order_words
 from ibkr_core.clock import SystemClock
 from ibkr_core.engine import Engine
 from ibkr_core.errors import IbkrError
-from ibkr_core.gateway import GatewayServer, Quote
+from ibkr_core.gateway import Quote, SimulatedGateway
 from ibkr_core.listeners import Delivery
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
@@ -87,7 +87,7 @@ class Stage:
     """
 
     def __init__(
-        self, engine: Engine, gateway: GatewayServer, screen: Screen, *, seed: int, patience_s: float
+        self, engine: Engine, gateway: SimulatedGateway, screen: Screen, *, seed: int, patience_s: float
     ) -> None:
         self.rng = random.Random(f"{seed}/demo")  # noqa: S311 - prices of a demo, not a secret
         self.engine = engine

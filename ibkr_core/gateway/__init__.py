@@ -15,12 +15,12 @@ from ibkr_core.gateway.admin import Admin, Books, MarketHandle, OrderAccount
 from ibkr_core.gateway.choreography import Choreography
 from ibkr_core.gateway.clients import ClientRules
 from ibkr_core.gateway.clock import ManualClock
-from ibkr_core.gateway.core import Delivery, SimulatedGateway
+from ibkr_core.gateway.core import Delivery, MemoryGateway
 from ibkr_core.gateway.hours import Calendar
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
 from ibkr_core.gateway.market import MarketSettings, Quote
 from ibkr_core.gateway.protocol import Session
-from ibkr_core.gateway.server import GatewayServer, SessionHandle
+from ibkr_core.gateway.server import SessionHandle, SimulatedGateway
 from ibkr_core.gateway.venue import Settings
 
 __all__ = [
@@ -31,11 +31,11 @@ __all__ = [
     "Choreography",
     "ClientRules",
     "Delivery",
-    "GatewayServer",
     "Instrument",
     "ManualClock",
     "MarketHandle",
     "MarketSettings",
+    "MemoryGateway",
     "OrderAccount",
     "Quote",
     "Session",

@@ -18,7 +18,7 @@ from ibkr_core.wire.ids import RAW_ID_SINCE
 from ibkr_core.wire.message import Message
 from ibkr_core.wire.protobuf import is_available
 
-__all__ = ["Delivery", "Outlet", "SimulatedGateway", "straight", "supported_versions"]
+__all__ = ["Delivery", "MemoryGateway", "Outlet", "straight", "supported_versions"]
 
 _OLDEST, _NEWEST = 142, 226
 T = TypeVar("T")
@@ -52,10 +52,10 @@ def supported_versions() -> range:
     return range(_OLDEST, (_NEWEST + 1) if is_available() else RAW_ID_SINCE)
 
 
-class SimulatedGateway(Admin):
+class MemoryGateway(Admin):
     """A simulated IB Gateway without sockets.
 
-    Not safe for several threads; :class:`~ibkr_core.gateway.server.GatewayServer` adds threads and TCP.
+    Not safe for several threads; :class:`~ibkr_core.gateway.server.SimulatedGateway` adds threads and TCP.
 
     Args:
         clock: The present, seconds since the epoch; by default a new :class:`ManualClock`.

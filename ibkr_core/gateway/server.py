@@ -20,12 +20,12 @@ import attrs
 from ibkr_core.errors import InvalidInput, WaitTimeout
 from ibkr_core.gateway.admin import Admin, Books
 from ibkr_core.gateway.clock import Clock, ManualClock
-from ibkr_core.gateway.core import Outlet, SimulatedGateway, straight
+from ibkr_core.gateway.core import MemoryGateway, Outlet, straight
 from ibkr_core.gateway.instruments import Catalogue
 from ibkr_core.gateway.protocol import Session
 from ibkr_core.gateway.venue import Settings, Venue
 
-__all__ = ["GatewayServer", "SessionHandle", "WriteChunker", "wall_clock"]
+__all__ = ["SessionHandle", "SimulatedGateway", "WriteChunker", "wall_clock"]
 
 T = TypeVar("T")
 WriteChunker = Callable[[bytes], Iterable[bytes]]
@@ -138,7 +138,7 @@ class SessionHandle:
         session: Its session.
     """
 
-    def __init__(self, server: GatewayServer, session: Session) -> None:
+    def __init__(self, server: SimulatedGateway, session: Session) -> None:
         self._server = server
         self._session = session
 
@@ -156,7 +156,7 @@ class SessionHandle:
         self._server._access(lambda _: self._session.close())  # noqa: SLF001 - one hand, two classes
 
 
-class GatewayServer(Admin):
+class SimulatedGateway(Admin):
     """A simulated IB Gateway that listens on TCP.
 
     Use it as a context manager, or call :meth:`start` and :meth:`stop`. Any thread may call the admin
@@ -195,7 +195,7 @@ class GatewayServer(Admin):
         max_backlog_bytes: int = 64 * 1024 * 1024,
     ) -> None:
         self._address = (host, port)
-        self._gateway = SimulatedGateway(
+        self._gateway = MemoryGateway(
             clock=wall_clock() if clock is None else clock,
             seed=seed,
             settings=settings,

@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from ibkr_core.cli import main
 from ibkr_core.cli.serve import serve
 from ibkr_core.engine import Engine
-from ibkr_core.gateway import GatewayServer
+from ibkr_core.gateway import SimulatedGateway
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
@@ -143,7 +143,7 @@ class Paper(Console):
 def test_the_server_and_the_signal_handlers_are_gone_afterwards() -> None:
     """When serve returns, nothing listens at the port, and Ctrl-C is what it was."""
     before = signal.getsignal(signal.SIGINT)
-    server = GatewayServer()
+    server = SimulatedGateway()
     serve(server, Paper(), seed=0, accounts=("DU1",))
     assert signal.getsignal(signal.SIGINT) is before
     with pytest.raises(ConnectionRefusedError):
@@ -155,7 +155,7 @@ def test_prices_move_unless_they_are_told_not_to(
     arguments: list[str], moves: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The option decides what market the gateway has."""
-    made: list[GatewayServer] = []
+    made: list[SimulatedGateway] = []
     monkeypatch.setattr(main, "serve", lambda server, *_, **__: made.append(server))
     assert CliRunner().invoke(main.app, ["gateway", *arguments]).exit_code == 0
     assert made[0]._gateway._venue.settings.market.moves is moves

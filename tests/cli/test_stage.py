@@ -11,7 +11,7 @@ import pytest
 
 from ibkr_core.cli.stage import Stage, StepFailed, is_alive
 from ibkr_core.engine import Engine
-from ibkr_core.gateway import GatewayServer, Quote
+from ibkr_core.gateway import Quote, SimulatedGateway
 from ibkr_core.model import events
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.status import OrderStatus
@@ -56,7 +56,7 @@ def seen() -> Seen:
 @pytest.fixture
 def stage(engine: Told, seen: Seen) -> Stage:
     """A stage without patience: what is not there yet is late."""
-    server = cast("GatewayServer", None)
+    server = cast("SimulatedGateway", None)
     return Stage(cast("Engine", engine), server, seen, seed=0, patience_s=0.0)
 
 

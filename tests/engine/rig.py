@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from ibapi.server_versions import MAX_CLIENT_VER
 
 from ibkr_core.engine import Engine
-from ibkr_core.gateway import GatewayServer
+from ibkr_core.gateway import SimulatedGateway
 from ibkr_core.gateway.core import supported_versions
 from ibkr_core.gateway.protocol import Session
 from ibkr_core.listeners import Delivery
@@ -32,7 +32,7 @@ S = OrderStatus
 WAIT = {"timeout_s": PATIENCE_S}
 
 
-class WatchedGateway(GatewayServer):
+class WatchedGateway(SimulatedGateway):
     """A gateway server that keeps every request of a started client, in order of arrival."""
 
     def __init__(self, **wanted: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ibkr_core.engine import Engine
 from ibkr_core.errors import ConnectionFailed, HandshakeFailed, NotReady
-from ibkr_core.gateway import Choreography, ManualClock, MarketSettings, Settings, SimulatedGateway
+from ibkr_core.gateway import Choreography, ManualClock, MarketSettings, MemoryGateway, Settings
 from ibkr_core.model import events
 from ibkr_core.model.order import Order
 from tests.engine.rig import STOCK, VERSIONS, WAIT, Log, S, buy, settle
@@ -19,7 +19,7 @@ from tests.link.peers import PATIENCE_S
 class Pipe:
     """A transport that ends in a gateway in the same process; one lock stands for the gateway's thread."""
 
-    def __init__(self, gateway: SimulatedGateway) -> None:
+    def __init__(self, gateway: MemoryGateway) -> None:
         self._changed = threading.Condition()
         self._gateway = gateway
         self._session = gateway.connect()
@@ -53,9 +53,9 @@ class Pipe:
             self._changed.notify_all()
 
 
-def make(version: int) -> tuple[SimulatedGateway, Pipe]:
+def make(version: int) -> tuple[MemoryGateway, Pipe]:
     style = Choreography(work_delay_s=(5.0, 5.0), commission_delay_s=(60.0, 60.0), duplicates=0.0)
-    gateway = SimulatedGateway(
+    gateway = MemoryGateway(
         clock=ManualClock(),
         settings=Settings(market=MarketSettings(moves=False), choreography=style),
         versions=[version],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ibkr_core.gateway import SimulatedGateway
+from ibkr_core.gateway import MemoryGateway
 from ibkr_core.wire.codec import decode_answer
 from ibkr_core.wire.framing import FrameBuffer
 from ibkr_core.wire.message import Message
@@ -18,7 +18,7 @@ VERSIONS = versions(157, 176, 178, 187, 193, 200, 203, 213, 223, 226)
 class Checked(Pocket):
     """A pocket client that also keeps the official callbacks."""
 
-    def __init__(self, gateway: SimulatedGateway, version: int, client_id: int = 1) -> None:
+    def __init__(self, gateway: MemoryGateway, version: int, client_id: int = 1) -> None:
         self.official: list[tuple[str, tuple[Any, ...]]] = []
         super().__init__(gateway, client_id, version)
 

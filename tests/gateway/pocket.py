@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from ibkr_core.gateway import Choreography, MarketSettings, Settings, SimulatedGateway
+from ibkr_core.gateway import Choreography, MarketSettings, MemoryGateway, Settings
 from ibkr_core.wire.codec import decode_answer, encode_request
 from ibkr_core.wire.framing import FrameBuffer, frame
 from ibkr_core.wire.handshake import client_hello
@@ -24,10 +24,10 @@ def plain(**wanted: Any) -> Settings:
     return Settings(**wanted)
 
 
-def gateway(**wanted: Any) -> SimulatedGateway:
+def gateway(**wanted: Any) -> MemoryGateway:
     """A plain gateway whose AAPL stands at 100.00 to 100.01, with plenty on both sides."""
     wanted.setdefault("settings", plain())
-    made = SimulatedGateway(**wanted)
+    made = MemoryGateway(**wanted)
     made.market("AAPL").set_quote(bid=100, ask="100.01")
     return made
 
@@ -41,7 +41,7 @@ class Pocket:
         version: The only server version that it speaks.
     """
 
-    def __init__(self, gateway: SimulatedGateway, client_id: int = 1, version: int = TEXT) -> None:
+    def __init__(self, gateway: MemoryGateway, client_id: int = 1, version: int = TEXT) -> None:
         self.gateway = gateway
         self.version = version
         self.session = gateway.connect()

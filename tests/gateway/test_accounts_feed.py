@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ibkr_core.gateway import SimulatedGateway
+from ibkr_core.gateway import MemoryGateway
 from tests.gateway.checked import VERSIONS, Checked
 from tests.gateway.pocket import Pocket, errors, gateway, kinds, plain
 
@@ -12,7 +12,7 @@ ACCOUNT = "DU1234567"
 every_version = pytest.mark.parametrize("version", VERSIONS)
 
 
-def bought(version: int = VERSIONS[0], **wanted: object) -> tuple[SimulatedGateway, Checked]:
+def bought(version: int = VERSIONS[0], **wanted: object) -> tuple[MemoryGateway, Checked]:
     """A client that holds ten AAPL, bought at 100.01."""
     venue = gateway(**wanted)
     client = Checked(venue, version)

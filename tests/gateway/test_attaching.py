@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from ibkr_core.gateway import SimulatedGateway
+from ibkr_core.gateway import MemoryGateway
 from ibkr_core.wire.protobuf import is_available
 from tests.gateway.pocket import AAPL, Pocket, errors, gateway, statuses
 
 MSFT = {**AAPL, "symbol": "MSFT"}
 
 
-def attach(venue: SimulatedGateway, attached: dict[str, Any], **fields: Any) -> None:
+def attach(venue: MemoryGateway, attached: dict[str, Any], **fields: Any) -> None:
     order = {
         "action": "BUY",
         "totalQuantity": Decimal(10),

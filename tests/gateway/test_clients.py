@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from ibkr_core.errors import InvalidInput
-from ibkr_core.gateway import ClientRules, SimulatedGateway
+from ibkr_core.gateway import ClientRules, MemoryGateway
 from tests.gateway.pocket import Pocket, errors, gateway, kinds, plain, statuses, story
 
 
-def venue_with(**rules: Any) -> SimulatedGateway:
+def venue_with(**rules: Any) -> MemoryGateway:
     return gateway(settings=plain(clients=ClientRules(**rules)))
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibkr_core.gateway import SimulatedGateway
+from ibkr_core.gateway import MemoryGateway
 from ibkr_core.gateway.combos import Combos, leg_prices
 from ibkr_core.gateway.instruments import default_catalogue
 from ibkr_core.gateway.market import Quote
@@ -33,7 +33,7 @@ PAIR = {
 }  # fmt: skip
 
 
-def venue_with_pair() -> SimulatedGateway:
+def venue_with_pair() -> MemoryGateway:
     """AAPL 100.00 to 100.01 and MSFT 40.00 to 40.02: the pair is 19.96 to 20.01."""
     venue = gateway()
     venue.market("MSFT").set_quote(bid=40, ask="40.02", last=40)

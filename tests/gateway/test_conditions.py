@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibkr_core.gateway import Calendar, ManualClock, SimulatedGateway
+from ibkr_core.gateway import Calendar, ManualClock, MemoryGateway
 from ibkr_core.gateway.conditions import Condition, ConditionKind, hold_together, parse_conditions
 from ibkr_core.gateway.refusals import RefusalError
 from tests.gateway.pocket import Pocket, errors, gateway, plain, story
@@ -71,7 +71,7 @@ class Waiting:
     """A gateway with one order to buy ten AAPL that has conditions."""
 
     def __init__(self, *conditions: dict[str, Any], kind: str = "MKT", **fields: Any) -> None:
-        self.venue: SimulatedGateway = fields.pop("venue", None) or gateway()
+        self.venue: MemoryGateway = fields.pop("venue", None) or gateway()
         self.venue.market("MSFT").set_quote(bid=480, ask="480.01", last=480)
         self.client = Pocket(self.venue)
         prepared = [{**AND, **one} for one in conditions]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import attrs
 import pytest
 
-from ibkr_core.gateway import Choreography, Delivery, SimulatedGateway
+from ibkr_core.gateway import Choreography, Delivery, MemoryGateway
 from ibkr_core.wire.message import Message
 from tests.gateway.pocket import Pocket, errors, gateway, kinds, plain, story
 
@@ -104,12 +104,12 @@ def test_time_passes_in_steps() -> None:
 def test_only_a_manual_clock_can_be_run() -> None:
     """A real one moves by itself."""
     with pytest.raises(TypeError, match="manual"):
-        SimulatedGateway(clock=lambda: 5.0).run(1)
+        MemoryGateway(clock=lambda: 5.0).run(1)
 
 
 def test_an_exact_moment_can_be_given() -> None:
     """advance(now) needs no clock of its own, and never goes back."""
-    venue = SimulatedGateway(clock=lambda: 5.0)
+    venue = MemoryGateway(clock=lambda: 5.0)
     session = venue.connect()
     session.advance(9.0)
     session.advance(7.0)

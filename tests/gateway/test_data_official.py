@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ibapi.contract import Contract
 
-from ibkr_core.gateway import Choreography, GatewayServer, ManualClock, MarketSettings, Settings
+from ibkr_core.gateway import Choreography, ManualClock, MarketSettings, Settings, SimulatedGateway
 from tests.gateway.official import OfficialClient, order, stock
 
 pytestmark = [pytest.mark.system, pytest.mark.matrix]
@@ -42,16 +42,16 @@ for _name in (
 
 
 @pytest.fixture
-def server() -> Iterator[GatewayServer]:
+def server() -> Iterator[SimulatedGateway]:
     """AAPL at 100.00 to 100.01, and a clock that the test moves."""
     settings = Settings(market=MarketSettings(moves=False), choreography=Choreography.plain())
-    with GatewayServer(settings=settings, clock=ManualClock()) as made:
+    with SimulatedGateway(settings=settings, clock=ManualClock()) as made:
         made.market("AAPL").set_quote(bid=100, ask="100.01")
         yield made
 
 
 @pytest.fixture
-def client(server: GatewayServer) -> Iterator[Watcher]:
+def client(server: SimulatedGateway) -> Iterator[Watcher]:
     """One client, connected."""
     made = Watcher()
     try:
@@ -68,7 +68,7 @@ def contract(sec_type: str, symbol: str, exchange: str, currency: str = "USD") -
     return made
 
 
-def test_the_account(server: GatewayServer, client: Watcher) -> None:
+def test_the_account(server: SimulatedGateway, client: Watcher) -> None:
     """Updates, multi, summary, positions, profit and loss; a fill is pushed to each."""
     client.reqAccountUpdates(True, ACCOUNT)
     assert client.wait("accountDownloadEnd") == (ACCOUNT,)
@@ -121,7 +121,7 @@ def test_the_reference_data(client: Watcher) -> None:
         client.wait("userInfo")
 
 
-def test_the_market(server: GatewayServer, client: Watcher) -> None:
+def test_the_market(server: SimulatedGateway, client: Watcher) -> None:
     """Streaming, snapshot, delayed, tick by tick, bars, depth; each is cancelled at the end."""
     client.reqMktData(1, stock(), "233", False, False, [])
     client.wait("tickPrice", lambda *args: args[:3] == (1, 1, 100.0))
@@ -159,7 +159,7 @@ def test_the_market(server: GatewayServer, client: Watcher) -> None:
     client.wait_error(99, 300)
 
 
-def test_the_past(server: GatewayServer, client: Watcher) -> None:
+def test_the_past(server: SimulatedGateway, client: Watcher) -> None:
     """Bars that are kept up to date, ticks, a head, a histogram."""
     client.reqHistoricalData(1, stock("MSFT"), "", "2 D", "5 mins", "TRADES", 1, 1, True, [])
     client.wait("historicalDataEnd")

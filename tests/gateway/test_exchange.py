@@ -19,7 +19,7 @@ from hypothesis import note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from ibkr_core.gateway import Choreography, SimulatedGateway
+from ibkr_core.gateway import Choreography, MemoryGateway
 from ibkr_core.gateway.orders import GatewayOrder, Phase
 from ibkr_core.wire.message import Message
 from tests.gateway.pocket import Pocket, gateway, plain
@@ -42,9 +42,7 @@ class Trading(RuleBasedStateMachine):
         style = attrs.evolve(
             Choreography() if lively else Choreography.plain(), dead_orders_on_global_cancel=False
         )
-        self.gateway: SimulatedGateway = gateway(
-            seed=seed, settings=plain(choreography=style, price_cap=None)
-        )
+        self.gateway: MemoryGateway = gateway(seed=seed, settings=plain(choreography=style, price_cap=None))
         self.client = Pocket(self.gateway)
         self.next_id = 0
         self.shown: dict[int, tuple[str, Decimal]] = {}

@@ -11,7 +11,7 @@ from ibapi.contract import ComboLeg
 from ibapi.order_condition import PriceCondition
 from ibapi.tag_value import TagValue
 
-from ibkr_core.gateway import Choreography, ClientRules, GatewayServer, MarketSettings, Settings
+from ibkr_core.gateway import Choreography, ClientRules, MarketSettings, Settings, SimulatedGateway
 from tests.gateway.official import OfficialClient, order, stock
 
 pytestmark = [pytest.mark.system, pytest.mark.matrix]
@@ -21,13 +21,13 @@ class Room:
     """One server with AAPL at 100.00 to 100.01, and as many official clients as a test wants."""
 
     def __init__(self) -> None:
-        self.server: GatewayServer | None = None
+        self.server: SimulatedGateway | None = None
         self.clients: list[OfficialClient] = []
 
-    def open(self, **wanted: Any) -> GatewayServer:
+    def open(self, **wanted: Any) -> SimulatedGateway:
         wanted.setdefault("market", MarketSettings(moves=False))
         wanted.setdefault("choreography", Choreography.plain())  # no delays: an order works once it is told
-        self.server = GatewayServer(settings=Settings(**wanted))
+        self.server = SimulatedGateway(settings=Settings(**wanted))
         self.server.start()
         self.server.market("AAPL").set_quote(bid=100, ask="100.01")
         return self.server

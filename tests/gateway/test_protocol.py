@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ibkr_core.errors import InvariantViolated, MalformedMessage
-from ibkr_core.gateway.core import SimulatedGateway, supported_versions
+from ibkr_core.gateway.core import MemoryGateway, supported_versions
 from ibkr_core.gateway.protocol import Session, Stage
 from ibkr_core.wire.codec import decode_answer, encode_request
 from ibkr_core.wire.framing import FrameBuffer, frame
@@ -71,14 +71,14 @@ def test_nothing_follows_the_hello_until_the_client_starts() -> None:
 )
 def test_the_highest_common_version_is_taken(offer: tuple[int, int], version: int) -> None:
     """Never above what the client offers (wire facts 1)."""
-    session = SimulatedGateway().connect()
+    session = MemoryGateway().connect()
     session.receive(client_hello(*offer))
     assert session.server_version == version
 
 
 def test_the_versions_on_offer_can_be_narrowed() -> None:
     """A gateway of one version speaks that one or none."""
-    old = SimulatedGateway(versions=[157])
+    old = MemoryGateway(versions=[157])
     session = old.connect()
     session.receive(client_hello(100, 226))
     assert session.server_version == 157

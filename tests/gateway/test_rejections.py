@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ibkr_core.gateway import SimulatedGateway
+from ibkr_core.gateway import MemoryGateway
 from tests.gateway.pocket import AAPL, Pocket, errors, gateway, plain, story
 
 D = Decimal
@@ -84,7 +84,7 @@ def test_parts_of_shares_have_limits_of_their_own(code: int, exchange: str, quan
     assert errors(told) == [(1, code)]
 
 
-def one_order(venue: SimulatedGateway) -> Pocket:
+def one_order(venue: MemoryGateway) -> Pocket:
     client = Pocket(venue)
     client.place(1, "BUY", 10, "LMT", lmtPrice=99.0)
     return client

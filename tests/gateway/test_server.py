@@ -12,8 +12,8 @@ import pytest
 from ibapi.server_versions import MAX_CLIENT_VER
 
 from ibkr_core.errors import InvalidInput, WaitTimeout
-from ibkr_core.gateway import Choreography, GatewayServer, MarketSettings, Settings
-from ibkr_core.gateway.core import SimulatedGateway, supported_versions
+from ibkr_core.gateway import Choreography, MarketSettings, Settings, SimulatedGateway
+from ibkr_core.gateway.core import MemoryGateway, supported_versions
 from ibkr_core.gateway.server import _Connection
 from ibkr_core.wire.codec import encode_request
 from ibkr_core.wire.framing import frame
@@ -29,13 +29,13 @@ VERSIONS = [v for v in (157, 176, 200, 203, 223, 224, 225, 226) if v <= MAX_CLIE
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., GatewayServer]]:
+def serve() -> Iterator[Callable[..., SimulatedGateway]]:
     """Start servers that are stopped when the test ends, faults and all."""
-    started: list[GatewayServer] = []
+    started: list[SimulatedGateway] = []
 
-    def make(**wanted: Any) -> GatewayServer:
+    def make(**wanted: Any) -> SimulatedGateway:
         wanted.setdefault("settings", Settings(market=STILL))
-        server = GatewayServer(**wanted)
+        server = SimulatedGateway(**wanted)
         server.start()
         started.append(server)
         return server
@@ -50,7 +50,7 @@ def join() -> Iterator[Callable[..., OfficialClient]]:
     """Connect official clients that hang up when the test ends."""
     joined: list[OfficialClient] = []
 
-    def make(server: GatewayServer, client_id: int = 1) -> OfficialClient:
+    def make(server: SimulatedGateway, client_id: int = 1) -> OfficialClient:
         client = OfficialClient()
         joined.append(client)
         client.begin(server.port, client_id)
@@ -338,7 +338,7 @@ class Line:
 
 
 def connection(line: Line, **wanted: Any) -> _Connection:
-    session = SimulatedGateway().connect()
+    session = MemoryGateway().connect()
     return _Connection(line, session, wanted.get("chunker"), wanted.get("guard", True))
 
 
@@ -430,7 +430,7 @@ def _after_hello(data: bytes, piece: int) -> Iterator[bytes]:
 # -- without the official client -------------------------------------------------------------------
 
 
-def raw_client(server: GatewayServer, client_id: int = 9, version: int = 176) -> socket.socket:
+def raw_client(server: SimulatedGateway, client_id: int = 9, version: int = 176) -> socket.socket:
     sock = socket.create_connection((server.host, server.port), timeout=PATIENCE_S)
     sock.sendall(client_hello(100, version))
     assert sock.recv(4096)
@@ -511,7 +511,7 @@ def test_a_taken_port_is_an_error_of_the_system(serve: Any) -> None:
     """Starting on a port in use raises OSError and leaves no thread."""
     server = serve()
     with pytest.raises(OSError, match="in use"):
-        GatewayServer(server.port).start()
+        SimulatedGateway(server.port).start()
 
 
 def test_a_server_starts_once(serve: Any) -> None:

@@ -8,23 +8,23 @@ from typing import Any
 
 import pytest
 
-from ibkr_core.gateway import Calendar, ManualClock, SimulatedGateway
+from ibkr_core.gateway import Calendar, ManualClock, MemoryGateway
 from ibkr_core.gateway.hours import from_eastern
 from tests.gateway.pocket import Pocket, errors, gateway, plain, statuses, story
 
 
-def opened(wall: str) -> tuple[SimulatedGateway, Pocket]:
+def opened(wall: str) -> tuple[MemoryGateway, Pocket]:
     """A gateway with trading hours at a New York time, and a client."""
     clock = ManualClock(from_eastern(datetime.fromisoformat(wall)))
     venue = gateway(settings=plain(calendar=Calendar()), clock=clock)
     return venue, Pocket(venue)
 
 
-def run_to(venue: SimulatedGateway, wall: str) -> None:
+def run_to(venue: MemoryGateway, wall: str) -> None:
     venue.run(from_eastern(datetime.fromisoformat(wall)) - venue.now())
 
 
-def status(venue: SimulatedGateway, order_id: int = 1) -> str:
+def status(venue: MemoryGateway, order_id: int = 1) -> str:
     return venue.books().order(order_id).status
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from ibapi.server_versions import MAX_CLIENT_VER
 
-from ibkr_core.gateway import Choreography, MarketSettings, Settings, SimulatedGateway
+from ibkr_core.gateway import Choreography, MarketSettings, MemoryGateway, Settings
 from ibkr_core.gateway.core import supported_versions
 from ibkr_core.model.facts import BrokerFact
 from ibkr_core.wire.codec import encode_answer, encode_request
@@ -49,7 +49,7 @@ def welcome(version: int, next_id: int = 1) -> bytes:
 def recorded_session(version: int) -> bytes:
     """What a gateway says after the handshake in a short session: a fill in two parts, a cancel, an error."""
     settings = Settings(choreography=Choreography.plain(), market=MarketSettings(moves=False))
-    gateway = SimulatedGateway(settings=settings)
+    gateway = MemoryGateway(settings=settings)
     market = gateway.market("AAPL")
     market.set_quote(bid=100, ask="100.01", ask_size=40)
     session = gateway.connect()

@@ -17,7 +17,7 @@ import pytest
 
 from ibkr_core.engine import Engine
 from ibkr_core.errors import InvalidInput
-from ibkr_core.gateway import GatewayServer
+from ibkr_core.gateway import SimulatedGateway
 from ibkr_core.listeners import Delivery, Listener, Subscription
 from ibkr_core.logs import EventLog, event_fields, read_events
 from ibkr_core.model import events
@@ -291,7 +291,7 @@ def test_arguments_that_make_no_sense_are_refused(arguments: dict[str, Any], nam
 def test_a_real_engine_is_logged_from_its_first_event_to_its_last(tmp_path: Path) -> None:
     """Attached before the engine is opened, the log has every event of it, and the numbers of the book."""
     seen: list[events.Event] = []
-    with GatewayServer() as gateway, EventLog(folder=tmp_path) as log:
+    with SimulatedGateway() as gateway, EventLog(folder=tmp_path) as log:
         gateway.market("AAPL").set_quote(bid="189.90", ask="190.05", ask_size=500)
         engine = Engine(client_id=4)
         log.attach(engine)
