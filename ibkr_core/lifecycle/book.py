@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from ibkr_core.errors import DuplicateOrder, OrderStateError, UnknownOrder
-from ibkr_core.lifecycle import commands
+from ibkr_core.lifecycle import commands, inputs, settling
 from ibkr_core.lifecycle.effects import Effects, Turn
 from ibkr_core.lifecycle.entry import OrderEntry
 from ibkr_core.lifecycle.fillings import Fillings
 from ibkr_core.lifecycle.index import OrderIndex
+from ibkr_core.lifecycle.inputs import Command, Input
 from ibkr_core.lifecycle.refusals import take_error
 from ibkr_core.lifecycle.steps import (
     ask_if_unexplained,
@@ -67,6 +68,7 @@ class Book:
             facts.ErrorFact: self._on_error,
             facts.OrderBoundFact: self._on_order_bound,
         }
+        self._commands = self._settlers()
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────
 
@@ -142,7 +144,7 @@ class Book:
         return turn.effects
 
     def submit_all(
-        self, orders: Sequence[tuple[int, str, Contract, Order]], now: datetime
+        self, orders: Sequence[tuple[int, str, Contract | None, Order | None]], now: datetime
     ) -> tuple[Effects, ...]:
         """Take in several new orders of ours: all of them, or none when one is refused.
 
@@ -200,11 +202,13 @@ class Book:
             for other in self._index.live()
         )
 
-    def track(self, order_id: int, now: datetime) -> None:
+    def track(self, order_id: int, now: datetime) -> tuple[Effects, ...]:
         """Take in an order of which nothing is known but that it exists (a replay, an adoption)."""
         entry = OrderEntry(order_id, status=OrderStatus.UNKNOWN, is_ours=True)
         entry.client_id = self.client_id
-        self._take_in(self._turn(now), entry, "tracked")
+        turn = self._turn(now)
+        self._take_in(turn, entry, "tracked")
+        return (turn.effects,)
 
     def sent(self, order_ids: Iterable[int], now: datetime) -> tuple[Effects, ...]:
         """Note that the last byte of new orders was given to the kernel.
@@ -269,13 +273,73 @@ class Book:
                 move(turn, entry, Trigger.DISCONNECTED, "connection lost before the broker answered")
         return turn.effects
 
+    def take(self, given: Input, now: datetime) -> Effects:
+        """Take any input: this one door makes the book a function of its inputs in order.
+
+        Raises:
+            OrderStateError: A command that the state forbids; nothing changed.
+        """
+        act = self._appliers.get(type(given))
+        if act is None:
+            return self._obey(cast("Command", given), now)  # what is no fact is a command
+        turn = self._turn(now)
+        act(turn, given)
+        return turn.effects
+
+    def _obey(self, command: Command, now: datetime) -> Effects:
+        effects = Effects()
+        for part in self._commands[type(command)](command, now):
+            effects.events += part.events
+            effects.asks += part.asks
+            effects.retries += part.retries
+        return effects
+
+    def _about_one(self, act: Callable[[Turn, OrderEntry, Any], None]) -> Callable[..., Iterable[Effects]]:
+        def take(command: inputs.AboutOne, now: datetime) -> Iterable[Effects]:
+            turn = self._turn(now)
+            act(turn, self._entry(command.order_id), command)
+            return (turn.effects,)
+
+        return take
+
+    def _settlers(self) -> dict[type, Callable[[Any, datetime], Iterable[Effects]]]:
+        return {
+            inputs.Submit: lambda c, now: self.submit_all(
+                [(new.order_id, new.key, new.contract, new.order) for new in c.orders], now
+            ),
+            inputs.Modify: lambda c, now: (self.modify(c.order_id, c.order, now),),
+            inputs.Cancel: lambda c, now: (self.cancel(c.order_id, now),),
+            inputs.Sent: lambda c, now: self.sent(c.order_ids, now),
+            inputs.NotSent: lambda c, now: (self.not_sent(c.order_id, c.why, now),),
+            inputs.SendFailure: lambda c, now: (self.send_failed(c.order_id, c.why, now),),
+            inputs.Disconnect: lambda _, now: (self.disconnected(now),),
+            inputs.Track: lambda c, now: self.track(c.order_id, now),
+            inputs.Silence: self._about_one(settling.fall_silent),
+            inputs.ProveAbsent: self._about_one(settling.prove_absent),
+            inputs.Abandon: self._about_one(settling.abandon),
+            inputs.Unsend: self._about_one(settling.unsend),
+            inputs.Resend: self._resend,
+            inputs.Adopt: self._adopt,
+        }
+
+    def _resend(self, command: inputs.Resend, now: datetime) -> Iterable[Effects]:
+        turn = self._turn(now)
+        settling.resend(turn, self._entry(command.order_id), command)
+        self._highest_id = max(self._highest_id, command.new_order_id)
+        return (turn.effects,)
+
+    def _adopt(self, command: inputs.Adopt, now: datetime) -> Iterable[Effects]:
+        turn, found = self._turn(now), self._index.by_perm_id(command.perm_id)
+        if found is None:
+            raise UnknownOrder(0, f"no order with the permId {command.perm_id}")
+        settling.adopt(turn, found, command, self.client_id)
+        return (turn.effects,)
+
     # ── facts ───────────────────────────────────────────────────────────────────────────────────
 
     def apply(self, fact: facts.BrokerFact, now: datetime) -> Effects:
         """Apply one fact of the broker. Never raises for what the broker said, however odd."""
-        turn = self._turn(now)
-        self._appliers[type(fact)](turn, fact)
-        return turn.effects
+        return self.take(fact, now)
 
     def _on_status(self, turn: Turn, fact: facts.StatusFact) -> None:
         entry = self._index.find(

@@ -12,8 +12,9 @@ import attrs
 from ibkr_core.lifecycle.entry import OrderEntry
 from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.model.events import Event, OrderEvent
+from ibkr_core.model.record import Request
 
-__all__ = ["Ask", "Effects", "Question", "Turn"]
+__all__ = ["Ask", "Effects", "Question", "RetryWanted", "Turn"]
 
 
 class Question(enum.Enum):
@@ -38,12 +39,28 @@ class Ask:
     reason: str
 
 
+@attrs.frozen
+class RetryWanted:
+    """A request was turned down for now: nothing of it lives, and it may be sent again.
+
+    Attributes:
+        order_id: The order.
+        request: What was turned down.
+        code: The broker's code.
+    """
+
+    order_id: int
+    request: Request
+    code: int
+
+
 @attrs.define
 class Effects:
     """What follows from one fact or command, in order."""
 
     events: list[Event] = attrs.Factory(list)
     asks: list[Ask] = attrs.Factory(list)
+    retries: list[RetryWanted] = attrs.Factory(list)
 
 
 @attrs.frozen

@@ -47,6 +47,7 @@ class OrderEntry:
         "client_id",
         "contract",
         "finished_time",
+        "is_listed_no_more",
         "is_ours",
         "key",
         "last_update_time",
@@ -62,6 +63,7 @@ class OrderEntry:
         "perm_id",
         "proposals",
         "reject",
+        "retry_count",
         "sent_time",
         "submission_time",
         "total",
@@ -95,6 +97,8 @@ class OrderEntry:
         self.is_ours = is_ours
         self.cancel_requested = False
         self.modified = False
+        self.is_listed_no_more = False
+        self.retry_count = 0
         self.submission_time: datetime | None = None
         self.sent_time: datetime | None = None
         self.acknowledged_time: datetime | None = None
@@ -110,6 +114,13 @@ class OrderEntry:
     def status(self) -> OrderStatus:
         """What is proved about the order."""
         return self._status
+
+    @property
+    def end_is_presumed(self) -> bool:
+        """Whether it ended on a code alone, or on lists that lacked it: a sign of life overrules that."""
+        if self._status is OrderStatus.REJECTED:
+            return self.acknowledged_time is None or self.is_listed_no_more
+        return self._status is OrderStatus.CANCELLED and self.is_listed_no_more
 
     def move(self, trigger: Trigger, now: datetime, why: str) -> Step:
         """Apply a trigger by THE table, and note the step. The caller has refused illegal ones.
@@ -127,6 +138,7 @@ class OrderEntry:
                 self.proposals.clear()
             else:
                 self.finished_time = None
+                self.is_listed_no_more = False
             if was_finished and target is not OrderStatus.REJECTED:
                 self.reject = None  # it was not the end after all; the message stays among the others
             self.note(now, why)
@@ -246,6 +258,7 @@ class OrderEntry:
             oca_group=self.oca_group,
             oca_type=self.oca_type,
             is_ours=self.is_ours,
+            retry_count=self.retry_count,
             submission_time=self.submission_time,
             sent_time=self.sent_time,
             acknowledged_time=self.acknowledged_time,

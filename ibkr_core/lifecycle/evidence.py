@@ -33,7 +33,7 @@ def trigger_for_word(entry: OrderEntry, word: BrokerWord) -> Trigger:
     if word not in _LIVING_WORDS:
         return _PLAIN[word]
     before = entry.meaning
-    if entry.status is OrderStatus.REJECTED and entry.acknowledged_time is None:
+    if entry.end_is_presumed:
         return Trigger.VERDICT_LIVES
     if entry.status is OrderStatus.FILLED and before is not BrokerWord.FILLED:
         # Executions complete an order before its statuses come (TWS facts 1: PendingCancel -> Filled).

@@ -16,6 +16,7 @@ from ibkr_core.model.record import Request
 
 __all__ = [
     "Abandon",
+    "AboutOne",
     "Adopt",
     "Cancel",
     "Command",
@@ -134,7 +135,11 @@ class ProveAbsent:
 
 @attrs.frozen
 class Abandon:
-    """A modification or cancel that was never answered is put aside; the order stands as it is shown."""
+    """A request of ours is given up.
+
+    A modification or a cancel: the order stands as the broker shows it. A new order that could have been sent
+    again later: it is refused for good.
+    """
 
     order_id: int
     request: Request
@@ -160,9 +165,15 @@ class Resend:
 
 @attrs.frozen
 class Adopt:
-    """An order that another client, an earlier run or a person placed is ours to manage from now on."""
+    """An order that an earlier run or a person placed is ours to manage from now on.
+
+    Attributes:
+        perm_id: The broker's permanent id.
+        order: Its whole terms as they stand, so that it can be modified; None when they are not known.
+    """
 
     perm_id: int
+    order: Order | None
 
 
 @attrs.frozen
@@ -171,6 +182,9 @@ class Track:
 
     order_id: int
 
+
+AboutOne = Silence | ProveAbsent | Abandon | Unsend
+"""What our side settles about one order."""
 
 Command = (
     Submit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ibkr_core.lifecycle.effects import Question, Turn
+from ibkr_core.lifecycle.effects import Question, RetryWanted, Turn
 from ibkr_core.lifecycle.entry import OrderEntry
 from ibkr_core.lifecycle.evidence import trigger_for_verdict
 from ibkr_core.lifecycle.steps import hear, move, warn
@@ -28,6 +28,8 @@ def take_error(turn: Turn, entry: OrderEntry, fact: ErrorFact, verdict: Verdict)
         verdict = _hear_stated(turn, entry, message)
     if verdict in (Verdict.REJECTED, Verdict.DEAD):
         _die(turn, entry, verdict, message)
+    elif verdict is Verdict.RETRY:
+        _put_off(turn, entry, message)
     elif verdict is Verdict.CHECK:
         _doubt(turn, entry, message)
     elif verdict in (Verdict.UNTOUCHED, Verdict.ASK):
@@ -62,6 +64,14 @@ def _die(turn: Turn, entry: OrderEntry, verdict: Verdict, message: OrderMessage)
     if entry.status is before:
         # The word came first (TWS facts 2.7), so this is the first that listeners hear of the reason.
         warn(turn, entry, message)
+
+
+def _put_off(turn: Turn, entry: OrderEntry, message: OrderMessage) -> None:
+    """Leave the request open: whoever owns the retry policy sends it again, or gives it up."""
+    warn(turn, entry, message)
+    answered = answered_request(message.code, entry.pending)
+    if answered is not None:
+        turn.effects.retries.append(RetryWanted(entry.order_id, answered, message.code))
 
 
 def _doubt(turn: Turn, entry: OrderEntry, message: OrderMessage) -> None:

@@ -37,12 +37,16 @@ _WHAT: Final[Mapping[Trigger, str]] = {
     Trigger.VERDICT_DEAD: "a code proves that the rest is dead",
     Trigger.VERDICT_DOUBT: "a code leaves the fate open",
     Trigger.VERDICT_REFUSED: "our cancel was refused",
-    Trigger.VERDICT_LIVES: "a refused order shows that it lives",
+    Trigger.VERDICT_LIVES: "an order that was taken for dead shows that it lives",
     Trigger.MODIFY: "we ask for new terms",
     Trigger.CANCEL: "we ask for a cancel",
     Trigger.SEND_FAILED: "the send failed halfway",
     Trigger.NOT_SENT: "certainly nothing was sent",
     Trigger.DISCONNECTED: "connection lost before any answer",
+    Trigger.SILENCE: "no answer to a new order in time",
+    Trigger.RESEND: "we send it again, nothing of it being alive",
+    Trigger.LISTS_LACK_NEW: "complete lists lack it, and it was never answered for",
+    Trigger.LISTS_LACK_KNOWN: "complete lists lack it, and it was known",
 }
 """Each trigger for people."""
 
@@ -94,8 +98,9 @@ A status says what is **proved** about an order, and no more. The broker's own w
 `OrderRecord.broker_status`; one word can mean several things there, one status means one thing here.
 
 An order ends (FILLED, CANCELLED, REJECTED) only by proof: a status word, executions that cover it, an error
-code that says so, or the certainty that nothing was sent. It never ends by a warning, a lost connection, a
-timeout, or a command of ours. When nothing is proved, the status is UNKNOWN, and the broker is asked.
+code that says so, complete lists of the broker that lack it, or the certainty that nothing was sent. It never
+ends by a warning, a lost connection, a timeout, or a command of ours. When nothing is proved, the status is
+UNKNOWN, and the broker is asked.
 
 This page is made by `python -m ibkr_core.lifecycle.statechart` from the table that the order book uses, and
 a test holds it equal to that. Do not edit it by hand.

@@ -56,7 +56,7 @@ def hear(turn: Turn, entry: OrderEntry, text: str) -> None:
     """Take in a status word; an empty one is a bare sign of life."""
     word = broker_word(text) if text else None
     trigger = trigger_for_word(entry, word) if word is not None else None
-    if word is None and entry.status is OrderStatus.REJECTED and entry.acknowledged_time is None:
+    if word is None and entry.end_is_presumed:
         trigger = Trigger.VERDICT_LIVES
     if text:
         entry.broker_word = text

@@ -2,7 +2,7 @@
 
 Theory
 ------
-An order's status is what is *proved* about it. Proof comes from four sides, and each is a kind of
+An order's status is what is *proved* about it. Proof comes from five sides, and each is a kind of
 trigger (a column of the table):
 
 * **words**: what orderStatus, openOrder and completedOrder say. They repeat, skip steps and go
@@ -14,13 +14,16 @@ trigger (a column of the table):
   code by itself decides nothing.
 * **us**: commands and the fate of their bytes. A command that the state forbids is *our* fault and
   raises; a surprising word of the broker is *theirs* and is recorded as an anomaly.
+* **lists**: the broker told all that it has (open orders, executions, completed orders), and the order
+  was not among it.
 
 Three rules hold over the whole table, and tests check them on it:
 
-1. Into FILLED, CANCELLED and REJECTED lead only words, executions, verdicts of death, and the proof
-   that no byte was sent. Never a lost connection, a timeout, or a command.
-2. Out of FILLED leads nothing. Out of CANCELLED leads only a proof of more fills, or the reason that
-   makes it a rejection. REJECTED gives way to proof of life, because it may rest on a code alone.
+1. Into FILLED, CANCELLED and REJECTED lead only words, executions, verdicts of death, complete lists, and
+   the proof that no byte was sent. Never a lost connection, a timeout, or a command.
+2. Out of FILLED leads nothing. Out of CANCELLED leads only a proof of more fills, the reason that makes
+   it a rejection, or a sign of life where it rested on lists alone. REJECTED gives way to proof of life,
+   because it may rest on a code alone.
 3. Doubt is a state: whatever leaves the order's fate open leads to UNKNOWN, and any word or complete
    fill leads out of it.
 
@@ -51,6 +54,7 @@ class Source(enum.Enum):
     EXECUTION = "executions"
     VERDICT = "a judged error code"
     US = "our own commands and sends"
+    LISTS = "the broker's complete lists"
 
 
 class Trigger(enum.Enum):
@@ -90,7 +94,7 @@ class Trigger(enum.Enum):
     VERDICT_REFUSED = "ref"
     """A code proves that our modify or cancel was refused and the order stands as it was."""
     VERDICT_LIVES = "lives"
-    """First sign of life of an order that a code alone had declared refused."""
+    """A sign of life of an order whose end rested on a code alone, or on lists that lacked it."""
     MODIFY = "mod"
     """We ask for new terms."""
     CANCEL = "can"
@@ -101,6 +105,14 @@ class Trigger(enum.Enum):
     """It is certain that no byte of the order left."""
     DISCONNECTED = "lost"
     """The connection is gone."""
+    SILENCE = "mute"
+    """The broker has not answered a new order within the deadline."""
+    RESEND = "again"
+    """We send an order again that is proved to live nowhere."""
+    LISTS_LACK_NEW = "never"
+    """The broker's complete lists lack an order that it never answered for."""
+    LISTS_LACK_KNOWN = "gone"
+    """The broker's complete lists lack an order that it had answered for."""
 
     @property
     def source(self) -> Source:
@@ -109,6 +121,8 @@ class Trigger(enum.Enum):
             return Source.WORD
         if self.name.startswith("EXEC"):
             return Source.EXECUTION
+        if self.name.startswith("LISTS"):
+            return Source.LISTS
         return Source.VERDICT if self.name.startswith("VERDICT") else Source.US
 
 
@@ -130,17 +144,17 @@ class Step:
 
 
 _GRID: Final = """
-                 | pend pre sub part pcan canc fill inac odd echo | xpart xfull | rej dead chk ref lives | mod can fail nosnd lost
-PENDING_SUBMIT   | .    PS  SU  PF   PC   CA   FI   IN   !   .    | PF    FI    | RE  CA   UN  .   .     | .   PC  UN   RE    UN
-PRE_SUBMITTED    | .    .   SU  PF   PC   CA   FI   IN   !   .    | PF    FI    | RE  CA   UN  .   .     | .   PC  .    .     .
-SUBMITTED        | .    PS  .   PF   PC   CA   FI   IN   !   .    | PF    FI    | RE  CA   UN  .   .     | .   PC  .    .     .
-PARTIALLY_FILLED | .    PS  SU  .    PC   CA   FI   IN   !   .    | .     FI    | CA  CA   UN  .   .     | .   PC  .    .     .
-PENDING_CANCEL   | .    PS  SU  PF   .    CA   FI   IN   !   .    | .     FI    | RE  CA   UN  <   .     | X   .   UN   RE    UN
-INACTIVE         | .    PS  SU  PF   PC   CA   FI   .    !   .    | PF    FI    | RE  CA   UN  .   .     | .   PC  .    .     .
-UNKNOWN          | PN   PS  SU  PF   PC   CA   FI   IN   !   .    | .     FI    | RE  CA   .   .   <     | X   .   .    RE    .
-FILLED           | !    !   !   !    !    !    .    !    !   .    | .     .     | !   !    .   .   !     | X   X   .    .     .
-CANCELLED        | !    !   !   !    !    .    FI!  .    !   !    | .     FI    | RE  .    .   .   !     | X   X   .    .     .
-REJECTED         | !    !   !   !    !    .    FI!  .    !   !    | UN!   FI!   | .   .    .   .   <!    | X   X   .    .     .
+                 | pend pre sub part pcan canc fill inac odd echo | xpart xfull | rej dead chk ref lives | mod can fail nosnd lost mute again | never gone
+PENDING_SUBMIT   | .    PS  SU  PF   PC   CA   FI   IN   !   .    | PF    FI    | RE  CA   UN  .   .     | .   PC  UN   RE    UN   UN  .    | RE    CA
+PRE_SUBMITTED    | .    .   SU  PF   PC   CA   FI   IN   !   .    | PF    FI    | RE  CA   UN  .   .     | .   PC  .    .     .    .   X    | CA    CA
+SUBMITTED        | .    PS  .   PF   PC   CA   FI   IN   !   .    | PF    FI    | RE  CA   UN  .   .     | .   PC  .    .     .    .   X    | CA    CA
+PARTIALLY_FILLED | .    PS  SU  .    PC   CA   FI   IN   !   .    | .     FI    | CA  CA   UN  .   .     | .   PC  .    .     .    .   X    | CA    CA
+PENDING_CANCEL   | .    PS  SU  PF   .    CA   FI   IN   !   .    | .     FI    | RE  CA   UN  <   .     | X   .   UN   RE    UN   .   X    | RE    CA
+INACTIVE         | .    PS  SU  PF   PC   CA   FI   .    !   .    | PF    FI    | RE  CA   UN  .   .     | .   PC  .    .     .    .   X    | CA    CA
+UNKNOWN          | PN   PS  SU  PF   PC   CA   FI   IN   !   .    | .     FI    | RE  CA   .   .   <     | X   .   .    RE    .    .   PN   | RE    CA
+FILLED           | !    !   !   !    !    !    .    !    !   .    | .     .     | !   !    .   .   !     | X   X   .    .     .    .   X    | .     .
+CANCELLED        | !    !   !   !    !    .    FI!  .    !   !    | .     FI    | RE  .    .   .   <!    | X   X   .    .     .    .   X    | .     .
+REJECTED         | !    !   !   !    !    .    FI!  .    !   !    | UN!   FI!   | .   .    .   .   <!    | X   X   .    .     .    .   PN   | .     .
 """
 # Odd cells, and the facts behind them:
 #   SUBMITTED x pre, PENDING_CANCEL x pre/sub: seen (facts 1: Submitted -> PreSubmitted, and a price-capped
@@ -155,6 +169,9 @@ REJECTED         | !    !   !   !    !    .    FI!  .    !   !    | UN!   FI!   
 #     order in and learning that its bytes never left; then there is certainly nothing to cancel.
 #   UNKNOWN x can: asking for a cancel is always safe, and proves nothing yet.
 #   lost: applied only to orders that the broker never answered for; the others keep working there.
+#   REJECTED x again, UNKNOWN x again: sent again only where a code proved that nothing lives (retry policy),
+#     or where the lists lack the order.
+#   never, gone: what was never answered for never was; what was, and is listed no more, has ended.
 
 _STATUS_CODES: Final = {
     "PN": OrderStatus.PENDING_SUBMIT,

@@ -38,6 +38,8 @@ class Verdict(enum.Enum):
     """As UNTOUCHED, but the message hints at a state that we should read from the broker."""
     WARNING = "warning"
     """The order goes on."""
+    RETRY = "retry"
+    """The request is void for now and nothing of it lives; sent again a little later it can succeed."""
     CHECK = "check"
     """The order's fate is open until the broker is asked."""
     STATED = "stated"

@@ -27,14 +27,14 @@ def test_the_table_is_total() -> None:
 
 @pytest.mark.parametrize(("status", "trigger"), CELLS)
 def test_rule_one_terminal_only_with_proof(status: OrderStatus, trigger: Trigger) -> None:
-    """Into the finished statuses lead only words, executions, verdicts of death, and bytes never sent."""
+    """Into the finished statuses lead only words, executions, verdicts of death, lists, and bytes unsent."""
     target = TABLE[status, trigger].next
     if target is None or target not in FINISHED:
         return
     proofs = {
         S.FILLED: {T.WORD_FILLED, T.EXEC_FULL},
-        S.CANCELLED: {T.WORD_CANCELLED} | DEATH,
-        S.REJECTED: {T.VERDICT_REJECTED, T.NOT_SENT},
+        S.CANCELLED: {T.WORD_CANCELLED, T.LISTS_LACK_NEW, T.LISTS_LACK_KNOWN} | DEATH,
+        S.REJECTED: {T.VERDICT_REJECTED, T.NOT_SENT, T.LISTS_LACK_NEW},
     }
     assert trigger in proofs[target]
 
@@ -47,12 +47,18 @@ def test_rule_two_what_is_finished_stays_so_but_for_proof(status: OrderStatus, t
         return
     allowed = {
         S.FILLED: {},
-        S.CANCELLED: {T.WORD_FILLED: S.FILLED, T.EXEC_FULL: S.FILLED, T.VERDICT_REJECTED: S.REJECTED},
+        S.CANCELLED: {
+            T.WORD_FILLED: S.FILLED,
+            T.EXEC_FULL: S.FILLED,
+            T.VERDICT_REJECTED: S.REJECTED,
+            T.VERDICT_LIVES: None,
+        },
         S.REJECTED: {
             T.WORD_FILLED: S.FILLED,
             T.EXEC_FULL: S.FILLED,
             T.EXEC_PARTIAL: S.UNKNOWN,
             T.VERDICT_LIVES: None,
+            T.RESEND: S.PENDING_SUBMIT,
         },
     }
     assert trigger in allowed[status]
@@ -71,7 +77,7 @@ def test_nothing_leads_out_of_filled(trigger: Trigger) -> None:
 def test_rule_three_doubt_is_a_state(status: OrderStatus, trigger: Trigger) -> None:
     """Into UNKNOWN leads only what leaves the fate open; any working word or complete fill leads out."""
     target = TABLE[status, trigger].next
-    openers = {T.VERDICT_DOUBT, T.SEND_FAILED, T.DISCONNECTED, T.EXEC_PARTIAL}
+    openers = {T.VERDICT_DOUBT, T.SEND_FAILED, T.DISCONNECTED, T.EXEC_PARTIAL, T.SILENCE}
     if target is S.UNKNOWN:
         assert trigger in openers
         assert status is not S.UNKNOWN
@@ -89,8 +95,8 @@ def test_rule_three_doubt_is_a_state(status: OrderStatus, trigger: Trigger) -> N
 
 @pytest.mark.parametrize(("status", "trigger"), CELLS)
 def test_a_warning_or_silence_moves_nothing(status: OrderStatus, trigger: Trigger) -> None:
-    """No trigger exists for warnings and timeouts; a lost connection never ends or revives an order."""
-    if trigger is T.DISCONNECTED:
+    """No trigger exists for warnings; a lost connection or a silence never ends or revives an order."""
+    if trigger in (T.DISCONNECTED, T.SILENCE):
         assert TABLE[status, trigger] in (Step(), Step(next=S.UNKNOWN))
     assert "WARN" not in trigger.name
     assert "TIME" not in trigger.name
@@ -98,9 +104,10 @@ def test_a_warning_or_silence_moves_nothing(status: OrderStatus, trigger: Trigge
 
 @pytest.mark.parametrize(("status", "trigger"), CELLS)
 def test_commands_are_illegal_only_where_stated(status: OrderStatus, trigger: Trigger) -> None:
-    """Only our own commands can be illegal: on finished orders, and a modify in doubt or while cancelling."""
+    """Only commands can be: on finished orders, a modify in doubt, sending again what the broker knows."""
     cell = TABLE[status, trigger]
     forbidden = trigger in COMMANDS and status in FINISHED
+    forbidden |= trigger is T.RESEND and status not in {S.PENDING_SUBMIT, S.UNKNOWN, S.REJECTED}
     forbidden |= trigger is T.MODIFY and status in {S.UNKNOWN, S.PENDING_CANCEL}
     assert cell.illegal == forbidden
     if cell.illegal:
@@ -184,6 +191,17 @@ def test_no_row_is_unreachable(start: OrderStatus) -> None:
     assert reachable_from(start) == set(OrderStatus)
 
 
+@pytest.mark.parametrize("status", OrderStatus, ids=lambda status: status.name)
+def test_lists_end_what_they_lack(status: OrderStatus) -> None:
+    """What complete lists lack has ended; what never showed itself never was; what has ended stays so."""
+    never, gone = TABLE[status, T.LISTS_LACK_NEW], TABLE[status, T.LISTS_LACK_KNOWN]
+    if status in FINISHED:
+        assert never == gone == Step()
+    else:
+        assert gone == Step(next=S.CANCELLED)
+        assert never.next in (S.CANCELLED, S.REJECTED)
+
+
 def test_every_live_status_can_still_end_in_each_way() -> None:
     """No live order is trapped: it can fill, be cancelled, and fall into doubt or be refused."""
     for status in (*WORKING, S.INACTIVE, S.UNKNOWN):
@@ -191,9 +209,18 @@ def test_every_live_status_can_still_end_in_each_way() -> None:
 
 
 def test_each_trigger_knows_where_its_evidence_comes_from() -> None:
-    """The four sides of proof, as the theory has them."""
+    """The five sides of proof, as the theory has them."""
     sides = {source: {t for t in Trigger if t.source is source} for source in Source}
     assert {t.name for t in sides[Source.WORD]} == {t.name for t in Trigger if t.name.startswith("WORD_")}
     assert sides[Source.EXECUTION] == {T.EXEC_PARTIAL, T.EXEC_FULL}
-    assert sides[Source.US] == {T.MODIFY, T.CANCEL, T.SEND_FAILED, T.NOT_SENT, T.DISCONNECTED}
+    assert sides[Source.US] == {
+        T.MODIFY,
+        T.CANCEL,
+        T.SEND_FAILED,
+        T.NOT_SENT,
+        T.DISCONNECTED,
+        T.SILENCE,
+        T.RESEND,
+    }
+    assert sides[Source.LISTS] == {T.LISTS_LACK_NEW, T.LISTS_LACK_KNOWN}
     assert sum(len(side) for side in sides.values()) == len(Trigger)
