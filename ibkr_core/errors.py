@@ -25,6 +25,13 @@
     ├── WaitTimeout (TimeoutError)        a wait ran out; the order itself is untouched
     ├── WouldDeadlock                     a wait on the thread that has to bring the answer
     ├── EngineClosed
+    ├── JournalError                      the journal cannot do its work; each names the file and what to do
+    │   ├── JournalFailed                 writing failed: disk full, I/O error, file gone
+    │   ├── JournalInUse                  another engine writes this file
+    │   ├── JournalCorrupt                it is damaged; nothing in it was touched
+    │   ├── JournalTooNew                 a newer ibkr_core wrote it
+    │   ├── JournalReadOnly               the file or its folder cannot be written
+    │   └── JournalForeign                no journal, or another client id's
     ├── WireError                         bytes that are no TWS message (the peer's fault)
     │   ├── FrameTooLong
     │   ├── HandshakeError
@@ -55,6 +62,13 @@ __all__ = [
     "InvalidInput",
     "InvalidOrder",
     "InvariantViolated",
+    "JournalCorrupt",
+    "JournalError",
+    "JournalFailed",
+    "JournalForeign",
+    "JournalInUse",
+    "JournalReadOnly",
+    "JournalTooNew",
     "MalformedMessage",
     "NotReady",
     "OrderFinished",
@@ -227,6 +241,73 @@ class WouldDeadlock(IbkrError):
 
 class EngineClosed(IbkrError):
     """The engine was closed; make a new one."""
+
+
+class JournalError(IbkrError):
+    """The journal cannot do its work. The message names the file and says what to do.
+
+    Attributes:
+        path: The journal's file.
+        reason: What is wrong, in words.
+        advice: What to do about it, in words.
+    """
+
+    def __init__(self, path: str, reason: str, advice: str) -> None:
+        self.path = path
+        self.reason = reason
+        self.advice = advice
+        super().__init__(f"journal {path}: {reason}; {advice}")
+
+
+class JournalFailed(JournalError):
+    """Writing failed, so what follows would not be durable. It is tried again by itself."""
+
+
+class JournalInUse(JournalError):
+    """Another engine holds the file.
+
+    Attributes:
+        pid: The process that holds it, None where it did not say.
+    """
+
+    def __init__(self, path: str, pid: int | None) -> None:
+        self.pid = pid
+        owner = f"process {pid}" if pid is not None else "another process"
+        super().__init__(
+            path,
+            f"is in use by the engine of {owner}",
+            "stop that one first (a child that it forked may hold the file too), or give this engine another file",
+        )
+
+
+class JournalCorrupt(JournalError):
+    """The file is damaged. Nothing in it was touched."""
+
+
+class JournalTooNew(JournalError):
+    """A newer ibkr_core wrote the file.
+
+    Attributes:
+        version: The schema version of the file.
+        supported: The newest that this ibkr_core can read.
+    """
+
+    def __init__(self, path: str, version: int, supported: int) -> None:
+        self.version = version
+        self.supported = supported
+        super().__init__(
+            path,
+            f"has the schema version {version}, and this ibkr_core knows those up to {supported}",
+            "use the ibkr_core that wrote it, or a newer one",
+        )
+
+
+class JournalReadOnly(JournalError):
+    """The file, or the folder that it lies in, cannot be written."""
+
+
+class JournalForeign(JournalError):
+    """The file is no journal, or that of another client id."""
 
 
 class WireError(IbkrError):
