@@ -96,7 +96,10 @@ LOCK_HOMES = (
     "ibkr_core/link/",
     "ibkr_core/gateway/server.py",
 )
-LOCK_GUESTS: dict[str, str] = {}
+LOCK_GUESTS: dict[str, str] = {
+    "ibkr_core/journal/journal.py": "one owner at a time of the connection, never with the state lock held",
+    "ibkr_core/journal/reading.py": "one query at a time on a reader's connection",
+}
 """Further files that may make a lock, each with the reason."""
 
 # Spelt so that this file keeps its own rule.

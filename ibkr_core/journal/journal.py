@@ -1,0 +1,409 @@
+"""The journal as the engine uses it: record, commit before bytes leave, flush in small batches, replay."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Final, Self
+
+from ibkr_core.clock import Clock
+from ibkr_core.errors import JournalFailed
+from ibkr_core.journal.entries import Entry, Payload
+from ibkr_core.journal.reading import HistoryLine, IntegrityReport, JournalReader
+from ibkr_core.journal.retention import Retention
+from ibkr_core.journal.store import Durability, Store, describe_failure, read_meta
+from ibkr_core.journal.times import to_text
+from ibkr_core.journal.writing import Batch
+from ibkr_core.model.events import Event
+from ibkr_core.model.facts import BrokerFact
+from ibkr_core.model.record import OrderRecord
+
+__all__ = ["Journal"]
+
+_LOG = logging.getLogger("ibkr_core.journal")
+
+BATCH_S: Final = 0.02
+"""How long the writer lets inputs gather."""
+_FIRST_RETRY_S: Final = 0.1
+_LAST_RETRY_S: Final = 5.0
+_CHECKPOINT_ROWS: Final = 5_000
+"""Rows after which the log is carried over into the file."""
+
+
+class Journal:
+    """Everything that the book was told, in one SQLite file. Made by :meth:`open`.
+
+    Threads: :meth:`record` and :meth:`note_event` only append to queues in memory, and are called by one
+    thread at a time (the engine's state lock sees to it). Everything else may be called from any thread.
+
+    When writing fails, :attr:`failure` says so until it works again. What is recorded meanwhile is kept
+    in memory, without a limit of our own (a lost fact is worse than a full memory), and written in order
+    when the file can be written again.
+    """
+
+    def __init__(
+        self, store: Store, client_id: int, clock: Clock, retention: Retention, batch_s: float
+    ) -> None:
+        self.path = store.path
+        self.client_id = client_id
+        self.epoch = store.epoch
+        self.retention = retention
+        self._store = store
+        self._clock = clock
+        self._batch_s = batch_s
+        self._pid = os.getpid()
+        connection = store.connection
+        last = int(connection.execute("SELECT coalesce(max(number), 0) FROM inputs").fetchone()[0])
+        floor = int(read_meta(connection, "last_number") or 0)
+        self._recorded = self._committed = self._stored = max(last, floor)
+        high_water = int(read_meta(connection, "high_water") or 0)
+        self._states: dict[str, str] = dict(connection.execute("SELECT name, value FROM state"))
+        self.events_through = int(
+            connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
+        )
+        self._reader = JournalReader(self.path)
+        # Whoever holds it owns the connection and the batch. Never taken with the state lock held.
+        self._writing = threading.Lock()
+        self._batch = Batch(connection, client_id, self.epoch, high_water)
+        self._inputs: deque[tuple[int, Payload, datetime, int, BrokerFact | None]] = deque()
+        self._events: deque[Event] = deque()
+        self._is_dirty = False
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+        self._since_checkpoint = 0
+        self.failure: JournalFailed | None = None
+        self._untold: deque[JournalFailed | None] = deque()
+        self._retry_at = 0.0
+        self._retry_s = _FIRST_RETRY_S
+        self._on_failure: Callable[[JournalFailed], None] | None = None
+        self._on_recovery: Callable[[], None] | None = None
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        client_id: int,
+        clock: Clock,
+        durability: Durability = Durability.PROCESS,
+        retention: Retention | None = None,
+        start_writer: bool = True,
+        batch_s: float = BATCH_S,
+    ) -> Journal:
+        """Open a journal, or make a new one where there is no file. Its folder must exist.
+
+        Args:
+            path: The file. Beside it lie ``-wal`` and ``-shm`` while it is open, and ``.lock``.
+            client_id: Our API client id; a journal belongs to one.
+            clock: Tells the time.
+            durability: What a commit shall survive.
+            retention: How long what is finished is kept; 30 days where it is not given.
+            start_writer: Whether a thread of the journal's own commits what is queued. Without it the
+                owner calls :meth:`flush`.
+            batch_s: How long that thread lets inputs gather before it commits them.
+
+        Raises:
+            JournalInUse: Another engine writes it.
+            JournalCorrupt: It is damaged.
+            JournalTooNew: A newer ibkr_core wrote it.
+            JournalForeign: It is no journal, or another client id's.
+            JournalReadOnly: It, or its folder, cannot be written.
+            JournalFailed: Anything else, such as a full disk.
+        """
+        store = Store(path, client_id, durability, to_text(clock.now()))
+        try:
+            journal = cls(store, client_id, clock, retention or Retention(), batch_s)
+        except BaseException:
+            store.close(None)
+            raise
+        if start_writer:
+            journal.start()
+        return journal
+
+    def watch(self, on_failure: Callable[[JournalFailed], None], on_recovery: Callable[[], None]) -> None:
+        """Have someone told when writing begins to fail, once each time, and when it works again.
+
+        They are called with no lock of the journal held, on the thread that noticed it.
+        """
+        self._on_failure, self._on_recovery = on_failure, on_recovery
+
+    # ── what is stored ──────────────────────────────────────────────────────────────────────────
+
+    @property
+    def high_water(self) -> int:
+        """The highest order id that this client ever used, pruned orders included, or 0."""
+        return self._batch.high_water
+
+    @property
+    def recorded(self) -> int:
+        """Index of the newest input, committed or not."""
+        return self._recorded
+
+    @property
+    def committed(self) -> int:
+        """Index up to which every input is in the file."""
+        return self._committed
+
+    def entries(self) -> Iterator[Entry]:
+        """Read what was stored before this run, in the order of application.
+
+        Raises:
+            JournalCorrupt: An entry is damaged.
+        """
+        return self._reader.inputs(through=self._stored)
+
+    def knows_key(self, key: str) -> int | None:
+        """Return the order id that a client order key was committed with, also of pruned orders."""
+        return self._reader.order_id_of(key)
+
+    def state(self, name: str) -> str | None:
+        """Return a small durable fact, None where it was never set."""
+        return self._states.get(name)
+
+    def set_state(self, name: str, text: str) -> None:
+        """Keep a small durable fact, and commit it at once with all that is queued.
+
+        Raises:
+            JournalFailed: It could not be written. The fact is kept in memory, and written with the next
+                batch that can be.
+        """
+        with self._writing:
+            self._states[name] = text
+            self._batch.add_state(name, text, to_text(self._clock.now()))
+            error = self._write_inputs()
+        self._tell()
+        if error is not None:
+            raise error
+
+    def history(
+        self,
+        *,
+        order_id: int | None = None,
+        key: str | None = None,
+        symbol: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 1_000,
+    ) -> tuple[HistoryLine, ...]:
+        """Return the newest events that fit, oldest first; see :meth:`JournalReader.history`."""
+        self.flush()
+        return self._reader.history(
+            order_id=order_id, key=key, symbol=symbol, since=since, until=until, limit=limit
+        )
+
+    def check(self) -> IntegrityReport:
+        """Read the whole file and report what is wrong with it."""
+        return self._reader.check()
+
+    # ── taking in ───────────────────────────────────────────────────────────────────────────────
+
+    def record(self, payload: Payload, at: datetime, seq: int, fact: BrokerFact | None = None) -> int:
+        """Queue an input of the book. Never waits, never raises. Called under the engine's state lock.
+
+        Args:
+            payload: The frame, or the command, or a fact that came in no frame.
+            at: The moment that the book is told.
+            seq: The book's last event number before it takes this input.
+            fact: What a frame was decoded to, None where it changes no order. Not stored; it tells which
+                order the frame is about, which retention must know.
+
+        Returns:
+            The input's index, for :meth:`commit`.
+        """
+        self._recorded = index = self._recorded + 1
+        self._inputs.append((index, payload, at, seq, fact))
+        if not self._is_dirty:
+            self._is_dirty = True
+            self._wake.set()
+        return index
+
+    def note_event(self, event: Event) -> None:
+        """Queue an event for the tables that people query. Never waits, never raises."""
+        self._events.append(event)
+        if not self._is_dirty:
+            self._is_dirty = True
+            self._wake.set()
+
+    def note_orders(self, orders: Iterable[OrderRecord]) -> None:
+        """Bring the tables of orders and fills up to what a replay made of them.
+
+        A crash can lose the last rows of those tables (never an input), so this follows each replay.
+        """
+        with self._writing:
+            self._batch.add_records(orders, to_text(self._clock.now()))
+            self._is_dirty = True
+        self._wake.set()
+
+    # ── writing ─────────────────────────────────────────────────────────────────────────────────
+
+    def commit(self, through: int | None = None) -> None:
+        """Return when everything recorded so far is durable. Calls that meet share one transaction.
+
+        Args:
+            through: The index up to which it matters; all where it is not given.
+
+        Raises:
+            JournalFailed: It is not. What is recorded stays queued and is written when that can be.
+        """
+        wanted = self._recorded if through is None else through
+        if self._committed >= wanted:
+            return
+        error: JournalFailed | None = None
+        with self._writing:
+            if self._committed < wanted:  # else another call took ours along
+                error = self._write_inputs()
+        if self._untold:
+            self._tell()
+        if error is not None:
+            raise error
+
+    def flush(self) -> bool:
+        """Commit all that is queued: inputs, then events, orders and fills. Never raises.
+
+        While writing fails it tries only now and then, at growing intervals.
+
+        Returns:
+            Whether everything is in the file.
+        """
+        with self._writing:
+            error = self.failure
+            if error is None or self._clock.monotonic() >= self._retry_at:
+                error = self._flush()
+        self._tell()
+        return error is None
+
+    def _flush(self) -> JournalFailed | None:
+        """Write all that is queued. Requires holding the write lock."""
+        self._is_dirty = False
+        # The events first: each one's input is in the other queue before it.
+        for _ in range(len(self._events)):
+            self._batch.add_event(self._events.popleft())
+        error = self._write_inputs()
+        if error is None:
+            error = self._write(self._batch.write_tables)
+        if error is None and self._since_checkpoint >= _CHECKPOINT_ROWS:
+            error = self._checkpoint()
+        if error is not None:
+            self._is_dirty = True
+        return error
+
+    def _write_inputs(self) -> JournalFailed | None:
+        """Write all queued inputs, oldest first. Requires holding the write lock."""
+        batch, queue = self._batch, self._inputs
+        for _ in range(len(queue)):
+            batch.add_input(*queue.popleft())
+        if not batch.has_inputs:
+            return None
+        through = batch.through
+        self._since_checkpoint += batch.input_count
+        error = self._write(batch.write_inputs)
+        if error is None and through is not None:
+            self._committed = through
+        return error
+
+    def _write(self, work: Callable[[sqlite3.Connection], Callable[[], None]]) -> JournalFailed | None:
+        """Run one transaction and note how it went. Requires holding the write lock."""
+        if self._is_closed or os.getpid() != self._pid:
+            why = (
+                "it is closed" if self._is_closed else "this is a forked child of the process that opened it"
+            )
+            return JournalFailed(self.path, why, "open it again")
+        done: list[Callable[[], None]] = []
+        try:
+            self._store.transact(lambda connection: done.append(work(connection)))
+        except (sqlite3.Error, OSError) as error:
+            return self._note_failure(error)
+        for forget in done:
+            forget()
+        if self.failure is not None:
+            self.failure = None
+            self._retry_s = _FIRST_RETRY_S
+            self._untold.append(None)
+        return None
+
+    def _note_failure(self, error: sqlite3.Error | OSError) -> JournalFailed:
+        failure = describe_failure(self.path, error)
+        failure.__cause__ = error
+        if self.failure is None:
+            self._untold.append(failure)
+        self.failure = failure
+        self._retry_at = self._clock.monotonic() + self._retry_s
+        self._retry_s = min(self._retry_s * 2, _LAST_RETRY_S)
+        return failure
+
+    def _checkpoint(self) -> JournalFailed | None:
+        self._since_checkpoint = 0
+        try:
+            self._store.checkpoint()
+        except sqlite3.Error as error:
+            return self._note_failure(error)
+        return None
+
+    def _tell(self) -> None:
+        """Tell of failure and recovery. Called without the write lock."""
+        while self._untold:
+            try:
+                failure = self._untold.popleft()
+            except IndexError:
+                return  # another thread tells it
+            if failure is None:
+                _LOG.warning("journal %s: writing works again", self.path)
+                if self._on_recovery is not None:
+                    self._on_recovery()
+            else:
+                _LOG.error("%s", failure)
+                if self._on_failure is not None:
+                    self._on_failure(failure)
+
+    # ── the writer thread ───────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        """Start the writer thread."""
+        self._thread = threading.Thread(target=self._work, name="ibkr-core-journal", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            self._stop.wait(self._batch_s)  # let some gather
+            while self._is_dirty and not self._stop.is_set():
+                if not self.flush():
+                    self._stop.wait(max(self._retry_at - self._clock.monotonic(), self._batch_s))
+
+    def close(self) -> None:
+        """Write what is queued, close the file and let its lock go. May be called again.
+
+        Raises:
+            JournalFailed: Something could not be written; it is lost with this process.
+        """
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        with self._writing:
+            if self._is_closed:
+                return
+            failure = self._flush()
+            self._is_closed = True
+            self._reader.close()
+            try:
+                self._store.close(to_text(self._clock.now()) if failure is None else None)
+            except (sqlite3.Error, OSError) as error:
+                failure = failure or describe_failure(self.path, error)
+        self._tell()
+        if failure is not None:
+            raise failure
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,397 @@
+"""Reading a journal, also from another process while the engine writes it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Self, TypeVar
+
+import attrs
+
+from ibkr_core.errors import JournalFailed
+from ibkr_core.journal.encoding import Unreadable
+from ibkr_core.journal.entries import Entry
+from ibkr_core.journal.rows import entry_from
+from ibkr_core.journal.store import connect, damaged, identify, refusal, resolve
+from ibkr_core.journal.times import from_text, to_text
+
+__all__ = ["FillLine", "HistoryLine", "IntegrityReport", "JournalReader", "OrderLine"]
+
+_CHUNK: Final = 1_000
+"""Rows read at once: no reader keeps a transaction open, which would let the log grow."""
+
+
+@attrs.frozen(kw_only=True)
+class HistoryLine:
+    """One event, as the journal holds it.
+
+    Attributes:
+        seq: Its number.
+        at: When we learned of it, in UTC.
+        kind: The name of the event's class.
+        order_id: The order that it is about, None where it is about none; so the next three.
+        key: That order's client order key.
+        symbol: What it trades.
+        status: Its status right after the event.
+        text: What happened, in one line.
+        details: What the event has beside the order, as plain JSON values.
+    """
+
+    seq: int
+    at: datetime
+    kind: str
+    order_id: int | None
+    key: str | None
+    symbol: str | None
+    status: str | None
+    text: str
+    details: Mapping[str, Any] = attrs.field(hash=False)
+
+    def __str__(self) -> str:
+        """``2026-11-21 14:31:45.123456 OrderFilled: #7 BUY 50 AAPL MKT: FILLED 50 of 50 at 190.00``."""
+        return f"{self.at:%Y-%m-%d %H:%M:%S.%f} {self.kind}: {self.text}"
+
+
+@attrs.frozen(kw_only=True)
+class OrderLine:
+    """One order, as the journal holds it; ``docs/journal.md`` explains each column of ``orders``."""
+
+    order_id: int
+    perm_id: int | None
+    client_id: int | None
+    key: str
+    is_ours: bool
+    account: str
+    symbol: str
+    action: str
+    order_type: str
+    tif: str
+    limit_price: Decimal | None
+    aux_price: Decimal | None
+    status: str
+    is_finished: bool
+    total_quantity: Decimal | None
+    filled_quantity: Decimal
+    remaining_quantity: Decimal | None
+    avg_fill_price: Decimal | None
+    reject_message: str | None
+    parent_id: int
+    oca_group: str
+    first_seen_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+
+
+@attrs.frozen(kw_only=True)
+class FillLine:
+    """One execution in its newest revision, as the journal holds it."""
+
+    exec_id: str
+    revision: int
+    order_id: int | None
+    key: str
+    symbol: str
+    action: str
+    quantity: Decimal
+    price: Decimal
+    executed_at: datetime | None
+    exchange: str
+    account: str
+    is_leg: bool
+    commission: Decimal | None
+    commission_currency: str
+    realized_pnl: Decimal | None
+    first_seen_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class IntegrityReport:
+    """What reading a whole journal found.
+
+    Attributes:
+        problems: What is wrong, in words; empty where nothing is.
+        inputs: How many inputs were read.
+        orders: How many orders the tables hold.
+        fills: How many executions.
+        events: How many events.
+        size: The file's size in bytes.
+    """
+
+    problems: tuple[str, ...]
+    inputs: int
+    orders: int
+    fills: int
+    events: int
+    size: int
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+_Line = TypeVar("_Line", OrderLine, FillLine, HistoryLine)
+
+
+class JournalReader:
+    """Reads a journal and cannot change it. Any number of them, in any process, while an engine writes.
+
+    Args:
+        path: The journal.
+
+    Raises:
+        JournalError: It cannot be read; the kind says why.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = resolve(path)
+        if not Path(self.path).is_file():
+            raise JournalFailed(
+                self.path, "there is no such file", "correct the path, or start the engine first"
+            )
+        self._lock = threading.Lock()
+        try:
+            self._connection = self._connect()
+        except (sqlite3.Error, OSError) as error:
+            raise refusal(self.path, error) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = connect(self.path, "ro")
+        try:
+            identify(connection, self.path)
+        except sqlite3.OperationalError:
+            connection.close()
+            if Path(f"{self.path}-wal").exists():
+                raise
+            # A closed journal in a folder where nothing may be made: nobody writes, so nothing changes.
+            connection = connect(self.path, "ro", immutable=True)
+            self._identify(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _identify(self, connection: sqlite3.Connection) -> None:
+        try:
+            identify(connection, self.path)
+        except BaseException:
+            connection.close()
+            raise
+
+    # ── orders, fills, events ───────────────────────────────────────────────────────────────────
+
+    def orders(
+        self,
+        *,
+        symbol: str | None = None,
+        key: str | None = None,
+        since: datetime | None = None,
+        is_open: bool | None = None,
+        limit: int = 10_000,
+    ) -> tuple[OrderLine, ...]:
+        """Return the newest orders that fit, oldest first.
+
+        Args:
+            symbol: Only of this instrument, by its short name (``AAPL``, ``SPY 20261218 C 600``).
+            key: Only the one with this client order key.
+            since: Only those that changed at or after this moment.
+            is_open: Only those that are not finished (True) or that are (False).
+            limit: How many at most.
+        """
+        conditions = {
+            "symbol = ?": symbol,
+            "key = ?": key,
+            "updated_at >= ?": since,
+            "is_finished = ?": None if is_open is None else not is_open,
+        }
+        return self._newest(OrderLine, "orders", "id", conditions, limit)
+
+    def fills(
+        self,
+        *,
+        symbol: str | None = None,
+        key: str | None = None,
+        order_id: int | None = None,
+        since: datetime | None = None,
+        limit: int = 10_000,
+    ) -> tuple[FillLine, ...]:
+        """Return the newest executions that fit, oldest first.
+
+        Args:
+            symbol: Only of this instrument.
+            key: Only of the order with this client order key.
+            order_id: Only of the orders with this id.
+            since: Only those that became known at or after this moment.
+            limit: How many at most.
+        """
+        conditions = {
+            "symbol = ?": symbol,
+            "key = ?": key,
+            "order_id = ?": order_id,
+            "first_seen_at >= ?": since,
+        }
+        return self._newest(FillLine, "fills", "first_seen_at, exec", conditions, limit)
+
+    def history(
+        self,
+        *,
+        order_id: int | None = None,
+        key: str | None = None,
+        symbol: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 1_000,
+    ) -> tuple[HistoryLine, ...]:
+        """Return the newest events that fit, oldest first.
+
+        Args:
+            order_id: Only about the orders with this id.
+            key: Only about the order with this client order key.
+            symbol: Only about orders of this instrument.
+            since: Only those at or after this moment.
+            until: Only those before this moment.
+            limit: How many at most.
+        """
+        conditions = {
+            "order_id = ?": order_id,
+            "key = ?": key,
+            "symbol = ?": symbol,
+            "at >= ?": since,
+            "at < ?": until,
+        }
+        return self._newest(HistoryLine, "events", "number", conditions, limit)
+
+    events = history
+
+    def order_id_of(self, key: str) -> int | None:
+        """Return the order id that a client order key was committed with, also of pruned orders."""
+        found = self._all("SELECT order_id FROM keys WHERE key = ?", (key,))
+        return int(found[0][0]) if found else None
+
+    def state(self, name: str) -> str | None:
+        """Return a small durable fact of the engine, such as ``halted``; None where it was never set."""
+        found = self._all("SELECT value FROM state WHERE name = ?", (name,))
+        return str(found[0][0]) if found else None
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Run plain SQL of your own; ``docs/journal.md`` has the tables, the views and examples."""
+        return self._all(statement, values)
+
+    # ── the flight recorder ─────────────────────────────────────────────────────────────────────
+
+    def inputs(self, *, after: int = 0, through: int | None = None) -> Iterator[Entry]:
+        """Read the inputs of the book in the order of application.
+
+        Args:
+            after: Begin behind this index.
+            through: End with this index; None reads on to the newest.
+
+        Raises:
+            JournalCorrupt: An entry is damaged.
+        """
+        last = 2**63 - 1 if through is None else through
+        while True:
+            found = self._all(
+                "SELECT number, epoch, at, seq, kind, server_version, body, checksum FROM inputs "
+                "WHERE number > ? AND number <= ? ORDER BY number LIMIT ?",
+                (after, last, _CHUNK),
+            )
+            for row in found:
+                try:
+                    yield entry_from(row)
+                except (Unreadable, ValueError) as error:
+                    raise damaged(self.path, f"input {row[0]} of {row[2]} cannot be read: {error}") from error
+            if len(found) < _CHUNK:
+                return
+            after = found[-1][0]
+
+    def check(self) -> IntegrityReport:
+        """Read the whole file: SQLite's own check, every input, and that the tables fit together."""
+        problems: list[str] = []
+        counts = dict.fromkeys(("inputs", "orders", "fills", "events"), 0)
+        try:
+            found = [str(row[0]) for row in self._all("PRAGMA integrity_check(20)")]
+            problems += [" ".join(line.split()) for line in found if line != "ok"]
+            counts = {table: int(self._all(f"SELECT count(*) FROM {table}")[0][0]) for table in counts}  # noqa: S608 - our own tables
+            problems += self._damaged_inputs()
+            strays = self._all(
+                "SELECT exec FROM fills WHERE order_row NOT IN (SELECT id FROM orders)"  # NULL is in neither
+            )
+            problems += [f"fill {row[0]} belongs to an order that is not there" for row in strays[:20]]
+        except sqlite3.Error as error:
+            problems.append(str(error))
+        files = (Path(self.path), Path(f"{self.path}-wal"))
+        size = sum(file.stat().st_size for file in files if file.exists())
+        return IntegrityReport(problems=tuple(problems), size=size, **counts)
+
+    def _damaged_inputs(self) -> Iterator[str]:
+        after = 0
+        while found := self._all(
+            "SELECT number, epoch, at, seq, kind, server_version, body, checksum FROM inputs "
+            "WHERE number > ? ORDER BY number LIMIT ?",
+            (after, _CHUNK),
+        ):
+            for row in found:
+                try:
+                    entry_from(row)
+                except (Unreadable, ValueError) as error:
+                    yield f"input {row[0]} cannot be read: {error}"
+            after = found[-1][0]
+
+    # ── inside ──────────────────────────────────────────────────────────────────────────────────
+
+    def _newest(
+        self, kind: type[_Line], table: str, order: str, conditions: Mapping[str, Any], limit: int
+    ) -> tuple[_Line, ...]:
+        """Return the last rows that fit all conditions whose value is not None, in the given order."""
+        held = {where: value for where, value in conditions.items() if value is not None}
+        where = " AND ".join(held) or "1"
+        newest = ", ".join(f"{name} DESC" for name in order.split(", "))
+        names = ", ".join(one.name for one in attrs.fields(kind))
+        bound: tuple[Any, ...] = tuple(
+            to_text(one) if isinstance(one, datetime) else one for one in held.values()
+        )
+        statement = f"SELECT {names} FROM {table} WHERE {where} ORDER BY {newest} LIMIT ?"  # noqa: S608 - our own names; values are bound
+        return tuple(_line(kind, row) for row in reversed(self._all(statement, (*bound, limit))))
+
+    def _all(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Run a query and take all its rows, so that no transaction stays open."""
+        with self._lock:
+            return self._connection.execute(statement, values).fetchall()
+
+    def close(self) -> None:
+        """Close the file. May be called again."""
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _line(kind: type[_Line], row: tuple[Any, ...]) -> _Line:
+    """Make a value of a row whose columns are the value's fields."""
+    named = zip(attrs.fields(kind), row, strict=True)
+    return kind(**{one.name: _read(str(one.type), value) for one, value in named})
+
+
+def _read(hint: str, value: Any) -> Any:  # noqa: ANN401 - what the hint says
+    if value is None:
+        return None
+    if hint.startswith("Decimal"):
+        return Decimal(value)
+    if hint.startswith("datetime"):
+        return from_text(value)
+    if hint.startswith("Mapping"):
+        return MappingProxyType(json.loads(value))
+    return bool(value) if hint == "bool" else value

@@ -1,0 +1,71 @@
+"""From the journal back to the book: a replay of every input, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from ibkr_core.errors import InvariantViolated, OrderStateError
+from ibkr_core.journal.entries import Entry, Frame
+from ibkr_core.lifecycle.book import Book
+from ibkr_core.lifecycle.inputs import Input
+from ibkr_core.model.events import Event
+from ibkr_core.model.facts import BrokerFact
+
+__all__ = ["restore"]
+
+_PROGRESS_EVERY: Final = 10_000
+
+
+def restore(
+    entries: Iterable[Entry],
+    book: Book,
+    decode: Callable[[bytes, int], BrokerFact | None],
+    *,
+    on_event: Callable[[Event], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
+    progress_every: int = _PROGRESS_EVERY,
+    on_refused: Callable[[Entry, OrderStateError], None] | None = None,
+) -> Book:
+    """Replay a journal into an empty book; it then stands exactly as it stood.
+
+    Args:
+        entries: The inputs in the order of application.
+        book: An empty book of the same client id and rules.
+        decode: Makes the fact of a frame's body and its server version; None where it is none.
+        on_event: Is told each event that the replay makes, for tables that a crash left behind.
+        on_progress: Is told how many inputs are done, now and then: a long journal takes a while.
+        progress_every: After how many inputs.
+        on_refused: Is told of a command that the book refuses, and the replay goes on: the rules have
+            become stricter since. Without it such a command ends the replay.
+
+    Returns:
+        The book.
+
+    Raises:
+        InvariantViolated: The book refuses a command that it once took, and nobody was to be told.
+    """
+    seq = 0
+    for count, entry in enumerate(entries, 1):
+        given: Input | None
+        payload = entry.payload
+        given = decode(payload.body, payload.server_version) if isinstance(payload, Frame) else payload
+        if given is not None:
+            while seq < entry.seq:  # what others numbered in between: events that are not the book's
+                seq = book.next_seq()
+            try:
+                effects = book.take(given, entry.at)
+            except OrderStateError as error:
+                if on_refused is None:
+                    raise InvariantViolated(
+                        f"the replay refuses input {entry.index}, which was once taken: {error}"
+                    ) from error
+                on_refused(entry, error)
+                continue
+            for event in effects.events:
+                seq = event.seq
+                if on_event is not None:
+                    on_event(event)
+        if on_progress is not None and count % progress_every == 0:
+            on_progress(count)
+    return book

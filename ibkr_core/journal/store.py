@@ -1,0 +1,317 @@
+"""The SQLite file: opening it with every refusal that has a name, and transactions that are whole."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import errno
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from ibkr_core._version import __version__
+from ibkr_core.errors import (
+    JournalCorrupt,
+    JournalError,
+    JournalFailed,
+    JournalForeign,
+    JournalInUse,
+    JournalReadOnly,
+    JournalTooNew,
+)
+from ibkr_core.journal import schema
+from ibkr_core.journal.filelock import FileLock, Held
+
+__all__ = ["Durability", "Store", "connect", "describe_failure", "identify", "refusal", "resolve"]
+
+BUSY_TIMEOUT_S: Final = 5.0
+"""How long to wait where another program holds SQLite's write lock (a backup tool, a person)."""
+
+_READ_ONLY: Final = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH})
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
+_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
+
+class Durability(enum.Enum):
+    """What a commit survives. The value is SQLite's ``synchronous``."""
+
+    PROCESS = "NORMAL"
+    """The end of our process, kill -9 included. A power cut can take the last moments, never the file."""
+    POWER = "FULL"
+    """A power cut too: every commit waits for the disk."""
+
+
+class Store:
+    """The open file, with the lock that makes us its only writer. Not thread-safe by itself.
+
+    Args:
+        path: The journal.
+        client_id: Whose journal it is.
+        durability: What a commit shall survive.
+        now: The moment, as text.
+
+    Raises:
+        JournalError: It cannot be used; the kind says why. Nothing in it was changed then.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], client_id: int, durability: Durability, now: str
+    ) -> None:
+        self.path = resolve(path)
+        self._lock = _locked(self.path)
+        connection: sqlite3.Connection | None = None
+        try:
+            if not Path(self.path).exists():
+                _make(self.path, {"client_id": str(client_id), "created_at": now, "high_water": "0"})
+            connection = connect(self.path, "rw")
+            self._prepare(connection, client_id, durability)
+            self.epoch = _begin_run(connection, now)
+            self.connection = connection
+            self._identity = self._files()
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            self._lock.release()
+            if isinstance(error, sqlite3.Error | OSError):
+                raise refusal(self.path, error) from error
+            raise
+
+    def _prepare(self, connection: sqlite3.Connection, client_id: int, durability: Durability) -> None:
+        found = identify(connection, self.path)
+        check_integrity(connection, self.path)
+        owner = read_meta(connection, "client_id")
+        if owner != str(client_id):
+            raise JournalForeign(
+                self.path,
+                f"belongs to client id {owner}, and this engine's is {client_id}",
+                "give each client id a file of its own",
+            )
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise JournalFailed(self.path, f"cannot be switched to WAL: {mode}", "put it on a local disk")
+        connection.execute(f"PRAGMA synchronous = {durability.value}")
+        # Checkpoints are the writer's business, between commits; this is for when it does not come to it.
+        connection.execute("PRAGMA wal_autocheckpoint = 20000")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        schema.migrate(connection, found)
+
+    def transact(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Run work as one transaction: wholly, or not at all.
+
+        Raises:
+            sqlite3.Error: It failed; nothing of it is in the file.
+            OSError: The file was removed or replaced; likewise.
+        """
+        self.check_files()
+        connection = self.connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            work(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # some failures have rolled back already
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+            raise
+
+    def check_files(self) -> None:
+        """Raise where the file or its log is no longer the one that we write.
+
+        SQLite would write on into a file that has no name any more, and never say so.
+
+        Raises:
+            OSError: It was removed or replaced.
+        """
+        if self._files() != self._identity:
+            raise FileNotFoundError("the file, or its -wal beside it, was removed or replaced while in use")
+
+    def checkpoint(self) -> None:
+        """Carry the log over into the file, as far as readers allow, without waiting for anybody."""
+        self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+    def close(self, now: str | None) -> None:
+        """Close the file and let the lock go.
+
+        Args:
+            now: The moment, as text, to note a clean end of the run; None where it was none.
+        """
+        try:
+            if now is not None:
+                self.transact(lambda connection: _end_run(connection, self.epoch, now))
+        finally:
+            self.connection.close()
+            self._lock.release()
+
+    def _files(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        file, log = os.stat(self.path), os.stat(f"{self.path}-wal")  # noqa: PTH116 - on every commit: no Path objects
+        return (file.st_dev, file.st_ino), (log.st_dev, log.st_ino)
+
+
+# ── opening ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def resolve(path: str | os.PathLike[str]) -> str:
+    """Return the one name of a file that may have several, so that they share one lock."""
+    return os.path.realpath(path)
+
+
+def connect(path: str, mode: str, *, immutable: bool = False) -> sqlite3.Connection:
+    """Connect to an existing file: ``rw`` or ``ro``. Transactions are begun by hand."""
+    uri = f"{Path(path).as_uri()}?mode={mode}{'&immutable=1' if immutable else ''}"
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA trusted_schema = OFF")  # a crafted file must not run functions
+    return connection
+
+
+def identify(connection: sqlite3.Connection, path: str) -> int:
+    """Return the schema version of a journal.
+
+    Raises:
+        JournalForeign: It is an SQLite file, and no journal of ours.
+        JournalTooNew: A newer ibkr_core wrote it.
+        sqlite3.DatabaseError: It is no SQLite file, or a damaged one.
+    """
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if connection.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
+        raise JournalForeign(path, "is no journal of ibkr_core", "give the journal a file of its own")
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > schema.VERSION:
+        raise JournalTooNew(path, version, schema.VERSION)
+    return version
+
+
+def check_integrity(connection: sqlite3.Connection, path: str) -> None:
+    """Raise where SQLite finds the file damaged.
+
+    Raises:
+        JournalCorrupt: It is.
+    """
+    found = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
+    if found != ["ok"]:
+        raise damaged(path, "; ".join(" ".join(str(line).split()) for line in found))
+
+
+def read_meta(connection: sqlite3.Connection, name: str) -> str | None:
+    """Return a value of the table ``meta``."""
+    row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _locked(path: str) -> FileLock:
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise JournalFailed(path, f"the folder {folder} does not exist", "make it, or correct the path")
+    if Path(path).is_dir():
+        raise JournalForeign(path, "is a folder", "name a file")
+    try:
+        return FileLock(f"{path}.lock")
+    except Held as held:
+        raise JournalInUse(path, held.pid) from None
+    except OSError as error:
+        raise refusal(path, error) from error
+
+
+def _make(path: str, meta: dict[str, str]) -> None:
+    """Make a new journal under another name and give it its own when it is whole."""
+    unfinished = Path(f"{path}.new")
+    for leftover in (unfinished, Path(f"{unfinished}-journal"), Path(f"{unfinished}-wal")):
+        leftover.unlink(missing_ok=True)
+    unfinished.touch(0o644)
+    connection = connect(str(unfinished), "rw")
+    try:
+        # One sync at the end, when it is whole, instead of one for each step.
+        connection.execute("PRAGMA synchronous = OFF")
+        schema.create(connection, meta)
+        connection.execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()
+    _sync(str(unfinished))
+    unfinished.rename(path)
+    _sync(str(Path(path).parent))
+
+
+def _sync(path: str) -> None:
+    """Have the disk hold a file, or the names in a folder, where the system can."""
+    with contextlib.suppress(PermissionError):  # Windows cannot open a folder
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _begin_run(connection: sqlite3.Connection, now: str) -> int:
+    connection.execute("BEGIN IMMEDIATE")
+    epoch = int(connection.execute("SELECT coalesce(max(epoch), 0) + 1 FROM runs").fetchone()[0])
+    connection.execute("INSERT INTO runs VALUES (?, ?, NULL, ?, ?)", (epoch, now, os.getpid(), __version__))
+    connection.execute("COMMIT")
+    return epoch
+
+
+def _end_run(connection: sqlite3.Connection, epoch: int, now: str) -> None:
+    connection.execute("UPDATE runs SET closed_at = ? WHERE epoch = ?", (now, epoch))
+
+
+# ── errors ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def damaged(path: str, what: str) -> JournalCorrupt:
+    """Make the error of a damaged file."""
+    return JournalCorrupt(
+        path,
+        f"is damaged: {what}",
+        "nothing in it was touched; keep it, and restore a backup or start with a new file "
+        "(the broker's open orders and today's executions come back by themselves)",
+    )
+
+
+def refusal(path: str, error: sqlite3.Error | OSError) -> JournalError:
+    """Return the error of ours that says why a file cannot be opened."""
+    code = _primary_code(error)
+    if code in _DAMAGED:
+        if Path(path).is_file() and Path(path).stat().st_size == 0:
+            return damaged(path, "it is empty")
+        return damaged(path, str(error))
+    if code in _READ_ONLY or isinstance(error, PermissionError) or not _is_writable(path):
+        return JournalReadOnly(
+            path, f"cannot be written ({error})", "make the file and its folder writable for this user"
+        )
+    return describe_failure(path, error)
+
+
+def describe_failure(path: str, error: sqlite3.Error | OSError) -> JournalFailed:
+    """Return the error of ours that says why writing failed."""
+    code = _primary_code(error)
+    if code == sqlite3.SQLITE_FULL or (isinstance(error, OSError) and error.errno == errno.ENOSPC):
+        return JournalFailed(path, "the disk is full", "free some space; writing resumes by itself")
+    if code in _BUSY:
+        return JournalFailed(
+            path,
+            "another program holds it locked",
+            "end what writes to it (only the engine may); writing resumes by itself",
+        )
+    if isinstance(error, FileNotFoundError):
+        return JournalFailed(
+            path,
+            str(error),
+            "put the same files back, or close the engine's orders down by hand: what comes now is kept in "
+            "memory only",
+        )
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    return JournalFailed(
+        path, f"writing failed: {error} ({name})", "look after the disk; writing is tried again by itself"
+    )
+
+
+def _primary_code(error: BaseException) -> int | None:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code & 0xFF if isinstance(code, int) else None  # the rest tells the kind of the kind
+
+
+def _is_writable(path: str) -> bool:
+    file = Path(path)
+    return os.access(file.parent, os.W_OK) and (not file.exists() or os.access(file, os.W_OK))
