@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, Self
 
@@ -15,7 +15,7 @@ from ibkr_core.clock import Clock
 from ibkr_core.errors import JournalFailed
 from ibkr_core.journal.entries import Entry, Payload
 from ibkr_core.journal.reading import HistoryLine, IntegrityReport, JournalReader
-from ibkr_core.journal.retention import Retention
+from ibkr_core.journal.retention import Retention, prunable
 from ibkr_core.journal.store import Durability, Store, describe_failure, read_meta
 from ibkr_core.journal.times import to_text
 from ibkr_core.journal.writing import Batch
@@ -31,8 +31,13 @@ BATCH_S: Final = 0.02
 """How long the writer lets inputs gather."""
 _FIRST_RETRY_S: Final = 0.1
 _LAST_RETRY_S: Final = 5.0
-_CHECKPOINT_ROWS: Final = 5_000
-"""Rows after which the log is carried over into the file."""
+_PRUNE_ROWS: Final = 1_000
+"""Rows that one transaction drops at least; an intent may have to wait for one of these."""
+_OF_FINISHED: Final = "ifnull(order_row, -1) NOT IN (SELECT id FROM orders WHERE NOT is_finished)"
+_WITHOUT_FILLS: Final = "is_finished AND id NOT IN (SELECT order_row FROM fills WHERE order_row IS NOT NULL)"
+_CHECKPOINT_PAGES: Final = 2_000
+"""Pages in the log, roughly, after which it is carried over into the file."""
+_ROWS_A_PAGE: Final = 8
 
 
 class Journal:
@@ -277,6 +282,8 @@ class Journal:
             if error is None or self._clock.monotonic() >= self._retry_at:
                 error = self._flush()
         self._tell()
+        if error is None and self._since_checkpoint >= _CHECKPOINT_PAGES and not self._is_closed:
+            self._checkpoint()
         return error is None
 
     def _flush(self) -> JournalFailed | None:
@@ -288,8 +295,6 @@ class Journal:
         error = self._write_inputs()
         if error is None:
             error = self._write(self._batch.write_tables)
-        if error is None and self._since_checkpoint >= _CHECKPOINT_ROWS:
-            error = self._checkpoint()
         if error is not None:
             self._is_dirty = True
         return error
@@ -297,12 +302,16 @@ class Journal:
     def _write_inputs(self) -> JournalFailed | None:
         """Write all queued inputs, oldest first. Requires holding the write lock."""
         batch, queue = self._batch, self._inputs
-        for _ in range(len(queue)):
-            batch.add_input(*queue.popleft())
+        try:
+            for _ in range(len(queue)):
+                batch.add_input(*queue[0])
+                queue.popleft()
+        except Exception as fault:  # noqa: BLE001 - ours; it must neither cost the input nor be silent
+            return self._note_failure(fault)
         if not batch.has_inputs:
             return None
         through = batch.through
-        self._since_checkpoint += batch.input_count
+        self._since_checkpoint += 2 + batch.input_count // _ROWS_A_PAGE
         error = self._write(batch.write_inputs)
         if error is None and through is not None:
             self._committed = through
@@ -318,7 +327,7 @@ class Journal:
         done: list[Callable[[], None]] = []
         try:
             self._store.transact(lambda connection: done.append(work(connection)))
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, what was not written is not durable
             return self._note_failure(error)
         for forget in done:
             forget()
@@ -328,7 +337,7 @@ class Journal:
             self._untold.append(None)
         return None
 
-    def _note_failure(self, error: sqlite3.Error | OSError) -> JournalFailed:
+    def _note_failure(self, error: Exception) -> JournalFailed:
         failure = describe_failure(self.path, error)
         failure.__cause__ = error
         if self.failure is None:
@@ -338,13 +347,13 @@ class Journal:
         self._retry_s = min(self._retry_s * 2, _LAST_RETRY_S)
         return failure
 
-    def _checkpoint(self) -> JournalFailed | None:
+    def _checkpoint(self) -> None:
+        """Keep the log short. Called without the write lock."""
         self._since_checkpoint = 0
         try:
             self._store.checkpoint()
-        except sqlite3.Error as error:
-            return self._note_failure(error)
-        return None
+        except sqlite3.Error as error:  # what is committed stays in the log; it is tried again later
+            _LOG.warning("journal %s: the log cannot be carried over: %s", self.path, error)
 
     def _tell(self) -> None:
         """Tell of failure and recovery. Called without the write lock."""
@@ -361,6 +370,63 @@ class Journal:
                 _LOG.error("%s", failure)
                 if self._on_failure is not None:
                     self._on_failure(failure)
+
+    # ── retention ───────────────────────────────────────────────────────────────────────────────
+
+    def prune(self, now: datetime, orders: Iterable[OrderRecord]) -> int:
+        """Drop what is older than the retention allows, in transactions so short that nobody waits long.
+
+        A replay gives the same for all orders that stay. Keys and the high-water mark stay for ever.
+
+        Args:
+            now: The moment.
+            orders: All orders of the book. They say what is finished; the journal does not guess.
+
+        Returns:
+            How many inputs were dropped.
+
+        Raises:
+            JournalFailed: It could not be written. What was dropped so far is dropped by whole families.
+        """
+        if not self.flush():
+            raise self.failure or JournalFailed(self.path, "it is closed", "open it again")
+        dropped = 0
+        before = self.retention.before(self.retention.days, now)
+        if before is not None:
+            families = prunable(self._reader.identities(), orders, before)
+            if families is None:
+                _LOG.warning("journal %s: a frame does not tell its order, so nothing is dropped", self.path)
+            for batch in _in_batches(families or (), _PRUNE_ROWS):
+                self._drop("DELETE FROM inputs WHERE number = ?", batch)
+                dropped += len(batch)
+        self._drop_older("events", "number", "at < ?", self.retention.before(self.retention.events_days, now))
+        rows_before = self.retention.before(self.retention.rows_days, now)
+        self._drop_older("fills", "exec", f"updated_at < ? AND {_OF_FINISHED}", rows_before)
+        self._drop_older("orders", "id", f"updated_at < ? AND {_WITHOUT_FILLS}", rows_before)
+        return dropped
+
+    def _drop_older(self, table: str, key: str, condition: str, before: str | None) -> None:
+        while before is not None:
+            statement = f"SELECT {key} FROM {table} WHERE {condition} LIMIT {_PRUNE_ROWS}"  # noqa: S608 - our own names
+            found = [row[0] for row in self._reader.query(statement, before)]
+            if not found:
+                return
+            self._drop(f"DELETE FROM {table} WHERE {key} = ?", found)  # noqa: S608 - our own names
+
+    def _drop(self, statement: str, keys: Sequence[object]) -> None:
+        def work(connection: sqlite3.Connection) -> Callable[[], None]:
+            # An index is never used again, also where the newest input goes.
+            connection.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('last_number', ?)", (str(self._committed),)
+            )
+            connection.executemany(statement, [(key,) for key in keys])
+            return _nothing
+
+        with self._writing:
+            error = self._write(work)
+        self._tell()
+        if error is not None:
+            raise error
 
     # ── the writer thread ───────────────────────────────────────────────────────────────────────
 
@@ -407,3 +473,19 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _nothing() -> None:
+    """Have nothing to forget."""
+
+
+def _in_batches(families: Iterable[list[int]], size: int) -> Iterator[list[int]]:
+    """Put whole families together until there are enough."""
+    batch: list[int] = []
+    for family in families:
+        batch += family
+        if len(batch) >= size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

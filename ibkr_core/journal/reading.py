@@ -19,6 +19,7 @@ import attrs
 from ibkr_core.errors import JournalFailed
 from ibkr_core.journal.encoding import Unreadable
 from ibkr_core.journal.entries import Entry
+from ibkr_core.journal.retention import IDENTITY_COLUMNS, InputIdentity
 from ibkr_core.journal.rows import entry_from
 from ibkr_core.journal.store import connect, damaged, identify, refusal, resolve
 from ibkr_core.journal.times import from_text, to_text
@@ -344,6 +345,16 @@ class JournalReader:
                     entry_from(row)
                 except (Unreadable, ValueError) as error:
                     yield f"input {row[0]} cannot be read: {error}"
+            after = found[-1][0]
+
+    def identities(self) -> Iterator[InputIdentity]:
+        """Read what every input says of the order that it is about, oldest first."""
+        after = 0
+        while found := self._all(
+            f"SELECT {IDENTITY_COLUMNS} FROM inputs WHERE number > ? ORDER BY number LIMIT ?",  # noqa: S608 - our own columns
+            (after, _CHUNK),
+        ):
+            yield from (InputIdentity(*row) for row in found)
             after = found[-1][0]
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────

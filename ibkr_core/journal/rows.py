@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ from ibkr_core.journal.times import from_text, to_text
 from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.model import facts
+from ibkr_core.model.contract import Contract
 from ibkr_core.model.events import Event
 from ibkr_core.model.facts import BrokerFact
 from ibkr_core.model.fill import Fill
@@ -32,6 +34,8 @@ __all__ = [
     "UPSERT_ORDER",
     "OrderRows",
     "Row",
+    "clean",
+    "clean_text",
     "entry_from",
     "event_row",
     "fill_row",
@@ -189,10 +193,12 @@ def _text_of(details: Mapping[str, Any], record: OrderRecord | None) -> str:
                 words.append(f"{name} {value.quantity} at {value.price}")
             case OrderMessage():
                 words.append(f"{value.code} {value.message}" if value.code else value.message)
-            case str() | int() if value or record is None:
-                words.append(f"{name} {value}")
             case Enum():
                 words.append(f"{name} {value.value}")
+            case Contract():
+                words.append(value.name)
+            case str() | int() | float() | Decimal() if value or record is None:
+                words.append(f"{name} {value}")
     return " ".join("; ".join(words).split())
 
 
@@ -205,6 +211,8 @@ def _plain(value: object) -> Any:  # noqa: ANN401, PLR0911 - whatever JSON has
             return value.value
         case bool() | int() | str():
             return value
+        case float():
+            return value if math.isfinite(value) else str(value)
         case Decimal():
             return str(value)
         case datetime():
@@ -322,7 +330,7 @@ class OrderRows:
         self._by_perm: dict[int, int] = {}
         self._by_key: dict[str, int] = {}
         self._by_id: dict[tuple[int, int | None], int] = {}
-        self._perms: dict[int, int | None] = {}
+        self._held: dict[int, tuple[int | None, str]] = {}  # permId and key of each row
         self._next = int(connection.execute("SELECT coalesce(max(id), 0) + 1 FROM orders").fetchone()[0])
 
     def row_of(self, record: OrderRecord) -> int:
@@ -330,9 +338,10 @@ class OrderRows:
         row = self._find(record)
         if row is None:
             row, self._next = self._next, self._next + 1
+        # An order that is sent again has no permId until it gets its next one.
+        self._held[row] = (record.perm_id or None, record.key)
         if record.perm_id:
             self._by_perm[record.perm_id] = row
-            self._perms[row] = record.perm_id
         if record.key and record.is_ours:
             self._by_key[record.key] = row
         if record.order_id:
@@ -340,39 +349,41 @@ class OrderRows:
         return row
 
     def _find(self, record: OrderRecord) -> int | None:
-        perm = record.perm_id
-        if perm:
-            row = self._known(self._by_perm, perm, "perm_id = ?", perm)
+        if record.perm_id:
+            row = self._known(self._by_perm, record.perm_id, "perm_id = ?", record.perm_id)
             if row is not None:
                 return row
         if record.key and record.is_ours:
             row = self._known(self._by_key, record.key, "key = ? AND is_ours", record.key)
-            if row is not None and self._may_be(row, perm):
+            if row is not None and self._may_be(row, record):
                 return row
         if not record.order_id:
             return None
         for client in dict.fromkeys((record.client_id, None)):
             identity = (record.order_id, client)
             row = self._known(self._by_id, identity, "order_id = ? AND client_id IS ?", *identity)
-            if row is not None and self._may_be(row, perm):
+            if row is not None and self._may_be(row, record):
                 return row
         return None
 
-    def _may_be(self, row: int, perm: int | None) -> bool:
-        """Tell whether a row found by a weaker identity can be that of an order with this permId."""
-        return not perm or self._perms.get(row) in (None, perm)
+    def _may_be(self, row: int, record: OrderRecord) -> bool:
+        """Tell whether a row found by a weaker identity can be this order's."""
+        perm, key = self._held[row]
+        if perm and record.perm_id and perm != record.perm_id:
+            return False
+        return not (key and record.key and key != record.key)
 
     def _known(self, cache: Mapping[Any, int], key: object, where: str, *values: object) -> int | None:
         found = cache.get(key)
         if found is not None:
             return found
         row = self._connection.execute(
-            f"SELECT id, perm_id FROM orders WHERE {where} ORDER BY id DESC LIMIT 1",  # noqa: S608 - our own conditions
+            f"SELECT id, perm_id, key FROM orders WHERE {where} ORDER BY id DESC LIMIT 1",  # noqa: S608 - our own conditions
             clean(values),
         ).fetchone()
         if row is None:
             return None
-        self._perms.setdefault(row[0], row[1])
+        self._held.setdefault(row[0], (row[1], row[2]))
         return int(row[0])
 
 
@@ -448,7 +459,12 @@ def clean(row: Sequence[Any]) -> Row:
 
 def _clean(value: Any) -> Any:  # noqa: ANN401 - any value
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
+        return clean_text(value)
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return str(value)
+        return hex(value)  # decimal digits would become a rounded REAL in an INTEGER column
     return value
+
+
+def clean_text(text: str) -> str:
+    """Return the text without halves of characters, which UTF-8 does not have."""
+    return text.encode("utf-8", "backslashreplace").decode()

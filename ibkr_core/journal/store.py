@@ -69,6 +69,7 @@ class Store:
             self._prepare(connection, client_id, durability)
             self.epoch = _begin_run(connection, now)
             self.connection = connection
+            self._carrier: sqlite3.Connection | None = None
             self._identity = self._files()
         except BaseException as error:
             if connection is not None:
@@ -128,8 +129,14 @@ class Store:
             raise FileNotFoundError("the file, or its -wal beside it, was removed or replaced while in use")
 
     def checkpoint(self) -> None:
-        """Carry the log over into the file, as far as readers allow, without waiting for anybody."""
-        self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        """Carry the log over into the file, as far as readers allow. Commits go on meanwhile.
+
+        Raises:
+            sqlite3.Error: It failed. Nothing is lost: what is committed stays in the log.
+        """
+        if self._carrier is None:  # a connection of its own, so that it holds up nobody who commits
+            self._carrier = connect(self.path, "rw")
+        self._carrier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def close(self, now: str | None) -> None:
         """Close the file and let the lock go.
@@ -141,6 +148,8 @@ class Store:
             if now is not None:
                 self.transact(lambda connection: _end_run(connection, self.epoch, now))
         finally:
+            if self._carrier is not None:
+                self._carrier.close()
             self.connection.close()
             self._lock.release()
 
@@ -283,7 +292,7 @@ def refusal(path: str, error: sqlite3.Error | OSError) -> JournalError:
     return describe_failure(path, error)
 
 
-def describe_failure(path: str, error: sqlite3.Error | OSError) -> JournalFailed:
+def describe_failure(path: str, error: Exception) -> JournalFailed:
     """Return the error of ours that says why writing failed."""
     code = _primary_code(error)
     if code == sqlite3.SQLITE_FULL or (isinstance(error, OSError) and error.errno == errno.ENOSPC):

@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 
 from ibkr_core.journal import rows
 from ibkr_core.journal.entries import Payload
@@ -130,11 +131,7 @@ class Batch:
 
     def add_event(self, event: Event) -> None:
         """Take in an event, and the order and the execution that it shows."""
-        try:
-            self._events.append(rows.event_row(event, self._epoch))
-        except Exception:  # noqa: BLE001 - an event of a kind that nobody foresaw must not stop the journal
-            _LOG.exception("journal: an event of the kind %s cannot be written", type(event).__name__)
-            return
+        self._events += _made(event, lambda: rows.event_row(event, self._epoch))
         at = to_text(event.at)
         shown, fill = getattr(event, "record", None), getattr(event, "fill", None)
         record = shown if isinstance(shown, OrderRecord) else None
@@ -169,11 +166,13 @@ class Batch:
             return lambda: None
         row_of = self._order_rows.row_of
         newest = {row_of(record): (record, at) for record, at in self._records.values()}
-        orders = [rows.order_row(row, record, at) for row, (record, at) in newest.items()]
-        fills = [
-            rows.fill_row(fill, record, None if record is None else row_of(record), at)
-            for fill, record, at in self._fills.values()
-        ]
+        orders: list[rows.Row] = []
+        for row, (record, at) in newest.items():
+            orders += _made(record, partial(rows.order_row, row, record, at))
+        fills: list[rows.Row] = []
+        for fill, owner, at in self._fills.values():
+            row_id = None if owner is None else row_of(owner)
+            fills += _made(fill, partial(rows.fill_row, fill, owner, row_id, at))
         rows.insert_all(connection, rows.INSERT_EVENT, self._events)
         rows.insert_all(connection, rows.UPSERT_ORDER, orders)
         rows.insert_all(connection, rows.UPSERT_FILL, fills)
@@ -184,3 +183,12 @@ class Batch:
             self._fills.clear()
 
         return forget
+
+
+def _made(value: object, make: Callable[[], rows.Row]) -> list[rows.Row]:
+    """Return a row for the tables, or none: what nobody foresaw in a value must not stop the journal."""
+    try:
+        return [make()]
+    except Exception:  # noqa: BLE001 - the inputs, of which all can be made again, are safe
+        _LOG.exception("journal: no row can be made of a %s", type(value).__name__)
+        return []
