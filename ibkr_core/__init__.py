@@ -11,13 +11,13 @@ from ibkr_core.engine import Engine
 from ibkr_core.errors import IbkrError
 from ibkr_core.lifecycle.verdicts import CodeRule, Verdict
 from ibkr_core.link.client import TwsClient
-from ibkr_core.link.session import SessionState
 from ibkr_core.listeners import Delivery, Subscription
 from ibkr_core.model import events
 from ibkr_core.model.contract import ComboLeg, Contract
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import Action, OcaType, Order
 from ibkr_core.model.record import OrderMessage, OrderRecord, Request
+from ibkr_core.model.session import SessionState
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.tickets import BracketTickets, OrderTicket
 

@@ -1,8 +1,8 @@
-"""The engine: one connection, one order book, and the calls that a trading program makes.
+"""The engine: one session with the broker, one order book, and the calls that a trading program makes.
 
 Threads: the *reader* receives, decodes, applies facts and calls inline listeners; the *worker* calls
-the other listeners; the *keeper* asks the broker what the book cannot settle. Any thread may call
-anything here.
+the other listeners; the *keeper* does all that waits for a moment: deadlines, questions, reconnecting. Any
+thread may call anything here.
 
 Locks: the *send lock* keeps order ids and the legs of a group in order on the wire; it is taken before
 the book's *state lock*, which is held for microseconds and never during I/O, ibapi calls or user code.
@@ -11,45 +11,46 @@ the book's *state lock*, which is held for microseconds and never during I/O, ib
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
+import os
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
+import attrs
+
 from ibkr_core.clock import Clock, SystemClock
 from ibkr_core.errors import (
-    ConnectionFailed,
     EngineClosed,
-    IbkrError,
+    GatewayUnreachable,
     InvalidInput,
-    InvalidOrder,
-    NotReady,
-    OrderStateError,
-    SendFailed,
     UnknownOrder,
     WouldDeadlock,
 )
-from ibkr_core.guardedbook import GuardedBook
-from ibkr_core.keeper import Keeper
-from ibkr_core.lifecycle.effects import Ask, Question
+from ibkr_core.journal import HistoryLine, Journal
+from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.groups import Child, PlannedOrder, plan_bracket, plan_oca
 from ibkr_core.lifecycle.verdicts import DEFAULT_RULES, CodeRule
 from ibkr_core.link.client import TwsClient
-from ibkr_core.link.session import Answer, Session, SessionState
+from ibkr_core.link.pacing import Lane
 from ibkr_core.link.transport import SocketTransport, Transport
-from ibkr_core.listeners import Delivery, Dispatcher, Listener, Subscription
+from ibkr_core.listeners import Delivery, Listener, Subscription
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.facts import BrokerFact
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
+from ibkr_core.model.session import SessionState
 from ibkr_core.model.status import OrderStatus
-from ibkr_core.sending import Sending, check_time, describe, type_name
+from ibkr_core.runner import Runner, ThreadRunner
+from ibkr_core.sending import check_time
+from ibkr_core.settings import EngineSettings
 from ibkr_core.tickets import BracketTickets, OrderTicket
+from ibkr_core.works import Works
 
 __all__ = ["Engine"]
 
@@ -58,57 +59,91 @@ _INT_LIMIT: Final = 2**31
 """The protocol's integers are smaller than this."""
 
 
-_LOG: Final = logging.getLogger("ibkr_core.engine")
-
-
 def _new_key() -> str:
     return uuid.uuid4().hex
 
 
 class Engine:
-    """An order-execution engine on one connection to TWS or IB Gateway.
+    """An order-execution engine on one session with TWS or IB Gateway.
 
     Use :meth:`connect`, usually as a context manager::
 
-        with Engine.connect("127.0.0.1", 4002, client_id=1) as engine:
+        with Engine.connect("127.0.0.1", 4002, client_id=1, journal="orders.db") as engine:
             ticket = engine.submit(Contract.stock("AAPL"), Order.market("BUY", 100))
             print(ticket.wait(timeout_s=10).avg_fill_price)
 
     Args:
         client_id: The API client id, 0 or more. Keep it the same from run to run: it owns your orders.
+        settings: Deadlines, pace, retries, reconnecting.
+        journal: The durable record: a file's path, or an open :class:`~ibkr_core.journal.Journal` that you
+            close yourself. Without one, nothing survives the end of this process but what the broker tells.
         rules: What error codes prove; see :func:`ibkr_core.lifecycle.verdicts.extend`.
         client_class: A class derived from :class:`TwsClient`, to have callbacks of your own on the
             same connection.
         clock: Tells the time.
         make_key: Makes client order keys for orders that have none.
+        runner: Receives; by default a thread for each connection. With one of your own the engine starts no
+            thread at all: you run :attr:`scheduler` (a simulation does).
+        on_progress: Told now and then how many inputs of the journal were replayed.
+
+    Raises:
+        InvalidInput: An argument breaks a rule.
+        JournalError: The journal cannot be opened; the subclass tells why.
     """
 
     def __init__(
         self,
         client_id: int = 1,
         *,
+        settings: EngineSettings | None = None,
+        journal: str | os.PathLike[str] | Journal | None = None,
         rules: Mapping[int, CodeRule] = DEFAULT_RULES,
         client_class: type[TwsClient] = TwsClient,
         clock: Clock | None = None,
         make_key: Callable[[], str] = _new_key,
+        runner: Runner | None = None,
+        on_progress: Callable[[int], None] | None = None,
     ) -> None:
         if isinstance(client_id, bool) or not isinstance(client_id, int) or not 0 <= client_id < _INT_LIMIT:
             raise InvalidInput(
                 "client_id", f"must be a whole number from 0 to {_INT_LIMIT - 1}, not {client_id!r}"
             )
         self.client_id = client_id
+        self.settings = settings if settings is not None else EngineSettings()
         self._clock = clock if clock is not None else SystemClock()
-        self._make_key = make_key
-        self._dispatcher = Dispatcher(self._report_failed_listener)
-        self._keeper = Keeper(self._is_open, self._ask, self._clock)
-        self._book = GuardedBook(client_id, rules, self._clock, self._dispatcher, self._keeper.note)
-        self._session = Session(self, client_class, self._clock)
-        self._send_lock = threading.Lock()
+        self._owns_journal = not isinstance(journal, Journal) and journal is not None
+        self.journal = (
+            journal
+            if isinstance(journal, Journal) or journal is None
+            else Journal.open(journal, client_id=client_id, clock=self._clock)
+        )
+        try:
+            self._has_threads = runner is None
+            self._runner = runner if runner is not None else ThreadRunner()
+            self._works = Works(
+                client_id,
+                self.settings,
+                self.journal,
+                rules,
+                client_class,
+                self._clock,
+                make_key,
+                self._runner,
+            )
+            self._works.restore(on_progress)
+        except BaseException:
+            if self._owns_journal and self.journal is not None:
+                self.journal.close()
+            raise
+        self.scheduler = self._works.scheduler
+        self._book = self._works.book
+        self._supervisor = self._works.supervisor
+        self._desk = self._works.desk
+        self._brake = self._works.brake
+        self._dispatcher = self._works.dispatcher
         self._life = threading.Lock()
-        self._next_id = 1
         self._is_started = False
         self._is_closed = False
-        self._reader_shuts_down = False
 
     # ── connecting ──────────────────────────────────────────────────────────────────────────────
 
@@ -120,8 +155,8 @@ class Engine:
         client_id: int = 1,
         *,
         timeout_s: float = 10.0,
-        executions_timeout_s: float = 2.0,
-        send_timeout_s: float = 10.0,
+        settings: EngineSettings | None = None,
+        journal: str | os.PathLike[str] | Journal | None = None,
         rules: Mapping[int, CodeRule] = DEFAULT_RULES,
         client_class: type[TwsClient] = TwsClient,
         clock: Clock | None = None,
@@ -130,16 +165,15 @@ class Engine:
         """Connect, take over the broker's orders and executions, and return an engine that is ready.
 
         The usual ports are 4002 (Gateway, paper), 4001 (Gateway, live), 7497 (TWS, paper) and 7496
-        (TWS, live).
+        (TWS, live). A connection that is lost later is made again by itself.
 
         Args:
             host: Where TWS or IB Gateway runs.
             port: Its API port.
             client_id: Your API client id.
             timeout_s: For the connection and each step of the session's beginning, in seconds.
-            executions_timeout_s: How long to wait for the end of the executions, which some gateways
-                do not send when there are none.
-            send_timeout_s: How long the gateway may take to accept what we send.
+            settings: As for :class:`Engine`.
+            journal: As for :class:`Engine`.
             rules: As for :class:`Engine`.
             client_class: As for :class:`Engine`.
             clock: As for :class:`Engine`.
@@ -151,26 +185,26 @@ class Engine:
             ServerTooOld: The peer is too old.
             ClientIdInUse: Another session has this client id (code 326).
             InvalidInput: An argument breaks a rule.
+            JournalError: The journal cannot be opened.
         """
-        engine = cls(client_id, rules=rules, client_class=client_class, clock=clock, make_key=make_key)
-        engine.open(
-            host,
-            port,
-            timeout_s=timeout_s,
-            executions_timeout_s=executions_timeout_s,
-            send_timeout_s=send_timeout_s,
+        check_time("timeout_s", timeout_s)
+        engine = cls(
+            client_id,
+            settings=attrs.evolve(
+                settings if settings is not None else EngineSettings(),
+                connect_timeout_s=timeout_s,
+                orders_timeout_s=timeout_s,
+            ),
+            journal=journal,
+            rules=rules,
+            client_class=client_class,
+            clock=clock,
+            make_key=make_key,
         )
+        engine.open(host, port)
         return engine
 
-    def open(
-        self,
-        host: str = "127.0.0.1",
-        port: int = 4002,
-        *,
-        timeout_s: float = 10.0,
-        executions_timeout_s: float = 2.0,
-        send_timeout_s: float = 10.0,
-    ) -> None:
+    def open(self, host: str = "127.0.0.1", port: int = 4002) -> None:
         """Do what :meth:`connect` does, on an engine that has its listeners already.
 
         Listeners that are added before see the orders that the broker shows at the beginning.
@@ -180,95 +214,124 @@ class Engine:
             EngineClosed: It was opened before.
             InvalidInput: An argument breaks a rule.
         """
-        if not isinstance(host, str) or not host:
-            raise InvalidInput("host", f"must be a host name or an address, not {host!r}")
-        if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:  # noqa: PLR2004 - TCP
-            raise InvalidInput("port", f"must be a whole number between 1 and 65535, not {port!r}")
-        check_time("timeout_s", timeout_s)
-        check_time("executions_timeout_s", executions_timeout_s, least=0)
-        check_time("send_timeout_s", send_timeout_s)
-        self._check_unused()
-        try:
-            transport = SocketTransport(
-                host, port, connect_timeout_s=timeout_s, send_timeout_s=send_timeout_s
-            )
-        except BaseException:
-            self.close()
-            raise
-        try:
-            self.attach(transport, timeout_s=timeout_s, executions_timeout_s=executions_timeout_s)
-        except BaseException:
-            transport.close()
-            raise
+        self._open(self._dialler(host, port), keep_trying=False)
 
-    def attach(
-        self, transport: Transport, *, timeout_s: float = 10.0, executions_timeout_s: float = 2.0
-    ) -> None:
+    def start(self, host: str = "127.0.0.1", port: int = 4002) -> None:
+        """Begin to connect and keep trying for as long as it takes; returns at once. See :meth:`wait_ready`.
+
+        Raises:
+            EngineClosed: It was opened before.
+            InvalidInput: An argument breaks a rule.
+        """
+        self.start_on(self._dialler(host, port))
+
+    def attach(self, transport: Transport) -> None:
         """Begin the session on a connected transport (a socket, or an in-memory pipe in tests).
+
+        Such a connection cannot be made again when it is lost.
 
         Raises:
             ConnectionFailed: As for :meth:`connect`. The engine is closed then; no thread is left.
             EngineClosed: It was opened before.
-            InvalidInput: An argument breaks a rule.
         """
-        check_time("timeout_s", timeout_s)
-        check_time("executions_timeout_s", executions_timeout_s, least=0)
-        with self._life:  # against a close, or a second open, on another thread
-            self._check_unused()
-            self._dispatcher.start()
-            self._keeper.start()
-            self._is_started = True
+        given = [transport]
+
+        def dial() -> Transport:
+            if not given:
+                raise GatewayUnreachable("a transport that was attached cannot be made again")
+            return given.pop()
+
         try:
-            self._session.open(transport, self.client_id, timeout_s)
-            version = self._session.client.serverVersion_
-            self._book.publish(events.Connected, server_version=version, client_id=self.client_id)
-            self._synchronise(timeout_s, executions_timeout_s)
+            self._open(dial, keep_trying=False)
         except BaseException:
             transport.close()
+            raise
+
+    def start_on(self, dial: Callable[[], Transport]) -> None:
+        """Begin to connect by a way of your own, and keep trying; returns at once.
+
+        Args:
+            dial: Makes a connection, each time a new one; raises ConnectionFailed or OSError when it cannot.
+
+        Raises:
+            EngineClosed: It was opened before.
+        """
+        self._begin(dial, keep_trying=True)
+
+    def _open(self, dial: Callable[[], Transport], *, keep_trying: bool) -> None:
+        self._begin(dial, keep_trying=keep_trying)
+        try:
+            self._supervisor.wait_synchronised()
+        except BaseException:
             self.close()
             raise
 
-    def _check_unused(self) -> None:
-        if self._is_started or self._is_closed:
-            raise EngineClosed("an engine is opened once; make a new one for a new connection")
+    def _begin(self, dial: Callable[[], Transport], *, keep_trying: bool) -> None:
+        with self._life:  # against a close, or a second open, on another thread
+            if self._is_started or self._is_closed:
+                raise EngineClosed("an engine is opened once; make a new one for a new connection")
+            self._is_started = True
+            if self._has_threads:
+                self._dispatcher.start()
+                self.scheduler.start()
+        self._supervisor.start(dial, keep_trying=keep_trying)
 
-    def _synchronise(self, timeout_s: float, executions_timeout_s: float) -> None:
-        client = self._session.client
-        self._session.ask(Answer.OPEN_ORDERS, client.encode(client.reqOpenOrders))
-        with self._send_lock:
-            request = client.encode_executions_request(self._take_ids(1)[0])
-        self._session.ask(Answer.EXECUTIONS, request)
-        if not self._session.await_end(Answer.OPEN_ORDERS, timeout_s):
-            raise ConnectionFailed(f"the gateway did not list the open orders within {timeout_s:g} s")
-        self._session.await_end(Answer.EXECUTIONS, executions_timeout_s)
-        if self._book.read(lambda book: any(r.status is OrderStatus.UNKNOWN for r in book.active_orders())):
-            # Executions of orders that are open no more: their ends are told among the completed ones.
-            request = client.encode(lambda: client.reqCompletedOrders(False))  # noqa: FBT003 - official signature
-            self._session.ask(Answer.COMPLETED_ORDERS, request)
-            self._session.await_end(Answer.COMPLETED_ORDERS, executions_timeout_s)
-        self._session.become_ready()
-        open_orders = sum(record.is_working for record in self.active_orders())
-        self._book.publish(events.Synchronised, accounts=self._session.accounts, open_orders=open_orders)
+    def _dialler(self, host: str, port: int) -> Callable[[], Transport]:
+        if not isinstance(host, str) or not host:
+            raise InvalidInput("host", f"must be a host name or an address, not {host!r}")
+        if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:  # noqa: PLR2004 - TCP
+            raise InvalidInput("port", f"must be a whole number between 1 and 65535, not {port!r}")
+        settings = self.settings
+
+        def dial() -> Transport:
+            return SocketTransport(
+                host,
+                port,
+                connect_timeout_s=settings.connect_timeout_s,
+                send_timeout_s=settings.send_timeout_s,
+            )
+
+        return dial
+
+    def wait_ready(self, timeout_s: float | None = None) -> None:
+        """Block until new orders may be sent: all that the broker knows was taken over.
+
+        Raises:
+            WaitTimeout: It took too long; the attempts go on.
+            ConnectionFailed: It was opened with :meth:`open`, and that failed.
+            EngineClosed: It was closed meanwhile.
+            WouldDeadlock: Called from an inline listener.
+            InvalidInput: ``timeout_s`` is no number of seconds.
+        """
+        if timeout_s is not None:
+            check_time("timeout_s", timeout_s, least=0)
+        self.check_may_wait()
+        self._supervisor.wait_ready(timeout_s)
 
     @property
     def state(self) -> SessionState:
-        """Where the connection stands."""
-        return self._session.state
+        """Where the session with the broker stands."""
+        return self._supervisor.state
+
+    @property
+    def state_reason(self) -> str:
+        """Why it stands there, in words."""
+        return self._supervisor.reason
 
     @property
     def is_ready(self) -> bool:
-        """Whether orders may be sent."""
-        return self._session.state is SessionState.READY
+        """Whether new orders may be sent, as far as the connection goes."""
+        return self._supervisor.can_trade
 
     @property
     def accounts(self) -> tuple[str, ...]:
         """The accounts of this login."""
-        return self._session.accounts
+        return self._supervisor.session.accounts
 
     @property
     def client(self) -> TwsClient:
-        """The official client underneath, for requests that are not about orders."""
-        return self._session.client
+        """The official client underneath, for requests that are not about orders; a new one after a gap."""
+        return self._supervisor.session.client
 
     def next_request_id(self) -> int:
         """Return an id for a request of your own on :attr:`client`, such as ``reqMktData``.
@@ -276,13 +339,12 @@ class Engine:
         Orders and requests share one row of numbers at the broker: an error that answers a request with
         an order's id would be taken for the order's.
         """
-        with self._send_lock:
-            return self._take_ids(1)[0]
+        return self._desk.take_id()
 
     @property
     def server_version(self) -> int:
         """The protocol version of this session."""
-        return int(self._session.client.serverVersion_ or 0)
+        return self._supervisor.session.server_version
 
     def close(self) -> None:
         """Disconnect, deliver what is left to listeners, and end every thread of the engine.
@@ -293,20 +355,37 @@ class Engine:
             if self._is_closed:
                 return
             self._is_closed = True
-        # A listener on the reader thread itself: what is still to come is delivered first, in take_end.
-        self._reader_shuts_down = self._session.is_reader_here
-        self._session.close("closed by us")
-        if not self._reader_shuts_down:
-            self._shut_down()
+        is_inside = self._runner.is_reader_here or self.scheduler.is_here
+        self._supervisor.close("closed by us")
+        if is_inside or not self._has_threads:
+            # The end of the connection is told by the very thread that is here: what is left to do comes
+            # after it.
+            if not self._is_started:
+                self._shut_down()
+            elif self._has_threads:
+                self.scheduler.call_soon(self._shut_down)
+            else:
+                self._shut_down()
+            return
+        if self._is_started:
+            told = threading.Event()
+            self.scheduler.call_soon(told.set)
+            told.wait()
+        self._shut_down()
 
     def _shut_down(self) -> None:
         """End everything but the session, which has ended."""
-        if self._is_started:
-            self._keeper.stop()
+        self._supervisor.finish()
         self._book.end_waiting(lambda: EngineClosed("the engine was closed"))
         self._book.deliver()
-        if self._is_started:
+        self.scheduler.stop()
+        if self._is_started and self._has_threads:
             self._dispatcher.stop()
+        if self.journal is not None:
+            if self._owns_journal:
+                self.journal.close()
+            else:
+                self.journal.flush()
 
     def __enter__(self) -> Self:
         return self
@@ -318,30 +397,42 @@ class Engine:
 
     # ── sending ─────────────────────────────────────────────────────────────────────────────────
 
-    def submit(self, contract: Contract, order: Order, *, key: str = "") -> OrderTicket:
+    def submit(
+        self, contract: Contract, order: Order, *, key: str = "", allow_duplicate: bool = False
+    ) -> OrderTicket:
         """Send a new order.
+
+        Submitting the same order with the same key again sends nothing and returns the ticket of the first
+        one, also after a restart where there is a journal. So a program that does not know whether its
+        order went out can just ask again.
 
         Args:
             contract: What to trade.
             order: At what terms.
             key: Your own unique key for the order; it travels in ``orderRef``, and every callback
                 brings it back. Made up where neither this nor ``order.order_ref`` is given.
+            allow_duplicate: Let an order pass that looks like one that was sent just now; see
+                ``EngineSettings.duplicate_window_s``.
 
         Raises:
             InvalidContract: The contract cannot be routed.
             InvalidOrder: The order cannot work, or not for this contract.
-            DuplicateOrder: The key was used before.
-            NotReady: Not connected, or not synchronised yet.
+            DuplicateOrder: The key was used before for a different order, or the same was sent just now.
+            TooManyOrders: As many orders of this account, contract and side are active as the broker takes.
+            TradingHalted: See :meth:`halt`.
+            JournalError: The intent could not be made durable; nothing was sent.
+            NotReady: Not connected, or not synchronised yet, or the broker is out of reach.
             RequestRefused: The official client cannot encode it for this gateway.
             SendFailed: The connection failed while it was being sent; its fate is unknown.
         """
-        self._check_new(contract, order)
+        self._desk.check_new(contract, order)
         if not isinstance(key, str):
             raise InvalidInput("key", f"must be a text, not {key!r}")
-        with self._sending():
-            planned = PlannedOrder(self._peek_ids(1)[0], order)
-            tickets = self._send_new([(contract, planned, key)])
-        return tickets[0]
+        with self._known_or_sending(key or order.order_ref, contract, order) as known:
+            if known is not None:
+                return OrderTicket(self, known.order_id, known.key)
+            planned = PlannedOrder(self._desk.peek_ids(1)[0], order)
+            return self._tickets([(contract, planned, key)], allow_duplicate=allow_duplicate)[0]
 
     def submit_bracket(
         self,
@@ -363,13 +454,13 @@ class Engine:
             InvalidGroup: The orders contradict each other; nothing was sent.
             IbkrError: As for :meth:`submit`. All legs are sent together or none is.
         """
-        self._check_new(contract, parent)
-        with self._sending():
+        self._desk.check_new(contract, parent)
+        with self._desk.sending(Lane.ORDER):
             count = 1 + (take_profit is not None) + (stop_loss is not None)
-            plan = plan_bracket(parent, take_profit, stop_loss, self._peek_ids(count))
+            plan = plan_bracket(parent, take_profit, stop_loss, self._desk.peek_ids(count))
             for leg in plan[1:]:
-                self._check_new(contract, leg.order)
-            tickets = self._send_new([(contract, leg, "") for leg in plan])
+                self._desk.check_new(contract, leg.order)
+            tickets = self._tickets([(contract, leg, "") for leg in plan])
         exits = iter(tickets[1:])
         return BracketTickets(
             tickets[0],
@@ -393,12 +484,12 @@ class Engine:
             IbkrError: As for :meth:`submit`. All are sent together or none is.
         """
         for contract, order in orders:
-            self._check_new(contract, order)
-        with self._sending():
-            name = group or f"oca-{self._make_key()}"
-            plan = plan_oca([o for _, o in orders], name, oca_type, self._peek_ids(len(orders)))
+            self._desk.check_new(contract, order)
+        with self._desk.sending(Lane.ORDER):
+            name = group or f"oca-{self._desk.make_key()}"
+            plan = plan_oca([o for _, o in orders], name, oca_type, self._desk.peek_ids(len(orders)))
             legs = [(contract, leg, "") for (contract, _), leg in zip(orders, plan, strict=True)]
-            return self._send_new(legs)
+            return self._tickets(legs)
 
     def modify(self, order_id: int, order: Order | None = None, **changes: Any) -> OrderRecord:
         """Ask for new terms of an order. What is not changed stays as it was last sent.
@@ -421,11 +512,8 @@ class Engine:
             InvalidOrder: The new terms cannot work.
             IbkrError: As for :meth:`submit`.
         """
-        with self._sending():
-            contract, terms = self._terms_to_modify(order_id, order, changes)
-            data = self.client.encode_order(order_id, contract, terms)
-            self._book.command(lambda book, now: [book.modify(order_id, terms, now)])
-            self._send(data, (order_id,))
+        with self._desk.sending(Lane.ORDER):
+            self._desk.modify(order_id, order, changes)
         return self.order(order_id)
 
     def cancel(self, order_id: int) -> OrderRecord:
@@ -440,8 +528,9 @@ class Engine:
             NotReady: Not connected, or not synchronised yet.
             SendFailed: The connection failed while it was being sent.
         """
-        with self._sending():
-            self._cancel(order_id)
+        self._works.retrier.cancel(order_id)
+        with self._desk.sending(Lane.CANCEL):
+            self._desk.cancel(order_id)
         return self.order(order_id)
 
     def cancel_all(self, *, everywhere: bool = False) -> tuple[OrderRecord, ...]:
@@ -458,12 +547,76 @@ class Engine:
             NotReady: Not connected, or not synchronised yet.
             SendFailed: The connection failed while it was being sent.
         """
-        with self._sending():
+        with self._desk.sending(Lane.CANCEL):
             ours = (record.order_id for record in self.active_orders() if record.is_ours)
-            asked = [order_id for order_id in ours if self._try_cancel(order_id)]
+            asked = [order_id for order_id in ours if self._desk.try_cancel(order_id)]
             if everywhere:
-                self._send(self.client.encode_global_cancel(), ())
+                self._desk.cancel_everything()
+        if everywhere:
+            self._works.keeper.ask_in(1.0)  # orders of others tell nothing by themselves
         return tuple(self.order(order_id) for order_id in asked)
+
+    def halt(self, reason: str) -> None:
+        """Pull the brake: refuse new orders, cancel everything, and keep at it until the broker confirms.
+
+        All orders are cancelled one by one and by the global cancel, which takes the orders of other clients
+        and of TWS itself with it. :class:`~ibkr_core.model.events.HaltConfirmed` tells that nothing works any
+        more; positions stay as they are. With a journal the halt survives a restart.
+
+        Args:
+            reason: For whoever reads it at night.
+
+        Raises:
+            InvalidInput: No reason was given.
+        """
+        self._brake.halt(reason)
+
+    def release(self) -> None:
+        """Lift a halt. Harmless when there is none."""
+        self._brake.release()
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether new orders are refused because of :meth:`halt`."""
+        return self._brake.is_on
+
+    def wait_flat(self, timeout_s: float | None = None) -> bool:
+        """Block until the broker confirmed after a halt that no order works. False when it took too long."""
+        self.check_may_wait()
+        return self._brake.wait_flat(timeout_s)
+
+    def adopt(self, perm_id: int, order: Order | None = None) -> OrderTicket:
+        """Take over an order with our client id that this engine did not place.
+
+        Args:
+            perm_id: The broker's permanent id, as ``OrderRecord.perm_id`` shows it.
+            order: Its whole terms, so that it can be modified; it can be cancelled without.
+
+        Raises:
+            UnknownOrder: No such order.
+            OrderNotOurs: Another client placed it: the broker lets only that one manage it.
+        """
+        self._book.command(inputs.Adopt(perm_id, order))
+        self._book.deliver()
+        record = self._book.read(lambda book: book.by_perm_id(perm_id))
+        if record is None:
+            raise UnknownOrder(0, f"no order with the permId {perm_id}")
+        return OrderTicket(self, record.order_id, record.key)
+
+    def declare_ended(self, order_id: int, why: str) -> OrderRecord:
+        """Say from your own knowledge that an order lives no more; see :class:`OrderUnresolved`.
+
+        A sign of life from the broker overrules it.
+
+        Raises:
+            UnknownOrder: No such order.
+            InvalidInput: No reason was given.
+        """
+        if not isinstance(why, str) or not why.strip():
+            raise InvalidInput("why", "say how you know: it is kept in the order's history")
+        self._book.command(inputs.ProveAbsent(order_id, f"declared ended: {why}"))
+        self._book.deliver()
+        return self.order(order_id)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────
 
@@ -494,6 +647,27 @@ class Engine:
     def fills(self) -> tuple[Fill, ...]:
         """Return all executions of all orders."""
         return self._book.read(lambda book: book.fills())
+
+    def history(
+        self,
+        *,
+        order_id: int | None = None,
+        key: str | None = None,
+        symbol: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 1_000,
+    ) -> tuple[HistoryLine, ...]:
+        """Return events from the journal, of earlier runs too: the newest that fit, oldest first.
+
+        Raises:
+            InvalidInput: The engine has no journal.
+        """
+        if self.journal is None:
+            raise InvalidInput("journal", "the engine was made without one, so it keeps no history")
+        return self.journal.history(
+            order_id=order_id, key=key, symbol=symbol, since=since, until=until, limit=limit
+        )
 
     # ── listening ───────────────────────────────────────────────────────────────────────────────
 
@@ -532,7 +706,8 @@ class Engine:
         Raises:
             WouldDeadlock: This is the reader thread, or an inline listener.
         """
-        if self._session.is_reader_here or self._dispatcher.is_draining_here:
+        is_inside = self._runner.is_reader_here or self.scheduler.is_here
+        if is_inside or self._dispatcher.is_draining_here:
             raise WouldDeadlock(
                 "this is an inline listener: it runs on the thread that would bring the answer; use "
                 "delivery=Delivery.WORKER for listeners that wait"
@@ -540,159 +715,18 @@ class Engine:
 
     # ── inside: sending ─────────────────────────────────────────────────────────────────────────
 
-    def _sending(self) -> Sending:
-        return Sending(self._send_lock, self._check_ready, self._book.deliver)
+    @contextlib.contextmanager
+    def _known_or_sending(self, key: str, contract: Contract, order: Order) -> Iterator[OrderRecord | None]:
+        """Yield the order that has the key already, or None while the send lock is held."""
+        known = self._desk.known(key, contract, order)
+        if known is not None:
+            yield known
+            return
+        with self._desk.sending(Lane.ORDER):
+            yield self._desk.known(key, contract, order)  # another thread may have been first
 
-    def _check_ready(self) -> None:
-        if self._is_closed:
-            raise EngineClosed("the engine is closed; nothing was sent")
-        self._session.check_ready()
-
-    def _peek_ids(self, count: int) -> range:
-        """Return the next ids without taking them. Requires holding the send lock.
-
-        They are above every id that we used, that the broker gave as the next one, and that it has shown
-        on an order of ours: it counts those too (TWS facts 4).
-        """
-        shown = self._book.read(lambda book: book.highest_order_id())
-        first = max(self._next_id, self._session.next_order_id, shown + 1)
-        return range(first, first + count)
-
-    def _take_ids(self, count: int) -> range:
-        """Take the next ids for good. Requires holding the send lock."""
-        ids = self._peek_ids(count)
-        self._next_id = ids.stop
-        return ids
-
-    @staticmethod
-    def _check_new(contract: Contract, order: Order) -> None:
-        if not isinstance(contract, Contract):
-            raise InvalidInput("contract", f"must be an ibkr_core Contract, not {type_name(contract)}")
-        if not isinstance(order, Order):
-            raise InvalidInput("order", f"must be an ibkr_core Order, not {type_name(order)}")
-        if order.what_if:
-            raise InvalidOrder("what_if", "a what-if places nothing and cannot be submitted")
-        order.check(contract)
-
-    def _send_new(self, legs: Sequence[tuple[Contract, PlannedOrder, str]]) -> tuple[OrderTicket, ...]:
-        """Encode all legs, note the intent, and send them as one. Requires holding the send lock."""
-        keyed = [
-            (
-                contract,
-                leg.order_id,
-                leg.order.replace(order_ref=key or leg.order.order_ref or self._make_key()),
-            )
-            for contract, leg, key in legs
-        ]
-        data = b"".join(self.client.encode_order(oid, contract, order) for contract, oid, order in keyed)
-        ids = tuple(oid for _, oid, _ in keyed)
-        self._book.command(
-            lambda book, now: book.submit_all(
-                [(oid, order.order_ref, contract, order) for contract, oid, order in keyed], now
-            )
-        )
-        self._next_id = ids[-1] + 1
-        try:
-            self._send(data, ids)
-        except NotReady as error:
-            why = str(error)
-            self._book.command(lambda book, now: [book.not_sent(oid, why, now) for oid in ids])
-            raise
-        except SendFailed as error:
-            why = str(error)
-            self._book.command(lambda book, now: [book.send_failed(oid, why, now) for oid in ids])
-            raise
-        self._book.command(lambda book, now: book.sent(ids, now))
-        return tuple(OrderTicket(self, oid, order.order_ref) for _, oid, order in keyed)
-
-    def _cancel(self, order_id: int) -> None:
-        self.order(order_id)  # an order that does not exist is no matter for the encoder
-        data = self.client.encode_cancel(order_id)
-        self._book.command(lambda book, now: [book.cancel(order_id, now)])
-        self._send(data, (order_id,))
-
-    def _try_cancel(self, order_id: int) -> bool:
-        try:
-            self._cancel(order_id)
-        except OrderStateError:
-            return False  # it finished just now
-        return True
-
-    def _send(self, data: bytes, order_ids: tuple[int, ...]) -> None:
-        try:
-            self.client.send(data)
-        except SendFailed as error:
-            self._session.break_off(str(error))  # so that who waits for the send lock is refused at once
-            raise SendFailed(str(error), order_ids) from error
-
-    def _terms_to_modify(
-        self, order_id: int, order: Order | None, changes: dict[str, Any]
-    ) -> tuple[Contract, Order]:
-        if (order is None) == (not changes):
-            raise InvalidInput("order", "give either the new order or the fields to change")
-        if order is not None and not isinstance(order, Order):
-            raise InvalidInput("order", f"must be an ibkr_core Order, not {type_name(order)}")
-        for name in ("parent_id", "order_ref"):
-            if name in changes:
-                raise InvalidOrder(name, "cannot be changed once the order was sent")
-        # An order that was held (transmit=False) stays so until it is released; the broker is silent
-        # about it meanwhile (TWS facts 2.3). What was released cannot be held again.
-        is_released = self._book.read(lambda book: book.is_released(order_id))
-        if is_released and changes.get("transmit") is False:
-            raise InvalidOrder("transmit", "cannot be taken back: the order was released")
-        contract, last_sent, parent_is_done = self._book.read(lambda book: book.last_sent(order_id))
-        terms = order if order is not None else last_sent.replace(**changes)
-        terms = terms.replace(
-            # A child that names a parent which is gone is refused with 135 (TWS facts 6).
-            parent_id=0 if parent_is_done else last_sent.parent_id,
-            order_ref=last_sent.order_ref,
-            transmit=is_released or terms.transmit,
-        )
-        self._check_new(contract, terms)
-        return contract, terms
-
-    # ── inside: the session's owner ─────────────────────────────────────────────────────────────
-
-    def take_fact(self, fact: BrokerFact) -> None:
-        """Take a fact from the connection; called by the reader thread."""
-        self._book.apply(fact)
-
-    def take_failure(self, error: BaseException) -> None:
-        """Take notice of a message that could not be handled; called by the reader thread."""
-        _LOG.error("a message or a callback failed", exc_info=error)
-        self._book.publish(events.CallbackFailed, error=describe(error))
-
-    def take_end(self, reason: str, *, was_asked: bool) -> None:
-        """Take notice of the connection's end; called by the reader thread."""
-        self._book.command(lambda book, now: [book.disconnected(now)])
-        if was_asked:
-            self._book.publish(events.Disconnected)
-        else:
-            self._book.publish(events.ConnectionLost, reason=reason)
-            self._book.end_waiting(lambda: ConnectionFailed(f"connection lost while waiting: {reason}"))
-        if self._reader_shuts_down:
-            self._shut_down()
-
-    def _report_failed_listener(self, name: str, error: BaseException) -> None:
-        self._book.post(events.ListenerFailed, listener=name, error=describe(error))
-
-    # ── inside: questions ───────────────────────────────────────────────────────────────────────
-
-    def _ask(self, question: Question) -> None:
-        """Ask the broker; called by the keeper thread."""
-        client = self.client
-        try:
-            with self._sending():
-                if question is Question.EXECUTIONS:
-                    client.send(client.encode_executions_request(self._take_ids(1)[0]))
-                else:
-                    client.send(client.encode(client.reqAllOpenOrders))
-                    client.send(client.encode(lambda: client.reqCompletedOrders(False)))  # noqa: FBT003 - official signature
-        except IbkrError:
-            return  # the connection is gone; its end is reported, and the next one starts by asking
-
-    def _is_open(self, ask: Ask) -> bool:
-        try:
-            return self._book.is_open(ask)
-        except UnknownOrder:
-            return False
+    def _tickets(
+        self, legs: Sequence[tuple[Contract, PlannedOrder, str]], *, allow_duplicate: bool = False
+    ) -> tuple[OrderTicket, ...]:
+        sent = self._desk.send_new(legs, allow_duplicate=allow_duplicate)
+        return tuple(OrderTicket(self, new.order_id, new.key) for new in sent)

@@ -13,7 +13,9 @@
     │   ├── OrderFinished
     │   ├── OrderNotOurs
     │   ├── OrderInDoubt                  the broker has not yet proved the order's fate
-    │   └── DuplicateOrder
+    │   ├── DuplicateOrder
+    │   └── TooManyOrders                 the broker takes 20 for each account, contract and side
+    ├── TradingHalted                     new orders are refused until the halt is lifted
     ├── ConnectionFailed (ConnectionError)
     │   ├── GatewayUnreachable            nothing listens there
     │   ├── HandshakeFailed               something listens, but it is no TWS or it closed on us
@@ -78,6 +80,8 @@ __all__ = [
     "RequestRefused",
     "SendFailed",
     "ServerTooOld",
+    "TooManyOrders",
+    "TradingHalted",
     "UnknownField",
     "UnknownMessage",
     "UnknownOrder",
@@ -160,6 +164,14 @@ class OrderInDoubt(OrderStateError):
 
 class DuplicateOrder(OrderStateError):
     """An order with this id or client key was sent before."""
+
+
+class TooManyOrders(OrderStateError):
+    """As many orders of this account, contract and side are active as the broker takes."""
+
+
+class TradingHalted(IbkrError):
+    """New orders are refused until the halt is lifted. Nothing was sent."""
 
 
 class ConnectionFailed(IbkrError, ConnectionError):
@@ -276,7 +288,8 @@ class JournalInUse(JournalError):
         super().__init__(
             path,
             f"is in use by the engine of {owner}",
-            "stop that one first (a child that it forked may hold the file too), or give this engine another file",
+            "stop that one first (a child that it forked may hold the file too), or give this engine another "
+            "file",
         )
 
 

@@ -12,13 +12,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import attrs
 
 from ibkr_core.clock import Clock
+from ibkr_core.journal.entries import Frame, Payload
 from ibkr_core.lifecycle.book import Book
-from ibkr_core.lifecycle.effects import Ask, Effects, Question
+from ibkr_core.lifecycle.effects import Ask, Effects, Question, RetryWanted
+from ibkr_core.lifecycle.inputs import Command
 from ibkr_core.lifecycle.verdicts import CodeRule
 from ibkr_core.listeners import Dispatcher
 from ibkr_core.model.events import Event, OrderEvent
@@ -29,6 +31,17 @@ from ibkr_core.model.status import OrderStatus
 __all__ = ["GuardedBook"]
 
 _T = TypeVar("_T")
+_NO_FRAME: Final = memoryview(b"")
+
+
+class Recorder(Protocol):
+    """What the book needs of a journal. Nothing here blocks or raises."""
+
+    def record(self, payload: Payload, at: datetime, seq: int, fact: BrokerFact | None = None) -> int:
+        """Take an input, in apply order."""
+
+    def note_event(self, event: Event) -> None:
+        """Take an event, for the tables that people query."""
 
 
 @attrs.frozen(eq=False)
@@ -52,6 +65,8 @@ class GuardedBook:
         clock: Tells the time.
         dispatcher: Takes the events.
         on_asks: Takes questions for the broker; called with no lock held.
+        on_retries: Takes requests that were turned down for now; called with no lock held.
+        journal: Takes every input in apply order; None for none.
     """
 
     def __init__(
@@ -61,6 +76,8 @@ class GuardedBook:
         clock: Clock,
         dispatcher: Dispatcher,
         on_asks: Callable[[Iterable[Ask]], None],
+        on_retries: Callable[[RetryWanted], None],
+        journal: Recorder | None = None,
     ) -> None:
         self._lock = threading.Lock()
         self._book = Book(client_id, rules)
@@ -70,24 +87,52 @@ class GuardedBook:
         self._waiters: dict[int, list[_Waiter]] = {}
         self._woken: deque[tuple[_Waiter, OrderRecord]] = deque()
         self._asks: deque[Ask] = deque()
+        self._on_retries = on_retries
+        self._journal = journal
+        self._retries: deque[RetryWanted] = deque()
         self._no_more: Callable[[], BaseException] | None = None
 
-    def apply(self, fact: BrokerFact) -> None:
-        """Apply a fact of the broker, and deliver what follows from it."""
+    def apply(self, fact: BrokerFact, frame: memoryview = _NO_FRAME, server_version: int = 0) -> None:
+        """Apply a fact of the broker, and deliver what follows from it.
+
+        Args:
+            fact: The fact.
+            frame: The message that it came in, for the journal.
+            server_version: The protocol version of that message.
+        """
         now = self._clock.now()
         with self._lock:
-            self._post(self._book.apply(fact, now))
+            before = self._book.seq
+            effects = self._book.take(fact, now)
+            if self._journal is not None:
+                self._journal.record(
+                    Frame(server_version, bytes(frame)) if frame else fact, now, before, fact
+                )
+            self._post(effects)
         self.deliver()
 
-    def command(self, act: Callable[[Book, datetime], Iterable[Effects]]) -> None:
-        """Run a command of ours under the lock. What it raises goes to the caller, and nothing changed.
+    def command(self, *commands: Command) -> None:
+        """Take commands of ours under the lock. What one raises goes to the caller, and it changed nothing.
 
         What follows is queued: the caller calls :meth:`deliver` when it holds no lock.
         """
         now = self._clock.now()
         with self._lock:
-            for effects in act(self._book, now):
+            for command in commands:
+                before = self._book.seq
+                effects = self._book.take(command, now)
+                if self._journal is not None:
+                    self._journal.record(command, now, before)
                 self._post(effects)
+
+    def restore(self, play: Callable[[Book], None]) -> None:
+        """Let a journal be played into the book, before anything else happens. No event is published."""
+        with self._lock:
+            play(self._book)
+
+    def monotonic(self) -> float:
+        """The present, in seconds that never go back."""
+        return self._clock.monotonic()
 
     def read(self, look: Callable[[Book], _T]) -> _T:
         """Look something up under the lock."""
@@ -98,7 +143,10 @@ class GuardedBook:
         """Number and queue an event that does not come from the book."""
         now = self._clock.now()
         with self._lock:
-            self._dispatcher.post((kind(at=now, seq=self._book.next_seq(), **details),))
+            event = kind(at=now, seq=self._book.next_seq(), **details)
+            self._dispatcher.post((event,))
+            if self._journal is not None:
+                self._journal.note_event(event)
 
     def publish(self, kind: type[Event], **details: Any) -> None:
         """Post an event that does not come from the book, and deliver."""
@@ -114,6 +162,8 @@ class GuardedBook:
             _wake(waiter, record)
         if self._asks:
             self._on_asks(tuple(_taken(self._asks)))
+        for wish in _taken(self._retries):
+            self._on_retries(wish)
         self._dispatcher.drain()
 
     def is_open(self, ask: Ask) -> bool:
@@ -176,7 +226,11 @@ class GuardedBook:
     def _post(self, effects: Effects) -> None:
         """Queue what follows from a fact or a command. Requires holding the lock."""
         self._dispatcher.post(effects.events)
+        if self._journal is not None:
+            for event in effects.events:
+                self._journal.note_event(event)
         self._asks.extend(effects.asks)
+        self._retries.extend(effects.retries)
         if self._waiters:
             for event in effects.events:
                 if isinstance(event, OrderEvent):

@@ -134,7 +134,7 @@ def check_storable(value: Command | BrokerFact) -> None:
                 raise InvalidOrder(
                     name,
                     f"holds a value that the journal cannot keep; plain values, lists and the official "
-                    f"client's own {known} can be kept, not {held!r}",
+                    f"client's own {known} can be kept, not {_opaque(held)['repr']}",
                 )
 
 

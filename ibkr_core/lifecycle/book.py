@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
+import attrs
+
 from ibkr_core.errors import DuplicateOrder, OrderStateError, UnknownOrder
 from ibkr_core.lifecycle import commands, inputs, settling
 from ibkr_core.lifecycle.effects import Effects, Turn
@@ -36,9 +38,24 @@ from ibkr_core.model.order import BrokerOrder, Order
 from ibkr_core.model.record import OrderMessage, OrderRecord, Request
 from ibkr_core.model.status import BrokerWord, OrderStatus, broker_word
 
-__all__ = ["Book"]
+__all__ = ["Book", "OpenRequests"]
 
 _WORKING_WORDS = (BrokerWord.PENDING, BrokerWord.PRE_SUBMITTED, BrokerWord.SUBMITTED)
+
+
+@attrs.frozen
+class OpenRequests:
+    """A live order of ours, and what the broker has not answered about it.
+
+    Attributes:
+        record: The order.
+        asked: Our unanswered requests, each with the moment (UTC) at which it was made.
+        is_released: Whether it was transmitted; the broker shows no other orders.
+    """
+
+    record: OrderRecord
+    asked: Mapping[Request, datetime]
+    is_released: bool
 
 
 class Book:
@@ -71,6 +88,11 @@ class Book:
         self._commands = self._settlers()
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def seq(self) -> int:
+        """The number of the newest event."""
+        return self._seq
 
     def next_seq(self) -> int:
         """Return the next event number."""
@@ -107,6 +129,18 @@ class Book:
         """Return all executions of all orders, by order and then in the order they became known."""
         return tuple(fill for entry in self._index for fill in (*entry.ledger.fills, *entry.ledger.leg_fills))
 
+    def position_fills(self) -> tuple[Fill, ...]:
+        """Return the executions that move positions: of a combo its legs, not its own line (TWS facts 3)."""
+        return tuple(
+            fill
+            for entry in self._index
+            for fill in (
+                entry.ledger.leg_fills
+                if entry.contract is not None and entry.contract.sec_type == "BAG"
+                else entry.ledger.fills
+            )
+        )
+
     def highest_order_id(self) -> int:
         """Return the highest order id that our client is known to have used, or 0."""
         return self._highest_id
@@ -127,7 +161,7 @@ class Book:
         entry.key = key
         entry.contract = contract
         entry.order = order
-        entry.pending[Request.NEW] = None
+        entry.pending[Request.NEW] = now
         entry.submission_time = now
         if contract is not None:
             entry.ledger.set_contract(contract.sec_type)
@@ -167,6 +201,35 @@ class Book:
             keys.add(key)
         return tuple(
             self.submit(order_id, key, contract, order, now) for order_id, key, contract, order in orders
+        )
+
+    def open_requests(self) -> tuple[OpenRequests, ...]:
+        """Return, for each live order of ours, what we asked for and when: what lists have to settle."""
+        return tuple(
+            OpenRequests(entry.snapshot(), dict(entry.pending), self.is_released(entry.order_id))
+            for entry in self._index.live()
+            if entry.is_ours
+        )
+
+    def is_pending(self, order_id: int, request: Request, since: datetime) -> bool:
+        """Whether a request that was made at a moment is still unanswered."""
+        entry = self._own(order_id)
+        return entry is not None and entry.pending.get(request) == since
+
+    def asked_at(self, order_id: int, request: Request) -> datetime | None:
+        """Return when a request was made that is still unanswered; None when there is none."""
+        entry = self._own(order_id)
+        return entry.pending.get(request) if entry is not None else None
+
+    def count_active(self, account: str, con_id: int, symbol: str, action: str) -> int:
+        """Count the live orders of one account, contract and side, whoever placed them."""
+        return sum(
+            entry.order is not None
+            and entry.contract is not None
+            and entry.order.action.value == action
+            and entry.order.account in (account, "")
+            and (entry.contract.con_id == con_id if con_id else entry.contract.name == symbol)
+            for entry in self._index.live()
         )
 
     def last_sent(self, order_id: int) -> tuple[Contract, Order, bool]:
@@ -243,7 +306,7 @@ class Book:
         turn, entry = self._turn(now), self._entry(order_id)
         commands.check_modify(entry)
         move(turn, entry, Trigger.MODIFY, "modification asked for")
-        entry.pending[Request.MODIFY] = None
+        entry.pending[Request.MODIFY] = now
         entry.proposals.append(order)
         entry.modified = True
         entry.note(now, "modification asked for")
@@ -258,7 +321,7 @@ class Book:
         """
         turn, entry = self._turn(now), self._entry(order_id)
         commands.check_cancel(entry)
-        entry.pending[Request.CANCEL] = None
+        entry.pending[Request.CANCEL] = now
         entry.cancel_requested = True
         entry.touched(now)
         move(turn, entry, Trigger.CANCEL, "cancel asked for")
@@ -315,6 +378,7 @@ class Book:
             inputs.Disconnect: lambda _, now: (self.disconnected(now),),
             inputs.Track: lambda c, now: self.track(c.order_id, now),
             inputs.Silence: self._about_one(settling.fall_silent),
+            inputs.Doubt: self._about_one(settling.doubt),
             inputs.ProveAbsent: self._about_one(settling.prove_absent),
             inputs.Abandon: self._about_one(settling.abandon),
             inputs.Unsend: self._about_one(settling.unsend),

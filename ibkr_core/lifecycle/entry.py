@@ -47,6 +47,7 @@ class OrderEntry:
         "client_id",
         "contract",
         "finished_time",
+        "heard_time",
         "is_listed_no_more",
         "is_ours",
         "key",
@@ -62,6 +63,7 @@ class OrderEntry:
         "pending",
         "perm_id",
         "proposals",
+        "put_aside",
         "reject",
         "retry_count",
         "sent_time",
@@ -79,7 +81,8 @@ class OrderEntry:
         self.order: Order | None = None
         self.broker_order: BrokerOrder | None = None
         self.proposals: list[Order] = []
-        self.pending: dict[Request, None] = {}  # a set that keeps the order of asking
+        self.put_aside: list[Order] = []  # proposals given up unanswered: they may still come into force
+        self.pending: dict[Request, datetime] = {}  # in the order of asking, with the moment
         self._status = status
         self.broker_word = ""
         self.meaning: BrokerWord | None = None  # of the last word that we understood
@@ -102,6 +105,7 @@ class OrderEntry:
         self.submission_time: datetime | None = None
         self.sent_time: datetime | None = None
         self.acknowledged_time: datetime | None = None
+        self.heard_time: datetime | None = None
         self.last_update_time: datetime | None = None
         self.finished_time: datetime | None = None
         self._history: list[HistoryEntry] = []
@@ -183,7 +187,7 @@ class OrderEntry:
     @property
     def target(self) -> Decimal | None:
         """The quantity that fills the order for certain: the largest size it may have right now."""
-        sizes = [order.quantity for order in self.proposals]
+        sizes = [order.quantity for order in (*self.proposals, *self.put_aside)]
         if self.order is not None:
             sizes.append(self.order.quantity)
         if self.total is not None:
@@ -262,6 +266,7 @@ class OrderEntry:
             submission_time=self.submission_time,
             sent_time=self.sent_time,
             acknowledged_time=self.acknowledged_time,
+            heard_time=self.heard_time,
             last_update_time=self.last_update_time,
             finished_time=self.finished_time,
             history=tuple(self._history),

@@ -21,6 +21,7 @@ __all__ = [
     "Cancel",
     "Command",
     "Disconnect",
+    "Doubt",
     "Input",
     "Modify",
     "NewOrder",
@@ -121,6 +122,14 @@ class Silence:
 
 
 @attrs.frozen
+class Doubt:
+    """A live order was missing in the broker's list of open orders, once."""
+
+    order_id: int
+    why: str
+
+
+@attrs.frozen
 class ProveAbsent:
     """The broker listed everything that it has, and this live order was not among it.
 
@@ -183,7 +192,7 @@ class Track:
     order_id: int
 
 
-AboutOne = Silence | ProveAbsent | Abandon | Unsend
+AboutOne = Silence | Doubt | ProveAbsent | Abandon | Unsend
 """What our side settles about one order."""
 
 Command = (
@@ -196,6 +205,7 @@ Command = (
     | SendFailure
     | Disconnect
     | Silence
+    | Doubt
     | ProveAbsent
     | Abandon
     | Resend

@@ -5,13 +5,13 @@ from __future__ import annotations
 from ibkr_core.errors import OrderNotOurs, OrderStateError
 from ibkr_core.lifecycle.effects import Question, Turn
 from ibkr_core.lifecycle.entry import OrderEntry
-from ibkr_core.lifecycle.inputs import Abandon, Adopt, ProveAbsent, Resend, Silence, Unsend
+from ibkr_core.lifecycle.inputs import Abandon, Adopt, Doubt, ProveAbsent, Resend, Silence, Unsend
 from ibkr_core.lifecycle.steps import move
 from ibkr_core.lifecycle.transitions import Trigger, step
 from ibkr_core.model import events
 from ibkr_core.model.record import OrderMessage, Request
 
-__all__ = ["abandon", "adopt", "fall_silent", "prove_absent", "resend", "unsend"]
+__all__ = ["abandon", "adopt", "doubt", "fall_silent", "prove_absent", "resend", "unsend"]
 
 
 def fall_silent(turn: Turn, entry: OrderEntry, silence: Silence) -> None:
@@ -25,6 +25,12 @@ def fall_silent(turn: Turn, entry: OrderEntry, silence: Silence) -> None:
         entry.note(turn.now, why)
     entry.touched(turn.now)
     turn.ask(entry, why, Question.ORDERS, Question.EXECUTIONS)
+
+
+def doubt(turn: Turn, entry: OrderEntry, missing: Doubt) -> None:
+    """Note that nothing is known about an order for certain any more."""
+    if not entry.status.is_finished:
+        move(turn, entry, Trigger.VERDICT_DOUBT, missing.why)
 
 
 def prove_absent(turn: Turn, entry: OrderEntry, proof: ProveAbsent) -> None:
@@ -67,6 +73,7 @@ def _put_aside(turn: Turn, entry: OrderEntry, request: Request, message: OrderMe
     entry.pending.pop(request, None)
     entry.touched(turn.now)
     if request is Request.MODIFY:
+        entry.put_aside += entry.proposals
         entry.proposals.clear()
         entry.note(turn.now, message.message)
         turn.tell(events.ModifyRefused, entry, message=message)
@@ -90,7 +97,7 @@ def resend(turn: Turn, entry: OrderEntry, again: Resend) -> None:
     entry.retry_count = again.attempt
     entry.acknowledged_time = None
     entry.reject = None
-    entry.pending[Request.NEW] = None
+    entry.pending[Request.NEW] = turn.now
     entry.touched(turn.now)
     move(turn, entry, Trigger.RESEND, f"sent again, attempt {again.attempt}: {again.why}")
     entry.note(turn.now, f"sent again, attempt {again.attempt}: {again.why}")

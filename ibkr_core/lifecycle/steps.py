@@ -69,7 +69,8 @@ def hear(turn: Turn, entry: OrderEntry, text: str) -> None:
 
 
 def acknowledge(turn: Turn, entry: OrderEntry) -> None:
-    """Note the broker's first answer for an order."""
+    """Note a sign of life from the broker, and the first one for good."""
+    entry.heard_time = turn.now
     if entry.acknowledged_time is not None:
         return
     entry.acknowledged_time = turn.now
@@ -81,13 +82,22 @@ def acknowledge(turn: Turn, entry: OrderEntry) -> None:
 
 def settle_proposals(turn: Turn, entry: OrderEntry, echo: BrokerOrder) -> None:
     """See whether an echo shows one of our modifications in force."""
-    index = accepted_proposal(entry.order, entry.proposals, echo) if entry.proposals else None
-    if index is None:
+    if not entry.proposals and not entry.put_aside:
         return
-    previous, entry.order = entry.order, entry.proposals[index]
-    del entry.proposals[: index + 1]
-    if not entry.proposals:
-        entry.pending.pop(Request.MODIFY, None)
+    previous = entry.order
+    index = accepted_proposal(entry.order, entry.proposals, echo)
+    if index is not None:
+        entry.order = entry.proposals[index]
+        del entry.proposals[: index + 1]
+        entry.put_aside.clear()
+        if not entry.proposals:
+            entry.pending.pop(Request.MODIFY, None)
+    else:
+        index = accepted_proposal(entry.order, entry.put_aside, echo, must_show=True)
+        if index is None:
+            return
+        entry.order = entry.put_aside[index]  # given up unanswered, and it came into force after all
+        entry.put_aside.clear()
     if echo.total_quantity:
         entry.total = echo.total_quantity
     entry.note(turn.now, "modification in force")

@@ -41,11 +41,13 @@ def _same(wanted: object, shown: object) -> bool:
     return wanted == shown
 
 
-def accepted_proposal(current: Order | None, proposals: Sequence[Order], echo: BrokerOrder) -> int | None:
+def accepted_proposal(
+    current: Order | None, proposals: Sequence[Order], echo: BrokerOrder, *, must_show: bool = False
+) -> int | None:
     """Return the index of the newest proposal that ``echo`` shows to be in force, or None.
 
     Only fields that the proposal changes are compared, because echoes drift elsewhere (TWS facts
-    2.10). A proposal that changes nothing visible is in force with the next echo.
+    2.10). A proposal that changes nothing visible is in force with the next echo, unless ``must_show``.
     """
     for index in range(len(proposals) - 1, -1, -1):
         proposal = proposals[index]
@@ -56,6 +58,8 @@ def accepted_proposal(current: Order | None, proposals: Sequence[Order], echo: B
             and _is_compared(ours, proposal.order_type)
             and (current is None or getattr(current, ours) != getattr(proposal, ours))
         ]
+        if must_show and not changed:
+            continue
         if all(_same(wanted, shown) for wanted, shown in changed):
             return index
     return None

@@ -16,11 +16,12 @@ from ibapi.client import EClient
 from ibapi.wrapper import EWrapper
 
 from ibkr_core.errors import (
-    HandshakeError,
+    ConnectionFailed,
     HandshakeFailed,
     MalformedMessage,
     NotReady,
     RequestRefused,
+    SendFailed,
     ServerTooOld,
     WireError,
 )
@@ -39,6 +40,7 @@ __all__ = ["HotDecoder", "TwsClient"]
 _RAW_ID_BYTES: Final = 4
 _MAX_ID_DIGITS: Final = 4
 _NOT_CONNECTED: Final = 504
+_NO_FRAME: Final = memoryview(b"")
 
 
 class HotDecoder(Protocol):
@@ -63,9 +65,12 @@ class _Capture:
 class _Connection:
     """Stands where ibapi expects its own Connection."""
 
-    def __init__(self, transport: Transport, captures: threading.local) -> None:
+    def __init__(
+        self, transport: Transport, captures: threading.local, send: Callable[[bytes], None]
+    ) -> None:
         self._transport = transport
         self._captures = captures
+        self._send = send
         self._open = True
 
     def isConnected(self) -> bool:  # noqa: N802 - official name
@@ -76,7 +81,7 @@ class _Connection:
         if capture is not None:
             capture.frames.append(data)
         else:
-            self._transport.send(data)
+            self._send(data)
         return len(data)
 
     def disconnect(self) -> None:
@@ -93,6 +98,12 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
     Args:
         receiver: Takes facts and session messages, on the reader thread.
         hot_decoders: By message id, decoders that replace the official one.
+
+    Attributes:
+        chunks: How many receives there were: whoever looks twice knows whether the peer said anything.
+        frame: The message that is being handled right now, without its length; empty between messages. It
+            lies in the receive buffer and is overwritten later.
+        send_data: Where requests go that are made by calling an official method, such as ``reqMktData``.
     """
 
     def __init__(self, receiver: Receiver, hot_decoders: Mapping[int, HotDecoder] | None = None) -> None:
@@ -101,28 +112,40 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         self._captures = threading.local()
         self._buffer = FrameBuffer()
         self._transport: Transport | None = None
+        self._is_greeted = False
         self._end_reason = ""
+        self.send_data: Callable[[bytes], None] = self.send
+        self.chunks = 0
+        self.frame = _NO_FRAME
         self._hot_decoders = dict(hot_decoders or {})
         self._router = CallbackRouter(self)
         EClient.__init__(self, self._router)
 
     # ── opening ─────────────────────────────────────────────────────────────────────────────────
 
-    def open(self, transport: Transport, client_id: int) -> None:
-        """Shake hands over a connected transport. Bytes that follow the handshake are kept.
+    def begin(self, transport: Transport, client_id: int) -> None:
+        """Say hello over a connected transport. The rest happens as bytes come, in run() or feed().
 
         Raises:
-            HandshakeFailed: The peer closed, or answered something that is no TWS.
-            ServerTooOld: The peer is older than we can talk to.
+            NotReady: The transport was closed before.
+            SendFailed: It broke.
         """
         lowest, highest = compat.client_versions()
         self._transport = transport
+        self.clientId = client_id
         options = self.connectOptions if hasattr(self, "connectOptions") else None
         transport.send(client_hello(lowest, highest, options or ""))
+
+    def _greet(self, body: bytes) -> None:
+        """Take the peer's hello, and start the session.
+
+        Raises:
+            HandshakeFailed: The peer answered something that is no TWS.
+            ServerTooOld: The peer is older than we can talk to.
+        """
+        _, highest = compat.client_versions()
         try:
-            hello = parse_server_hello(self._first_frame())
-        except HandshakeError as error:
-            raise HandshakeFailed(f"the peer is no TWS or IB Gateway: {error}") from error
+            hello = parse_server_hello(body)
         except WireError as error:
             raise HandshakeFailed(f"the peer is no TWS or IB Gateway: {error}") from error
         if hello.server_version < compat.LOWEST_SERVER_VERSION:
@@ -131,26 +154,64 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
             raise HandshakeFailed(
                 f"the peer chose protocol version {hello.server_version}, but we offered at most {highest}"
             )
-        self.clientId = client_id
+        if self._transport is None:
+            raise HandshakeFailed("not open")
         self.serverVersion_ = hello.server_version
         self.connTime = hello.time_text.encode()
-        self.conn = _Connection(transport, self._captures)
+        self.conn = _Connection(self._transport, self._captures, self.send_data)
         self.decoder = compat.make_decoder(self._router, hello.server_version)
         self.setConnState(EClient.CONNECTED)
-
-    def _first_frame(self) -> bytes:
-        while True:
-            for body in self._buffer.frames():
-                return bytes(body)
-            if not self._receive():
-                raise HandshakeFailed(
-                    "the peer closed the connection during the handshake; TWS does so while it is "
-                    "starting, when the API is disabled, or when this address is not trusted"
-                )
-
-    def start(self) -> None:
-        """Send START_API; the session begins."""
+        self._is_greeted = True
         self.send(self.encode(self.startApi))
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> None:
+        """Read until the connection ends. This is the reader thread's whole life."""
+        end: ConnectionFailed | None = None
+        try:
+            while self._receive():
+                self._handle_frames()
+        except WireError as error:
+            self._end_reason = str(error)  # the stream cannot be followed any more
+        except (ConnectionFailed, SendFailed) as error:
+            end = error if isinstance(error, ConnectionFailed) else None
+            self._end_reason = str(error)
+        finally:
+            self._end(end)
+
+    def feed(self, data: bytes) -> bool:
+        """Take bytes that were received elsewhere: the way of a simulation, which has no reader thread.
+
+        Returns:
+            Whether the stream can go on. When it cannot, the session has been told of its end.
+        """
+        end: ConnectionFailed | None = None
+        try:
+            self._buffer.feed(data)
+            self.chunks += 1
+            self._handle_frames()
+        except (WireError, ConnectionFailed, SendFailed) as error:
+            end = error if isinstance(error, ConnectionFailed) else None
+            self._end_reason = str(error)
+            self._end(end)
+            return False
+        return True
+
+    def hang_up(self, reason: str) -> None:
+        """Take notice, in place of run(), that the stream has ended."""
+        self._end_reason = self._end_reason or reason
+        self._end(None)
+
+    def _end(self, error: ConnectionFailed | None) -> None:
+        if not self._is_greeted and error is None:
+            reason = f": {self._end_reason}" if self._end_reason else ""
+            error = HandshakeFailed(
+                "the peer closed the connection during the handshake; TWS does so while it is starting, when "
+                f"the API is disabled, or when this address is not trusted{reason}"
+            )
+        self.disconnect()
+        self.receiver.on_closed(self._end_reason or "the peer closed the connection", error)
 
     def _receive(self) -> int:
         if self._transport is None:
@@ -161,25 +222,14 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
             self._end_reason = f"the connection broke: {error}"
             return 0
         self._buffer.wrote(count)
+        self.chunks += 1
         return count
-
-    # ── reading ─────────────────────────────────────────────────────────────────────────────────
-
-    def run(self) -> None:
-        """Read until the connection ends. This is the reader thread's whole life."""
-        try:
-            self._handle_frames()
-            while self._receive():
-                self._handle_frames()
-        except WireError as error:
-            # The stream cannot be followed any more.
-            self._end_reason = str(error)
-        finally:
-            self.disconnect()
-            self.receiver.on_closed(self._end_reason or "the peer closed the connection")
 
     def _handle_frames(self) -> None:
         for body in self._buffer.frames():
+            if not self._is_greeted:
+                self._greet(bytes(body))
+                continue
             try:
                 self._handle(body)
             except Exception as error:  # noqa: BLE001 - whatever one message does, the next one counts
@@ -192,10 +242,26 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         if is_protobuf:
             message_id -= compat.PROTOBUF_SINCE
         hot = self._hot_decoders.get(message_id)
-        if hot is not None:
-            self.receiver.on_fact(hot(body[start:], version, is_protobuf=is_protobuf))
-            return
-        compat.decode(self.decoder, message_id, bytes(body[start:]), is_protobuf=is_protobuf)
+        self.frame = body
+        try:
+            if hot is not None:
+                self.receiver.on_fact(hot(body[start:], version, is_protobuf=is_protobuf))
+            else:
+                compat.decode(self.decoder, message_id, bytes(body[start:]), is_protobuf=is_protobuf)
+        finally:
+            self.frame = _NO_FRAME
+
+    def replay(self, body: bytes, server_version: int) -> None:
+        """Decode one recorded frame, with no connection: facts go to the receiver as if it had just come.
+
+        Raises:
+            WireError: It cannot be decoded.
+        """
+        if self.serverVersion_ != server_version or not self._is_greeted:
+            self.serverVersion_ = server_version
+            self.decoder = compat.make_decoder(self._router, server_version)
+            self._is_greeted = True
+        self._handle(memoryview(body))
 
     # ── sending ─────────────────────────────────────────────────────────────────────────────────
 
@@ -283,6 +349,11 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         if self._transport is None:
             raise NotReady("not connected; nothing was sent")
         self._transport.send(data)
+
+    @property
+    def wants_positions(self) -> bool:
+        """Whether a subclass listens to positions itself, so that the subscription must be left alone."""
+        return type(self).position is not EWrapper.position
 
     # ── closing ─────────────────────────────────────────────────────────────────────────────────
 

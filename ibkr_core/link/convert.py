@@ -31,6 +31,7 @@ __all__ = [
     "execution_fact",
     "open_order_fact",
     "order_to_official",
+    "position",
     "status_fact",
 ]
 
@@ -382,6 +383,16 @@ def execution_fact(request_id: int, contract: IbContract, execution: Any) -> fac
         order_ref=execution.orderRef,
         liquidity=integer(execution.lastLiquidity),
         pending_price_revision=bool(getattr(execution, "pendingPriceRevision", False)),
+    )
+
+
+def position(account: str, contract: IbContract, quantity: Any, average_cost: Any) -> facts.Position:  # noqa: ANN401 - floats or Decimals, by version
+    """Make the value of a position callback."""
+    return facts.Position(
+        account=account,
+        contract=contract_from_official(contract),
+        quantity=number(quantity) or Decimal(0),
+        average_cost=number(average_cost),
     )
 
 

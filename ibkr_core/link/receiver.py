@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ibkr_core.model.facts import BrokerFact
+from ibkr_core.errors import ConnectionFailed
+from ibkr_core.model.facts import BrokerFact, Position
 
 __all__ = ["Receiver"]
 
@@ -30,8 +31,19 @@ class Receiver(Protocol):
     def on_completed_orders_end(self) -> None:
         """Take the end of a completed orders answer."""
 
+    def on_position(self, position: Position) -> None:
+        """Take one position of an account."""
+
+    def on_positions_end(self) -> None:
+        """Take the end of the positions."""
+
     def on_callback_failed(self, error: BaseException) -> None:
         """Take notice that one message could not be decoded, or that a callback raised."""
 
-    def on_closed(self, reason: str) -> None:
-        """Take notice that the connection is gone; the last call of a session."""
+    def on_closed(self, reason: str, error: ConnectionFailed | None) -> None:
+        """Take notice that the connection is gone; the last call of a session.
+
+        Args:
+            reason: Why, in words.
+            error: Set when the session had not begun: what a caller that waits for it should be told.
+        """

@@ -133,6 +133,18 @@ class CallbackRouter:
         self._receiver.on_fact(OrderBoundFact(perm_id=perm_id, client_id=client_id, order_id=order_id))
         self._call_override("orderBound", perm_id, client_id, order_id)
 
+    # ── positions ───────────────────────────────────────────────────────────────────────────────
+
+    def position(self, account: str, contract: Any, position: Any, avgCost: Any) -> None:  # noqa: ANN401, N803 - official names and objects
+        """Take a position callback."""
+        self._receiver.on_position(convert.position(account, contract, position, avgCost))
+        self._call_override("position", account, contract, position, avgCost)
+
+    def positionEnd(self) -> None:  # noqa: N802 - official name
+        """Take the end of the positions."""
+        self._receiver.on_positions_end()
+        self._call_override("positionEnd")
+
     # ── the session ─────────────────────────────────────────────────────────────────────────────
 
     def error(self, *arguments: Any) -> None:

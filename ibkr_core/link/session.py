@@ -1,39 +1,26 @@
-"""One session with the broker: connecting, taking over its state, and the end of it.
+"""One connection's life: hello, beginning, messages, end. A new connection is a new session.
 
 The order of things is the broker's (TWS facts 5): with the socket comes an unsolicited snapshot of the
-resting orders, then the accounts and the next valid order id. Then open orders and executions are
-asked for, and only after their answers may orders be sent.
+resting orders, then the accounts and the next valid order id. Nothing here blocks or waits: bytes come in by
+the reader thread (:meth:`Session.read`) or by hand (``client.feed``), and the owner is told what they mean.
 """
 
 from __future__ import annotations
 
 import enum
-import threading
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from ibkr_core.clock import Clock
-from ibkr_core.errors import ClientIdInUse, ConnectionFailed, HandshakeFailed, NotReady, SendFailed
+from ibkr_core.errors import ClientIdInUse, ConnectionFailed, HandshakeFailed
 from ibkr_core.link.client import TwsClient
 from ibkr_core.link.receiver import Receiver
 from ibkr_core.link.transport import Transport
-from ibkr_core.model.facts import BrokerFact, ErrorFact
+from ibkr_core.model.facts import BrokerFact, ErrorFact, Position
 
-__all__ = ["Answer", "Session", "SessionOwner", "SessionState"]
+__all__ = ["Answer", "Session", "SessionOwner"]
 
 _CLIENT_ID_IN_USE: Final = 326
 _CONNECTION_CODES: Final = frozenset({501, 502, 503, 504, 505, 506, 507})
-
-
-class SessionState(enum.Enum):
-    """Where the connection stands."""
-
-    CONNECTING = "connecting"
-    SYNCHRONISING = "synchronising"
-    """The session has begun; the broker's orders and executions are being taken over."""
-    READY = "ready"
-    """Orders may be sent."""
-    DISCONNECTED = "disconnected"
 
 
 class Answer(enum.Enum):
@@ -42,57 +29,69 @@ class Answer(enum.Enum):
     OPEN_ORDERS = "open orders"
     EXECUTIONS = "executions"
     COMPLETED_ORDERS = "completed orders"
+    POSITIONS = "positions"
 
 
 class SessionOwner(Protocol):
-    """What a session tells its owner. Called on the reader thread, with no lock held."""
+    """What a session tells its owner. Called where the bytes come in, with no lock held."""
 
-    def take_fact(self, fact: BrokerFact) -> None:
+    def take_fact(self, fact: BrokerFact, session: Session) -> None:
         """Take something that the broker told about orders."""
+
+    def take_position(self, position: Position, session: Session) -> None:
+        """Take a position."""
 
     def take_failure(self, error: BaseException) -> None:
         """Take notice of a message that could not be decoded, or a callback that raised."""
 
-    def take_end(self, reason: str, *, was_asked: bool) -> None:
-        """Take notice that the connection is gone, and whether we closed it."""
+    def take_beginning(self, session: Session) -> None:
+        """Take notice that the broker has begun the session: the next valid order id came."""
+
+    def take_answer_end(self, answer: Answer, request_id: int, session: Session) -> None:
+        """Take the end marker of an answer; the request id is -1 where the protocol has none."""
+
+    def take_end(self, session: Session, reason: str, error: ConnectionFailed | None) -> None:
+        """Take notice that the connection is gone; the error is set when it had not begun."""
 
 
 class Session(Receiver):
-    """One connection's life. Made for one use: a new connection is a new session.
+    """One connection.
 
     Args:
-        owner: Takes facts and the end.
+        owner: Is told everything.
         make_client: Makes the client for a receiver; a class derived from TwsClient will do.
-        clock: Tells the time.
     """
 
-    def __init__(
-        self, owner: SessionOwner, make_client: Callable[[Receiver], TwsClient], clock: Clock
-    ) -> None:
+    def __init__(self, owner: SessionOwner, make_client: Callable[[Receiver], TwsClient]) -> None:
         self._owner = owner
-        self._clock = clock
-        self._changed = threading.Condition()
-        self._state = SessionState.CONNECTING
         self._next_order_id: int | None = None
-        self._accounts: tuple[str, ...] | None = None
-        self._ended: set[Answer] = set()
-        self._refusal: ErrorFact | None = None
+        self._accounts: tuple[str, ...] = ()
+        self._refusal: ConnectionFailed | None = None
         self._end_reason = ""
-        self._is_closing = False
+        self._has_ended = False
+        self._closing: list[str] = []  # why, once it is
+        self.was_closed_by_us = False
         self.client = make_client(self)
-        self._reader = threading.Thread(target=self.client.run, name="ibkr-core-reader", daemon=True)
-
-    # ── state ───────────────────────────────────────────────────────────────────────────────────
-
-    @property
-    def state(self) -> SessionState:
-        """Where the connection stands."""
-        return self._state
 
     @property
     def accounts(self) -> tuple[str, ...]:
         """The accounts of this login."""
-        return self._accounts or ()
+        return self._accounts
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the broker has told the next valid order id."""
+        return self._next_order_id is not None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the connection is gone, or of no more use."""
+        return self._has_ended
+
+    @property
+    def end_reason(self) -> str:
+        """Why it ended, empty before."""
+        return self._end_reason
 
     @property
     def next_order_id(self) -> int:
@@ -100,187 +99,109 @@ class Session(Receiver):
         return self._next_order_id or 1
 
     @property
-    def is_reader_here(self) -> bool:
-        """Whether the calling thread is this session's reader."""
-        return threading.current_thread() is self._reader
+    def server_version(self) -> int:
+        """The protocol version, 0 before it is agreed on."""
+        return int(self.client.serverVersion_ or 0)
 
-    def check_ready(self) -> None:
-        """Raise unless orders may be sent.
+    # ── doing ───────────────────────────────────────────────────────────────────────────────────
 
-        Raises:
-            NotReady: The reason is in the message.
-        """
-        state = self._state
-        if state is SessionState.READY:
-            return
-        if state is SessionState.DISCONNECTED:
-            raise NotReady(f"not connected: {self._end_reason}; nothing was sent")
-        if not self._reader.is_alive():
-            raise NotReady("not connected yet; nothing was sent")
-        raise NotReady(f"still {state.value}; nothing was sent")
-
-    # ── opening ─────────────────────────────────────────────────────────────────────────────────
-
-    def open(self, transport: Transport, client_id: int, timeout_s: float) -> None:
-        """Shake hands, start reading, and wait until the broker has begun the session.
+    def begin(self, transport: Transport, client_id: int) -> None:
+        """Say hello on a connected transport.
 
         Raises:
-            ConnectionFailed: It did not; the subclass and the message tell why.
+            ConnectionFailed: It broke at once.
+            SendFailed: It broke at once.
         """
-        with self._changed:
-            if self._is_closing:
-                raise HandshakeFailed("closed by us before the session began")
-        deadline = self._clock.monotonic() + timeout_s
-        watchdog = threading.Timer(timeout_s, transport.close)  # a silent peer must not hold us for ever
-        watchdog.daemon = True
-        watchdog.start()
-        try:
-            self.client.open(transport, client_id)
-            self.client.start()
-        except (HandshakeFailed, NotReady, SendFailed) as error:
-            if self._clock.monotonic() >= deadline:
-                raise HandshakeFailed(
-                    f"no handshake within {timeout_s:g} s; is this the API port?"
-                ) from error
-            if isinstance(error, HandshakeFailed):
-                raise
-            raise HandshakeFailed(f"the peer ended the connection during the handshake: {error}") from error
-        finally:
-            watchdog.cancel()
-            watchdog.join()
-        with self._changed:
-            if self._is_closing:
-                raise HandshakeFailed("closed by us before the session began")
-            self._reader.start()
-            self._wait(lambda: self._next_order_id is not None or self._refusal is not None, deadline)
-            self._raise_if_refused(client_id, timeout_s)
-            self._state = SessionState.SYNCHRONISING
+        if self._closing:
+            raise HandshakeFailed("closed by us before the session began")
+        self.client.begin(transport, client_id)
+        for _ in self._closing:  # meanwhile, on another thread
+            self.client.disconnect()
 
-    def _raise_if_refused(self, client_id: int, timeout_s: float) -> None:
-        if self._refusal is not None and self._refusal.code == _CLIENT_ID_IN_USE:
-            raise ClientIdInUse(client_id)
-        if self._state is SessionState.DISCONNECTED or self._refusal is not None:
-            said = f": {self._refusal.message} (code {self._refusal.code})" if self._refusal else ""
-            raise HandshakeFailed(f"the gateway closed the connection before the session began{said}")
-        if self._next_order_id is None:
-            raise HandshakeFailed(f"the gateway sent no next valid order id within {timeout_s:g} s")
+    def read(self) -> None:
+        """Read until the end. The reader thread's whole life."""
+        self.client.run()
 
-    def ask(self, answer: Answer, request: bytes) -> None:
-        """Send a request whose answer has an end marker.
+    def close(self, reason: str, *, by_us: bool = True) -> None:
+        """Close the connection; the end is told where bytes come in. May be called again."""
+        self._closing.append(reason)
+        self._end_reason = self._end_reason or reason
+        self.was_closed_by_us = self.was_closed_by_us or (by_us and not self._has_ended)
+        self.client.disconnect()
 
-        Raises:
-            ConnectionFailed: The connection has ended.
-        """
-        with self._changed:
-            self._ended.discard(answer)
-        try:
-            self.client.send(request)
-        except (NotReady, SendFailed) as error:
-            raise ConnectionFailed(f"connection lost while synchronising: {error}") from error
-
-    def await_end(self, answer: Answer, timeout_s: float) -> bool:
-        """Wait for the end of an answer; False when it did not come in time.
-
-        TWS sends no end marker when there are no executions (TWS facts 2.9).
-
-        Raises:
-            ConnectionFailed: The connection ended meanwhile.
-        """
-        deadline = self._clock.monotonic() + timeout_s
-        with self._changed:
-            self._wait(lambda: answer in self._ended, deadline)
-            if self._state is SessionState.DISCONNECTED:
-                raise ConnectionFailed(f"connection lost while synchronising: {self._end_reason}")
-            return answer in self._ended
-
-    def become_ready(self) -> None:
-        """Say that the broker's state was taken over.
-
-        Raises:
-            ConnectionFailed: The connection ended meanwhile.
-        """
-        with self._changed:
-            if self._state is SessionState.DISCONNECTED:
-                raise ConnectionFailed(f"connection lost while synchronising: {self._end_reason}")
-            self._state = SessionState.READY
+    def give_up(self, error: ConnectionFailed) -> None:
+        """Close a connection that did not begin as it should; the error is what its end tells."""
+        self._refusal = self._refusal or error
+        self.close(str(error), by_us=False)
 
     def break_off(self, reason: str) -> None:
-        """Say that the connection is of no more use, before the reader has come to its end."""
-        with self._changed:
-            if self._state is not SessionState.DISCONNECTED:
-                self._state = SessionState.DISCONNECTED
-                self._end_reason = self._end_reason or reason
-                self._changed.notify_all()
+        """Say that the connection is of no more use, before its end is seen where bytes come in."""
+        self._end_reason = self._end_reason or reason
+        self._has_ended = True
 
-    def _wait(self, happened: Callable[[], bool], deadline: float) -> None:
-        """Wait for something or the end of the session. Requires holding the condition."""
-        while not happened() and self._state is not SessionState.DISCONNECTED:
-            left = deadline - self._clock.monotonic()
-            if left <= 0:
-                return
-            self._changed.wait(left)
-
-    # ── closing ─────────────────────────────────────────────────────────────────────────────────
-
-    def close(self, reason: str) -> None:
-        """Close the connection and wait for the reader to end (unless this is the reader)."""
-        with self._changed:
-            self._is_closing = self._state is not SessionState.DISCONNECTED
-            self._end_reason = self._end_reason or reason
-        self.client.disconnect()
-        if self._reader.is_alive() and not self.is_reader_here:
-            self._reader.join()
-        with self._changed:
-            self._state = SessionState.DISCONNECTED
-
-    # ── the receiver's side: called on the reader thread ────────────────────────────────────────
+    # ── the receiver's side ─────────────────────────────────────────────────────────────────────
 
     def on_fact(self, fact: BrokerFact) -> None:
         """See :class:`Receiver`."""
-        if isinstance(fact, ErrorFact) and (fact.code == _CLIENT_ID_IN_USE or fact.code in _CONNECTION_CODES):
-            with self._changed:
-                self._refusal = fact
-                self._changed.notify_all()
-        self._owner.take_fact(fact)
+        if isinstance(fact, ErrorFact) and not self.has_begun:
+            self._see_refusal(fact)
+        self._owner.take_fact(fact, self)
+
+    def _see_refusal(self, fact: ErrorFact) -> None:
+        if fact.code == _CLIENT_ID_IN_USE:
+            self.give_up(ClientIdInUse(self.client.clientId))
+        elif fact.code in _CONNECTION_CODES:
+            self.give_up(
+                HandshakeFailed(
+                    "the gateway closed the connection before the session began: "
+                    f"{fact.message} (code {fact.code})"
+                )
+            )
 
     def on_next_valid_id(self, order_id: int) -> None:
         """See :class:`Receiver`. Never goes back: the broker's number can (TWS facts 4)."""
-        with self._changed:
-            self._next_order_id = max(order_id, self._next_order_id or 0)
-            self._changed.notify_all()
+        is_first = self._next_order_id is None
+        self._next_order_id = max(order_id, self._next_order_id or 0)
+        if is_first:
+            self._owner.take_beginning(self)
 
     def on_managed_accounts(self, accounts: tuple[str, ...]) -> None:
         """See :class:`Receiver`."""
-        with self._changed:
-            self._accounts = accounts
-            self._changed.notify_all()
+        self._accounts = accounts
 
     def on_open_orders_end(self) -> None:
         """See :class:`Receiver`."""
-        self._end(Answer.OPEN_ORDERS)
+        self._owner.take_answer_end(Answer.OPEN_ORDERS, -1, self)
 
-    def on_executions_end(self, request_id: int) -> None:  # noqa: ARG002 - every request asks for all
+    def on_executions_end(self, request_id: int) -> None:
         """See :class:`Receiver`."""
-        self._end(Answer.EXECUTIONS)
+        self._owner.take_answer_end(Answer.EXECUTIONS, request_id, self)
 
     def on_completed_orders_end(self) -> None:
         """See :class:`Receiver`."""
-        self._end(Answer.COMPLETED_ORDERS)
+        self._owner.take_answer_end(Answer.COMPLETED_ORDERS, -1, self)
 
-    def _end(self, answer: Answer) -> None:
-        with self._changed:
-            self._ended.add(answer)
-            self._changed.notify_all()
+    def on_position(self, position: Position) -> None:
+        """See :class:`Receiver`."""
+        self._owner.take_position(position, self)
+
+    def on_positions_end(self) -> None:
+        """See :class:`Receiver`."""
+        self._owner.take_answer_end(Answer.POSITIONS, -1, self)
 
     def on_callback_failed(self, error: BaseException) -> None:
         """See :class:`Receiver`."""
         self._owner.take_failure(error)
 
-    def on_closed(self, reason: str) -> None:
+    def on_closed(self, reason: str, error: ConnectionFailed | None) -> None:
         """See :class:`Receiver`."""
-        with self._changed:
-            self._state = SessionState.DISCONNECTED
-            self._end_reason = self._end_reason or reason
-            told = self._end_reason
-            self._changed.notify_all()
-        self._owner.take_end(told, was_asked=self._is_closing)
+        self._end_reason = self._end_reason or reason
+        self._has_ended = True
+        if not self.has_begun:
+            error = self._refusal or error or self._early_end()
+        self._owner.take_end(self, self._end_reason, None if self.has_begun else error)
+
+    def _early_end(self) -> HandshakeFailed:
+        return HandshakeFailed(
+            f"the gateway closed the connection before the session began: {self._end_reason}"
+        )

@@ -11,10 +11,12 @@ from decimal import Decimal
 
 import attrs
 
+from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import WhatIfMargin
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderMessage, OrderRecord
+from ibkr_core.model.session import SessionState
 from ibkr_core.model.status import OrderStatus
 
 __all__ = [
@@ -27,9 +29,13 @@ __all__ = [
     "Connected",
     "ConnectionLost",
     "Disconnected",
+    "EfficiencyWarning",
     "Event",
     "ExecutionCorrected",
     "ExecutionReceived",
+    "HaltConfirmed",
+    "JournalBroken",
+    "JournalRestored",
     "ListenerFailed",
     "ModifyRefused",
     "OrderAcknowledged",
@@ -42,9 +48,17 @@ __all__ = [
     "OrderStatusChanged",
     "OrderSubmitted",
     "OrderUncertain",
+    "OrderUnresolved",
     "OrderWarning",
+    "PositionDiffers",
+    "Resumed",
+    "RetryScheduled",
+    "SessionChanged",
     "Synchronised",
+    "TradingHalted",
+    "TradingReleased",
     "UnattributedExecution",
+    "UnownedOrderFound",
     "WhatIfAnswered",
 ]
 
@@ -228,6 +242,127 @@ class Synchronised(Event):
 
     accounts: tuple[str, ...]
     open_orders: int
+
+
+@attrs.frozen(kw_only=True)
+class SessionChanged(Event):
+    """The session with the broker is in another state now.
+
+    Attributes:
+        previous: The state before.
+        current: The state now.
+        reason: Why, in words.
+        can_trade: Whether new orders are taken now.
+        is_expected: Whether this falls into an announced restart of the gateway, so that nobody need be
+            woken.
+    """
+
+    previous: SessionState
+    current: SessionState
+    reason: str
+    can_trade: bool
+    is_expected: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Resumed(Event):
+    """After a gap, the broker's state was taken over again: nothing that happened meanwhile is missing.
+
+    Attributes:
+        gap_s: How long the gap was, in seconds.
+    """
+
+    gap_s: float
+
+
+@attrs.frozen(kw_only=True)
+class UnownedOrderFound(OrderEvent):
+    """Alarm: a live order carries our client id, but this engine did not place it and nobody adopted it."""
+
+
+@attrs.frozen(kw_only=True)
+class OrderUnresolved(OrderEvent):
+    """Alarm: the broker lists an order no more, and can no longer tell how it ended.
+
+    It tells executions and completed orders of the day only. Look it up in your statement, then call
+    ``engine.declare_ended``.
+    """
+
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class PositionDiffers(Event):
+    """Alarm: the broker's position is not what the fills make of it. Nothing was overwritten.
+
+    Attributes:
+        account: The account.
+        contract: What is held.
+        expected: By the last position that agreed, and the fills since.
+        told: By the broker.
+    """
+
+    account: str
+    contract: Contract
+    expected: Decimal
+    told: Decimal
+
+
+@attrs.frozen(kw_only=True)
+class RetryScheduled(OrderEvent):
+    """A request that the broker turned down for now will be sent again.
+
+    Attributes:
+        attempt: 1 for the first repetition.
+        delay_s: When, in seconds from now.
+        code: The broker's code.
+    """
+
+    attempt: int
+    delay_s: float
+    code: int
+
+
+@attrs.frozen(kw_only=True)
+class JournalBroken(Event):
+    """Alarm: the journal cannot be written. New orders are refused; cancels and facts are still taken."""
+
+    error: str
+
+
+@attrs.frozen(kw_only=True)
+class JournalRestored(Event):
+    """The journal can be written again; nothing that happened meanwhile is missing in it."""
+
+
+@attrs.frozen(kw_only=True)
+class TradingHalted(Event):
+    """New orders are refused from now on, and all working orders are being cancelled."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class HaltConfirmed(Event):
+    """The broker confirmed after a halt that no order of ours works any more."""
+
+
+@attrs.frozen(kw_only=True)
+class TradingReleased(Event):
+    """A halt was lifted: new orders are taken again."""
+
+
+@attrs.frozen(kw_only=True)
+class EfficiencyWarning(Event):
+    """Too many messages for too few fills: the broker may restrict the account (order efficiency ratio).
+
+    Attributes:
+        messages: New orders, modifications and cancels so far.
+        filled_orders: Orders that had a fill.
+    """
+
+    messages: int
+    filled_orders: int
 
 
 @attrs.frozen(kw_only=True)

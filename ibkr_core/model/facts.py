@@ -22,6 +22,7 @@ __all__ = [
     "ExecutionFact",
     "OpenOrderFact",
     "OrderBoundFact",
+    "Position",
     "StatusFact",
     "WhatIfMargin",
 ]
@@ -151,6 +152,24 @@ class OrderBoundFact:
     perm_id: int
     client_id: int
     order_id: int
+
+
+@attrs.frozen(kw_only=True)
+class Position:
+    """One position of an account, as the broker counts it. It changes no order, so it is no fact of the book.
+
+    Attributes:
+        account: The account's code.
+        contract: What is held.
+        quantity: How much; negative when short.
+        average_cost: Cost of one unit in the contract's currency, with the multiplier for derivatives (wire
+            facts 8); None when the broker did not say.
+    """
+
+    account: str
+    contract: Contract
+    quantity: Decimal
+    average_cost: Decimal | None = None
 
 
 BrokerFact = (

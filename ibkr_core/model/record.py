@@ -99,6 +99,7 @@ class OrderRecord:
         submission_time: When it was handed to the engine, None for orders of others.
         sent_time: When its last byte was given to the kernel.
         acknowledged_time: When the broker first answered.
+        heard_time: When the broker last showed it or an execution of it.
         last_update_time: When anything about it was last learned.
         finished_time: When it became terminal.
         history: Its life so far.
@@ -134,6 +135,7 @@ class OrderRecord:
     submission_time: datetime | None = None
     sent_time: datetime | None = None
     acknowledged_time: datetime | None = None
+    heard_time: datetime | None = None
     last_update_time: datetime | None = None
     finished_time: datetime | None = None
     history: tuple[HistoryEntry, ...] = attrs.field(default=(), repr=False)

@@ -1,0 +1,459 @@
+"""The sending side of the engine: from a wish to bytes, with the intent durable before the first of them.
+
+The order of things never changes: check, encode, note in the book, commit to the journal, send. So nothing is
+sent that is not known, and whatever fails on the way ends in a proved state: not sent, or in doubt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Protocol
+
+from ibkr_core.errors import (
+    ConnectionFailed,
+    DuplicateOrder,
+    InvalidInput,
+    InvalidOrder,
+    JournalError,
+    NotReady,
+    OrderStateError,
+    SendFailed,
+    TooManyOrders,
+    TradingHalted,
+)
+from ibkr_core.guardedbook import GuardedBook
+from ibkr_core.guards import DuplicateGuard, EfficiencyMeter
+from ibkr_core.lifecycle import inputs
+from ibkr_core.lifecycle.groups import PlannedOrder
+from ibkr_core.link.pacing import Lane
+from ibkr_core.model import events
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.order import Order
+from ibkr_core.model.record import OrderRecord, Request
+from ibkr_core.outbox import Parcel
+from ibkr_core.sending import Sending, type_name
+from ibkr_core.settings import EngineSettings
+from ibkr_core.supervisor import Supervisor
+from ibkr_core.watchdog import Watchdog
+
+__all__ = ["DurableIntents", "OrderDesk"]
+
+_SAME: Final = ("action", "order_type", "quantity", "limit_price", "aux_price", "tif")
+
+
+class DurableIntents(Protocol):
+    """What the desk needs of a journal."""
+
+    @property
+    def high_water(self) -> int:
+        """The highest order id that was ever used."""
+
+    @property
+    def failure(self) -> JournalError | None:
+        """Why it cannot be written; None when it can."""
+
+    def commit(self, through: int | None = None) -> None:
+        """Make everything durable that was recorded; raises JournalFailed."""
+
+    def knows_key(self, key: str) -> int | None:
+        """Return the order id that a client order key was used with."""
+
+
+class OrderDesk:
+    """Sends orders, modifications and cancels.
+
+    Args:
+        book: The order book.
+        supervisor: The connection.
+        watchdog: Is told of every request that left.
+        settings: Limits and deadlines.
+        make_key: Makes client order keys.
+        journal: Keeps intents; None for none.
+    """
+
+    def __init__(
+        self,
+        book: GuardedBook,
+        supervisor: Supervisor,
+        watchdog: Watchdog,
+        settings: EngineSettings,
+        make_key: Callable[[], str],
+        journal: DurableIntents | None,
+    ) -> None:
+        self._book = book
+        self._supervisor = supervisor
+        self._watchdog = watchdog
+        self._settings = settings
+        self.make_key = make_key
+        self._journal = journal
+        self._send_lock = threading.Lock()
+        self._next_id = 1 + (journal.high_water if journal is not None else 0)
+        self._duplicates = DuplicateGuard(settings.duplicate_window_s)
+        self.meter = EfficiencyMeter(settings.efficiency_limit)
+        self._waiting: dict[int, Parcel] = {}
+        self.halted = ""
+
+    # ── gates ───────────────────────────────────────────────────────────────────────────────────
+
+    def sending(self, lane: Lane) -> Sending:
+        """Hold the send lock while messages of a lane may be sent."""
+        return Sending(self._send_lock, lambda: self._check_may_send(lane), self._book.deliver)
+
+    def _check_may_send(self, lane: Lane) -> None:
+        if lane is Lane.ORDER:
+            if self.halted:
+                raise TradingHalted(f"trading is halted ({self.halted}); nothing was sent")
+            if self._journal is not None and self._journal.failure is not None:
+                raise self._journal.failure
+        self._supervisor.check_can_send(lane)
+
+    @property
+    def unsent(self) -> frozenset[int]:
+        """Ids of orders that wait to be sent."""
+        return frozenset(self._waiting)
+
+    def check_new(self, contract: Contract, order: Order) -> None:
+        """Raise unless the order is one that the broker could take.
+
+        Raises:
+            InvalidInput: The subclass and the message tell what is wrong.
+        """
+        if not isinstance(contract, Contract):
+            raise InvalidInput("contract", f"must be an ibkr_core Contract, not {type_name(contract)}")
+        if not isinstance(order, Order):
+            raise InvalidInput("order", f"must be an ibkr_core Order, not {type_name(order)}")
+        if order.what_if:
+            raise InvalidOrder("what_if", "a what-if places nothing and cannot be submitted")
+        order.check(contract)
+
+    def _check_limits(self, keyed: Sequence[inputs.NewOrder], *, allow_duplicate: bool) -> None:
+        now = self._book.monotonic()
+        most = self._settings.max_active_orders
+        added: dict[tuple[str, int, str, str], int] = {}
+        for new in keyed:
+            if new.contract is None or new.order is None:
+                continue
+            if not allow_duplicate:
+                self._duplicates.check(new.contract, new.order, now)
+            if most is None:
+                continue
+            side = (new.order.account, new.contract.con_id, new.contract.name, new.order.action.value)
+            if side not in added:
+                added[side] = self._count_active(side)
+            added[side] += 1
+            if added[side] > most:
+                raise TooManyOrders(
+                    new.order_id,
+                    f"{added[side] - 1} {side[3]} orders for {side[2]} are active already, and the broker "
+                    f"takes {most} for each account, contract and side; nothing was sent",
+                )
+
+    def _count_active(self, side: tuple[str, int, str, str]) -> int:
+        account, con_id, symbol, action = side
+        return self._book.read(lambda book: book.count_active(account, con_id, symbol, action))
+
+    # ── ids ─────────────────────────────────────────────────────────────────────────────────────
+
+    def peek_ids(self, count: int) -> range:
+        """Return the next ids without taking them. Requires holding the send lock.
+
+        They are above every id that we used, that the broker gave as the next one, and that it has shown
+        on an order of ours: it counts those too (TWS facts 4).
+        """
+        shown = self._book.read(lambda book: book.highest_order_id())
+        first = max(self._next_id, self._supervisor.session.next_order_id, shown + 1)
+        return range(first, first + count)
+
+    def take_id(self) -> int:
+        """Take the next id for good."""
+        with self._send_lock:
+            ids = self.peek_ids(1)
+            self._next_id = ids.stop
+            return ids[0]
+
+    # ── new orders ──────────────────────────────────────────────────────────────────────────────
+
+    def known(self, key: str, contract: Contract, order: Order) -> OrderRecord | None:
+        """Return the order that has this key already; None when there is none.
+
+        Raises:
+            DuplicateOrder: There is one, and it is a different order.
+        """
+        if not key:
+            return None
+        found = self._book.read(lambda book: book.by_key(key))
+        if found is None:
+            pruned = self._journal.knows_key(key) if self._journal is not None else None
+            if pruned is None:
+                return None
+            raise _duplicate(pruned, key, "it has left the book; see engine.history")
+        # What was modified since is still the order that was asked for then.
+        terms = found.order if not _was_modified(found) else None
+        is_same = terms is None or all(getattr(terms, name) == getattr(order, name) for name in _SAME)
+        if not is_same or (found.contract is not None and found.contract.symbol != contract.symbol):
+            raise _duplicate(found.order_id, key, "it is a different order")
+        return found
+
+    def send_new(
+        self,
+        legs: Sequence[tuple[Contract, PlannedOrder, str]],
+        *,
+        allow_duplicate: bool = False,
+    ) -> tuple[inputs.NewOrder, ...]:
+        """Encode all legs, note the intent, and send them as one. Requires holding the send lock.
+
+        Raises:
+            IbkrError: As for ``Engine.submit``.
+        """
+        keyed = tuple(
+            inputs.NewOrder(
+                leg.order_id,
+                label := key or leg.order.order_ref or self.make_key(),
+                contract,
+                leg.order.replace(order_ref=label),
+            )
+            for contract, leg, key in legs
+        )
+        self._check_limits(keyed, allow_duplicate=allow_duplicate)
+        client = self._supervisor.session.client
+        data = b"".join(
+            client.encode_order(new.order_id, new.contract, new.order)
+            for new in keyed
+            if new.contract is not None and new.order is not None
+        )
+        ids = tuple(new.order_id for new in keyed)
+        self._book.command(inputs.Submit(keyed))
+        self._next_id = ids[-1] + 1
+        self._make_durable(lambda why: self._not_sent(ids, why))
+        now = self._book.monotonic()
+        for new in keyed:
+            if new.contract is not None and new.order is not None:
+                self._duplicates.note(new.contract, new.order, new.order_id, now)
+        self._post_orders(ids, data)
+        self._count_messages(len(ids))
+        return keyed
+
+    def _post_orders(self, ids: tuple[int, ...], data: bytes) -> None:
+        parcel = Parcel(
+            Lane.ORDER,
+            data,
+            count=len(ids),
+            good_for_s=self._settings.order_queue_s,
+            on_sent=lambda: self._sent(ids),
+            on_unsent=lambda why: self._unsent_later(ids, why),
+            on_broken=lambda error: self._broken_later(ids, error),
+        )
+        for order_id in ids:
+            self._waiting[order_id] = parcel
+        try:
+            self._supervisor.post(parcel)
+        except NotReady as error:
+            self._not_sent(ids, str(error))
+            raise
+        except SendFailed as error:
+            self._broken(ids, error)
+            raise SendFailed(str(error), ids) from error
+
+    def _make_durable(self, refuse: Callable[[str], None]) -> None:
+        if self._journal is None:
+            return
+        try:
+            self._journal.commit()
+        except JournalError as error:
+            refuse(f"the intent could not be made durable: {error}")
+            raise
+
+    def _sent(self, ids: tuple[int, ...]) -> None:
+        self._forget_parcel(ids)
+        asked = self._book.read(lambda book: [book.asked_at(order_id, Request.NEW) for order_id in ids])
+        self._book.command(inputs.Sent(ids))
+        for order_id, at in zip(ids, asked, strict=True):
+            if at is not None:
+                self._watchdog.expect(order_id, Request.NEW, at)
+
+    def _not_sent(self, ids: Iterable[int], why: str) -> None:
+        self._forget_parcel(ids)
+        self._book.command(*(inputs.NotSent(order_id, why) for order_id in ids))
+
+    def _unsent_later(self, ids: tuple[int, ...], why: str) -> None:
+        self._not_sent(ids, why)
+        self._book.deliver()
+
+    def _broken(self, ids: Iterable[int], error: BaseException) -> None:
+        self._forget_parcel(ids)
+        self._book.command(*(inputs.SendFailure(order_id, str(error)) for order_id in ids))
+        self._supervisor.break_off(str(error))  # so that who waits for the send lock is refused at once
+
+    def _broken_later(self, ids: tuple[int, ...], error: BaseException) -> None:
+        self._broken(ids, error)
+        self._book.deliver()
+
+    def _forget_parcel(self, ids: Iterable[int]) -> None:
+        for order_id in ids:
+            self._waiting.pop(order_id, None)
+
+    def _count_messages(self, count: int) -> None:
+        if self.meter.note_messages(count):
+            self._book.post(
+                events.EfficiencyWarning,
+                messages=self.meter.messages,
+                filled_orders=self.meter.filled_orders,
+            )
+
+    # ── changes ─────────────────────────────────────────────────────────────────────────────────
+
+    def modify(self, order_id: int, order: Order | None, changes: dict[str, Any]) -> None:
+        """Ask for new terms. Requires holding the send lock.
+
+        Raises:
+            IbkrError: As for ``Engine.modify``.
+        """
+        contract, terms = self._terms_to_modify(order_id, order, changes)
+        data = self._supervisor.session.client.encode_order(order_id, contract, terms)
+        self._book.command(inputs.Modify(order_id, terms))
+        self._make_durable(lambda why: self._book.command(inputs.Unsend(order_id, Request.MODIFY, why)))
+        self._post_change(order_id, Request.MODIFY, Lane.ORDER, data)
+
+    def _post_change(self, order_id: int, request: Request, lane: Lane, data: bytes) -> None:
+        asked = self._book.read(lambda book: book.asked_at(order_id, request))
+
+        def sent() -> None:
+            if asked is not None:
+                self._watchdog.expect(order_id, request, asked)
+
+        def unsent(why: str) -> None:
+            self._book.command(inputs.Unsend(order_id, request, why))
+            self._book.deliver()
+
+        parcel = Parcel(
+            lane,
+            data,
+            good_for_s=self._settings.order_queue_s if lane is Lane.ORDER else None,
+            on_sent=sent,
+            on_unsent=unsent,
+            on_broken=lambda error: self._supervisor.break_off(str(error)),
+        )
+        try:
+            self._supervisor.post(parcel)
+        except NotReady as error:
+            self._book.command(inputs.Unsend(order_id, request, str(error)))
+            raise
+        except SendFailed as error:
+            self._supervisor.break_off(str(error))
+            raise SendFailed(str(error), (order_id,)) from error
+        self._count_messages(1)
+
+    def cancel(self, order_id: int) -> None:
+        """Ask for a cancel. Requires holding the send lock. An order that has not left yet is taken back.
+
+        Raises:
+            IbkrError: As for ``Engine.cancel``.
+        """
+        self._book.read(lambda book: book.order(order_id))  # what does not exist is no matter for the encoder
+        parcel = self._waiting.get(order_id)
+        if parcel is not None and parcel.count == 1 and self._supervisor.take_back(parcel):
+            self._not_sent((order_id,), "cancelled before it was sent")
+            return
+        data = self._supervisor.session.client.encode_cancel(order_id)
+        self._book.command(inputs.Cancel(order_id))
+        if self._journal is not None and self._journal.failure is None:
+            # A cancel only takes risk away: it leaves all the same, and the failure is told elsewhere.
+            with contextlib.suppress(JournalError):
+                self._journal.commit()
+        # Behind an order that waits (a leg of a group), not past it.
+        self._post_change(order_id, Request.CANCEL, Lane.CANCEL if parcel is None else Lane.ORDER, data)
+
+    def try_cancel(self, order_id: int) -> bool:
+        """Do as :meth:`cancel`; False for an order that has finished just now."""
+        try:
+            self.cancel(order_id)
+        except OrderStateError:
+            return False
+        return True
+
+    def cancel_everything(self) -> None:
+        """Send the global cancel. Requires holding the send lock."""
+        data = self._supervisor.session.client.encode_global_cancel()
+        try:
+            self._supervisor.post(Parcel(Lane.CANCEL, data))
+        except SendFailed as error:
+            self._supervisor.break_off(str(error))
+            raise
+
+    def _terms_to_modify(
+        self, order_id: int, order: Order | None, changes: dict[str, Any]
+    ) -> tuple[Contract, Order]:
+        if (order is None) == (not changes):
+            raise InvalidInput("order", "give either the new order or the fields to change")
+        if order is not None and not isinstance(order, Order):
+            raise InvalidInput("order", f"must be an ibkr_core Order, not {type_name(order)}")
+        for name in ("parent_id", "order_ref"):
+            if name in changes:
+                raise InvalidOrder(name, "cannot be changed once the order was sent")
+        # An order that was held (transmit=False) stays so until it is released; the broker is silent
+        # about it meanwhile (TWS facts 2.3). What was released cannot be held again.
+        is_released = self._book.read(lambda book: book.is_released(order_id))
+        if is_released and changes.get("transmit") is False:
+            raise InvalidOrder("transmit", "cannot be taken back: the order was released")
+        contract, last_sent, parent_is_done = self._book.read(lambda book: book.last_sent(order_id))
+        terms = order if order is not None else last_sent.replace(**changes)
+        terms = terms.replace(
+            # A child that names a parent which is gone is refused with 135 (TWS facts 6).
+            parent_id=0 if parent_is_done else last_sent.parent_id,
+            order_ref=last_sent.order_ref,
+            transmit=is_released or terms.transmit,
+        )
+        self.check_new(contract, terms)
+        return contract, terms
+
+    # ── repetitions ─────────────────────────────────────────────────────────────────────────────
+
+    def send_again(self, order_id: int, request: Request, attempt: int, why: str) -> bool:
+        """Repeat a request of which nothing lives at the broker. False when it cannot be sent now."""
+        try:
+            with self.sending(Lane.CANCEL if request is Request.CANCEL else Lane.ORDER):
+                if request is Request.CANCEL:
+                    self.cancel(order_id)
+                elif request is Request.MODIFY:
+                    self._modify_again(order_id)
+                else:
+                    self._place_again(order_id, order_id, attempt, why)
+        except (OrderStateError, ConnectionFailed, SendFailed, JournalError, TradingHalted, InvalidInput):
+            return False
+        return True
+
+    def send_under_new_id(self, order_id: int, why: str) -> bool:
+        """Send an order again whose id was taken, and that lives nowhere. False when it cannot be now."""
+        try:
+            with self.sending(Lane.ORDER):
+                record = self._book.read(lambda book: book.order(order_id))
+                self._place_again(order_id, self.peek_ids(1)[0], record.retry_count + 1, why)
+        except (OrderStateError, ConnectionFailed, SendFailed, JournalError, TradingHalted, InvalidInput):
+            return False
+        return True
+
+    def _modify_again(self, order_id: int) -> None:
+        contract, terms, parent_is_done = self._book.read(lambda book: book.last_sent(order_id))
+        terms = terms.replace(parent_id=0) if parent_is_done else terms
+        data = self._supervisor.session.client.encode_order(order_id, contract, terms)
+        self._post_change(order_id, Request.MODIFY, Lane.ORDER, data)
+
+    def _place_again(self, order_id: int, new_id: int, attempt: int, why: str) -> None:
+        record = self._book.read(lambda book: book.order(order_id))
+        if record.contract is None or record.order is None:
+            raise OrderStateError(order_id, "its terms are not known")
+        data = self._supervisor.session.client.encode_order(new_id, record.contract, record.order)
+        self._book.command(inputs.Resend(order_id, new_id, attempt, why))
+        self._next_id = max(self._next_id, new_id + 1)
+        self._make_durable(lambda why: self._not_sent((new_id,), why))
+        self._post_orders((new_id,), data)
+
+
+def _was_modified(record: OrderRecord) -> bool:
+    return any("modification" in line.what for line in record.history)
+
+
+def _duplicate(order_id: int, key: str, why: str) -> DuplicateOrder:
+    return DuplicateOrder(order_id, f"has the client order key {key!r} already, and {why}")

@@ -1,0 +1,91 @@
+"""At the start of an engine: from its journal back to the book, as it stood when the last run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from ibkr_core.errors import ConnectionFailed, OrderStateError
+from ibkr_core.guardedbook import GuardedBook
+from ibkr_core.journal import Entry, Journal, restore
+from ibkr_core.lifecycle.book import Book
+from ibkr_core.lifecycle.inputs import Disconnect
+from ibkr_core.link.client import TwsClient
+from ibkr_core.model.facts import BrokerFact, Position
+
+__all__ = ["FrameReader", "restore_book"]
+
+_NO_FACT: Final[BrokerFact | None] = None
+
+
+class FrameReader:
+    """Decodes recorded frames by the same way that live ones go, through the official decoder."""
+
+    def __init__(self) -> None:
+        self._fact = _NO_FACT
+        self._client = TwsClient(self)
+
+    def __call__(self, body: bytes, server_version: int) -> BrokerFact | None:
+        """Decode one frame; None when it holds nothing about orders.
+
+        Raises:
+            WireError: It cannot be decoded.
+        """
+        self._fact = None
+        self._client.replay(body, server_version)
+        return self._fact
+
+    def on_fact(self, fact: BrokerFact) -> None:
+        """See :class:`Receiver`."""
+        self._fact = fact
+
+    def on_next_valid_id(self, order_id: int) -> None:
+        """See :class:`Receiver`."""
+
+    def on_managed_accounts(self, accounts: tuple[str, ...]) -> None:
+        """See :class:`Receiver`."""
+
+    def on_open_orders_end(self) -> None:
+        """See :class:`Receiver`."""
+
+    def on_executions_end(self, request_id: int) -> None:
+        """See :class:`Receiver`."""
+
+    def on_completed_orders_end(self) -> None:
+        """See :class:`Receiver`."""
+
+    def on_position(self, position: Position) -> None:
+        """See :class:`Receiver`."""
+
+    def on_positions_end(self) -> None:
+        """See :class:`Receiver`."""
+
+    def on_callback_failed(self, error: BaseException) -> None:
+        """See :class:`Receiver`."""
+        raise error
+
+    def on_closed(self, reason: str, error: ConnectionFailed | None) -> None:
+        """See :class:`Receiver`."""
+
+
+def restore_book(
+    journal: Journal,
+    book: GuardedBook,
+    *,
+    on_progress: Callable[[int], None] | None,
+    on_refused: Callable[[Entry, OrderStateError], None],
+) -> None:
+    """Replay a journal into an engine's book; orders that were never answered are in doubt after it.
+
+    Raises:
+        JournalCorrupt: An entry is damaged.
+        WireError: A frame cannot be decoded by the installed official client.
+    """
+    read = FrameReader()
+
+    def play(empty: Book) -> None:
+        restore(journal.entries(), empty, read, on_progress=on_progress, on_refused=on_refused)
+        journal.note_orders(empty.orders())
+
+    book.restore(play)
+    book.command(Disconnect())

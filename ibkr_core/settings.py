@@ -1,0 +1,181 @@
+"""How an engine behaves where reasonable people differ: deadlines, pace, retries, reconnecting."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import attrs
+
+from ibkr_core.errors import InvalidInput
+
+__all__ = ["Backoff", "EngineSettings", "RestartWindow", "RetryPolicy"]
+
+_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def _seconds(*, least: float = 0.0) -> Any:  # noqa: ANN401 - attrs' validator form
+    def check(owner: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        del owner
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not least <= value < 1e9:  # type: ignore[operator]  # noqa: PLR2004 - no wait of decades
+            raise InvalidInput(
+                attribute.name, f"must be a number of seconds of at least {least:g}, not {value!r}"
+            )
+
+    return check
+
+
+def _count(*, least: int = 0, optional: bool = False) -> Any:  # noqa: ANN401 - attrs' validator form
+    def check(owner: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        del owner
+        if value is None and optional:
+            return
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise InvalidInput(attribute.name, f"must be a whole number of at least {least}, not {value!r}")
+
+    return check
+
+
+@attrs.frozen(kw_only=True)
+class Backoff:
+    """Waits that grow: each is ``factor`` times the last one, with jitter, up to ``longest_s``.
+
+    Attributes:
+        first_s: The first wait, in seconds.
+        factor: How much longer each wait is than the last.
+        longest_s: The longest wait, in seconds.
+        jitter: The part of a wait that is left to chance, from 0 to 1, so that many clients do not come
+            back at the same moment.
+    """
+
+    first_s: float = attrs.field(default=0.5, validator=_seconds(least=0.001))
+    factor: float = 2.0
+    longest_s: float = attrs.field(default=30.0, validator=_seconds(least=0.001))
+    jitter: float = 0.25
+
+    def __attrs_post_init__(self) -> None:
+        """Check the two that are no seconds."""
+        if not self.factor >= 1:
+            raise InvalidInput("factor", f"must be at least 1, not {self.factor!r}")
+        if not 0 <= self.jitter <= 1:
+            raise InvalidInput("jitter", f"must be from 0 to 1, not {self.jitter!r}")
+
+    def wait_s(self, attempt: int, chance: random.Random) -> float:
+        """Return how long to wait before an attempt; the first one is 1."""
+        doublings = min(attempt - 1, 64)
+        full = min(self.first_s * self.factor**doublings, self.longest_s)
+        return full * (1 - self.jitter * chance.random())
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """When a request that the broker turned down is sent again, without anybody asking.
+
+    Only where the code proves that nothing of the request lives at the broker: 10006 (the parent is not yet
+    known), 2102 (the order is still being processed), and 103 (the id was used before) once complete lists
+    of the broker lack the order.
+
+    Attributes:
+        attempts: How often at most; 0 switches it off.
+        backoff: The waits.
+        deadline_s: Not later than so many seconds after the request was first made.
+        codes: The codes for which nothing lives.
+    """
+
+    attempts: int = attrs.field(default=3, validator=_count())
+    backoff: Backoff = Backoff(first_s=0.05, longest_s=2.0)
+    deadline_s: float = attrs.field(default=10.0, validator=_seconds())
+    codes: frozenset[int] = frozenset({10006, 2102, 103})
+
+
+@attrs.frozen
+class RestartWindow:
+    """A time at which the gateway restarts by itself: a lost connection is then nothing to wake anybody for.
+
+    Attributes:
+        at: The beginning, in the zone's wall time.
+        lasts_min: How long, in minutes.
+        zone: The time zone's name, such as ``America/New_York``.
+        weekday: ``monday`` to ``sunday``; empty for every day.
+    """
+
+    at: time
+    lasts_min: int = attrs.field(default=15, validator=_count(least=1))
+    zone: str = "America/New_York"
+    weekday: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        """Check the names."""
+        if self.weekday and self.weekday not in _WEEKDAYS:
+            raise InvalidInput("weekday", f"must be one of {', '.join(_WEEKDAYS)}, not {self.weekday!r}")
+        try:
+            ZoneInfo(self.zone)
+        except (KeyError, ValueError, OSError) as error:
+            raise InvalidInput("zone", f"is no time zone: {self.zone!r}") from error
+
+    def contains(self, moment: datetime) -> bool:
+        """Whether a moment (with a zone of its own) lies in the window."""
+        local = moment.astimezone(ZoneInfo(self.zone))
+        for days in (0, 1):  # a window may reach over midnight
+            day = local - timedelta(days=days)
+            begin = day.replace(
+                hour=self.at.hour, minute=self.at.minute, second=self.at.second, microsecond=0
+            )
+            fits = not self.weekday or _WEEKDAYS[begin.weekday()] == self.weekday
+            if fits and begin <= local < begin + timedelta(minutes=self.lasts_min):
+                return True
+        return False
+
+
+@attrs.frozen(kw_only=True)
+class EngineSettings:
+    """How an engine behaves.
+
+    Attributes:
+        connect_timeout_s: For the connection, the handshake and the broker's beginning of the session.
+        orders_timeout_s: For each list of open orders at the beginning of a session.
+        rest_timeout_s: For completed orders and positions.
+        executions_timeout_s: For executions, of which some gateways say nothing when there are none.
+        send_timeout_s: How long the gateway may take to accept what we send.
+        ack_timeout_s: How long an order, a modification or a cancel may stay unanswered before the broker is
+            asked about it.
+        heartbeat_s: After so much silence the gateway is asked whether it is there; 0 for never.
+        pong_timeout_s: How long it may take to answer that; after twice as long the connection is given up.
+        messages_per_second: The pace; None for none. TWS drops a client that sends more than 50.
+        order_queue_s: How long a new order may wait for the pace before it is refused instead of sent stale.
+        max_active_orders: Per account, contract and side; None for no check. The broker takes 20.
+        reconnect: The waits between attempts to connect again; None never to connect again.
+        retry: What is sent again by itself.
+        restart_windows: When the gateway restarts by itself.
+        duplicate_window_s: Refuse an order with the contract, side, quantity and price of one that was sent
+            less than so many seconds ago; 0 for no check.
+        confirm_s: How long after a list that lacks an order the broker is asked once more.
+        cancel_attempts: How often a cancel that came to nothing is sent.
+        broker_zone: The zone of the broker's day: it tells executions and completed orders of the day only.
+        efficiency_limit: Messages for each filled order from which on a warning is given; 0 for none.
+        seed: Decides the jitter; None for a different one each time.
+    """
+
+    connect_timeout_s: float = attrs.field(default=10.0, validator=_seconds(least=0.001))
+    orders_timeout_s: float = attrs.field(default=10.0, validator=_seconds(least=0.001))
+    rest_timeout_s: float = attrs.field(default=5.0, validator=_seconds())
+    executions_timeout_s: float = attrs.field(default=2.0, validator=_seconds())
+    send_timeout_s: float = attrs.field(default=10.0, validator=_seconds(least=0.001))
+    ack_timeout_s: float = attrs.field(default=5.0, validator=_seconds(least=0.001))
+    heartbeat_s: float = attrs.field(default=3.0, validator=_seconds())
+    pong_timeout_s: float = attrs.field(default=2.0, validator=_seconds(least=0.001))
+    messages_per_second: int | None = attrs.field(default=50, validator=_count(least=1, optional=True))
+    order_queue_s: float = attrs.field(default=5.0, validator=_seconds())
+    max_active_orders: int | None = attrs.field(default=20, validator=_count(least=1, optional=True))
+    reconnect: Backoff | None = Backoff()
+    retry: RetryPolicy = RetryPolicy()
+    restart_windows: tuple[RestartWindow, ...] = ()
+    duplicate_window_s: float = attrs.field(default=0.0, validator=_seconds())
+    confirm_s: float = attrs.field(default=1.0, validator=_seconds(least=0.001))
+    cancel_attempts: int = attrs.field(default=3, validator=_count(least=1))
+    broker_zone: str = "America/New_York"
+    efficiency_limit: int = attrs.field(default=20, validator=_count())
+    seed: int | None = None

@@ -1,0 +1,272 @@
+"""The works inside an engine: what its parts are, how they are joined, and what one tells another."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from ibkr_core.clock import Clock
+from ibkr_core.errors import (
+    ConnectionFailed,
+    JournalError,
+    OrderStateError,
+    UnknownOrder,
+)
+from ibkr_core.guardedbook import GuardedBook
+from ibkr_core.halting import Brake
+from ibkr_core.journal import Entry, Journal
+from ibkr_core.keeper import Keeper
+from ibkr_core.lifecycle import inputs
+from ibkr_core.lifecycle.effects import Ask
+from ibkr_core.lifecycle.verdicts import CodeRule
+from ibkr_core.link.client import TwsClient
+from ibkr_core.link.session import Session
+from ibkr_core.listeners import Dispatcher
+from ibkr_core.model import events
+from ibkr_core.model.facts import BrokerFact
+from ibkr_core.model.record import Request
+from ibkr_core.orderdesk import OrderDesk
+from ibkr_core.positioncheck import PositionCheck
+from ibkr_core.recovering import restore_book
+from ibkr_core.retrier import Retrier, with_retries
+from ibkr_core.runner import Runner
+from ibkr_core.scheduler import Scheduler
+from ibkr_core.sending import describe
+from ibkr_core.settings import EngineSettings
+from ibkr_core.settlement import Judge
+from ibkr_core.supervisor import Supervisor
+from ibkr_core.survey import Findings
+from ibkr_core.watchdog import Watchdog
+
+__all__ = ["Works"]
+
+_DUPLICATE_ID: Final = 103
+_POSITIONS: Final = "positions"
+
+_LOG: Final = logging.getLogger("ibkr_core.engine")
+
+
+class Works:
+    """All parts of one engine.
+
+    Args:
+        client_id: Our API client id.
+        settings: Deadlines, pace, retries.
+        journal: The durable record, None for none.
+        rules: What error codes prove.
+        client_class: Makes the official client.
+        clock: Tells the time.
+        make_key: Makes client order keys.
+        runner: Receives.
+    """
+
+    def __init__(
+        self,
+        client_id: int,
+        settings: EngineSettings,
+        journal: Journal | None,
+        rules: Mapping[int, CodeRule],
+        client_class: type[TwsClient],
+        clock: Clock,
+        make_key: Callable[[], str],
+        runner: Runner,
+    ) -> None:
+        self.journal = journal
+        self.scheduler = Scheduler(clock, self._report_failed_act)
+        self.dispatcher = Dispatcher(self._report_failed_listener)
+        self.keeper = Keeper(self._is_open, self._begin_survey, self.scheduler, interval_s=settings.confirm_s)
+        self.retrier = Retrier(
+            settings.retry,
+            self.scheduler,
+            random.Random(settings.seed),  # noqa: S311 - jitter is no secret
+            self._send_again,
+            self._give_up,
+            self._announce_retry,
+        )
+        self.book = GuardedBook(
+            client_id,
+            with_retries(rules, settings.retry),
+            clock,
+            self.dispatcher,
+            self.keeper.note,
+            self.retrier.note,
+            self.journal,
+        )
+        self.supervisor = Supervisor(client_id, client_class, self.scheduler, runner, settings, self)
+        self._watchdog = Watchdog(self.scheduler, settings.ack_timeout_s, self._take_silence)
+        self.desk = OrderDesk(self.book, self.supervisor, self._watchdog, settings, make_key, self.journal)
+        self.brake = Brake(self.desk, self.book, self.scheduler, self.survey_for, self.publish, self.journal)
+        self._judge = Judge(
+            settings.broker_zone,
+            settings.cancel_attempts,
+            resends_duplicates=settings.retry.attempts > 0 and _DUPLICATE_ID in settings.retry.codes,
+        )
+        self._positions = PositionCheck()
+        self._unowned: set[int] = set()
+
+    def restore(self, on_progress: Callable[[int], None] | None) -> None:
+        """Play the journal into the book, if there is one.
+
+        Raises:
+            JournalCorrupt: An entry is damaged.
+        """
+        if self.journal is None:
+            return
+        self.journal.watch(self._report_broken_journal, self._report_restored_journal)
+        restore_book(self.journal, self.book, on_progress=on_progress, on_refused=self._report_refused)
+        known = self.journal.state(_POSITIONS)
+        if known:
+            self._positions.load(known)
+        for record in self.book.read(lambda book: book.active_orders()):
+            if record.order is None and record.perm_id is not None:
+                self._unowned.add(record.perm_id)  # told in an earlier run
+
+    def _send_again(self, order_id: int, request: Request, attempt: int, why: str) -> bool:
+        return self.desk.send_again(order_id, request, attempt, why)
+
+    def _give_up(self, order_id: int, request: Request, why: str) -> None:
+        self.book.command(inputs.Abandon(order_id, request, why))
+        self.book.deliver()
+
+    def _announce_retry(self, order_id: int, attempt: int, delay_s: float, code: int) -> None:
+        record = self.book.read(lambda book: book.order(order_id))
+        self.publish(events.RetryScheduled, record=record, attempt=attempt, delay_s=delay_s, code=code)
+
+    def _take_silence(self, order_id: int, request: Request, asked: datetime) -> None:
+        """Take notice that a request was not answered in time."""
+        if not self.supervisor.is_synchronised:
+            return  # the lists of the next synchronisation decide
+        is_open = self.book.read(
+            lambda book: book.is_pending(order_id, request, asked) and book.is_released(order_id)
+        )
+        if is_open and not self.retrier.has_plans(order_id):
+            self.book.command(inputs.Silence(order_id, request))
+            self.book.deliver()
+
+    # ── inside: the supervisor's household ──────────────────────────────────────────────────────
+
+    def take_fact(self, fact: BrokerFact, session: Session) -> None:
+        """Take a fact from the connection; called where bytes come in."""
+        if self.journal is None:
+            self.book.apply(fact)
+        else:
+            self.book.apply(fact, session.client.frame, session.server_version)
+
+    def take_failure(self, error: BaseException) -> None:
+        """Take notice of a message that could not be handled; called where bytes come in."""
+        _LOG.error("a message or a callback failed", exc_info=error)
+        self.book.publish(events.CallbackFailed, error=describe(error))
+
+    def take_disconnect(self) -> None:
+        """Take notice that the connection is gone; called on the scheduler."""
+        self._watchdog.forget()
+        self.keeper.forget()
+        self.retrier.forget()
+        self.book.command(inputs.Disconnect())
+        self.book.deliver()
+
+    def take_hopeless(self, error: BaseException) -> None:
+        """Take notice that the connection will not be made again; called on the scheduler."""
+        reason = str(error)
+        self.book.end_waiting(lambda: ConnectionFailed(f"connection lost while waiting: {reason}"))
+
+    def take_findings(self, findings: Findings, *, is_first: bool) -> None:
+        """Settle what a survey proves; called on the scheduler."""
+        orders = self.book.read(lambda book: book.open_requests())
+        settlement = self._judge.settle(findings, orders, self.desk.unsent)
+        self.book.command(*settlement.commands)
+        for record in settlement.unresolved:
+            why = "listed no more, and last known alive on an earlier day"
+            self.book.post(events.OrderUnresolved, record=record, why=why)
+        self.book.deliver()
+        for order_id in settlement.cancel_again:
+            self.desk.send_again(order_id, Request.CANCEL, 1, "the cancel came to nothing")
+        for order_id in settlement.send_again:
+            why = "its id was taken (103), and complete lists lack it"
+            if not self.desk.send_under_new_id(order_id, why):
+                self.book.command(inputs.ProveAbsent(order_id, f"{why}; it could not be sent again"))
+                self.book.deliver()
+        self._report_unowned()
+        is_settled = settlement.is_settled
+        if findings.positions is not None and (is_first or self._positions.is_suspicious):
+            is_settled &= self._check_positions(findings)
+        self.keeper.surveyed(is_settled=is_settled)
+        if is_first:
+            self.brake.sweep()
+
+    def _report_unowned(self) -> None:
+        for record in self.book.read(lambda book: book.active_orders()):
+            perm_id = record.perm_id
+            is_unowned = record.is_ours and record.order is None and record.is_working
+            if is_unowned and perm_id is not None and perm_id not in self._unowned:
+                self._unowned.add(perm_id)
+                self.book.publish(events.UnownedOrderFound, record=record)
+
+    def _check_positions(self, findings: Findings) -> bool:
+        fills = self.book.read(lambda book: book.position_fills())
+        for found in self._positions.compare(findings.positions or (), fills):
+            self.book.publish(
+                events.PositionDiffers,
+                account=found.account,
+                contract=found.contract,
+                expected=found.expected,
+                told=found.told,
+            )
+        if self.journal is not None:
+            with contextlib.suppress(JournalError):  # its failure is told by itself
+                self.journal.set_state(_POSITIONS, self._positions.dump())
+        return not self._positions.is_suspicious
+
+    def next_request_id(self) -> int:
+        """Return an id for a request."""
+        return self.desk.take_id()
+
+    def publish(self, kind: type[events.Event], **details: Any) -> None:
+        """Publish an event that is about no order."""
+        self.book.publish(kind, **details)
+
+    def count_open_orders(self) -> int:
+        """Return how many orders are known to work."""
+        return sum(record.is_working for record in self.book.read(lambda book: book.active_orders()))
+
+    # ── inside: questions and reports ───────────────────────────────────────────────────────────
+
+    def _begin_survey(self) -> bool:
+        return self.survey_for(lambda _: None)
+
+    def survey_for(self, done: Callable[[Findings], None]) -> bool:
+        """Ask the broker for all that it has, settle it, hand the findings on. False when it cannot be."""
+
+        def finished(findings: Findings) -> None:
+            self.take_findings(findings, is_first=False)
+            done(findings)
+
+        return self.supervisor.begin_survey(finished)
+
+    def _is_open(self, ask: Ask) -> bool:
+        try:
+            return self.book.is_open(ask)
+        except UnknownOrder:
+            return False
+
+    def _report_failed_listener(self, name: str, error: BaseException) -> None:
+        self.book.post(events.ListenerFailed, listener=name, error=describe(error))
+
+    def _report_failed_act(self, error: BaseException) -> None:
+        _LOG.error("something that was due failed", exc_info=error)
+        self.book.publish(events.CallbackFailed, error=describe(error))
+
+    def _report_broken_journal(self, error: JournalError) -> None:
+        _LOG.error("the journal cannot be written: %s", error)
+        self.book.publish(events.JournalBroken, error=str(error))
+
+    def _report_restored_journal(self) -> None:
+        self.book.publish(events.JournalRestored)
+
+    @staticmethod
+    def _report_refused(entry: Entry, error: OrderStateError) -> None:
+        _LOG.warning("the replay refuses input %s of the journal: %s", entry.index, error)
