@@ -20,7 +20,7 @@ from ibkr_core.errors import JournalFailed
 from ibkr_core.journal.encoding import Unreadable
 from ibkr_core.journal.entries import Entry
 from ibkr_core.journal.retention import IDENTITY_COLUMNS, InputIdentity
-from ibkr_core.journal.rows import entry_from
+from ibkr_core.journal.rows import clean, entry_from, number_from
 from ibkr_core.journal.store import connect, damaged, identify, refusal, resolve
 from ibkr_core.journal.times import from_text, to_text
 
@@ -154,12 +154,12 @@ class JournalReader:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = resolve(path)
-        if not Path(self.path).is_file():
-            raise JournalFailed(
-                self.path, "there is no such file", "correct the path, or start the engine first"
-            )
         self._lock = threading.Lock()
         try:
+            if not Path(self.path).is_file():
+                raise JournalFailed(
+                    self.path, "there is no such file", "correct the path, or start the engine first"
+                )
             self._connection = self._connect()
         except (sqlite3.Error, OSError) as error:
             raise refusal(self.path, error) from error
@@ -275,7 +275,7 @@ class JournalReader:
     def order_id_of(self, key: str) -> int | None:
         """Return the order id that a client order key was committed with, also of pruned orders."""
         found = self._all("SELECT order_id FROM keys WHERE key = ?", (key,))
-        return int(found[0][0]) if found else None
+        return number_from(found[0][0]) if found else None
 
     def state(self, name: str) -> str | None:
         """Return a small durable fact of the engine, such as ``halted``; None where it was never set."""
@@ -376,7 +376,7 @@ class JournalReader:
     def _all(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Run a query and take all its rows, so that no transaction stays open."""
         with self._lock:
-            return self._connection.execute(statement, values).fetchall()
+            return self._connection.execute(statement, clean(values)).fetchall()
 
     def close(self) -> None:
         """Close the file. May be called again."""

@@ -19,7 +19,7 @@ from typing import Any, Final
 import attrs
 
 from ibkr_core.errors import InvalidInput
-from ibkr_core.journal.rows import clean_text
+from ibkr_core.journal.rows import clean_text, number_from
 from ibkr_core.journal.times import to_text
 from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.model.record import OrderRecord
@@ -188,9 +188,9 @@ def _nodes_of_order(record: OrderRecord) -> Iterator[_Node]:
 
 def _nodes_of(one: InputIdentity, keys: frozenset[str]) -> Iterator[_Node]:
     if one.order_id and not (one.kind == "ErrorFact" and one.order_id == -1):  # -1: about no request
-        yield "order", _number(one.order_id)
+        yield "order", number_from(one.order_id)
     if one.perm_id:
-        yield "perm", _number(one.perm_id)
+        yield "perm", number_from(one.perm_id)
     if one.key and one.key in keys:  # another client's label identifies nothing
         yield "key", one.key
     if one.exec_id:
@@ -198,10 +198,6 @@ def _nodes_of(one: InputIdentity, keys: frozenset[str]) -> Iterator[_Node]:
     if one.body is not None:
         for order_id in _ids_in(json.loads(one.body)):
             yield "order", order_id
-
-
-def _number(stored: int | str) -> int:
-    return stored if isinstance(stored, int) else int(stored, 16)  # one beyond SQLite's 64 bits
 
 
 def _ids_in(body: dict[str, Any]) -> Iterator[int]:

@@ -41,6 +41,7 @@ __all__ = [
     "fill_row",
     "input_row",
     "insert_all",
+    "number_from",
     "order_row",
 ]
 
@@ -463,6 +464,11 @@ def _clean(value: Any) -> Any:  # noqa: ANN401 - any value
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         return hex(value)  # decimal digits would become a rounded REAL in an INTEGER column
     return value
+
+
+def number_from(stored: int | str) -> int:
+    """Read an id as :func:`clean` may have left it."""
+    return stored if isinstance(stored, int) else int(stored, 16)
 
 
 def clean_text(text: str) -> str:

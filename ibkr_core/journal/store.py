@@ -65,6 +65,7 @@ class Store:
         try:
             if not Path(self.path).exists():
                 _make(self.path, {"client_id": str(client_id), "created_at": now, "high_water": "0"})
+            _check_writable(self.path)
             connection = connect(self.path, "rw")
             self._prepare(connection, client_id, durability)
             self.epoch = _begin_run(connection, now)
@@ -212,16 +213,24 @@ def read_meta(connection: sqlite3.Connection, name: str) -> str | None:
 
 def _locked(path: str) -> FileLock:
     folder = Path(path).parent
-    if not folder.is_dir():
-        raise JournalFailed(path, f"the folder {folder} does not exist", "make it, or correct the path")
-    if Path(path).is_dir():
-        raise JournalForeign(path, "is a folder", "name a file")
     try:
+        if not folder.is_dir():
+            raise JournalFailed(path, f"the folder {folder} does not exist", "make it, or correct the path")
+        if Path(path).is_dir():
+            raise JournalForeign(path, "is a folder", "name a file")
         return FileLock(f"{path}.lock")
     except Held as held:
         raise JournalInUse(path, held.pid) from None
     except OSError as error:
         raise refusal(path, error) from error
+
+
+def _check_writable(path: str) -> None:
+    """Refuse what SQLite would open for reading only, leaving files beside it that nobody can write."""
+    if Path(path).stat().st_size == 0:
+        raise damaged(path, "it is empty")
+    if not _is_writable(path):
+        raise refusal(path, PermissionError("permission denied"))
 
 
 def _make(path: str, meta: dict[str, str]) -> None:
@@ -282,12 +291,12 @@ def refusal(path: str, error: sqlite3.Error | OSError) -> JournalError:
     """Return the error of ours that says why a file cannot be opened."""
     code = _primary_code(error)
     if code in _DAMAGED:
-        if Path(path).is_file() and Path(path).stat().st_size == 0:
-            return damaged(path, "it is empty")
         return damaged(path, str(error))
     if code in _READ_ONLY or isinstance(error, PermissionError) or not _is_writable(path):
         return JournalReadOnly(
-            path, f"cannot be written ({error})", "make the file and its folder writable for this user"
+            path,
+            f"cannot be written ({error})",
+            "make the file, those beside it (-wal, -shm, .lock) and their folder writable for this user",
         )
     return describe_failure(path, error)
 
@@ -322,5 +331,7 @@ def _primary_code(error: BaseException) -> int | None:
 
 
 def _is_writable(path: str) -> bool:
-    file = Path(path)
-    return os.access(file.parent, os.W_OK) and (not file.exists() or os.access(file, os.W_OK))
+    files = [Path(f"{path}{ending}") for ending in ("", "-wal", "-shm")]
+    return os.access(files[0].parent, os.W_OK) and all(
+        os.access(file, os.W_OK) for file in files if file.exists()
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -49,6 +50,12 @@ def open_journal(path: Path, clock: ManualClock | None = None, **options: Any) -
     return Journal.open(path, clock=clock or ManualClock(), **options)
 
 
+def memory_folder() -> tempfile.TemporaryDirectory[str]:
+    """Make a folder that needs no disk where the system has one: properties open hundreds of journals."""
+    memory = Path("/dev/shm")  # noqa: S108 - the system's own name of it
+    return tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
+
+
 class Keeping:
     """A book whose inputs are recorded, as the engine does it: recorded first, under one lock with taking."""
 
@@ -93,7 +100,9 @@ def input_of(step: Step) -> Input:
 def submit(order_id: int = 7, *, key: str | None = None, symbol: str = "AAPL", **fields: Any) -> Submit:
     """Make a new limit order."""
     order = Order.limit("BUY", 100, "190.25", **fields)
-    return Submit((NewOrder(order_id, f"key-{order_id}" if key is None else key, Contract.stock(symbol), order),))
+    return Submit(
+        (NewOrder(order_id, f"key-{order_id}" if key is None else key, Contract.stock(symbol), order),)
+    )
 
 
 def status(word: str = "Submitted", order_id: int = 7, filled: int = 0, remaining: int = 100) -> StatusFact:
@@ -128,7 +137,9 @@ def execution(order_id: int = 7, shares: int = 100, number: int = 1, revision: i
 def commission(order_id: int = 7, number: int = 1, revision: int = 1, amount: str = "1.05") -> CommissionFact:
     """Make a commissionReport."""
     return CommissionFact(
-        exec_id=f"0000{order_id:04x}.{number:08x}.01.{revision:02}", commission=Decimal(amount), currency="USD"
+        exec_id=f"0000{order_id:04x}.{number:08x}.01.{revision:02}",
+        commission=Decimal(amount),
+        currency="USD",
     )
 
 
@@ -154,6 +165,7 @@ __all__ = [
     "execution",
     "filled_order",
     "input_of",
+    "memory_folder",
     "open_journal",
     "status",
     "submit",

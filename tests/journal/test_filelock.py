@@ -59,7 +59,7 @@ def test_a_released_lock_can_be_taken(path: str) -> None:
 
 def test_a_killed_process_holds_nothing(path: str) -> None:
     """The kernel drops the lock; a stale process id in the file does not count."""
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-c", _HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
