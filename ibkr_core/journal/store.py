@@ -26,7 +26,7 @@ from ibkr_core.journal.filelock import FileLock, Held
 
 __all__ = ["Durability", "Store", "connect", "describe_failure", "identify", "refusal", "resolve"]
 
-BUSY_TIMEOUT_S: Final = 5.0
+BUSY_TIMEOUT_S: Final = 1.0
 """How long to wait where another program holds SQLite's write lock (a backup tool, a person)."""
 
 _READ_ONLY: Final = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH})

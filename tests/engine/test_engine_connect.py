@@ -24,7 +24,7 @@ from ibkr_core.errors import (
     ServerTooOld,
 )
 from ibkr_core.link.client import TwsClient
-from ibkr_core.link.session import SessionState
+from ibkr_core.model.session import SessionState
 from ibkr_core.link.transport import SocketTransport
 from ibkr_core.model import events
 from ibkr_core.model.order import Order

@@ -18,7 +18,7 @@ from ibkr_core.errors import (
     SendFailed,
 )
 from ibkr_core.gateway.core import Delivery
-from ibkr_core.link.session import SessionState
+from ibkr_core.model.session import SessionState
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order

@@ -1,0 +1,345 @@
+"""The disk fails under a running engine: it is told once, nothing is lost, and it works again by itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ibkr_core.errors import JournalError, JournalFailed
+from ibkr_core.journal import Entry, Frame, Journal, JournalReader
+from ibkr_core.lifecycle.inputs import Cancel, Disconnect
+from tests.journal.making import START, Keeping, ManualClock, filled_order, open_journal, status
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.sqlite"
+
+
+class Watch:
+    """Notes what a journal tells of itself."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.told: list[str] = []
+        journal.watch(self._failed, self._recovered)
+        self._journal = journal
+
+    def _failed(self, failure: JournalFailed) -> None:
+        assert not self._journal._writing.locked()
+        self.told.append(failure.reason)
+
+    def _recovered(self) -> None:
+        assert not self._journal._writing.locked()
+        self.told.append("recovered")
+
+
+class Fault:
+    """Something that keeps a journal from being written, until it is mended."""
+
+    def __init__(self, make: Callable[[], None], mend: Callable[[], None], words: str) -> None:
+        self.make, self.mend, self.words = make, mend, words
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one megabyte of our own, for root only."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount")
+    if (
+        mount is None
+        or subprocess.run(  # noqa: S603 - our own arguments
+            [mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=False, capture_output=True
+        ).returncode
+    ):
+        pytest.skip("only root can mount a small disk")
+    yield disk
+    subprocess.run([shutil.which("umount") or "umount", disk], check=True)  # noqa: S603 - our own arguments
+
+
+def full_disk(journal: Journal, disk: Path) -> Fault:
+    filler = disk / "filler"
+
+    def fill() -> None:
+        with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+            while True:
+                file.write(b"x" * 4096)
+
+    return Fault(fill, filler.unlink, "the disk is full")
+
+
+def full_file(journal: Journal) -> Fault:
+    run = journal._store.connection.execute
+    pages = run("PRAGMA page_count").fetchone()[0]
+    return Fault(
+        lambda: run(f"PRAGMA max_page_count = {pages}").close(),
+        lambda: run("PRAGMA max_page_count = 1000000").close(),
+        "the disk is full",
+    )
+
+
+def file_gone(journal: Journal, ending: str) -> Fault:
+    file = Path(journal.path + ending)
+    aside = file.with_name("aside")
+    return Fault(
+        lambda: file.rename(aside).exists() and None, lambda: aside.rename(file).exists() and None, "removed"
+    )
+
+
+def file_replaced(journal: Journal) -> Fault:
+    file, aside = Path(journal.path), Path(journal.path).with_name("aside")
+
+    def make() -> None:
+        file.rename(aside)
+        shutil.copy(aside, file)
+
+    return Fault(make, lambda: aside.replace(file).exists() and None, "replaced")
+
+
+def locked(journal: Journal) -> Fault:
+    journal._store.connection.execute("PRAGMA busy_timeout = 1")
+    other = sqlite3.connect(journal.path, isolation_level=None, check_same_thread=False)
+    return Fault(
+        lambda: other.execute("BEGIN IMMEDIATE").close(), other.close, "another program holds it locked"
+    )
+
+
+FAULTS: dict[str, Callable[[Journal], Fault]] = {
+    "no page left": full_file,
+    "file removed": lambda journal: file_gone(journal, ""),
+    "log removed": lambda journal: file_gone(journal, "-wal"),
+    "file replaced": file_replaced,
+    "locked": locked,
+}
+
+
+def live_through(journal: Journal, fault: Fault, clock: ManualClock) -> None:
+    """Have a fault come and go, and show that the journal bears it as it promises."""
+    watch = Watch(journal)
+    keeping = Keeping(journal, clock)
+    keeping.take_all(filled_order(1))
+    journal.commit()
+    assert journal.failure is None
+    fault.make()
+    expected = [entry.payload for entry in JournalReader(aside_or(journal.path)).inputs()]
+    raised = 0
+    for number in range(400):  # a little may still fit
+        expected.append(Frame(187, bytes([number % 256]) * 2_000))
+        index = journal.record(expected[-1], START, 0, status())
+        try:
+            journal.commit(index)
+        except JournalFailed as error:
+            raised += 1
+            assert fault.words in str(error)
+            assert journal.failure is not None
+            assert journal.committed < index
+    assert raised > 300
+    assert len(watch.told) == 1
+    assert fault.words in watch.told[0]
+    keeping.take_all(filled_order(2))  # facts and cancels are still taken in
+    assert not journal.flush()
+    expected += filled_order(2)
+    fault.mend()
+    clock.advance(10)
+    assert journal.flush()
+    assert journal.failure is None
+    assert watch.told[1:] == ["recovered"]
+    journal.commit()
+    with JournalReader(journal.path) as reader:
+        assert [entry.payload for entry in reader.inputs()] == expected
+        assert {order.key for order in reader.orders()} == {"key-1", "key-2"}
+        assert reader.check().is_sound
+    journal.close()
+
+
+def aside_or(path: str) -> Path:
+    aside = Path(path).with_name("aside")
+    return aside if aside.exists() and not Path(path).exists() else Path(path)
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_fault_is_told_once_and_nothing_is_lost(path: Path, clock: ManualClock, kind: str) -> None:
+    """Commits raise meanwhile; what was recorded is written in order when it can be."""
+    journal = open_journal(path, clock)
+    if kind == "file removed":  # the reader of the expectations needs what is in the log
+        journal._store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    live_through(journal, FAULTS[kind](journal), clock)
+
+
+def test_a_full_disk_is_told_once_and_nothing_is_lost(small_disk: Path, clock: ManualClock) -> None:
+    """A real one."""
+    journal = open_journal(small_disk / "journal.sqlite", clock)
+    live_through(journal, full_disk(journal, small_disk), clock)
+
+
+def test_a_journal_cannot_be_made_on_a_full_disk(small_disk: Path, clock: ManualClock) -> None:
+    """It is told as what it is, and no half journal stays."""
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+        while True:
+            file.write(b"x" * 4096)
+    with pytest.raises(JournalError, match="disk is full"):
+        open_journal(small_disk / "journal.sqlite", clock)
+    assert not (small_disk / "journal.sqlite").exists()
+    filler.unlink()
+    open_journal(small_disk / "journal.sqlite", clock).close()
+
+
+_LIMITED = """
+import resource, sys
+from pathlib import Path
+from ibkr_core.errors import JournalFailed
+from ibkr_core.journal import Frame
+from tests.journal.making import *
+journal = open_journal(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+try:
+    while True:
+        journal.record(Frame(187, b"x" * 5_000), START, 0, status())
+        journal.commit()
+except JournalFailed as error:
+    print(journal.committed)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+journal.commit()
+print(journal.committed)
+journal.close()
+"""
+
+
+def test_a_write_that_the_system_refuses_is_told(path: Path) -> None:
+    """Any other way in which a write can fail: here a limit on the size of files."""
+    root = Path(__file__).parents[2]
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", _LIMITED, path],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(root)},
+    )
+    before, after = map(int, done.stdout.split())
+    assert after == before + 1
+    with JournalReader(path) as reader:
+        assert len(list(reader.inputs())) == after
+
+
+def test_it_is_tried_again_at_growing_intervals(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at every flush: a full disk is not helped by trying fifty times a second."""
+    journal = open_journal(path, clock)
+    tries = 0
+
+    def fail(_: object) -> None:
+        nonlocal tries
+        tries += 1
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal._store, "transact", fail)
+        journal.record(Disconnect(), START, 0)
+        for _ in range(10_000):
+            journal.flush()
+            clock.advance(0.01)
+        assert 20 <= tries <= 30
+        assert journal.failure is not None
+        assert "malformed" in journal.failure.reason
+    clock.advance(5.0)
+    assert journal.flush()
+    journal.close()
+
+
+def test_a_commit_tries_at_once(path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Someone waits for it, and trading goes on at the first moment that it can."""
+    journal = open_journal(path, clock)
+
+    def fail(_: object) -> None:
+        raise sqlite3.DatabaseError("no")
+
+    journal.record(Cancel(1), START, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(journal._store, "transact", fail)
+        with pytest.raises(JournalFailed):
+            journal.commit()
+    journal.commit()
+    assert journal.failure is None
+    journal.close()
+
+
+def test_the_writer_thread_recovers_by_itself(path: Path, clock: ManualClock) -> None:
+    """Nobody has to ask."""
+    journal = open_journal(path, clock, start_writer=True, batch_s=0.001)
+    failed, recovered = threading.Event(), threading.Event()
+    journal.watch(lambda _: failed.set(), recovered.set)
+    fault = file_gone(journal, "-wal")
+    fault.make()
+    journal.record(Disconnect(), START, 0)
+    assert failed.wait(60)
+    fault.mend()
+    clock.advance(60)
+    assert recovered.wait(60)
+    journal.close()
+
+
+def test_closing_while_nothing_can_be_written_is_told(path: Path, clock: ManualClock) -> None:
+    """What was not written is lost then, so it must not pass in silence; the lock is free all the same."""
+    journal = open_journal(path, clock)
+    fault = file_gone(journal, "-wal")
+    fault.make()
+    journal.record(Disconnect(), START, 0)
+    with pytest.raises(JournalFailed, match="removed"):
+        journal.close()
+    fault.mend()
+    with open_journal(path, clock) as again:
+        assert list(again.entries()) == []
+        rows = JournalReader(path).query("SELECT epoch, closed_at IS NULL FROM runs")
+        assert rows == [(1, 1), (2, 1)]
+
+
+def test_a_state_that_could_not_be_written_is_written_later(path: Path, clock: ManualClock) -> None:
+    """It counts at once, in memory."""
+    journal = open_journal(path, clock)
+    fault = file_gone(journal, "-wal")
+    fault.make()
+    with pytest.raises(JournalFailed):
+        journal.set_state("halted", "yes")
+    assert journal.state("halted") == "yes"
+    fault.mend()
+    journal.close()
+    with open_journal(path, clock) as again:
+        assert again.state("halted") == "yes"
+
+
+def test_an_input_that_cannot_be_encoded_is_not_passed_over(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours: it is told, and what comes behind it waits, for the order must not have a hole."""
+    journal = open_journal(path, clock)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    journal.record(Cancel(1), START, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr("ibkr_core.journal.rows.input_row", fail)
+        journal.record(Cancel(2), START, 0)
+        with pytest.raises(JournalFailed, match="a fault of ours"):
+            journal.commit()
+    journal.commit()
+    assert list(JournalReader(path).inputs()) == [
+        Entry(1, START, Cancel(1), 0, 1),
+        Entry(2, START, Cancel(2), 0, 1),
+    ]
+    journal.close()
