@@ -7,7 +7,7 @@ that one division is rounded to ten decimals, so that every sum stays exact.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 import attrs
@@ -176,7 +176,7 @@ def margin_rate(instrument: Instrument) -> tuple[Decimal, Decimal]:
 
 
 class Account:
-    """One account.
+    """One account. ``opening_cash`` is what it was worth when the day began.
 
     Args:
         code: Its code, such as ``DU1234567``.
@@ -188,8 +188,10 @@ class Account:
         self.code = code
         self.currency = currency
         self.opening_cash = cash
-        self._cash: dict[str, Decimal] = {currency: cash}
-        self._positions: dict[int, Position] = {}
+        self._base_cash: dict[str, Decimal] = {currency: cash}
+        self._base_positions: dict[int, Position] = {}
+        self._cash = dict(self._base_cash)
+        self._positions = dict(self._base_positions)
 
     @property
     def cash(self) -> Mapping[str, Decimal]:
@@ -227,9 +229,20 @@ class Account:
         return booking
 
     def restart(self) -> None:
-        """Forget every fill; used to book a corrected history again."""
-        self._cash = {self.currency: self.opening_cash}
-        self._positions = {}
+        """Forget every fill since the base; used to book a corrected history again."""
+        self._cash = dict(self._base_cash)
+        self._positions = dict(self._base_positions)
+
+    @property
+    def base(self) -> tuple[Mapping[str, Decimal], tuple[Position, ...]]:
+        """Cash and positions from which :meth:`restart` begins."""
+        return dict(self._base_cash), tuple(self._base_positions.values())
+
+    def rebase(self, cash: Mapping[str, Decimal], positions: Iterable[Position]) -> None:
+        """Begin anew with what was there before the first fill that can still be corrected."""
+        self._base_cash = dict(cash)
+        self._base_positions = {held.instrument.con_id: held for held in positions}
+        self.restart()
 
     def _move(self, currency: str, amount: Decimal) -> None:
         self._cash[currency] = self._cash.get(currency, _ZERO) + amount

@@ -128,6 +128,15 @@ class Combos:
             raise RefusalError(313, f"The combo details for leg '{number}' are invalid.")
         return Leg(instrument, ratio, action, str(fields.get("exchange", "")) or "SMART")
 
+    @property
+    def known(self) -> tuple[Combo, ...]:
+        """Every combination so far, in order of its contract id."""
+        return tuple(self._known.values())
+
+    def restore(self, combo: Combo) -> None:
+        """Know a combination from before a restart; in order of contract ids, all of them."""
+        self._known[tuple((leg.instrument.con_id, leg.weight) for leg in combo.legs)] = combo
+
     def with_leg(self, instrument: Instrument) -> Iterator[Combo]:
         """Every combination that an instrument is a leg of."""
         for combo in self._known.values():

@@ -77,7 +77,7 @@ class Exchange:
     """Every order of the venue, and the rules that move them.
 
     While ``closed`` is true, or ``hours`` says no to an order, it is taken and cancelled, but does not trade,
-    nor is its trigger elected.
+    nor is its trigger elected. The same holds while ``down`` is true: the gateway is being restarted.
 
     Args:
         market_of: The market of an instrument.
@@ -104,6 +104,7 @@ class Exchange:
         self._groups: dict[tuple[str, str], list[GatewayOrder]] = {}
         self._spent_groups: set[tuple[str, str]] = set()
         self.closed = False
+        self.down = False
         self.hours: Callable[[GatewayOrder], bool] = lambda _: True
         self.is_halted: Callable[[Instrument], bool] = lambda _: False
 
@@ -135,7 +136,7 @@ class Exchange:
 
     def is_open(self, order: GatewayOrder) -> bool:
         """Whether an order could trade now, for all that the hours say."""
-        return not self.closed and self.hours(order)
+        return not (self.closed or self.down) and self.hours(order)
 
     def busy(self) -> list[Instrument]:
         """Every instrument in which orders rest."""
@@ -144,6 +145,30 @@ class Exchange:
     def is_busy(self, instrument: Instrument) -> bool:
         """Whether some order on an instrument may still trade."""
         return bool(self._live.get(instrument.con_id))
+
+    @property
+    def spent_groups(self) -> frozenset[tuple[str, str]]:
+        """Account and name of every OCA group that has done its work."""
+        return frozenset(self._spent_groups)
+
+    # -- after a restart ---------------------------------------------------------------------------
+
+    def restore(self, order: GatewayOrder, spent_groups: Iterable[tuple[str, str]] = ()) -> None:
+        """Take an order in as it was before a restart, parents before children. Nothing is told.
+
+        Args:
+            order: Complete; its parent knows it as a child already.
+            spent_groups: Groups that have done their work.
+        """
+        self._spent_groups.update(spent_groups)
+        self._orders[order.perm_id] = order
+        if order.order_id or not order.by_hand:
+            self._by_client[order.client_id, order.order_id] = order
+        if order.phase is not Phase.LIVE:
+            return
+        self._live.setdefault(order.instrument.con_id, []).append(order)
+        if order.oca_group:
+            self._groups.setdefault((order.account, order.oca_group), []).append(order)
 
     # -- taking orders -----------------------------------------------------------------------------
 
@@ -165,6 +190,7 @@ class Exchange:
     def accept(self, order: GatewayOrder, status: str) -> None:
         """Make a held order live, with its first status word."""
         order.phase = Phase.LIVE
+        order.taken_at = self._now()
         order.holds |= _auction_of(order.spec)
         waits = order.is_stop or order.waits_for_parent or order.holds
         order.status = "PreSubmitted" if waits else status

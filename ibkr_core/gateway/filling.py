@@ -10,6 +10,7 @@ from ibkr_core.gateway.account import Account, commission_due
 from ibkr_core.gateway.combos import Combo, leg_prices
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.market import Quote
+from ibkr_core.gateway.numbers import Numbers
 from ibkr_core.gateway.orders import Execution, GatewayOrder
 
 __all__ = ["Filler"]
@@ -30,6 +31,7 @@ class Filler:
     Args:
         accounts: Where they are booked, by code.
         executions: Where they are kept, by root.
+        numbers: Where their ids come from.
         rng: Decides which exchange stands for SMART.
         now: The present, seconds since the epoch.
         quote_of: The quote of an instrument.
@@ -40,22 +42,23 @@ class Filler:
         accounts: dict[str, Account],
         executions: dict[str, Execution],
         *,
+        numbers: Numbers,
         rng: random.Random,
         now: Callable[[], float],
         quote_of: Callable[[Instrument], Quote],
     ) -> None:
         self._accounts = accounts
         self._executions = executions
+        self._numbers = numbers
         self._rng = rng
         self._now = now
         self._quote_of = quote_of
-        self._count = 0
         self._legs: dict[str, list[Execution]] = {}
 
     def execute(self, order: GatewayOrder, quantity: Decimal, price: Decimal) -> Execution:
         """Book one fill of an order and make its execution; a combination is booked by its legs."""
-        root = f"{_PREFIX}.{_FIRST + self._count:08x}"
-        self._count += 1
+        root = f"{_PREFIX}.{_FIRST + self._numbers.executions:08x}"
+        self._numbers.executions += 1
         cumulative, turnover = order.filled + quantity, order.turnover + quantity * price
         execution = self._make(order, f"{root}.01", order.instrument, order.spec.action, quantity, price,
                                (order.filled, order.turnover), (cumulative, turnover))  # fmt: skip

@@ -16,7 +16,7 @@ import attrs
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway.instruments import Instrument
 
-__all__ = ["Market", "MarketSettings", "Quote", "Trade"]
+__all__ = ["Market", "MarketMemory", "MarketSettings", "Quote", "Trade"]
 
 _HAND_SET_LOTS = 1000
 _ZERO = Decimal(0)
@@ -50,6 +50,25 @@ class Quote:
     last: Decimal
     bid_size: Decimal
     ask_size: Decimal
+
+
+@attrs.frozen(kw_only=True)
+class MarketMemory:
+    """What a market must remember over a restart of the gateway, so that its price does not jump.
+
+    Attributes:
+        quote: What it shows.
+        reference: The tick around which its price walks.
+        frozen: It stands still until it is set by hand.
+        prints: Trades that it has printed.
+        volume: Units traded.
+    """
+
+    quote: Quote
+    reference: int
+    frozen: bool
+    prints: int
+    volume: Decimal
 
 
 @attrs.frozen
@@ -189,6 +208,32 @@ class Market:
         self._ticks = int(self.instrument.to_tick(self._quote.bid) / self.instrument.min_tick)
         self._reference = self._ticks
         self._on_change(self)
+
+    def memory(self) -> MarketMemory:
+        """What to keep over a restart."""
+        return MarketMemory(
+            quote=self._quote,
+            reference=self._reference,
+            frozen=self._frozen,
+            prints=self._prints,
+            volume=self._volume,
+        )
+
+    def recall(self, memory: MarketMemory, now: float, luck: str) -> None:
+        """Go on from where a market stood before a restart; nobody is told of a change.
+
+        Args:
+            memory: From before.
+            now: Seconds since the epoch; the price has not moved while the gateway was down.
+            luck: Seeds the walk from here on.
+        """
+        self._quote = memory.quote
+        self._ticks = int(self.instrument.to_tick(memory.quote.bid) / self.instrument.min_tick)
+        self._reference = memory.reference
+        self._frozen = memory.frozen
+        self._prints, self._volume = memory.prints, memory.volume
+        self._stepped_at = now
+        self._rng.seed(luck)
 
     def catch_up(self, now: float) -> bool:
         """Make the steps that time calls for.

@@ -332,6 +332,7 @@ class GatewayOrder:
         oca_type: 1, 2 or 3.
         executions: Latest revision of each fill, in order.
         reported: Roots of the executions whose commission the client was told.
+        taken_at: When it was accepted, seconds since the epoch; None while held.
         ended_at: When it was done, seconds since the epoch.
         end_text: ``completedStatus`` of a completed order.
     """
@@ -367,6 +368,7 @@ class GatewayOrder:
     oca_type: int = 3
     executions: list[Execution] = attrs.field(factory=list)
     reported: set[str] = attrs.field(factory=set)
+    taken_at: float | None = None
     ended_at: float | None = None
     end_text: str = ""
 

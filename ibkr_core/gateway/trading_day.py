@@ -96,6 +96,25 @@ class TradingDay:
             self._once(order, ends, lambda: self._expire(order, ends))
         self.watch(order.instrument)
 
+    def ends_at(self, order: GatewayOrder) -> float | None:
+        """When an order of the day ends by the calendar.
+
+        Returns:
+            Seconds since the epoch; None for a time in force that lasts, or where there is no calendar.
+        """
+        if self._calendar is None or order.taken_at is None or order.spec.tif not in {"DAY", "OPG"}:
+            return None
+        sec_type = order.instrument.sec_type
+        session = self._calendar.session(sec_type, order.taken_at)
+        longer = order.spec.terms.outside_rth and not self.ignores_outside(order)
+        if order.spec.tif == "OPG":
+            moments = (session.opens, self._calendar.session(sec_type, session.ends).opens)
+        elif longer:
+            return session.ends
+        else:
+            moments = (session.closes, self._calendar.session(sec_type, session.ends).closes)
+        return next(moment for moment in moments if moment > order.taken_at)
+
     def _once(self, order: GatewayOrder, moment: float, action: Callable[[], None]) -> None:
         """Set an alarm, unless an earlier version of the order has set the same."""
         if moment not in order.alarms:

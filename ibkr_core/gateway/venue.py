@@ -29,6 +29,7 @@ from ibkr_core.gateway.filling import Filler
 from ibkr_core.gateway.hours import Calendar
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
 from ibkr_core.gateway.market import Market, MarketSettings
+from ibkr_core.gateway.numbers import Numbers
 from ibkr_core.gateway.orders import Execution, GatewayOrder, OrderSpec, Phase
 from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.gateway.trading_day import TradingDay
@@ -76,6 +77,10 @@ class Settings:
 class Venue:
     """Orders, markets and accounts of one simulated gateway.
 
+    Besides what its methods do, it shows what has to survive a restart: ``numbers``; ``fills``, the latest
+    revision of each execution by its root; ``unsettled``, by root, the orders with fills that their OCA group
+    has not felt yet; ``origin``, when it began; and ``rebooked``, set when all fills were booked anew.
+
     Args:
         settings: What kind of venue.
         clock: The present, seconds since the epoch.
@@ -104,15 +109,18 @@ class Venue:
         self._schedule = Scheduler()
         self._markets: dict[int, Market] = {}
         self._stepping: set[int] = set()
-        self._highest_id: dict[int, int] = {}
-        self._executions: dict[str, Execution] = {}
-        self._sequence = 0
+        self.origin = self._now
+        self.numbers = Numbers()
+        self.fills: dict[str, Execution] = {}
+        self.unsettled: dict[str, GatewayOrder] = {}
+        self.rebooked = False
         self._director = Director(settings.choreography, self._rng, self.now)
         self.on_position: list[Callable[[str, Instrument], None]] = []
         self.combos = Combos(self.catalogue)
         self._filler = Filler(
             self.accounts,
-            self._executions,
+            self.fills,
+            numbers=self.numbers,
             rng=self._rng,
             now=self.now,
             quote_of=lambda instrument: self.market(instrument).quote,
@@ -139,7 +147,9 @@ class Venue:
         self.restrictions = rules.Restrictions(most_active=settings.most_active)
         self.exchange.is_halted = lambda one: one.con_id in self.restrictions.halted
         self.algos = Algos(self.exchange, now=self.now, later=self.later)
-        self.clients = Clients(settings.clients, exchange=self.exchange, deliver=deliver)
+        self.clients = Clients(
+            settings.clients, numbers=self.numbers, exchange=self.exchange, deliver=deliver
+        )
 
     # -- time --------------------------------------------------------------------------------------
 
@@ -200,6 +210,10 @@ class Venue:
             market.catch_up(self._now)  # nobody watched it, so nothing rests in it that could trade
         return market
 
+    def markets(self) -> Iterable[Market]:
+        """Every market that somebody has looked at."""
+        return self._markets.values()
+
     def _quote_changed(self, market: Market) -> None:
         self._watch(market)
         self.exchange.match(market.instrument)
@@ -240,11 +254,11 @@ class Venue:
 
     def next_order_id(self, client_id: int) -> int:
         """The lowest order id that a client may still use."""
-        return self._highest_id.get(client_id, 0) + 1
+        return self.numbers.highest_ids.get(client_id, 0) + 1
 
     def executions(self) -> Iterable[Execution]:
         """The latest revision of every execution, in order."""
-        return self._executions.values()
+        return self.fills.values()
 
     def order_of(self, execution: Execution) -> GatewayOrder:
         """The order that an execution belongs to."""
@@ -306,7 +320,7 @@ class Venue:
         if order_id < self.next_order_id(client_id):
             raise RefusalError(103, "Duplicate order id")
         order = self._build(client_id, order_id, contract, spec, None)
-        self._highest_id[client_id] = order_id
+        self.numbers.highest_ids[client_id] = order_id
         self.exchange.admit(order)
         if spec.transmit:
             self._transmit(order)
@@ -360,9 +374,9 @@ class Venue:
             spec = hedge_sized(spec, parent, self.price_of(instrument), self.price_of(hedged))
         if spec.oca_group:
             rules.check_group(account, self.exchange.group_accounts(spec.oca_group))
-        self._sequence += 1
+        self.numbers.orders += 1
         return GatewayOrder(
-            perm_id=_FIRST_PERM_ID + self._sequence,
+            perm_id=_FIRST_PERM_ID + self.numbers.orders,
             client_id=client_id,
             order_id=order_id,
             account=account,
@@ -370,7 +384,7 @@ class Venue:
             exchange=str(contract["exchange"]),
             spec=spec,
             total=spec.quantity,
-            sequence=self._sequence,
+            sequence=self.numbers.orders,
             parent=parent,
             oca_group=spec.oca_group,
             oca_type=spec.oca_type or _NO_BLOCK,
@@ -405,7 +419,7 @@ class Venue:
         if order.spec.tif_was_empty and self.settings.choreography.preset_notice:
             self._say(order, 10349, "Order TIF was set to DAY based on order preset.")
         self.day.take_in(order)
-        self.conditional.take_in(order, len(self._executions))
+        self.conditional.take_in(order, len(self.fills))
         self.algos.take_in(order)
         self.exchange.accept(order, first_status)
         self._watch(self.market(order.instrument))
@@ -462,7 +476,7 @@ class Venue:
             self._transmit(order)
         elif order.phase is Phase.LIVE:
             self.day.take_in(order)
-            self.conditional.take_in(order, len(self._executions))
+            self.conditional.take_in(order, len(self.fills))
             if not order.working:
                 self._start_later(order)  # it may no longer wait for a moment or an auction
 
@@ -478,6 +492,7 @@ class Venue:
             self._refuse(client_id, order_id, rules.not_in_cancellable_state(order))
         else:
             order.canceller = client_id
+            self.clients.touched[order.perm_id] = order
             self._begin_cancel(order)
 
     def cancel_all(self, client_id: int) -> None:
@@ -522,7 +537,7 @@ class Venue:
         Raises:
             InvalidInput: There is no such execution, or the quantity is not above zero.
         """
-        old = self._executions.get(exec_id.rpartition(".")[0])
+        old = self.fills.get(exec_id.rpartition(".")[0])
         if old is None:
             raise InvalidInput("exec_id", f"no execution has the id {exec_id}")
         new = attrs.evolve(
@@ -534,24 +549,25 @@ class Venue:
         if new.quantity <= 0:
             raise InvalidInput("quantity", f"must be above zero; got {new.quantity}")
         order = self.order_of(old)
-        self._executions[new.root] = new
+        self.fills[new.root] = new
         self._rebook()
-        new = self._executions[new.root]
+        new = self.fills[new.root]
         self._play(order, self._director.tell_correction(order, new))
         return new
 
     def _rebook(self) -> None:
         """Book all executions anew, in order, after one of them changed."""
+        self.rebooked = True
         for account in self.accounts.values():
             account.restart()
-        for root, one in self._executions.items():
+        for root, one in self.fills.items():
             if isinstance(one.instrument, Combo):
                 continue  # only its legs are booked
             booking = self.accounts[one.account].book(
                 one.instrument, one.signed_quantity, one.price, one.commission
             )
             booked = attrs.evolve(one, realized=booking.realized)
-            self._executions[root] = booked
+            self.fills[root] = booked
             self.exchange.correct(self.order_of(booked), booked)
 
     # -- telling -----------------------------------------------------------------------------------
@@ -576,9 +592,14 @@ class Venue:
             return
         delay = self._director.delay(self.settings.choreography.oca_delay_s)
         if delay:
-            self.later(delay, lambda: self.exchange.settle_oca(order, execution))
+            self.unsettled[execution.root] = order
+            self.later(delay, lambda: self.settle(execution))
         else:
             self.exchange.settle_oca(order, execution)
+
+    def settle(self, execution: Execution) -> None:
+        """Let an OCA group feel, late, a fill of one of its members."""
+        self.exchange.settle_oca(self.unsettled.pop(execution.root), execution)
 
     def _play(self, order: GatewayOrder, scene: Scene) -> None:
         for message in scene.messages:

@@ -25,7 +25,7 @@ class Watch:
     def __init__(self, venue: Venue, *, seed: int) -> None:
         self._venue = venue
         self._seed = seed
-        self._origin = venue.now()
+        self._origin = venue.origin
         self._pasts: dict[int, Past] = {}
 
     def now(self) -> float:
