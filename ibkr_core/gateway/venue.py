@@ -30,6 +30,7 @@ from ibkr_core.gateway.hours import Calendar
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
 from ibkr_core.gateway.market import Market, MarketSettings
 from ibkr_core.gateway.numbers import Numbers
+from ibkr_core.gateway.options import open_market, options_on
 from ibkr_core.gateway.orders import Execution, GatewayOrder, OrderSpec, Phase
 from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.gateway.trading_day import TradingDay
@@ -198,14 +199,10 @@ class Venue:
             )
             self._markets[instrument.con_id] = market
         elif market is None:
-            market = Market(
-                instrument,
-                seed=self._seed,
-                settings=self.settings.market,
-                now=self._now,
-                on_change=self._quote_changed,
-            )
-            self._markets[instrument.con_id] = market
+            market = self._markets[instrument.con_id] = open_market(
+                instrument, catalogue=self.catalogue, market_of=self.market, seed=self._seed,
+                settings=self.settings.market, now=self._now, on_change=self._quote_changed,
+            )  # fmt: skip
         elif instrument.con_id not in self._stepping:
             market.catch_up(self._now)  # nobody watched it, so nothing rests in it that could trade
         return market
@@ -217,6 +214,9 @@ class Venue:
     def _quote_changed(self, market: Market) -> None:
         self._watch(market)
         self.exchange.match(market.instrument)
+        for option in options_on(self.exchange.busy(), market.instrument):
+            self.market(option).catch_up(self._now)
+            self._quote_changed(self.market(option))
         for combo in self.combos.with_leg(market.instrument):
             self.exchange.match(combo)
         self.later(0.0, self.conditional.look)
