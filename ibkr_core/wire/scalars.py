@@ -304,14 +304,22 @@ def _write_word(value: object) -> str:
 
 
 def _write_int(value: object) -> str:
+    if type(value) is int and -UNSET_LONG <= value <= UNSET_LONG:
+        return str(value)
     return str(to_int(value))
 
 
 def _write_bool(value: object) -> str:
+    if value is True:
+        return "1"
     return "1" if to_bool(value) else "0"
 
 
 def _write_float(value: object) -> str:
+    if type(value) is float:
+        text = repr(value)
+        if text[-1].isdigit():  # neither infinite nor NaN
+            return text
     if isinstance(value, Decimal) and value.is_finite():
         return format(to_decimal(value), "f")
     number = to_float(value)
@@ -331,10 +339,16 @@ def _write_zero_float(value: object) -> str:
 
 
 def _write_decimal(value: object) -> str:
+    if type(value) is Decimal:
+        text = str(value)
+        if len(text) < _MAX_DIGITS and "E" not in text and value.is_finite():
+            return text
     return format(to_decimal(value), "f")
 
 
 def _write_text(value: object) -> str:
+    if type(value) is str and value.isascii() and "\0" not in value:
+        return value
     text = to_text(value)
     if "\0" in text:
         raise ValueError("a text field cannot hold a NUL")
@@ -347,6 +361,8 @@ def _write_text(value: object) -> str:
 
 def _write_escaped(value: object) -> str:
     text = to_text(value)
+    if text.isascii() and text.isprintable() and "\\" not in text:
+        return text
     if _SURROGATES.search(text):
         raise ValueError("half a surrogate pair is no text")
     return text.encode("unicode_escape").decode("ascii")
