@@ -20,7 +20,7 @@ from ibkr_core.gateway.exchange import Happened, Happening
 from ibkr_core.gateway.orders import Execution, GatewayOrder
 from ibkr_core.wire.message import Message
 
-__all__ = ["Choreography", "Director"]
+__all__ = ["Choreography", "Cue", "Director", "Repeat"]
 
 Delay = tuple[float, float]
 """Shortest and longest delay in seconds; the actual one lies evenly between them."""
@@ -100,7 +100,7 @@ class Repeat(enum.Enum):
     """What a cue performs."""
 
     LEG = "commissionReport of a leg"
-
+    UNTOLD = "the commission becomes known, and nobody is told"
     PAIR = "openOrder and orderStatus"
     COMMISSION = "openOrder with the commission, perhaps orderStatus, commissionReport"
 
@@ -181,6 +181,9 @@ class Director:
         order = cue.order
         if cue.what is Repeat.PAIR:
             return Scene(self._pair(order))
+        if cue.what is Repeat.UNTOLD:
+            order.reported.add(cue.root)
+            return Scene()
         if cue.what is Repeat.LEG and cue.leg is not None:
             order.reported.add(cue.root)
             return Scene((answers.commission_report(cue.leg),))

@@ -71,6 +71,9 @@ class Session:
     Args:
         host: The gateway.
         name: For people: where the client comes from.
+
+    Attributes:
+        was_reset: Its end was a reset, not an orderly close; a transport should say so to its client.
     """
 
     def __init__(self, host: Host, name: str = "memory") -> None:
@@ -83,6 +86,12 @@ class Session:
         self._hello = bytearray()
         self._frames = FrameBuffer(_MAX_REQUEST)
         self._out = bytearray()
+        self._held: bytearray | None = None  # what a stalled line keeps back
+        self._holds = 0
+        self._unheard: bytearray | None = None  # what a dead line did not bring us
+        self._keeps_unheard = False
+        self._hung_up = False
+        self.was_reset = False
 
     def __repr__(self) -> str:
         return f"Session({self.name}, client {self._client_id}, {self.stage.name})"
@@ -94,6 +103,10 @@ class Session:
         if self.stage is Stage.CLOSED:
             return
         self._host.advance()
+        if self._unheard is not None:
+            if self._keeps_unheard:
+                self._unheard += data
+            return
         if self.stage is Stage.HELLO:
             self._hello += data
             data = self._greet()
@@ -133,8 +146,22 @@ class Session:
         if self.stage is Stage.CLOSED:
             return
         self.stage = Stage.CLOSED
+        self._held = None
         self._host.stop(self)
         self._wake()
+
+    def hang_up(self) -> None:
+        """End the session from the client's side. On a dead line the gateway does not notice yet."""
+        if self._unheard is None:
+            self.close()
+        else:
+            self._hung_up = True
+
+    def reset(self) -> None:
+        """End the session as a reset does: what waits to be sent is lost, and ``was_reset`` is true."""
+        self._out.clear()
+        self.was_reset = True
+        self.close()
 
     def next_deadline(self) -> float | None:
         """When something will happen by itself, seconds since the epoch; None when nothing will."""
@@ -165,18 +192,61 @@ class Session:
         Raises:
             InvariantViolated: The gateway built a message that the protocol does not have.
         """
-        if self.stage is Stage.CLOSED:
-            return
+        if self.stage is not Stage.CLOSED:
+            self.inject(self.framed(message))
+
+    def framed(self, message: Message) -> bytes:
+        """The bytes of one answer, with their length.
+
+        Raises:
+            InvariantViolated: The gateway built a message that the protocol does not have.
+        """
         try:
             body = encode_answer(message, self.server_version)
         except WireError as fault:
             raise InvariantViolated(f"the gateway cannot say {message}: {fault}") from fault
-        self.inject(frame(body))
+        return frame(body)
 
     def inject(self, data: bytes) -> None:
         """Send raw bytes, well-formed or not: a hook for tests of clients."""
+        if self._held is not None:
+            self._held += data
+            return
         self._out += data
         self._wake()
+
+    # -- the line: how faults act on it ------------------------------------------------------------
+
+    def hold(self) -> None:
+        """Let nothing more out, until :meth:`release` was called as often as this."""
+        self._holds += 1
+        if self._held is None and self.stage is not Stage.CLOSED:
+            self._held = bytearray()
+
+    def release(self) -> None:
+        """Take back one :meth:`hold`; after the last one, what was kept back leaves."""
+        self._holds -= 1
+        if self._holds == 0 and self._held is not None:
+            kept, self._held = self._held, None
+            self.inject(bytes(kept))
+
+    def deafen(self, *, keep: bool) -> None:
+        """Hear nothing more of the client, not even its end, until :meth:`hear`.
+
+        Args:
+            keep: Whether what it sends meanwhile is to be heard then, or lost.
+        """
+        if self._unheard is None:
+            self._unheard = bytearray()
+            self._keeps_unheard = keep
+
+    def hear(self) -> None:
+        """Hear what a deaf session kept, and then whether the client has hung up."""
+        unheard, self._unheard = self._unheard, None
+        if unheard:
+            self.receive(unheard)
+        if self._hung_up:
+            self.close()
 
     def _wake(self) -> None:
         if self.on_outgoing is not None:
