@@ -117,6 +117,7 @@ class Venue:
         self.rebooked = False
         self._director = Director(settings.choreography, self._rng, self.now)
         self.on_position: list[Callable[[str, Instrument], None]] = []
+        self.recue: Callable[[GatewayOrder, Cue], Cue] = lambda _, cue: cue  # where faults change what comes
         self.combos = Combos(self.catalogue)
         self._filler = Filler(
             self.accounts,
@@ -526,16 +527,19 @@ class Venue:
 
     # -- admin -------------------------------------------------------------------------------------
 
-    def correct(self, exec_id: str, *, price: Decimal | None, quantity: Decimal | None) -> Execution:
+    def correct(
+        self, exec_id: str, *, price: Decimal | None, quantity: Decimal | None, told: bool = True
+    ) -> Execution:
         """Correct an execution: a new revision replaces it in every book (TWS facts 3).
 
         Args:
             exec_id: Any revision of the execution.
             price: New price; None keeps the old one.
-            quantity: New quantity; None keeps the old one.
+            quantity: New quantity; None keeps the old one. Zero busts it: then it costs nothing, either.
+            told: Whether callbacks tell of it.
 
         Raises:
-            InvalidInput: There is no such execution, or the quantity is not above zero.
+            InvalidInput: There is no such execution, or the quantity is below zero.
         """
         old = self.fills.get(exec_id.rpartition(".")[0])
         if old is None:
@@ -545,14 +549,16 @@ class Venue:
             revision=old.revision + 1,
             price=old.price if price is None else price,
             quantity=old.quantity if quantity is None else quantity,
+            commission=_ZERO if quantity == 0 else old.commission,
         )
-        if new.quantity <= 0:
-            raise InvalidInput("quantity", f"must be above zero; got {new.quantity}")
+        if new.quantity < 0:
+            raise InvalidInput("quantity", f"must not be below zero; got {new.quantity}")
         order = self.order_of(old)
         self.fills[new.root] = new
         self._rebook()
         new = self.fills[new.root]
-        self._play(order, self._director.tell_correction(order, new))
+        if told:
+            self._play(order, self._director.tell_correction(order, new))
         return new
 
     def _rebook(self) -> None:
@@ -608,6 +614,7 @@ class Venue:
             self._cue(order, cue)
 
     def _cue(self, order: GatewayOrder, cue: Cue) -> None:
+        cue = self.recue(order, cue)
         self.later(cue.delay_s, lambda: self._play(order, self._director.perform(cue)))
 
     def say(self, client_id: int, message: Message) -> None:
