@@ -205,8 +205,9 @@ class Exchange:
 
         Args:
             order: A live order; one that died meanwhile is left alone.
-            announce: Whether its status goes to ``Submitted`` by itself. When not, it keeps its first status
-                until it trades: TWS skips steps (TWS facts 2.2).
+            announce: Whether its status goes to ``Submitted`` before its first chance to trade. When not, an
+                order that trades at once keeps its first status: TWS skips steps (TWS facts 2.2). One that
+                rests is ``Submitted`` either way: it works at its destination (TWS facts 1).
         """
         if order.phase is not Phase.LIVE or order.waits_for_parent or order.working or order.holds:
             return
@@ -214,10 +215,16 @@ class Exchange:
             return
         order.working = True
         order.prints_seen = self._market_of(order.instrument).prints
-        if announce and not order.is_stop and order.status == "PreSubmitted" and not order.cancelling:
+        if announce:
+            self._tell_working(order)
+        self._try(order)
+        if order.phase is Phase.LIVE and not order.filled:
+            self._tell_working(order)
+
+    def _tell_working(self, order: GatewayOrder) -> None:
+        if not order.is_stop and order.status == "PreSubmitted" and not order.cancelling:
             order.status = "Submitted"
             self._emit(Happening(Happened.WORKING, order))
-        self._try(order)
 
     def replace(self, order: GatewayOrder, spec: OrderSpec) -> None:
         """Apply a checked modification, and match again. On a held order it says nothing."""
