@@ -19,7 +19,7 @@ What it simulates (TWS facts 6, wire facts 9):
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 import attrs
@@ -124,7 +124,13 @@ class Exchange:
 
     def live_orders(self) -> list[GatewayOrder]:
         """Every order that is neither held nor done, in order of arrival."""
-        return [order for order in self._orders.values() if order.phase is Phase.LIVE]
+        return sorted(
+            (order for orders in self._live.values() for order in orders), key=lambda order: order.sequence
+        )
+
+    def live_in(self, instrument: Instrument) -> Sequence[GatewayOrder]:
+        """Every order in one instrument that is neither held nor done, in order of becoming live."""
+        return self._live.get(instrument.con_id, ())
 
     def group_is_spent(self, order: GatewayOrder) -> bool:
         """Whether the OCA group that an order names has done its work: its name cannot be used again."""

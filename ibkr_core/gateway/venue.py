@@ -402,7 +402,7 @@ class Venue:
         if self.exchange.group_is_spent(order):
             self.exchange.reject(order, f"OCA group {order.oca_group} has been filled already.")
             return
-        crowded = self.restrictions.too_many(order, self.exchange.live_orders())
+        crowded = self.restrictions.too_many(order, self.exchange.live_in(order.instrument))
         if crowded:
             self.exchange.reject(order, crowded)
             return
