@@ -6,7 +6,7 @@ call and their stock always agree. A quote that is set by hand stays, as in ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -116,7 +116,8 @@ class OptionMarket(Market):
 
     def thaw(self, now: float) -> None:
         """Follow again, after it was set by hand."""
-        self._frozen = False
+        self._frozen = self._by_hand = False
+        self._forget_missing()
         self._requote(*self._fair(now))
         self._on_change(self)
 
@@ -130,8 +131,8 @@ class OptionMarket(Market):
             self._stepped_at = now
             return False
         bid, ask, last = self._fair(now)
-        due = not self._underlying().frozen and now - self._stepped_at >= self._settings.interval_s
-        if not due and (bid, ask) == (self._quote.bid, self._quote.ask):
+        due = not self._underlying().frozen and now - self._stepped_at >= self.interval_s
+        if not due and (bid, ask) == (self._wanted.bid, self._wanted.ask):
             return False
         self._stepped_at = now
         if last != self._quote.last:
@@ -139,6 +140,11 @@ class OptionMarket(Market):
             self._volume += self.instrument.lot
         self._requote(bid, ask, last)
         return True
+
+    def steps(self, now: float) -> Iterator[None]:
+        """Quote anew at most once, however much time has passed."""
+        if self.catch_up(now):
+            yield
 
     def _fair(self, now: float) -> tuple[Decimal, Decimal, Decimal]:
         """Bid, ask and last around what the model says; nobody bids for what is worth nothing."""
@@ -152,7 +158,7 @@ class OptionMarket(Market):
 
     def _requote(self, bid: Decimal, ask: Decimal, last: Decimal) -> None:
         bid_size = self._size() if bid else _ZERO
-        self._quote = Quote(bid=bid, ask=ask, last=last, bid_size=bid_size, ask_size=self._size())
+        self._offer(Quote(bid=bid, ask=ask, last=last, bid_size=bid_size, ask_size=self._size()))
 
     def _size(self) -> Decimal:
         lot = self.instrument.lot
