@@ -20,9 +20,9 @@ from ibkr_core.wire.scalars import (
     UNSET_DOUBLE,
     UNSET_INT,
     UNSET_LONG,
+    decimal_text,
     parse_decimal,
     to_bool,
-    to_decimal,
     to_float,
     to_int,
     to_text,
@@ -70,11 +70,15 @@ class ProtobufUnavailable(WireError):
 
 @attrs.frozen
 class _Field:
-    """One field of a generated message: how its value is converted, and what shape it has."""
+    """One field of a generated message: how its value is converted, and what shape it has.
+
+    ``native`` is the type whose values the generated class takes and checks as they are.
+    """
 
     name: str
     load: Callable[[Any], Any]
     store: Callable[[Any], Any]
+    native: type
     message: str
     repeated: bool
     is_map: bool
@@ -167,7 +171,10 @@ def _store(kind: str, message: str, proto: _Proto, fields: Mapping[str, Any]) ->
         if field is None or value is None:
             continue
         try:
-            _store_value(kind, field, proto, value)
+            if type(value) is field.native and value == value:  # noqa: PLR0124 - all but NaN
+                setattr(proto, name, value)
+            else:
+                _store_value(kind, field, proto, value)
         except (ValueError, TypeError, OverflowError) as error:
             raise MalformedMessage(kind, str(error), field=f"{message}.{name}") from error
 
@@ -212,17 +219,17 @@ def _load_decimal(value: str) -> Decimal | None:
     return parse_decimal(value) if value else None
 
 
-def _store_decimal(value: object) -> str:
-    return format(to_decimal(value), "f")
+class _Nothing:
+    """No value has this type."""
 
 
-_CONVERTERS: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "int": (_load_int, to_int),
-    "long": (_load_long, to_int),
-    "float": (_load_float, to_float),
-    "bool": (bool, to_bool),
-    "str": (_load_text, to_text),
-    "dec": (_load_decimal, _store_decimal),
+_CONVERTERS: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], Any], type]] = {
+    "int": (_load_int, to_int, int),
+    "long": (_load_long, to_int, int),
+    "float": (_load_float, to_float, float),
+    "bool": (bool, to_bool, bool),
+    "str": (_load_text, to_text, str),
+    "dec": (_load_decimal, decimal_text, _Nothing),
 }
 
 
@@ -251,13 +258,17 @@ def _fields(message: str) -> Mapping[int, _Field]:
 def _describe(field: "FieldDescriptor", known: Mapping[str, FieldType]) -> _Field:
     inner = field.message_type
     if inner is not None and inner.GetOptions().map_entry:
-        return _Field(field.name, dict, dict, "", repeated=True, is_map=True, is_plain=False)
+        return _Field(field.name, dict, dict, _Nothing, "", repeated=True, is_map=True, is_plain=False)
     repeated = _is_repeated(field)
     if inner is not None:
-        return _Field(field.name, dict, dict, inner.name, repeated=repeated, is_map=False, is_plain=False)
+        return _Field(
+            field.name, dict, dict, _Nothing, inner.name, repeated=repeated, is_map=False, is_plain=False
+        )
     entry = known.get(field.name)
-    load, store = _CONVERTERS[entry.name if entry is not None else _generic_type(field)]
-    return _Field(field.name, load, store, "", repeated=repeated, is_map=False, is_plain=not repeated)
+    load, store, native = _CONVERTERS[entry.name if entry is not None else _generic_type(field)]
+    if repeated:
+        native = _Nothing
+    return _Field(field.name, load, store, native, "", repeated=repeated, is_map=False, is_plain=not repeated)
 
 
 def _is_repeated(field: "FieldDescriptor") -> bool:

@@ -29,6 +29,7 @@ __all__ = [
     "WORD",
     "ZERO_FLOAT",
     "Scalar",
+    "decimal_text",
     "parse_decimal",
     "to_bool",
     "to_decimal",
@@ -338,7 +339,13 @@ def _write_zero_float(value: object) -> str:
     return "0" if text == "0.0" else text
 
 
-def _write_decimal(value: object) -> str:
+def decimal_text(value: object) -> str:
+    """Spell a quantity with all its digits and no exponent.
+
+    Raises:
+        TypeError: Not a Decimal or int.
+        ValueError: Not finite, or beyond any reasonable size.
+    """
     if type(value) is Decimal:
         text = str(value)
         if len(text) < _MAX_DIGITS and "E" not in text and value.is_finite():
@@ -384,7 +391,7 @@ BY_TYPE: Mapping[str, Scalar] = {
     "long": Scalar("long", _read_long, _write_int, str(UNSET_LONG), str(UNSET_LONG)),
     "bool": Scalar("bool", _read_bool, _write_bool, "0", "0"),
     "float": Scalar("float", _read_float, _write_float, _JAVA_MAX, _PYTHON_MAX, "0.0"),
-    "dec": Scalar("dec", _read_decimal, _write_decimal, "", str(UNSET_DECIMAL)),
+    "dec": Scalar("dec", _read_decimal, decimal_text, "", str(UNSET_DECIMAL)),
     "str": Scalar("str", _read_text, _write_text),
 }
 
