@@ -6,8 +6,10 @@ while the order shows exactly the state that the happening describes, so that a 
 What it simulates (TWS facts 6, wire facts 9):
 
 * the order types of :mod:`ibkr_core.gateway.kinds`; ``DAY``, ``GTC``, ``IOC``, ``FOK``, ``OPG``;
-* an order whose price follows the quote trades when the quote comes to it, or passively with the next trade
-  that somebody else prints at its price; a midpoint order with any such trade;
+* orders that rest stand in the book of their market, in the order of price and time
+  (:mod:`ibkr_core.gateway.crossing`);
+* an order whose price follows the quote trades like any other at the price where it stands, and also with a
+  trade at its price that somebody prints elsewhere; a midpoint order with any such trade;
 * orders for an auction wait for it, trade whole at the last price, or are cancelled;
 * children wait until their parent is completely filled, die with it, and form an OCA group of type 3 named
   by the parent's permId;
@@ -25,9 +27,10 @@ from decimal import ROUND_HALF_UP, Decimal
 import attrs
 
 from ibkr_core.gateway.adjusting import adjusted, wants_adjusting
+from ibkr_core.gateway.crossing import Crossing
 from ibkr_core.gateway.instruments import Instrument
-from ibkr_core.gateway.kinds import Pricing, Trigger
-from ibkr_core.gateway.market import Market, Trade
+from ibkr_core.gateway.kinds import Trigger
+from ibkr_core.gateway.market import Market, Quote
 from ibkr_core.gateway.orders import Execution, GatewayOrder, Hold, OrderSpec, Phase
 from ibkr_core.gateway.pricing import first_stop, hits_needed, moving_limit, next_stop, trigger_hit, within
 
@@ -103,6 +106,7 @@ class Exchange:
         self._live: dict[int, list[GatewayOrder]] = {}
         self._groups: dict[tuple[str, str], list[GatewayOrder]] = {}
         self._spent_groups: set[tuple[str, str]] = set()
+        self._crossing = Crossing(self)
         self.closed = False
         self.down = False
         self.hours: Callable[[GatewayOrder], bool] = lambda _: True
@@ -143,6 +147,10 @@ class Exchange:
     def is_open(self, order: GatewayOrder) -> bool:
         """Whether an order could trade now, for all that the hours say."""
         return not (self.closed or self.down) and self.hours(order)
+
+    def may_trade(self, order: GatewayOrder) -> bool:
+        """Whether hours and halts let an order trade now."""
+        return self.is_open(order) and not self.is_halted(order.instrument)
 
     def busy(self) -> list[Instrument]:
         """Every instrument in which orders rest."""
@@ -220,7 +228,7 @@ class Exchange:
         if not self.is_open(order):
             return
         order.working = True
-        order.prints_seen = self._market_of(order.instrument).prints
+        order.prints_seen = self._market_of(order.instrument).elsewhere
         if announce:
             self._tell_working(order)
         self._try(order)
@@ -293,10 +301,22 @@ class Exchange:
     # -- matching ----------------------------------------------------------------------------------
 
     def match(self, instrument: Instrument) -> None:
-        """Try every working order of an instrument against its market, oldest first."""
-        for order in list(self._live.get(instrument.con_id, ())):
-            if order.working:
-                self._try(order)
+        """Try every working order of an instrument against its market, by price and then by time."""
+        working = (order for order in self._live.get(instrument.con_id, ()) if order.working)
+        for order in self._crossing.in_turn(working):
+            self._try(order)
+
+    def strike(self, instrument: Instrument, action: str, quantity: Decimal, limit: Decimal) -> None:
+        """Let somebody who is no client trade with the orders that rest, as they stand in the queue.
+
+        Args:
+            instrument: What is traded.
+            action: ``BUY`` or ``SELL``.
+            quantity: Units wanted; what nobody gives is forgotten.
+            limit: Worst price.
+        """
+        if not (self.closed or self.down or self.is_halted(instrument)):
+            self._crossing.strike(self._market_of(instrument), action, quantity, limit)
 
     def retry(self, order: GatewayOrder) -> None:
         """Try one order again, for something about it has changed."""
@@ -316,8 +336,9 @@ class Exchange:
         complete = order.remaining == 0
         if complete:
             self._end(order, "Filled", f"Filled Size: {order.filled.normalize():f}")
-        elif order.is_stop and not order.elected:
-            order.elected = True
+        else:
+            order.elected = order.elected or order.is_stop
+            self._crossing.resize(order)
         self._emit(Happening(Happened.EXECUTED, order, execution=execution))
         if order.oca_group and order.oca_type != _NO_BLOCK:
             self.settle_oca(order, execution)
@@ -353,61 +374,19 @@ class Exchange:
                 self.cancel(other)
                 continue
             other.total -= cut
+            self._crossing.resize(other)
             self._emit(Happening(Happened.REDUCED, other))
 
     def _try(self, order: GatewayOrder) -> None:
-        if order.phase is not Phase.LIVE or order.waits_for_parent or not self.is_open(order):
-            return
-        if self.is_halted(order.instrument):
+        if order.phase is not Phase.LIVE or order.waits_for_parent or not self.may_trade(order):
             return
         market = self._market_of(order.instrument)
         if order.is_stop and not order.elected and not self._elect(order, market):
+            self._crossing.leave(order)
             return
-        order.pegged = moving_limit(order, market.quote)
-        self._trade(order, market)
+        self.peg(order, market.quote)
+        self._crossing.trade(order, market)
         self._end_immediate(order)
-
-    def _trade(self, order: GatewayOrder, market: Market) -> None:
-        """Trade what the order and its terms allow; an iceberg in as many parts as it has slices."""
-        terms = order.spec.terms
-        least = order.remaining if terms.all_or_none or order.spec.tif == "FOK" else _ZERO
-        if not order.executions:
-            least = max(least, min(terms.min_quantity, order.remaining))
-        if market.available(order.spec.action, order.limit) >= least:
-            while order.phase is Phase.LIVE:
-                wanted = min(terms.display or order.remaining, order.released)
-                if wanted <= 0:
-                    break
-                trade = market.take(order.spec.action, wanted, order.limit)
-                if trade is None:
-                    break
-                self._fill_in_whole_units(order, trade)
-                order.pegged = moving_limit(order, market.quote)
-        met = self._met(order, market) if order.phase is Phase.LIVE else None
-        if met is not None and met.quantity >= least:
-            self._fill_in_whole_units(order, met)
-
-    def _fill_in_whole_units(self, order: GatewayOrder, trade: Trade) -> None:
-        """Fill; a part of a unit comes as a fill of its own, after the whole ones (TWS facts 6)."""
-        part = trade.quantity % 1
-        if part and trade.quantity > 1:
-            self.fill(order, trade.quantity - part, trade.price)
-            if order.remaining < part or order.phase is not Phase.LIVE:
-                return
-            self.fill(order, part, trade.price)
-        else:
-            self.fill(order, trade.quantity, trade.price)
-
-    def _met(self, order: GatewayOrder, market: Market) -> Trade | None:
-        """What an order that follows the quote gets out of a trade printed since it looked last."""
-        kind, quote, price = order.spec.kind, market.quote, order.limit
-        fresh, order.prints_seen = market.prints > order.prints_seen, market.prints
-        if not (fresh and kind.follows_quote) or price is None:
-            return None
-        if kind.pricing is Pricing.RELATIVE and not within(order.spec.action, quote.last, price):
-            return None
-        size = min(order.released, quote.bid_size if order.spec.action == "BUY" else quote.ask_size)
-        return Trade(price, size) if size > 0 else None
 
     def _end_immediate(self, order: GatewayOrder) -> None:
         """An IOC or FOK order lives for one attempt (TWS facts 6)."""
@@ -433,6 +412,10 @@ class Exchange:
         order.limit_offset = spec.limit_offset
         if order.stop is not None and spec.limit is not None and spec.limit_offset is None:
             order.limit_offset = spec.sign * (spec.limit - order.stop)
+        self.peg(order, quote)
+
+    def peg(self, order: GatewayOrder, quote: Quote) -> None:
+        """Work out the limit that moves."""
         order.pegged = moving_limit(order, quote)
 
     def _elect(self, order: GatewayOrder, market: Market) -> bool:
@@ -445,7 +428,7 @@ class Exchange:
         if order.stop is None:
             return False
         order.stop = next_stop(order.spec, order.instrument, order.stop, last)
-        order.pegged = moving_limit(order, market.quote)
+        self.peg(order, market.quote)
         hit = trigger_hit(order.spec, order.instrument, order.stop, market.quote)
         order.trigger_hits = order.trigger_hits + 1 if hit else 0
         if order.trigger_hits < hits_needed(order.spec, order.instrument):
@@ -483,6 +466,7 @@ class Exchange:
         order.phase = Phase.DONE
         order.status = status
         order.ended_at = self._now()
+        self._crossing.leave(order)
         order.end_text = text
         for members in (
             self._live.get(order.instrument.con_id, []),

@@ -544,6 +544,16 @@ class Market:
         """Take an order out of the book; one that is not in it is no fault."""
         self._book.remove(key)
 
+    def resize(self, key: int, quantity: Decimal) -> None:
+        """Change what an order in the book wants; one that is not in it is no fault."""
+        if key in self._book:
+            self._book.resize(key, quantity)
+
+    def place_of(self, key: int) -> tuple[bool, int] | None:
+        """Whether an order in the book is hidden, and its place in time; None when it is not there."""
+        one = self._book.order(key)
+        return None if one is None else (one.hidden, one.ticket)
+
     def resting_price(self, key: int) -> Decimal | None:
         """Where an order rests; None when it does not."""
         one = self._book.order(key)

@@ -1,4 +1,4 @@
-"""The values that a market is described with: how it moves, what it shows, what it remembers, what it traded."""
+"""The values a market is described with: how it moves, what it shows, remembers, and what was traded."""
 
 from __future__ import annotations
 

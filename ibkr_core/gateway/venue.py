@@ -232,8 +232,9 @@ class Venue:
 
     def _step(self, market: Market) -> None:
         self._stepping.discard(market.instrument.con_id)
-        if market.catch_up(self._now):
+        for _ in market.steps(self._now):
             self.exchange.match(market.instrument)
+            self.exchange.strike(market.instrument, *market.passer_by())
         self._watch(market)
 
     def price_of(self, instrument: Instrument) -> Decimal:
