@@ -25,6 +25,10 @@
     ├── WaitTimeout (TimeoutError)        a wait ran out; the order itself is untouched
     ├── WouldDeadlock                     a wait on the thread that has to bring the answer
     ├── EngineClosed
+    ├── StateFileError                    the file in which a simulated gateway keeps its books
+    │   ├── StateFileInUse
+    │   ├── StateFileDamaged
+    │   └── StateFileTooNew
     ├── WireError                         bytes that are no TWS message (the peer's fault)
     │   ├── FrameTooLong
     │   ├── HandshakeError
@@ -64,6 +68,10 @@ __all__ = [
     "RequestRefused",
     "SendFailed",
     "ServerTooOld",
+    "StateFileDamaged",
+    "StateFileError",
+    "StateFileInUse",
+    "StateFileTooNew",
     "UnknownField",
     "UnknownMessage",
     "UnknownOrder",
@@ -227,6 +235,35 @@ class WouldDeadlock(IbkrError):
 
 class EngineClosed(IbkrError):
     """The engine was closed; make a new one."""
+
+
+class StateFileError(IbkrError):
+    """The file in which a simulated gateway keeps its books cannot be read or written.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        self.path = path
+        super().__init__(f"state file {path}: {problem}")
+
+
+class StateFileInUse(StateFileError):
+    """Another gateway has the file; two would overwrite each other's books."""
+
+
+class StateFileDamaged(StateFileError):
+    """What the file holds is not what a gateway has written."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(
+            path, f"{problem}; put a copy of it back, or move it away to begin with fresh accounts"
+        )
+
+
+class StateFileTooNew(StateFileError):
+    """The file's form is newer than this program."""
 
 
 class WireError(IbkrError):

@@ -194,6 +194,23 @@ class Account:
         self._positions = dict(self._base_positions)
 
     @property
+    def restore(self, cash: Mapping[str, Decimal], positions: Iterable[Position]) -> None:
+        """Have what was there before a restart."""
+        self._cash = dict(cash)
+        self._positions = {held.instrument.con_id: held for held in positions}
+
+    def book_for_good(self, fills: Iterable[tuple[Instrument, Decimal, Decimal, Decimal]]) -> None:
+        """Take the oldest fills into the base: they stay booked, and can no longer be corrected.
+
+        Args:
+            fills: Instrument, signed quantity, price and commission of each, in order.
+        """
+        older = Account(self.code, Decimal(0), self.currency)
+        older.rebase(self._base_cash, self._base_positions.values())
+        for fill in fills:
+            older.book(*fill)
+        self._base_cash, self._base_positions = older._cash, older._positions
+
     def cash(self) -> Mapping[str, Decimal]:
         """Cash by currency."""
         return dict(self._cash)

@@ -363,6 +363,16 @@ class Admin(abc.ABC):
         """
         self._access(lambda venue: venue.say(client_id, answers.error(subject, code, text, venue.now())))
 
+    def bulletin(self, text: str, *, kind: int = 1, exchange: str = "NYSE") -> None:
+        """Publish a news bulletin to every client that has asked for them.
+
+        Args:
+            text: What it says.
+            kind: 1 for news, 2 for an exchange that is no longer available, 3 for one that is again.
+            exchange: Where it comes from.
+        """
+        self._access(lambda venue: [publish(text, kind, exchange) for publish in venue.on_bulletin])
+
     def books(self) -> Books:
         """Everything booked so far, as one consistent snapshot."""
         return self._access(_books)

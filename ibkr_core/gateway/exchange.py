@@ -161,20 +161,18 @@ class Exchange:
         return bool(self._live.get(instrument.con_id))
 
     @property
-    def spent_groups(self) -> frozenset[tuple[str, str]]:
+    def spent_groups(self) -> set[tuple[str, str]]:
         """Account and name of every OCA group that has done its work."""
-        return frozenset(self._spent_groups)
+        return self._spent_groups
 
     # -- after a restart ---------------------------------------------------------------------------
 
-    def restore(self, order: GatewayOrder, spent_groups: Iterable[tuple[str, str]] = ()) -> None:
-        """Take an order in as it was before a restart, parents before children. Nothing is told.
+    def restore(self, order: GatewayOrder) -> None:
+        """Take an order in as it was before a restart, in order of arrival. Nothing is told.
 
         Args:
             order: Complete; its parent knows it as a child already.
-            spent_groups: Groups that have done their work.
         """
-        self._spent_groups.update(spent_groups)
         self._orders[order.perm_id] = order
         if order.order_id or not order.by_hand:
             self._by_client[order.client_id, order.order_id] = order

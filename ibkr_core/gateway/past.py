@@ -145,6 +145,10 @@ class Past:
         first, high, low, last = map(self._on_grid, (line[0], max(line), min(line), line[-1]))
         return Bar(start, end, first, high, low, last, self._volume(start, end))
 
+    def line(self, start: float, end: float) -> list[float]:
+        """Every price that is known of a while as :meth:`bar` takes it, from its first to its last."""
+        return self._line(start, end)
+
     def volume_of_day(self, moment: float) -> int:
         """Units traded in the session that runs, up to a moment."""
         session = self._session(moment)

@@ -57,6 +57,12 @@ class TradingDay:
         outside = order.spec.terms.outside_rth and not self.ignores_outside(order)
         return self._calendar.is_open(order.instrument.sec_type, self._now(), outside=outside)
 
+    def is_quoted(self, instrument: Instrument) -> bool:
+        """Whether anybody quotes an instrument now, in its regular hours or outside them."""
+        if self._exchange.closed or self._calendar is None:
+            return not self._exchange.closed
+        return self._calendar.is_open(instrument.sec_type, self._now(), outside=True)
+
     def in_regular_hours(self, order: GatewayOrder) -> bool:
         """Whether the regular hours of an order's instrument run."""
         if self._exchange.closed or self._calendar is None:

@@ -24,6 +24,7 @@ from ibkr_core.gateway.clients import BY_HAND, ClientRules, Clients
 from ibkr_core.gateway.clock import Clock, Scheduler
 from ibkr_core.gateway.combos import Combo, ComboMarket, Combos
 from ibkr_core.gateway.conditional import Conditional, VenueWorld
+from ibkr_core.gateway.data_settings import DataSettings
 from ibkr_core.gateway.exchange import Exchange, Happened, Happening
 from ibkr_core.gateway.filling import Filler
 from ibkr_core.gateway.hours import Calendar
@@ -59,6 +60,7 @@ class Settings:
         clients: How clients are treated among each other.
         calendar: Trading hours; None for around the clock, so that tests run at any time of any day.
         fractional: Whether parts of a share may be traded, and shares bought for an amount of money.
+        data: What the account may see of the market.
         most_active: Active orders of one side in one contract and account. A real gateway has 20 (TWS facts
             6); by default there may be any number.
     """
@@ -72,6 +74,7 @@ class Settings:
     clients: ClientRules = attrs.field(factory=ClientRules)
     calendar: Calendar | None = None
     fractional: bool = False
+    data: DataSettings = attrs.field(factory=DataSettings)
     most_active: int | None = None
 
 
@@ -117,6 +120,7 @@ class Venue:
         self.rebooked = False
         self._director = Director(settings.choreography, self._rng, self.now)
         self.on_position: list[Callable[[str, Instrument], None]] = []
+        self.on_bulletin: list[Callable[[str, int, str], None]] = []
         self.recue: Callable[[GatewayOrder, Cue], Cue] = lambda _, cue: cue  # where faults change what comes
         self.combos = Combos(self.catalogue)
         self._filler = Filler(
