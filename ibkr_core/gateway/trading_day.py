@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ibkr_core.gateway.clock import eastern, next_opening_text
+from ibkr_core.gateway.clock import day_text, eastern, next_opening_text
 from ibkr_core.gateway.exchange import Exchange
 from ibkr_core.gateway.hours import Calendar
 from ibkr_core.gateway.instruments import Instrument
@@ -120,6 +120,28 @@ class TradingDay:
         else:
             moments = (session.closes, self._calendar.session(sec_type, session.ends).closes)
         return next(moment for moment in moments if moment > order.taken_at)
+
+    def resume(self, order: GatewayOrder, *, overnight: bool) -> bool:
+        """Take up a live order from before a restart.
+
+        Args:
+            order: The order.
+            overnight: Whether a night lies between, as far as orders of the day are concerned. Without a
+                calendar one does, too, when the day in New York is another one.
+
+        Returns:
+            Whether it still lives; it does not when its time ran out meanwhile.
+        """
+        ends = self.ends_at(order)
+        passed = ends is not None and ends <= self._now()
+        if self._calendar is None and order.taken_at is not None:
+            passed = day_text(order.taken_at) != day_text(self._now())
+        if (passed or overnight) and order.spec.tif in {"DAY", "OPG"}:
+            self._exchange.cancel(order, _EXPIRED)
+        if order.phase is not Phase.LIVE:
+            return False
+        self.take_in(order)
+        return True
 
     def _once(self, order: GatewayOrder, moment: float, action: Callable[[], None]) -> None:
         """Set an alarm, unless an earlier version of the order has set the same."""

@@ -430,6 +430,26 @@ class Venue:
         self.exchange.accept(order, first_status)
         self._watch(self.market(order.instrument))
         quote = self.market(order.instrument).quote
+    # -- after a restart ---------------------------------------------------------------------------
+
+    def luck(self, what: object) -> str:
+        """What decides something random from the last restart on."""
+        return f"{self._seed}/{what}/{self.numbers.restarts}"
+
+    def reshuffle(self) -> None:
+        """Begin new luck, that of the restarts counted so far."""
+        self._rng.seed(self.luck("venue"))
+
+    def resume(self, order: GatewayOrder) -> None:
+        """Let a live order from before a restart go on: to its end, or to work."""
+        self._watch(self.market(order.instrument))
+        if order.cancelling:
+            self.later(0.0, lambda: self._end_cancel(order))
+        elif order.working:
+            self.later(0.0, lambda: self.exchange.retry(order))
+        else:
+            self._start_later(order)
+
         too_far = rules.beyond_price_cap(order, quote, self.settings.price_cap)
         if too_far:
             self.exchange.begin_cancel(order, announce=True)
@@ -603,14 +623,19 @@ class Venue:
             return
         delay = self._director.delay(self.settings.choreography.oca_delay_s)
         if delay:
-            self.unsettled[execution.root] = order
-            self.later(delay, lambda: self.settle(execution))
+            self.settle_later(order, execution, delay)
         else:
             self.exchange.settle_oca(order, execution)
 
-    def settle(self, execution: Execution) -> None:
-        """Let an OCA group feel, late, a fill of one of its members."""
-        self.exchange.settle_oca(self.unsettled.pop(execution.root), execution)
+    def settle_later(self, order: GatewayOrder, execution: Execution, delay_s: float) -> None:
+        """Let an OCA group feel a fill of one of its members after a while."""
+        self.unsettled[execution.root] = order
+
+        def settle() -> None:
+            del self.unsettled[execution.root]
+            self.exchange.settle_oca(order, execution)
+
+        self.later(delay_s, settle)
 
     def _play(self, order: GatewayOrder, scene: Scene) -> None:
         for message in scene.messages:
