@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from ibkr_core.gateway.kinds import KINDS, Trigger
+from ibkr_core.gateway.kinds import KINDS
 from ibkr_core.gateway.orders import OrderSpec
 from ibkr_core.gateway.refusals import RefusalError
 
@@ -42,7 +42,7 @@ def check_adjustment(spec: OrderSpec) -> None:
         raise RefusalError.invalid("Invalid adjusted order type was entered")
     if not _price(spec.fields, "triggerPrice"):
         raise RefusalError.invalid("Please enter a trigger price")
-    trails = KINDS[target].trigger is Trigger.TRAIL
+    trails = KINDS[target].trails
     if not _price(spec.fields, "adjustedTrailingAmount" if trails else "adjustedStopPrice"):
         raise RefusalError.invalid("Please enter an adjusted stop price or trailing amount")
     if KINDS[target].uses_limit and _price(spec.fields, "adjustedStopLimitPrice") is None:
@@ -62,7 +62,7 @@ def adjusted(spec: OrderSpec) -> OrderSpec:
     fields = spec.fields
     kind = KINDS[fields["adjustedOrderType"]]
     stop, amount = _price(fields, "adjustedStopPrice"), _price(fields, "adjustedTrailingAmount")
-    trails = kind.trigger is Trigger.TRAIL
+    trails = kind.trails
     by_percent = int(fields.get("adjustableTrailingUnit", 0)) == _PERCENT_UNIT
     kept = {
         name: value for name, value in fields.items() if name not in {"adjustedOrderType", "triggerPrice"}

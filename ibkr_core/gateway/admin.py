@@ -348,6 +348,14 @@ class Admin(abc.ABC):
             lambda venue: venue.restrictions.barred.add(_find_instrument(venue, symbol, "STK").con_id)
         )
 
+    def hard_to_borrow(self, symbol: str | int, *, hard: bool = True) -> None:
+        """Let the shares of something be hard to borrow: short sales are held with 404 until it is over."""
+
+        def act(venue: Venue) -> None:
+            venue.set_hard_to_borrow(_find_instrument(venue, symbol, "STK"), hard=hard)
+
+        self._access(act)
+
     def end_day(self) -> None:
         """End the trading day: the closing auction, then ``DAY`` orders expire and the exchange is closed."""
         self._access(lambda venue: venue.day.end())

@@ -12,7 +12,6 @@ from typing import Any
 
 from ibkr_core.gateway.account import Position
 from ibkr_core.gateway.clock import eastern_text
-from ibkr_core.gateway.kinds import Trigger
 from ibkr_core.gateway.orders import Execution, GatewayOrder
 from ibkr_core.wire.message import Message
 
@@ -35,6 +34,12 @@ OUTSIDE_IGNORED = (
     "destination. PlaceOrder is now processed."
 )
 """Text of warning 2109."""
+
+BEING_LOCATED = (
+    "Order held while securities are located: shares for this order are not immediately available for short "
+    "sale. The order will be held while we attempt to locate the shares."
+)
+"""Text of warning 404."""
 
 _PRICE_STEP = Decimal("0.00000001")
 _NOT_ECHOED = frozenset({"transmit", "whatIf"})
@@ -83,7 +88,7 @@ def _order_fields(order: GatewayOrder) -> dict[str, Any]:
     )
     if order.oca_group:
         fields["ocaGroup"] = order.oca_group
-    if spec.kind.trigger is Trigger.TRAIL and order.stop is not None:
+    if spec.kind.trails and order.stop is not None:
         fields["trailStopPrice"] = float(order.stop)
     return fields
 

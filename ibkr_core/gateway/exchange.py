@@ -29,7 +29,6 @@ import attrs
 from ibkr_core.gateway.adjusting import adjusted, wants_adjusting
 from ibkr_core.gateway.crossing import Crossing
 from ibkr_core.gateway.instruments import Instrument
-from ibkr_core.gateway.kinds import Trigger
 from ibkr_core.gateway.market import Market, Quote
 from ibkr_core.gateway.orders import Execution, GatewayOrder, Hold, OrderSpec, Phase
 from ibkr_core.gateway.pricing import first_stop, hits_needed, moving_limit, next_stop, trigger_hit, within
@@ -107,10 +106,12 @@ class Exchange:
         self._groups: dict[tuple[str, str], list[GatewayOrder]] = {}
         self._spent_groups: set[tuple[str, str]] = set()
         self._crossing = Crossing(self)
+        self._followers: dict[int, GatewayOrder] = {}
         self.closed = False
         self.down = False
         self.hours: Callable[[GatewayOrder], bool] = lambda _: True
         self.is_halted: Callable[[Instrument], bool] = lambda _: False
+        self.price_elsewhere: Callable[[GatewayOrder], Decimal | None] = lambda _: None
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -316,6 +317,14 @@ class Exchange:
         if not (self.closed or self.down or self.is_halted(instrument)):
             self._crossing.strike(self._market_of(instrument), action, quantity, limit)
 
+    def match_followers(self, instrument: Instrument) -> None:
+        """Try the orders whose price comes from another market than that of their own instrument."""
+        for order in list(self._followers.values()):
+            if order.phase is Phase.DONE:
+                del self._followers[order.perm_id]
+            elif order.working and order.instrument is not instrument:
+                self._try(order)
+
     def retry(self, order: GatewayOrder) -> None:
         """Try one order again, for something about it has changed."""
         if order.working:
@@ -410,11 +419,12 @@ class Exchange:
         order.limit_offset = spec.limit_offset
         if order.stop is not None and spec.limit is not None and spec.limit_offset is None:
             order.limit_offset = spec.sign * (spec.limit - order.stop)
+        order.pegged = None
         self.peg(order, quote)
 
     def peg(self, order: GatewayOrder, quote: Quote) -> None:
-        """Work out the limit that moves."""
-        order.pegged = moving_limit(order, quote)
+        """Work out the limit that moves; one that snapped to the market when it set off stays."""
+        order.pegged = moving_limit(order, quote, self.price_elsewhere)
 
     def _elect(self, order: GatewayOrder, market: Market) -> bool:
         """Move a trailing stop, then see whether the last price hits the trigger."""
@@ -479,7 +489,7 @@ class Exchange:
                 continue
             if not child.is_stop and not child.holds:
                 child.status = "Submitted"
-            elif child.spec.kind.trigger is Trigger.TRAIL and child.spec.trail_stop is None:
+            if child.spec.kind.snaps or (child.spec.kind.trails and child.spec.trail_stop is None):
                 self._place(child)
             self._emit(Happening(Happened.FREED, child))
 
@@ -488,4 +498,4 @@ def _auction_of(spec: OrderSpec) -> set[Hold]:
     """The auction that an order waits for, if any."""
     if spec.kind.at_close:
         return {Hold.CLOSE}
-    return {Hold.OPEN} if spec.tif == "OPG" else set()
+    return {Hold.OPEN} if spec.kind.at_open or spec.tif in {"OPG", "AUC"} else set()

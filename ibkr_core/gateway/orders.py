@@ -20,6 +20,8 @@ from ibkr_core.gateway.terms import Terms
 
 __all__ = ["Execution", "GatewayOrder", "Hold", "OrderSpec", "Phase"]
 
+# Of the types that wait for the market these may also be tried once.
+_IMMEDIATE = frozenset({"STP", "STP LMT", "MIT", "LIT", "PEG MKT", "PEG BEST", "PEG MID", "MIDPRICE"})
 _OCA_TYPES = frozenset({0, 1, 2, 3})
 _HUNDRED = Decimal(100)
 _MAX_QUANTITY = Decimal(10) ** 12  # beyond these, sums would no longer be exact
@@ -140,9 +142,20 @@ class OrderSpec:
             raise RefusalError.invalid("Invalid OCA type was entered")
         if self.kind.at_close and self.tif != "DAY":
             raise RefusalError(113, "The Tif option should be set to DAY for MOC and LOC orders.")
-        if self.tif == "OPG" and self.order_type not in {"MKT", "LMT"}:
+        if self._tif_is_wrong():
             raise RefusalError(111, "The TIF (Tif type) and the order type are incompatible.")
         self._refuse_missing_prices()
+
+    def _tif_is_wrong(self) -> bool:
+        """Whether the type cannot have its time in force, auctions and immediate ones above all."""
+        if self.tif == "OPG":
+            return self.order_type not in {"MKT", "LMT", "MOO", "LOO"}
+        if self.kind.at_open:
+            return self.tif != "DAY"
+        if self.tif == "AUC":
+            return self.order_type not in {"MTL", "LMT"}
+        waits = self.kind.trigger is not Trigger.NONE or self.kind.follows_quote
+        return waits and self.tif in {"IOC", "FOK"} and self.order_type not in _IMMEDIATE
 
     def _refuse_missing_prices(self) -> None:
         given = (
@@ -156,7 +169,7 @@ class OrderSpec:
             raise RefusalError.invalid("Please enter a limit price")
         if self.kind.aux_is_price and not self.aux:
             raise RefusalError.invalid("Please enter a stop price")
-        if self.kind.trigger is Trigger.TRAIL:
+        if self.kind.trails:
             self._refuse_missing_trail()
         if not _ZERO <= (self.percent_offset or _ZERO) <= 1:
             raise RefusalError(159, "The percent offset value must be between 0% and 100%.")
@@ -175,7 +188,7 @@ class OrderSpec:
     def _without_idle_prices(self) -> OrderSpec:
         """Drop prices that the type does not use: clients send 0 or leftovers there."""
         kind = self.kind
-        trails = kind.trigger is Trigger.TRAIL
+        trails = kind.trails
         limit = self.limit if kind.uses_limit else None
         if not kind.needs_limit:
             limit = limit or None  # a cap of 0 is no cap
@@ -203,6 +216,10 @@ class OrderSpec:
     def sign(self) -> int:
         """1 for a purchase, -1 for a sale."""
         return 1 if self.action == "BUY" else -1
+
+    def price(self, name: str) -> Decimal:
+        """A price that few orders have, by its official name; zero when it is not given."""
+        return _price(self.fields, name) or _ZERO
 
     def prices(self) -> tuple[Decimal, ...]:
         """Every price that must lie on the tick grid; distances and offsets need not."""
@@ -237,6 +254,7 @@ class Hold(enum.Enum):
     TIME = "its goodAfterTime has not come"
     OPEN = "it trades in the opening auction only"
     CLOSE = "it trades in the closing auction only"
+    LOCATE = "the shares for its short sale are being located"
 
 
 @attrs.frozen(kw_only=True)
@@ -415,12 +433,14 @@ class GatewayOrder:
 
     @property
     def why_held(self) -> str:
-        """The reason shown beside the status: ``child``, ``trigger``, both, or empty (TWS facts 1)."""
+        """The reasons beside the status: ``child``, ``locate``, ``trigger``; mostly none (TWS facts 1)."""
         if self.phase is not Phase.LIVE:
             return ""
         reasons = []
         if self.waits_for_parent:
             reasons.append("child")
+        if Hold.LOCATE in self.holds:
+            reasons.append("locate")
         if self.is_stop and not self.elected:
             reasons.append("trigger")
         return ",".join(reasons)

@@ -16,32 +16,32 @@ import attrs
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway import answers, rules
 from ibkr_core.gateway.account import Account, Balances
-from ibkr_core.gateway.adjusting import check_adjustment
-from ibkr_core.gateway.algos import Algos, check_algo
-from ibkr_core.gateway.attaching import attached_fields, hedge_sized
+from ibkr_core.gateway.algos import Algos
+from ibkr_core.gateway.attaching import attached_fields
 from ibkr_core.gateway.choreography import Choreography, Cue, Director, Scene
 from ibkr_core.gateway.clients import BY_HAND, ClientRules, Clients
 from ibkr_core.gateway.clock import Clock, Scheduler
 from ibkr_core.gateway.combos import Combo, ComboMarket, Combos
 from ibkr_core.gateway.conditional import Conditional, VenueWorld
 from ibkr_core.gateway.data_settings import DataSettings
+from ibkr_core.gateway.entry import Entry
 from ibkr_core.gateway.exchange import Exchange, Happened, Happening
 from ibkr_core.gateway.filling import Filler
 from ibkr_core.gateway.hours import Calendar
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
 from ibkr_core.gateway.market import Market, MarketSettings
 from ibkr_core.gateway.numbers import Numbers
-from ibkr_core.gateway.options import open_market, options_on
-from ibkr_core.gateway.orders import Execution, GatewayOrder, OrderSpec, Phase
+from ibkr_core.gateway.options import open_market, options_on, underlying_of
+from ibkr_core.gateway.orders import Execution, GatewayOrder, Hold, OrderSpec, Phase
+from ibkr_core.gateway.precautions import Precautions, warnings_of
 from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.gateway.trading_day import TradingDay
-from ibkr_core.gateway.trial import margins_of
+from ibkr_core.gateway.trial import Trial
 from ibkr_core.wire.message import Message
 
 __all__ = ["Settings", "Venue"]
 
 _ZERO = Decimal(0)
-_FIRST_PERM_ID = 1_376_327_000
 _NO_BLOCK = 3
 
 
@@ -60,6 +60,7 @@ class Settings:
         clients: How clients are treated among each other.
         calendar: Trading hours; None for around the clock, so that tests run at any time of any day.
         fractional: Whether parts of a share may be traded, and shares bought for an amount of money.
+        precautions: What is refused or warned of before it is transmitted; by default nothing.
         data: What the account may see of the market.
         most_active: Active orders of one side in one contract and account. A real gateway has 20 (TWS facts
             6); by default there may be any number.
@@ -74,6 +75,7 @@ class Settings:
     clients: ClientRules = attrs.field(factory=ClientRules)
     calendar: Calendar | None = None
     fractional: bool = False
+    precautions: Precautions = attrs.field(factory=Precautions)
     data: DataSettings = attrs.field(factory=DataSettings)
     most_active: int | None = None
 
@@ -152,6 +154,27 @@ class Venue:
         )
         self.restrictions = rules.Restrictions(most_active=settings.most_active)
         self.exchange.is_halted = lambda one: one.con_id in self.restrictions.halted
+        self._entry = Entry(
+            catalogue=self.catalogue,
+            resolve=self.resolve,
+            market_of=self.market,
+            exchange=self.exchange,
+            conditional=self.conditional,
+            restrictions=self.restrictions,
+            precautions=settings.precautions,
+            numbers=self.numbers,
+            accounts=self.accounts,
+            fractional=settings.fractional,
+            expires=settings.calendar is not None,
+            now=self.now,
+        )
+        self.exchange.price_elsewhere = self._entry.price_elsewhere
+        self._trial = Trial(
+            quote_of=lambda instrument: self.market(instrument).quote,
+            held_of=lambda account, instrument: self.accounts[account].position(instrument).quantity,
+            underlying_of=self._under_price,
+            rate_of=self.rate_of,
+        )
         self.algos = Algos(self.exchange, now=self.now, later=self.later)
         self.clients = Clients(
             settings.clients, numbers=self.numbers, exchange=self.exchange, deliver=deliver
@@ -224,6 +247,7 @@ class Venue:
             self._quote_changed(self.market(option))
         for combo in self.combos.with_leg(market.instrument):
             self.exchange.match(combo)
+        self.exchange.match_followers(market.instrument)
         self.later(0.0, self.conditional.look)
 
     def _watch(self, market: Market) -> None:
@@ -254,7 +278,11 @@ class Venue:
 
     def balances(self, account: str) -> Balances:
         """An account valued now."""
-        return self.accounts[account].balances(self.price_of, self.rate_of)
+        return self.accounts[account].balances(self.price_of, self.rate_of, self._under_price)
+
+    def _under_price(self, instrument: Instrument) -> Decimal | None:
+        found = underlying_of(self.catalogue, instrument)
+        return None if found is None else self.price_of(found)
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -298,7 +326,7 @@ class Venue:
             spec = OrderSpec.parse(fields)
             known = self.exchange.find(client_id, order_id)
             if spec.what_if:
-                self._try_out(self._build(client_id, order_id, contract, spec, known))
+                self._try_out(self._entry.build(client_id, order_id, contract, spec, known))
             elif known is None and attached:
                 self._place_attached(client_id, order_id, contract, spec, attached)
             elif known is None:
@@ -314,7 +342,7 @@ class Venue:
         Raises:
             RefusalError: It is refused, as a client's would be.
         """
-        order = self._build(BY_HAND, BY_HAND, contract, OrderSpec.parse(fields), None)
+        order = self._entry.build(BY_HAND, BY_HAND, contract, OrderSpec.parse(fields), None)
         order.by_hand = True
         self.exchange.admit(order)
         if self.clients.auto_bind:
@@ -325,7 +353,7 @@ class Venue:
     def _place_new(self, client_id: int, order_id: int, contract: Mapping[str, Any], spec: OrderSpec) -> None:
         if order_id < self.next_order_id(client_id):
             raise RefusalError(103, "Duplicate order id")
-        order = self._build(client_id, order_id, contract, spec, None)
+        order = self._entry.build(client_id, order_id, contract, spec, None)
         self.numbers.highest_ids[client_id] = order_id
         self.exchange.admit(order)
         if spec.transmit:
@@ -351,51 +379,6 @@ class Venue:
             for member in parent.family():
                 self._accept(member)
 
-    def _build(
-        self,
-        client_id: int,
-        order_id: int,
-        contract: Mapping[str, Any],
-        spec: OrderSpec,
-        known: GatewayOrder | None,
-    ) -> GatewayOrder:
-        """Make an order of a checked request; nothing is changed yet."""
-        instrument = self.resolve(contract)
-        self.restrictions.check(instrument)
-        spec = rules.sized(instrument, spec, self.market(instrument).quote)
-        rules.check_against(instrument, spec, fractional=self.settings.fractional)
-        rules.check_terms(instrument, spec, str(contract["exchange"]), self._now)
-        self.conditional.check(spec.terms.conditions)
-        check_adjustment(spec)
-        check_algo(spec)
-        parent = None
-        if spec.parent_id and known is None:
-            parent = self.exchange.find(client_id, spec.parent_id)
-            rules.check_attachable(parent, spec)
-        account = spec.account or self.settings.accounts[0]
-        if account not in self.accounts:
-            raise RefusalError.invalid(f"Invalid account code '{account}'.")
-        if spec.hedge_type:
-            hedged = instrument if parent is None else parent.instrument
-            spec = hedge_sized(spec, parent, self.price_of(instrument), self.price_of(hedged))
-        if spec.oca_group:
-            rules.check_group(account, self.exchange.group_accounts(spec.oca_group))
-        self.numbers.orders += 1
-        return GatewayOrder(
-            perm_id=_FIRST_PERM_ID + self.numbers.orders,
-            client_id=client_id,
-            order_id=order_id,
-            account=account,
-            instrument=instrument,
-            exchange=str(contract["exchange"]),
-            spec=spec,
-            total=spec.quantity,
-            sequence=self.numbers.orders,
-            parent=parent,
-            oca_group=spec.oca_group,
-            oca_type=spec.oca_type or _NO_BLOCK,
-        )
-
     def _transmit(self, order: GatewayOrder) -> None:
         """Make an order live; a child brings its whole held bracket with it (TWS facts 6)."""
         family = [order] if order.parent is None else order.family()
@@ -411,17 +394,22 @@ class Venue:
         if crowded:
             self.exchange.reject(order, crowded)
             return
-        if self.settings.check_funds and order.parent is None:  # children mostly close: not checked
-            lacking = self._lacks_funds(order)
-            if lacking:
-                self.exchange.reject(order, lacking)
-                return
+        lacking = self._lacks_funds(order)
+        if lacking:
+            self.exchange.reject(order, lacking)
+            return
         first_status = self._director.first_status()
         if not self.exchange.is_open(order):
             first_status = "PreSubmitted"
             self._say(order, 399, answers.held_until_opening(order, self.day.opening_text(order)))
         if order.spec.terms.outside_rth and self.day.ignores_outside(order):
             self._say(order, 2109, answers.OUTSIDE_IGNORED)
+        held = self.accounts[order.account].position(order.instrument).quantity
+        for code, text in warnings_of(order, held, self.settings.precautions):
+            self._say(order, code, text)
+        if self.restrictions.must_locate(order, held):
+            order.holds.add(Hold.LOCATE)
+            self._say(order, 404, answers.BEING_LOCATED)
         if order.spec.tif_was_empty and self.settings.choreography.preset_notice:
             self._say(order, 10349, "Order TIF was set to DAY based on order preset.")
         self.day.take_in(order)
@@ -429,7 +417,19 @@ class Venue:
         self.algos.take_in(order)
         self.exchange.accept(order, first_status)
         self._watch(self.market(order.instrument))
-        quote = self.market(order.instrument).quote
+        too_far = self._beyond_cap(order)
+        if too_far:
+            self.exchange.begin_cancel(order, announce=True)
+            self.exchange.cancel(order, too_far)
+            return
+        self._start_later(order)
+
+    def _start_later(self, order: GatewayOrder) -> None:
+        style = self.settings.choreography
+        announce = self._director.chance(style.submitted_follows)
+        delay = self._director.delay(style.work_delay_s)
+        self.later(delay, lambda: self.exchange.start(order, announce=announce))
+
     # -- after a restart ---------------------------------------------------------------------------
 
     def luck(self, what: object) -> str:
@@ -450,53 +450,30 @@ class Venue:
         else:
             self._start_later(order)
 
-        too_far = rules.beyond_price_cap(order, quote, self.settings.price_cap)
-        if too_far:
-            self.exchange.begin_cancel(order, announce=True)
-            self.exchange.cancel(order, too_far)
-            return
-        self._start_later(order)
-
-    def _start_later(self, order: GatewayOrder) -> None:
-        style = self.settings.choreography
-        announce = self._director.chance(style.submitted_follows)
-        delay = self._director.delay(style.work_delay_s)
-        self.later(delay, lambda: self.exchange.start(order, announce=announce))
-
     def _lacks_funds(self, order: GatewayOrder) -> str:
-        held = self.accounts[order.account].position(order.instrument).quantity
-        price = order.spec.limit or self.price_of(order.instrument)
-        rate = self.rate_of(order.instrument.currency)
-        return rules.beyond_funds(order, held, abs(price) * rate, self.balances(order.account).available)
+        if not self.settings.check_funds or order.parent is not None:  # children mostly close: not checked
+            return ""
+        return self._trial.lacks_funds(order, self.balances(order.account).available)
+
+    def _beyond_cap(self, order: GatewayOrder) -> str:
+        return rules.beyond_price_cap(order, self.market(order.instrument).quote, self.settings.price_cap)
 
     # -- trying out --------------------------------------------------------------------------------
 
     def _try_out(self, order: GatewayOrder) -> None:
         if not order.spec.transmit:
             raise RefusalError(413, "What-if order should have the transmit flag set to true.")
-        instrument = order.instrument
-        margins = margins_of(
-            order,
-            self.balances(order.account),
-            price=order.spec.limit or self.price_of(instrument),
-            held=self.accounts[order.account].position(instrument).quantity,
-            rate=self.rate_of(instrument.currency),
-        )
+        margins = self._trial.margins_of(order, self.balances(order.account))
         self._deliver(order.client_id, answers.what_if(order, margins))
 
     # -- modifying and cancelling ------------------------------------------------------------------
 
     def _modify(self, order: GatewayOrder, contract: Mapping[str, Any], spec: OrderSpec) -> None:
-        rules.check_modifiable(order)
-        rules.check_same_order(order, self.resolve(contract), spec)
-        rules.check_resizable(order, spec)
-        rules.check_against(order.instrument, spec, fractional=self.settings.fractional)
-        rules.check_terms(order.instrument, spec, order.exchange, self._now)
-        self.conditional.check(spec.terms.conditions)
-        check_adjustment(spec)
-        check_algo(spec)
+        self._entry.check_modification(order, contract, spec)
         if order.phase is Phase.LIVE and not spec.transmit:
             return  # a modification that is not transmitted is held, like an order (wire facts 10)
+        if order.phase is Phase.LIVE and self._refused_late(order, spec):
+            return
         self.exchange.replace(order, spec)
         if spec.transmit and order.phase is Phase.HELD:
             self._transmit(order)
@@ -505,6 +482,17 @@ class Venue:
             self.conditional.take_in(order, len(self.fills))
             if not order.working:
                 self._start_later(order)  # it may no longer wait for a moment or an auction
+
+    def _refused_late(self, order: GatewayOrder, spec: OrderSpec) -> bool:
+        """Whether the broker refuses a modification that the gateway took: the order dies (TWS facts 6)."""
+        wanted = attrs.evolve(order, spec=spec, total=spec.quantity)
+        lacking, too_far = self._lacks_funds(wanted), self._beyond_cap(wanted)
+        if lacking:
+            self.exchange.reject(order, lacking)
+        elif too_far:
+            self.exchange.begin_cancel(order, announce=True)
+            self.exchange.cancel(order, too_far)
+        return bool(lacking or too_far)
 
     def cancel(self, client_id: int, order_id: int) -> None:
         """Ask to cancel one order; the answer follows as status and error."""
@@ -549,6 +537,15 @@ class Venue:
         elif order.status == "Filled":
             asker = order.client_id if order.canceller is None else order.canceller
             self._refuse(asker, order.order_id, rules.not_cancellable(order))
+
+    def set_hard_to_borrow(self, instrument: Instrument, *, hard: bool) -> None:
+        """Let short sales of something wait for shares, or find the shares for all that wait."""
+        change = self.restrictions.hard_to_borrow.add if hard else self.restrictions.hard_to_borrow.discard
+        change(instrument.con_id)
+        for order in [] if hard else self.exchange.live_in(instrument):
+            if Hold.LOCATE in order.holds:
+                order.holds.discard(Hold.LOCATE)
+                self._start_later(order)
 
     # -- admin -------------------------------------------------------------------------------------
 

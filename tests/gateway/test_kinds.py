@@ -47,7 +47,8 @@ def test_the_table_is_sane() -> None:
     for kind in KINDS.values():
         assert kind.uses_limit or not kind.needs_limit
         assert not (kind.at_close and kind.trigger is not Trigger.NONE)
-        assert kind.follows_quote <= kind.uses_limit
+        assert not kind.follows_another or kind.follows_quote
+        assert kind.snaps <= (kind.follows_quote or kind.pricing is Pricing.PROTECTED)
     assert Kind(pricing=Pricing.TO_LIMIT).uses_limit is False
 
 

@@ -42,7 +42,7 @@ ON_PRICE |= {"isConjunctionConnection": True, "triggerMethod": 0}
         (321, {"kind": "LMT"}),
         (321, {"account": "U1"}),
         (328, {"kind": "TRAIL", "auxPrice": 1.0, "parentId": 2}),
-        (387, {"kind": "VOL"}),
+        (387, {"kind": "PSV"}),
         (391, {"tif": "GTD", "goodTillDate": "20200101 10:00:00"}),
         (391, {"goodAfterTime": "teatime"}),
         (434, {"totalQuantity": D(0)}),
