@@ -12,7 +12,7 @@ import attrs
 
 from ibkr_core.errors import MalformedMessage, UnknownMessage
 from ibkr_core.wire.ids import PROTOBUF_OFFSET, RAW_ID_SINCE
-from ibkr_core.wire.message import Message
+from ibkr_core.wire.message import Message, Part
 from ibkr_core.wire.protobuf import decode_protobuf, encode_protobuf
 from ibkr_core.wire.registry import Direction, Kind, answers, plan_for, requests
 from ibkr_core.wire.schema import FieldType, fields_of
@@ -170,6 +170,8 @@ def _shape(message: str) -> _Shape:
 
 def _check(kind: Kind, message: str, fields: Mapping[str, Any]) -> None:
     """Refuse names that the message does not have, and shapes that cannot be written."""
+    if type(fields) is Part and fields.made.get(_check) == message:
+        return
     shape = _shape(message)
     if not shape.names.issuperset(fields):
         name = next(name for name in fields if name not in shape.names)
@@ -186,6 +188,8 @@ def _check(kind: Kind, message: str, fields: Mapping[str, Any]) -> None:
             for item in value if field.repeated else (value,):
                 _check_mapping(kind, name, item)
                 _check(kind, field.name, item)
+    if type(fields) is Part:
+        fields.made[_check] = message
 
 
 def _check_mapping(kind: Kind, name: str, value: object) -> None:

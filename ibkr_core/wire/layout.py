@@ -114,10 +114,17 @@ class Const(Node):
 
 @attrs.frozen
 class When(Node):
-    """Nodes that exist only if ``condition`` holds for the fields before them."""
+    """Nodes that exist only if ``condition`` holds for the fields before them.
+
+    Attributes:
+        condition: Looks at the whole message.
+        nodes: The nodes.
+        root: The one sub-message that ``condition`` looks at, if it is only one.
+    """
 
     condition: Predicate
     nodes: tuple["Node", ...]
+    root: str = ""
 
 
 @attrs.frozen

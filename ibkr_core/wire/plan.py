@@ -5,6 +5,7 @@ step knows where its value lives and how to convert it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import attrs
@@ -36,6 +37,7 @@ from ibkr_core.wire.steps import (
     Scope,
     SlotStep,
     Step,
+    Stretch,
     Writer,
     fuse_slots,
     place,
@@ -96,7 +98,24 @@ class Plan:
 def compile_layout(layout: Layout, version: int) -> Plan:
     """Resolve a layout for a server version."""
     steps = _steps(layout.nodes, version, layout.message)
-    return Plan(layout.message, layout.parts, steps, _fuse(steps))
+    return Plan(layout.message, layout.parts, steps, _stretches(steps))
+
+
+def _stretches(steps: Sequence[Step]) -> tuple[Step, ...]:
+    sweeps: list[Step] = []
+    for root, group in groupby(steps, _root_of):
+        fused = _fuse(tuple(group))
+        sweeps += [Stretch(root, fused)] if root else fused
+    return tuple(sweeps)
+
+
+def _root_of(step: Step) -> str:
+    """The one sub-message that a step of a whole message looks at; empty when it is none, or several."""
+    if isinstance(step, _WhenStep):
+        roots = {step.root, *map(_root_of, step.steps)}
+        return step.root if len(roots) == 1 else ""
+    place = getattr(step, "place", None)
+    return place.parents[0] if isinstance(place, Place) and place.parents else ""
 
 
 def _fuse(steps: Sequence[Step]) -> tuple[Step, ...]:
@@ -152,6 +171,7 @@ def _unset_text(scalar: Scalar, kind: str, unset: str) -> str:
 @attrs.frozen
 class _WhenStep:
     condition: Predicate
+    root: str
     steps: tuple[Step, ...]
 
     def read(self, reader: Reader, scope: Scope) -> None:
@@ -360,7 +380,7 @@ class _LegPricesStep:
 
 
 def _compile_when(node: When, version: int, message: str) -> Step:
-    return _WhenStep(node.condition, _steps(node.nodes, version, message))
+    return _WhenStep(node.condition, node.root, _steps(node.nodes, version, message))
 
 
 def _compile_each(node: Each, version: int, message: str) -> Step:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 
 from ibkr_core.errors import MalformedMessage, WireError
-from ibkr_core.wire.message import FieldValue
+from ibkr_core.wire.message import FieldValue, Part
 from ibkr_core.wire.scalars import (
     UNSET_DOUBLE,
     UNSET_INT,
@@ -190,11 +190,23 @@ def _store_value(kind: str, field: _Field, proto: _Proto, value: FieldValue) -> 
     elif field.message:
         inner = getattr(proto, field.name)
         inner.SetInParent()
-        _store(kind, field.message, inner, value)
+        if type(value) is Part:
+            inner.MergeFromString(_serialized(kind, field.message, value))
+        else:
+            _store(kind, field.message, inner, value)
     elif field.repeated:
         getattr(proto, field.name).extend(field.store(item) for item in value)
     else:
         setattr(proto, field.name, field.store(value))
+
+
+def _serialized(kind: str, message: str, part: Part) -> bytes:
+    made: bytes | None = part.made.get(message)
+    if made is None:
+        proto = _message_class(message)()
+        _store(kind, message, proto, part)
+        made = part.made[message] = proto.SerializeToString()
+    return made
 
 
 def _load_int(value: int) -> int | None:

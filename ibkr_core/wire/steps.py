@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import attrs
 
 from ibkr_core.errors import MalformedMessage
-from ibkr_core.wire.message import FieldValue
+from ibkr_core.wire.message import FieldValue, Part
 from ibkr_core.wire.scalars import CONNECTOR, Scalar
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Scope",
     "SlotStep",
     "Step",
+    "Stretch",
     "Writer",
     "fuse_slots",
     "place",
@@ -250,6 +251,37 @@ class Run:
         except (ValueError, TypeError):
             for step in self.steps:
                 step.write(writer, scope)
+
+
+@attrs.frozen(eq=False)  # parts remember by identity what was made of them
+class Stretch:
+    """Steps in a row that look at one sub-message alone, so that the text of a `Part` is made once.
+
+    Attributes:
+        root: The sub-message.
+        steps: The steps.
+    """
+
+    root: str
+    steps: tuple[Step, ...]
+
+    def read(self, reader: Reader, scope: Scope) -> None:
+        """Take the fields."""
+        for step in self.steps:
+            step.read(reader, scope)
+
+    def write(self, writer: Writer, scope: Mapping[str, Any]) -> None:
+        """Put the fields, as they were put before if the sub-message is a part that was."""
+        part = scope.get(self.root)
+        known: list[str] | None = part.made.get(self) if type(part) is Part else None
+        if known is not None:
+            writer.values += known
+            return
+        begin = len(writer.values)
+        for step in self.steps:
+            step.write(writer, scope)
+        if type(part) is Part:
+            part.made[self] = writer.values[begin:]
 
 
 def fuse_slots(steps: Iterable[Step]) -> tuple[Step, ...]:

@@ -87,7 +87,7 @@ _CONDITIONS = Each(
 
 _CONDITION_GROUP: tuple[Node, ...] = (
     _CONDITIONS,
-    When(_has_conditions, (zero("order.conditionsIgnoreRth order.conditionsCancelOrder"),)),
+    When(_has_conditions, (zero("order.conditionsIgnoreRth order.conditionsCancelOrder"),), root="order"),
 )
 
 _BENCHMARK = When(
@@ -98,6 +98,7 @@ _BENCHMARK = When(
             "order.referenceChangeAmount order.referenceExchangeId"
         ),
     ),
+    root="order",
 )
 
 _SCALE_DETAIL = When(
@@ -108,16 +109,17 @@ _SCALE_DETAIL = When(
             "order.scaleAutoReset order.scaleInitPosition order.scaleInitFillQty order.scaleRandomPercent"
         ),
     ),
+    root="order",
 )
 
 _HEDGE: tuple[Node, ...] = (
     zero("order.hedgeType"),
-    When(present("order.hedgeType"), (zero("order.hedgeParam"),)),
+    When(present("order.hedgeType"), (zero("order.hedgeParam"),), root="order"),
 )
 
 _ALGO: tuple[Node, ...] = (
     zero("order.algoStrategy"),
-    When(present("order.algoStrategy"), (Tags("order.algoParams"),)),
+    When(present("order.algoStrategy"), (Tags("order.algoParams"),), root="order"),
 )
 
 # ---------------------------------------------------------------------------------------------- requests
@@ -169,6 +171,7 @@ PLACE_ORDER = Layout(
                 pymaxed("order.deltaNeutralOpenClose order.deltaNeutralShortSale"),
                 pymaxed("order.deltaNeutralShortSaleSlot order.deltaNeutralDesignatedLocation"),
             ),
+            root="order",
         ),
         pymaxed("order.continuousUpdate"),
         blank("order.referencePriceType order.trailStopPrice order.trailingPercent"),
@@ -309,6 +312,7 @@ OPEN_ORDER = Layout(
                 zero("order.deltaNeutralOpenClose order.deltaNeutralShortSale"),
                 zero("order.deltaNeutralShortSaleSlot order.deltaNeutralDesignatedLocation"),
             ),
+            root="order",
         ),
         zero("order.continuousUpdate order.referencePriceType"),
         blank("order.trailStopPrice order.trailingPercent order.basisPoints order.basisPointsType"),
@@ -386,6 +390,7 @@ COMPLETED_ORDER = Layout(
                 zero("order.deltaNeutralConId order.deltaNeutralShortSale"),
                 zero("order.deltaNeutralShortSaleSlot order.deltaNeutralDesignatedLocation"),
             ),
+            root="order",
         ),
         zero("order.continuousUpdate order.referencePriceType"),
         blank("order.trailStopPrice order.trailingPercent"),
