@@ -7,7 +7,7 @@ call.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -144,7 +144,7 @@ class MarketHandle:
 
     @property
     def quote(self) -> Quote:
-        """What the market shows now."""
+        """The best prices of everybody but your clients, and the last trade."""
         return self._access(lambda market: market.quote)
 
     def set_quote(
@@ -157,6 +157,8 @@ class MarketHandle:
         last: Number | None = None,
     ) -> None:
         """Put the quote where you want it, and freeze the market there; orders that can trade do so.
+
+        Behind the quote the book is empty, so that an order gets just these prices and sizes.
 
         Args:
             bid: Best bid.
@@ -176,8 +178,61 @@ class MarketHandle:
             )
         )
 
+    def set_book(
+        self,
+        *,
+        bids: Iterable[tuple[Number, Number]],
+        asks: Iterable[tuple[Number, Number]],
+        last: Number | None = None,
+    ) -> None:
+        """Put everybody else's whole book where you want it, and freeze the market there.
+
+        Args:
+            bids: Price and size of each level, best first.
+            asks: Price and size of each level, best first.
+            last: Last trade; by default it is dragged into the new spread, so that stops elect.
+
+        Raises:
+            InvalidInput: The book makes no sense. Nothing is changed.
+        """
+        levels = [
+            [(_decimal("price", price), _decimal("size", size)) for price, size in side]
+            for side in (bids, asks)
+        ]
+        at = _maybe("last", last)
+        self._access(lambda market: market.set_book(bids=levels[0], asks=levels[1], last=at))
+
+    def trade(self, price: Number, quantity: Number, action: str | None = None) -> None:
+        """Let others trade, and freeze the market: orders that stand in front of them trade first.
+
+        Args:
+            price: The price that is printed.
+            quantity: Units. Orders at a better price get theirs first, then the queue at this price does.
+            action: ``BUY`` or ``SELL``: what the one who came did. By default the price tells: a buyer at
+                the ask or above, a seller at the bid or below, between them by the last price.
+
+        Raises:
+            InvalidInput: A number or the action makes no sense. Nothing is changed.
+        """
+        at, units = _decimal("price", price), _decimal("quantity", quantity)
+        if units <= 0:
+            raise InvalidInput("quantity", f"must be above zero; got {units}")
+        if action not in {None, "BUY", "SELL"}:
+            raise InvalidInput("action", f"must be BUY or SELL; got {action!r}")
+        self._admin._access(  # noqa: SLF001 - one handle in two classes
+            lambda venue: venue.exchange.print_trade(self.instrument, at, units, action)
+        )
+
+    def depth(self, rows: int | None = None) -> tuple[list[tuple[Decimal, Decimal]], ...]:
+        """Price and displayed size of the book's levels, bids and offers, your clients' orders among them.
+
+        Args:
+            rows: At most so many of each side; None for all.
+        """
+        return self._access(lambda market: tuple(market.book.levels(side, rows) for side in ("BUY", "SELL")))
+
     def set_last(self, price: Number) -> None:
-        """Print a trade; stops may elect."""
+        """Print a trade made elsewhere, which touches no order; stops may elect."""
         last = _decimal("price", price)
         self._access(lambda market: market.set_last(last))
 

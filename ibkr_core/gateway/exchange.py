@@ -317,6 +317,22 @@ class Exchange:
         if not (self.closed or self.down or self.is_halted(instrument)):
             self._crossing.strike(self._market_of(instrument), action, quantity, limit)
 
+    def print_trade(
+        self, instrument: Instrument, price: Decimal, quantity: Decimal, action: str | None = None
+    ) -> None:
+        """Let two who are no clients trade, and whoever in the book stands in front of them trade first.
+
+        Args:
+            instrument: What is traded.
+            price: The price that is printed, and the worst that the one who came accepts.
+            quantity: Units.
+            action: What the one who came did; by default the price tells.
+        """
+        market = self._market_of(instrument)
+        market.freeze()
+        self.strike(instrument, action or market.aggressor(price), quantity, price)
+        market.note_print(price, quantity)
+
     def match_followers(self, instrument: Instrument) -> None:
         """Try the orders whose price comes from another market than that of their own instrument."""
         for order in list(self._followers.values()):

@@ -24,7 +24,10 @@ _MAX_LINES, _MAX_DEPTH, _MAX_TICK_BY_TICK = 100, 3, 5
 _BAR_S = 5
 _TICK_TYPES = {"Last": 1, "AllLast": 2, "BidAsk": 3, "MidPoint": 4}
 _ASK, _BID = 0, 1
-_INSERT, _UPDATE = 0, 1
+_INSERT, _UPDATE, _DELETE = 0, 1, 2
+_MAX_ROWS = 20
+Level = tuple[Decimal, Decimal]
+"""Price and size."""
 
 
 class MarketData:
@@ -163,7 +166,7 @@ class MarketData:
     # -- depth -------------------------------------------------------------------------------------
 
     def _market_depth(self, client: Client, fields: Mapping[str, Any]) -> None:
-        """Both sides of the book: inserted once, then updated level by level."""
+        """Both sides of the book: inserted once, then updated level by level, and deleted from the end."""
         request_id = request_id_of(fields)
         contract = fields.get("contract") or {}
         instrument = self._watch.instrument(contract)
@@ -177,27 +180,34 @@ class MarketData:
             raise RefusalError.invalid("Invalid number of rows")
         self._depth.check(client, request_id)
         makers = [name for name in instrument.exchanges if name != "SMART"] if smart else [exchange]
-        told: dict[tuple[int, int], tuple[Decimal, Decimal]] = {}
+        told: tuple[list[Level], list[Level]] = ([], [])
+
+        def say(side: int, place: int, operation: int, level: Level) -> None:
+            data: dict[str, Any] = {
+                "position": place,
+                "operation": operation,
+                "side": side,
+                "price": float(level[0]),
+                "size": level[1],
+            }
+            name = "updateMktDepth"
+            if smart or instrument.sec_type == "STK":
+                name = "updateMktDepthL2"
+                data.update(marketMaker=makers[place % len(makers)], isSmartDepth=smart)
+            client.send(Message(name, {"reqId": request_id, "marketDepthData": data}))
 
         def push() -> None:
-            quote = self._watch.quote(instrument)
-            for side in (_BID, _ASK):
-                for place, level in enumerate(_levels(instrument, quote, side, min(rows, 20))):
-                    if told.get((side, place)) == level:
-                        continue
-                    data: dict[str, Any] = {
-                        "position": place,
-                        "operation": _UPDATE if (side, place) in told else _INSERT,
-                        "side": side,
-                        "price": float(level[0]),
-                        "size": level[1],
-                    }
-                    told[side, place] = level
-                    name = "updateMktDepth"
-                    if smart or instrument.sec_type == "STK":
-                        name = "updateMktDepthL2"
-                        data.update(marketMaker=makers[place % len(makers)], isSmartDepth=smart)
-                    client.send(Message(name, {"reqId": request_id, "marketDepthData": data}))
+            bids, asks = self._watch.depth(instrument, min(rows, _MAX_ROWS))
+            for side, levels in ((_BID, bids), (_ASK, asks)):
+                known = told[side]
+                for place, level in enumerate(levels):
+                    if place >= len(known):
+                        say(side, place, _INSERT, level)
+                    elif known[place] != level:
+                        say(side, place, _UPDATE, level)
+                for place in range(len(known) - 1, len(levels) - 1, -1):
+                    say(side, place, _DELETE, known[place])
+                known[:] = levels
 
         push()
         self._depth.start(client, request_id, push, interval_s=self._watch.interval_s(instrument))
@@ -227,11 +237,3 @@ def _tick(instrument: Instrument, kind: int, quote: Quote, now: int) -> dict[str
     trade = {"time": now, "price": float(quote.last), "size": Decimal(instrument.lot)}
     exchange = instrument.primary_exchange or instrument.exchange
     return {"historicalTickLast": {**trade, "exchange": exchange}}
-
-
-def _levels(instrument: Instrument, quote: Quote, side: int, rows: int) -> list[tuple[Decimal, Decimal]]:
-    """Price and size of each level: the first is the market's, those behind it grow with their distance."""
-    price, size = (quote.bid, quote.bid_size) if side == _BID else (quote.ask, quote.ask_size)
-    step = -instrument.min_tick if side == _BID else instrument.min_tick
-    behind = [(price + step * place, Decimal(instrument.lot * (place + 1))) for place in range(1, rows)]
-    return [(price, size), *(level for level in behind if level[0] > 0)]

@@ -75,7 +75,7 @@ class Watch:
 
     def quote(self, instrument: Instrument) -> Quote:
         """What its market shows now; the price is remembered."""
-        quote = self._venue.market(instrument).quote
+        quote = self._venue.market(instrument).shown
         if instrument.sec_type != "BAG":
             self._past(instrument).note(self.now(), float(quote.last))
         return quote
@@ -92,6 +92,13 @@ class Watch:
         if under is None:
             return None
         return float(self._venue.price_of(under)) if moment is None else self.past(under).price_at(moment)
+
+    def depth(
+        self, instrument: Instrument, rows: int
+    ) -> tuple[list[tuple[Decimal, Decimal]], list[tuple[Decimal, Decimal]]]:
+        """Price and size of the best levels of its book, bids and offers; hidden orders are not in it."""
+        book = self._venue.market(instrument).book
+        return book.levels("BUY", rows), book.levels("SELL", rows)
 
     def interval_s(self, instrument: Instrument) -> float:
         """Seconds between two steps of its market."""
