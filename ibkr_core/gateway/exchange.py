@@ -437,6 +437,8 @@ class Exchange:
             order.limit_offset = spec.sign * (spec.limit - order.stop)
         order.pegged = None
         self.peg(order, quote)
+        if spec.kind.follows_another:
+            self._followers[order.perm_id] = order
 
     def peg(self, order: GatewayOrder, quote: Quote) -> None:
         """Work out the limit that moves; one that snapped to the market when it set off stays."""
