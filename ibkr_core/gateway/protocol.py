@@ -81,6 +81,7 @@ class Session:
         self.stage = Stage.HELLO
         self.server_version = 0
         self.on_outgoing: Callable[[], None] | None = None
+        self.before_outgoing: Callable[[], None] | None = None
         self._client_id = _NOBODY
         self._host = host
         self._hello = bytearray()
@@ -126,6 +127,8 @@ class Session:
         Args:
             limit: At most so many; by default all.
         """
+        if self._out and self.before_outgoing is not None:
+            self.before_outgoing()
         size = len(self._out) if limit is None else min(limit, len(self._out))
         taken = bytes(self._out[:size])
         del self._out[:size]

@@ -2,8 +2,8 @@
 
 What survives is what a real gateway brings back after its daily restart (TWS facts 5): accounts, orders that
 still work under the same permId, and the orders and executions of the day. What is forgotten: orders never
-transmitted (TWS facts 6), and what was done on earlier New York days. Nothing trades while the gateway is down,
-and prices stand where they stood; a real exchange goes on without the gateway.
+transmitted (TWS facts 6), and what was done on earlier New York days. Nothing trades while the gateway is
+down, and prices stand where they stood; a real exchange goes on without the gateway.
 """
 
 from __future__ import annotations

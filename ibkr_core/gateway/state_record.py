@@ -1,8 +1,8 @@
 """What a venue must remember, as text: all of it, or only what has changed since it was last asked.
 
-Values that never change in place (executions, positions, what a client asked for) are compared by identity, so
-a look at what stayed the same costs next to nothing. Orders do change in place: those about which something
-was said are looked at again, and those whose trigger or allowance moves silently.
+Values that never change in place (executions, positions, what a client asked for) are compared by identity,
+so a look at what stayed the same costs next to nothing. Orders do change in place: those about which
+something was said are looked at again, and those whose trigger or allowance moves silently.
 """
 
 from __future__ import annotations

@@ -203,6 +203,10 @@ class Venue:
             action()
         self._now = target
 
+    def wait(self, now: float) -> None:
+        """Let time pass without doing what is due: the gateway is down."""
+        self._now = max(now, self._now)
+
     def later(self, delay_s: float, action: Callable[[], None]) -> None:
         """Do something after a delay; a delay of zero means at the next :meth:`advance`."""
         self._schedule.at(self._now + delay_s, action)
