@@ -33,7 +33,8 @@ def check_adjustment(spec: OrderSpec) -> None:
     """See whether what an adjustable order asks for makes sense; most orders ask for nothing.
 
     Raises:
-        RefusalError: 321 for a type that cannot be adjusted or adjusted to, or a price that is missing.
+        RefusalError: 321 for a type that cannot be adjusted or adjusted to; 361 to 364 for a trigger, stop,
+            limit or trailing amount that is missing.
     """
     target = str(spec.fields.get("adjustedOrderType", ""))
     if not target:
@@ -41,12 +42,14 @@ def check_adjustment(spec: OrderSpec) -> None:
     if target not in _TYPES or spec.order_type not in _TYPES:
         raise RefusalError.invalid("Invalid adjusted order type was entered")
     if not _price(spec.fields, "triggerPrice"):
-        raise RefusalError.invalid("Please enter a trigger price")
+        raise RefusalError(361, "Invalid trigger price.")
     trails = KINDS[target].trails
-    if not _price(spec.fields, "adjustedTrailingAmount" if trails else "adjustedStopPrice"):
-        raise RefusalError.invalid("Please enter an adjusted stop price or trailing amount")
+    if not trails and not _price(spec.fields, "adjustedStopPrice"):
+        raise RefusalError(362, "Invalid adjusted stop price.")
+    if trails and (_price(spec.fields, "adjustedTrailingAmount") or 0) <= 0:
+        raise RefusalError(364, "Invalid adjusted trailing amount.")
     if KINDS[target].uses_limit and _price(spec.fields, "adjustedStopLimitPrice") is None:
-        raise RefusalError.invalid("Please enter an adjusted stop limit price")
+        raise RefusalError(363, "Invalid adjusted stop limit price.")
 
 
 def wants_adjusting(spec: OrderSpec, last: Decimal) -> bool:

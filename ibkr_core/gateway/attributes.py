@@ -131,11 +131,6 @@ OBJECTIONS: tuple[Objection, ...] = (
         lambda _, spec, __: bool(spec.fields.get("continuousUpdate")) and not _is_volatility(spec),
     ),
     Objection(
-        407,
-        "The symbol should contain valid non-unicode characters only.",
-        lambda one, _, __: not one.symbol.isascii(),
-    ),
-    Objection(
         419,
         "Missing initial component size for scale order.",
         lambda _, spec, __: _scales(spec) and spec.fields.get("scaleInitLevelSize") is None,

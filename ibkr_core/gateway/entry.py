@@ -82,6 +82,8 @@ class Entry:
         Raises:
             RefusalError: It is refused, with the code of TWS facts 7.
         """
+        if not str(contract.get("symbol") or "").isascii():
+            raise RefusalError(407, "The symbol should contain valid non-unicode characters only.")
         instrument = self.resolve(contract)
         self.restrictions.check(instrument)
         if contract.get("deltaNeutralContract") and instrument.sec_type != "BAG":
