@@ -16,6 +16,7 @@ from ibkr_core.gateway.choreography import Choreography
 from ibkr_core.gateway.clients import ClientRules
 from ibkr_core.gateway.clock import ManualClock
 from ibkr_core.gateway.core import Delivery, MemoryGateway
+from ibkr_core.gateway.faults.plan import FaultPlan
 from ibkr_core.gateway.hours import Calendar
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
 from ibkr_core.gateway.market import MarketSettings, Quote
@@ -31,6 +32,7 @@ __all__ = [
     "Choreography",
     "ClientRules",
     "Delivery",
+    "FaultPlan",
     "Instrument",
     "ManualClock",
     "MarketHandle",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
@@ -10,6 +11,9 @@ import attrs
 from ibkr_core.gateway.admin import Admin
 from ibkr_core.gateway.clock import Clock, ManualClock
 from ibkr_core.gateway.desk import Desk
+from ibkr_core.gateway.faults.hand import FaultHand
+from ibkr_core.gateway.faults.injector import Injector
+from ibkr_core.gateway.faults.plan import FaultPlan
 from ibkr_core.gateway.instruments import Catalogue
 from ibkr_core.gateway.protocol import Session, Stage
 from ibkr_core.gateway.refusals import RefusalError
@@ -52,7 +56,7 @@ def supported_versions() -> range:
     return range(_OLDEST, (_NEWEST + 1) if is_available() else RAW_ID_SINCE)
 
 
-class MemoryGateway(Admin):
+class MemoryGateway(Admin, FaultHand):
     """A simulated IB Gateway without sockets.
 
     Not safe for several threads; :class:`~ibkr_core.gateway.server.SimulatedGateway` adds threads and TCP.
@@ -64,7 +68,8 @@ class MemoryGateway(Admin):
         catalogue: What can be traded; by default the built-in instruments.
         versions: Server versions on offer.
         silent_empty_executions: Whether an empty ``reqExecutions`` gets no end (TWS facts 2.9).
-        outlet: Through which every message passes.
+        outlet: Through which every message passes, before faults strike it.
+        faults: What goes wrong by itself; see :meth:`inject` for more at run time.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class MemoryGateway(Admin):
         versions: Collection[int] | None = None,
         silent_empty_executions: bool = False,
         outlet: Outlet = straight,
+        faults: FaultPlan | None = None,
     ) -> None:
         self.clock: Clock = ManualClock() if clock is None else clock
         self.seed = seed
@@ -91,14 +97,33 @@ class MemoryGateway(Admin):
             catalogue=catalogue,
         )
         self._desk = Desk(self._venue, seed=seed, silent_empty_executions=silent_empty_executions)
+        plan = FaultPlan.none() if faults is None else faults
+        self._injector = Injector(plan, venue=self._venue, ground=self, seed=seed)
 
     def connect(self, name: str = "memory") -> Session:
         """Open a session, as if a client had connected.
 
         Args:
             name: For people: where the client comes from.
+
+        Raises:
+            ConnectionRefusedError: The gateway refuses connections for a while.
         """
-        return Session(self, name)
+        self.advance()
+        refusal = self._injector.refusal
+        if refusal == "refused":
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "the gateway refuses connections for a while")
+        session = Session(self, name)
+        if refusal == "closed":
+            session.close()
+        elif refusal == "silent":
+            session.deafen(keep=False)
+        return session
+
+    @property
+    def refuses(self) -> bool:
+        """Whether new connections are refused at present."""
+        return self._injector.refusal == "refused"
 
     def session(self, client_id: int) -> Session | None:
         """The session of a client that has started; None when it is not connected."""
@@ -159,26 +184,35 @@ class MemoryGateway(Admin):
             return RefusalError(502, f"Couldn't connect to TWS. The maximum of {most} clients is connected.")
         self._sessions[session.client_id] = session
         session.stage = Stage.STARTED
-        self._desk.welcome(session)
+        self._injector.welcome(session, lambda: self._desk.welcome(session))
         return None
 
     def request(self, session: Session, message: Message) -> None:
-        """Answer a request of a started client."""
+        """Answer a request of a started client, or let a fault happen to it."""
+        self._injector.take(session, message)
+
+    def answer(self, session: Session, message: Message) -> None:
+        """Answer a request of a started client, past all faults."""
         self._desk.handle(session, message)
 
+    def lose_data(self, session: Session) -> None:
+        """End a client's market data subscriptions, as a 1101 does (TWS facts 5)."""
+        self._desk.lose_data(session)
+
     def dispatch(self, session: Session, message: Message) -> None:
-        """Let one message for a started client pass through the outlet."""
+        """Let one message for a started client pass through the outlet, and let faults happen to it."""
         for delivery in self.outlet(session.client_id, message):
             if delivery.delay_s > 0:
                 self._later(session, delivery)
             else:
-                session.write(delivery.message)
+                self._injector.send(session, delivery.message)
 
     def stop(self, session: Session) -> None:
         """Forget a client. Its orders rest on; what happens to them is not told later (TWS facts 5)."""
         if self._sessions.get(session.client_id) is session:
             del self._sessions[session.client_id]
             self._desk.farewell(session)
+            self._injector.forget(session)
 
     def _later(self, session: Session, delivery: Delivery) -> None:
         self._venue.later(delivery.delay_s, lambda: session.write(delivery.message))
@@ -189,6 +223,12 @@ class MemoryGateway(Admin):
             self.dispatch(session, message)
 
     # -- admin -------------------------------------------------------------------------------------
+
+    def _sabotage(self, action: Callable[[Injector], T]) -> T:
+        self.advance()
+        result = action(self._injector)
+        self.advance()
+        return result
 
     def _access(self, action: Callable[[Venue], T]) -> T:
         self.advance()

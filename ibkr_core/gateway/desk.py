@@ -132,6 +132,12 @@ class Desk:
         for service in self._services:
             service.forget(client)
 
+    def lose_data(self, client: Client) -> None:
+        """End a client's market data subscriptions, as when the broker comes back with 1101 (TWS facts 5)."""
+        for service in self._services:
+            if isinstance(service, MarketData):
+                service.forget(client)
+
     # -- orders ------------------------------------------------------------------------------------
 
     def _place(self, client: Client, fields: Mapping[str, Any]) -> None:

@@ -116,8 +116,8 @@ class Session:
             for body in self._frames.frames():
                 self._handle(bytes(body))
                 self._host.advance()
-                if self.closed:
-                    return
+                if self.closed or self._unheard is not None:
+                    return  # what has come after a dead line's last words waits in the buffer
         except FrameTooLong:
             self.close()
 
@@ -246,8 +246,7 @@ class Session:
     def hear(self) -> None:
         """Hear what a deaf session kept, and then whether the client has hung up."""
         unheard, self._unheard = self._unheard, None
-        if unheard:
-            self.receive(unheard)
+        self.receive(unheard or b"")
         if self._hung_up:
             self.close()
 

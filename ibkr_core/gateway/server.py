@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import selectors
 import socket
+import struct
 import threading
 import time
 from collections import deque
@@ -21,6 +22,9 @@ from ibkr_core.errors import InvalidInput, WaitTimeout
 from ibkr_core.gateway.admin import Admin, Books
 from ibkr_core.gateway.clock import Clock, ManualClock
 from ibkr_core.gateway.core import MemoryGateway, Outlet, straight
+from ibkr_core.gateway.faults.hand import FaultHand
+from ibkr_core.gateway.faults.injector import Injector
+from ibkr_core.gateway.faults.plan import FaultPlan
 from ibkr_core.gateway.instruments import Catalogue
 from ibkr_core.gateway.protocol import Session
 from ibkr_core.gateway.venue import Settings, Venue
@@ -38,8 +42,15 @@ _HOLD_S = 0.005
 _HOLD_MULTIPLE_S = 0.2
 _CHUNK_GAP_S = 0.0005
 _LINGER_S = 2.0
+_DOOR_LOOK_S = 0.1
 _BACKLOG = 32
 _LONGEST_NAP_S = 3600.0  # an order may sleep for decades, which no selector can wait
+
+
+def _close_with_reset(sock: socket.socket) -> None:
+    """Close a socket so that its peer is reset: no lingering, nothing more is sent."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
 
 
 def wall_clock() -> Clock:
@@ -156,7 +167,7 @@ class SessionHandle:
         self._server._access(lambda _: self._session.close())  # noqa: SLF001 - one hand, two classes
 
 
-class SimulatedGateway(Admin):
+class SimulatedGateway(Admin, FaultHand):
     """A simulated IB Gateway that listens on TCP.
 
     Use it as a context manager, or call :meth:`start` and :meth:`stop`. Any thread may call the admin
@@ -171,7 +182,8 @@ class SimulatedGateway(Admin):
         catalogue: What can be traded.
         versions: Server versions on offer.
         silent_empty_executions: Whether an empty ``reqExecutions`` gets no end (TWS facts 2.9).
-        outlet: Through which every message passes.
+        outlet: Through which every message passes, before faults strike it.
+        faults: What goes wrong by itself; see :meth:`inject` for more at run time.
         read_guard: Whether to protect official clients from losing a read of exactly 4096 bytes (wire
             facts 2), by sending the last byte of long bursts a little later.
         write_chunker: Cuts everything that is sent into pieces that leave one by one; switches the guard off.
@@ -190,6 +202,7 @@ class SimulatedGateway(Admin):
         versions: Collection[int] | None = None,
         silent_empty_executions: bool = False,
         outlet: Outlet = straight,
+        faults: FaultPlan | None = None,
         read_guard: bool = True,
         write_chunker: WriteChunker | None = None,
         max_backlog_bytes: int = 64 * 1024 * 1024,
@@ -203,6 +216,7 @@ class SimulatedGateway(Admin):
             versions=versions,
             silent_empty_executions=silent_empty_executions,
             outlet=outlet,
+            faults=faults,
         )
         self._read_guard = read_guard
         self._write_chunker = write_chunker
@@ -257,6 +271,7 @@ class SimulatedGateway(Admin):
             raise
         self._address = self._listener.getsockname()[:2]
         self._listener.settimeout(0)
+        self._listens = True
         self._bell, self._bell_rope = socket.socketpair()
         for sock in (self._bell, self._bell_rope):
             sock.settimeout(0)
@@ -286,6 +301,20 @@ class SimulatedGateway(Admin):
             result = self._gateway._access(action)  # noqa: SLF001 - the same admin, one floor down
         self._ring()
         return result
+
+    def _sabotage(self, action: Callable[[Injector], T]) -> T:
+        with self._changed:
+            result = self._gateway._sabotage(action)  # noqa: SLF001 - the same hand, one floor down
+        self._ring()
+        with self._changed:
+            # The serving thread owns the listening socket: wait until it has followed.
+            while self._is_serving and self._listens is self._gateway.refuses:
+                self._changed.wait(_DOOR_LOOK_S)
+        return result
+
+    @property
+    def _is_serving(self) -> bool:
+        return self._thread is not None and self._thread.is_alive() and not self._stopping
 
     def run(self, seconds: float) -> None:
         """Let time pass under a manual clock.
@@ -375,6 +404,8 @@ class SimulatedGateway(Admin):
         """Let due things happen and send what may leave; returns for how long nothing is due."""
         with self._changed:
             self._gateway.advance()
+            if self._listens is self._gateway.refuses:
+                self._mind_the_door()
             now = time.monotonic()
             moments = [self._service(connection, now) for connection in list(self._connections.values())]
             if self._waiting:
@@ -387,6 +418,9 @@ class SimulatedGateway(Admin):
 
     def _service(self, connection: _Connection, now: float) -> float | None:
         """Send for one connection; returns when it wants to be looked at again."""
+        if connection.session.was_reset:
+            self._drop(connection)
+            return None
         try:
             connection.take(now)
             connection.flush(now)
@@ -441,7 +475,11 @@ class SimulatedGateway(Admin):
         sock.settimeout(0)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._changed:
-            session = self._gateway.connect(f"{address[0]}:{address[1]}")
+            try:
+                session = self._gateway.connect(f"{address[0]}:{address[1]}")
+            except ConnectionRefusedError:
+                _close_with_reset(sock)
+                return
             self._connections[sock] = _Connection(sock, session, self._write_chunker, self._read_guard)
             self._selector.register(sock, selectors.EVENT_READ, self._connections[sock])
 
@@ -466,7 +504,29 @@ class SimulatedGateway(Admin):
 
     def _drop(self, connection: _Connection) -> None:
         """Close one connection at once; its client's orders rest on."""
-        connection.session.close()
-        if self._connections.pop(connection.sock, None) is not None:
-            self._selector.unregister(connection.sock)
+        connection.session.hang_up()
+        if self._connections.pop(connection.sock, None) is None:
+            return
+        self._selector.unregister(connection.sock)
+        if connection.session.was_reset:
+            _close_with_reset(connection.sock)
+        else:
             connection.sock.close()
+
+    def _mind_the_door(self) -> None:
+        """Stop or begin to listen, as faults will have it. The port stays ours meanwhile.
+
+        A socket that is bound but does not listen makes the system refuse whoever comes.
+        """
+        if self._listens:
+            self._selector.unregister(self._listener)
+            self._listener.close()
+            self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._listener.bind(self._address)
+            self._listener.settimeout(0)
+        else:
+            self._listener.listen(_BACKLOG)
+            self._selector.register(self._listener, selectors.EVENT_READ)
+        self._listens = not self._listens
+        self._changed.notify_all()
