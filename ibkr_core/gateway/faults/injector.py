@@ -94,16 +94,6 @@ class Injector:
         venue.recue = self._recue
         self.follow(plan)
 
-    def move(self, venue: Venue) -> None:
-        """Go on in the new venue of a gateway that has restarted; what goes on ends with the old one."""
-        self._tools.end_all()
-        self._tools.venue = venue
-        venue.recue = self._recue
-        for armed in self._armed:
-            if armed.fault.is_timed:
-                due = armed.since + armed.fault.when.after_s
-                self._tools.later(max(due - venue.now(), 0.0), functools.partial(self._strike_now, armed))
-
     # -- by hand -----------------------------------------------------------------------------------
 
     @property
