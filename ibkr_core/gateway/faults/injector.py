@@ -6,7 +6,6 @@ no part. A gateway without faults pays nothing: :attr:`Injector.idle` is then tr
 
 from __future__ import annotations
 
-import functools
 from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
@@ -138,7 +137,10 @@ class Injector:
         self.idle = True
 
     def move(self, venue: Venue) -> None:
-        """Go on at another venue, after a restart of the gateway."""
+        """Go on at another venue, after a restart; what the gateway only had in its memory is gone."""
+        self._broker.forget()
+        self._striker.silent.clear()
+        self._striker.slow.clear()
         self._tools.move(venue)
         venue.recue = self._recue
 

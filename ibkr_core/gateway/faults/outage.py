@@ -85,6 +85,11 @@ class BrokerLine:
         if self._outage is not None:
             self._tools.say(session, _BROKEN_ALREADY, _BROKEN[_BROKEN_ALREADY])
 
+    def forget(self) -> None:
+        """Forget what is withheld or put off."""
+        self._withheld.clear()
+        self._put_off.clear()
+
     def _mend(self) -> None:
         outage, self._outage = self._outage, None
         if outage is None:
