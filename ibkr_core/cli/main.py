@@ -15,8 +15,10 @@ from ibkr_core.cli.demo import DemoScreen, DemoSetup, run_demo
 from ibkr_core.cli.screen import SilentScreen, TerminalScreen
 from ibkr_core.cli.serve import serve
 from ibkr_core.cli.shell import CommandGroup, make_console, show_traceback
+from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway import MarketSettings, Settings, SimulatedGateway
 from ibkr_core.gateway.core import supported_versions
+from ibkr_core.gateway.faults import FaultPlan, read_plan
 
 __all__ = ["app", "run"]
 
@@ -63,6 +65,15 @@ def _up_to(newest: int | None) -> Collection[int] | None:
         text = f"{newest} is not between {known[0]} and {known[-1]}"
         raise typer.BadParameter(text, param_hint="'--server-version'")
     return range(known[0], newest + 1)
+
+
+def _plan(path: Path | None) -> FaultPlan:
+    if path is None:
+        return FaultPlan.none()
+    try:
+        return read_plan(path)
+    except InvalidInput as error:
+        raise typer.BadParameter(str(error), param_hint="'--faults'") from error
 
 
 @app.callback()
@@ -125,6 +136,15 @@ def gateway(
     still: Annotated[
         bool, typer.Option("--still", help="Prices stay where they open, instead of moving.")
     ] = False,
+    faults: Annotated[
+        Path | None,
+        typer.Option(
+            "--faults",
+            metavar="FILE",
+            help="What goes wrong, by chance or at a given moment: a TOML or JSON file, as docs/faults.md "
+            "describes it. The shortest one says only: nasty = 0.5",
+        ),
+    ] = None,
     server_version: ServerVersion = None,
     debug: Debug = False,
 ) -> None:
@@ -138,7 +158,9 @@ def gateway(
     del debug
     accounts = tuple(account) if account else Settings().accounts
     settings = Settings(accounts=accounts, market=MarketSettings(moves=not still))
-    server = SimulatedGateway(port, host=host, seed=seed, settings=settings, versions=_up_to(server_version))
+    server = SimulatedGateway(
+        port, host=host, seed=seed, settings=settings, versions=_up_to(server_version), faults=_plan(faults)
+    )
     serve(server, make_console(), seed=seed, accounts=accounts)
 
 

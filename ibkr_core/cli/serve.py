@@ -37,12 +37,15 @@ def serve(server: SimulatedGateway, console: Console, *, seed: int, accounts: tu
         names = f"account{'s' if len(accounts) > 1 else ''} {', '.join(accounts)}"
         console.print(f"Simulated IB Gateway on {server.host}:{server.port}, {names}, seed {seed}")
         console.print(f'Connect with Engine.connect("{server.host}", {server.port}), or any ibapi program.')
+        if not server.faults.is_none:
+            console.print("Things go wrong here, as --faults says.")
         console.print("Ctrl-C ends it.")
         clients: set[int] = set()
         while not over.wait(_LOOK_S):
             clients = _report(console, clients, set(server.client_ids))
         books = server.books()
-        console.print(f"Goodbye: {len(books.orders)} orders, {len(books.executions)} executions.")
+        faults = f", {len(server.injected())} faults" if server.injected() else ""
+        console.print(f"Goodbye: {len(books.orders)} orders, {len(books.executions)} executions{faults}.")
 
 
 @contextlib.contextmanager

@@ -389,10 +389,10 @@ class Disconnect(Action):
 
 @attrs.frozen(kw_only=True)
 class Reset(Action):
-    """The connection is reset (RST): what the client has not read yet may be lost, too.
+    """The connection is reset (RST): what the client has not read yet is lost, too.
 
     Attributes:
-        moment: As for :class:`Disconnect`.
+        moment: For an order command: ``before``, it is lost; ``after``, it is acted upon, and nothing is told.
         refuse_s: As for :class:`Disconnect`.
     """
 
@@ -400,7 +400,7 @@ class Reset(Action):
     stages: ClassVar[frozenset[Stage]] = frozenset({Stage.ANSWER, Stage.REQUEST, Stage.TIME})
     spares_answers: ClassVar[bool] = False
 
-    moment: str = attrs.field(default="before", validator=one_of(*_MOMENTS))
+    moment: str = attrs.field(default="before", validator=one_of("before", "after"))
     refuse_s: Span = _span(0.0)
 
 

@@ -203,6 +203,8 @@ class Injector:
         case = _Case(Stage.ANSWER, message.kind, session.client_id, key, asked)
         if not self._strike(case, lambda action: self._striker.answer(action, session, message)):
             session.write(message)
+        if key is not None and message.kind == "orderStatus":
+            self._striker.told.add(key)
         for one in waiting:
             session.write(one)
 

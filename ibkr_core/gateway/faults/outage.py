@@ -28,6 +28,9 @@ _LOCAL = frozenset({
 })  # fmt: skip
 """Requests that a gateway answers by itself."""
 
+_PASSING = ("tick", "updateMktDepth", "realtimeBar", "historicalDataUpdate")
+"""Beginnings of the kinds of market data: what was missed of it does not come later."""
+
 
 class BrokerLine:
     """The line between the gateway and the broker.
@@ -67,7 +70,7 @@ class BrokerLine:
         outage = self._outage
         if outage is None or (outage.leak and self._tools.rng.random() < outage.leak):
             return False
-        if outage.callbacks == "later":
+        if outage.callbacks == "later" and not message.kind.startswith(_PASSING):
             self._withheld.append((session, message))
         return True
 

@@ -47,6 +47,7 @@ class Striker:
     Attributes:
         silent: Orders of which nothing is told, and whether even after they were seen in an answer.
         slow: Orders of which nothing is told before a moment, in seconds since the epoch.
+        told: Orders of which a status was told.
         waiting: Messages that wait to change places with the next one of the same session.
     """
 
@@ -56,6 +57,7 @@ class Striker:
         self._lines = lines
         self.silent: dict[OrderKey, bool] = {}
         self.slow: dict[OrderKey, float] = {}
+        self.told: set[OrderKey] = set()
         self.waiting: dict[Session, list[Message]] = {}
         self._answer_ways: dict[type[Action], _Way] = {
             actions.Duplicate: self._duplicate,
@@ -176,7 +178,7 @@ class Striker:
         fields = message.fields
         order = self._tools.venue.exchange.find(session.client_id, fields["orderId"])
         key = session.client_id, fields["orderId"]
-        if order is None or order.phase is not Phase.LIVE or order.cancelling or fields["filled"]:
+        if order is None or order.phase is not Phase.LIVE or fields["filled"] or key in self.told:
             return None
         session.write(Message(message.kind, {**fields, "status": "Inactive"}))
         delay = self._tools.draw(action.seconds)
