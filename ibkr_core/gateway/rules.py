@@ -219,7 +219,8 @@ def check_against(instrument: Instrument, spec: OrderSpec, *, fractional: bool =
     if not all(instrument.on_tick(price) for price in spec.prices()):
         text = "The price does not conform to the minimum price variation for this contract."
         raise RefusalError(110, text)
-    if not spec.quantity % 1:
+    step = Decimal(instrument.details.get("sizeIncrement", 1))
+    if not spec.quantity % 1 or step < 1:  # what has parts by nature has its own rule
         return
     if not fractional:
         tail = "Please use desktop version to place this order."
