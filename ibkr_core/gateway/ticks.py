@@ -55,6 +55,7 @@ _GENERIC = frozenset(
     "381 384 387 388 391 405 406 407 411 428 439 454 456 459 460 499 506 511 512 513 515 516 517 519 521 545 "
     "547 568 576 577 578 584 586 587 588 595 614 619 623 636 637 638 658 662 663 669 mdoff".split()
 )
+_NEWS_EVERY_S = 60.0
 _AUTOMATIC = 1  # canAutoExecute, the first bit of the attributes
 _PLENTY = Decimal(1_000_000)
 _NOBODY_QUOTES = Decimal(-1)
@@ -97,6 +98,7 @@ class Line:
         self._traded: object = None
         self._mode = 0
         self._day = ""
+        self._news_due = 0.0
         self._high = self._low = 0.0
 
     def begin(self) -> None:
@@ -243,11 +245,13 @@ class Line:
 
     def _news(self) -> None:
         """The latest headline of each provider that was asked for."""
-        if "292" not in self._generic:
+        now = self._watch.now()
+        if "292" not in self._generic or now < self._news_due:
             return
+        self._news_due = now + _NEWS_EVERY_S
         wanted = {code for code in self._generic["292"].replace("+", " ").split() if code}
         seen: set[str] = set()
-        for story in self._watch.newsroom.stories(self._instrument, self._watch.now()):
+        for story in self._watch.newsroom.stories(self._instrument, now):
             if story.provider not in seen and (not wanted or story.provider in wanted):
                 seen.add(story.provider)
                 self._fresh.send(("tickNews", story.provider), tick_news(self._request_id, story))
