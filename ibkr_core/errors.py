@@ -7,7 +7,8 @@
     │   ├── InvalidContract
     │   ├── InvalidOrder
     │   ├── UnknownField                  a field that the official API does not have; names the nearest one
-    │   └── InvalidGroup                  a bracket or OCA plan that cannot work
+    │   ├── InvalidGroup                  a bracket or OCA plan that cannot work
+    │   └── BadPriceFile                  a file of prices to replay; names line, column and rule
     ├── OrderStateError                   a command that the order's state forbids; nothing was sent
     │   ├── UnknownOrder
     │   ├── OrderFinished
@@ -25,6 +26,7 @@
     ├── WaitTimeout (TimeoutError)        a wait ran out; the order itself is untouched
     ├── WouldDeadlock                     a wait on the thread that has to bring the answer
     ├── EngineClosed
+    ├── MissingExtra (ImportError)        an optional part of the package is not installed; names it
     ├── StateFileError                    the file in which a simulated gateway keeps its books
     │   ├── StateFileInUse
     │   ├── StateFileDamaged
@@ -45,6 +47,7 @@ it is recorded as an :class:`~ibkr_core.model.events.AnomalyDetected` event.
 from __future__ import annotations
 
 __all__ = [
+    "BadPriceFile",
     "ClientIdInUse",
     "ConnectionFailed",
     "DuplicateOrder",
@@ -60,6 +63,7 @@ __all__ = [
     "InvalidOrder",
     "InvariantViolated",
     "MalformedMessage",
+    "MissingExtra",
     "NotReady",
     "OrderFinished",
     "OrderInDoubt",
@@ -122,6 +126,23 @@ class UnknownField(InvalidInput):
 
 class InvalidGroup(InvalidInput):
     """A bracket or OCA group whose legs contradict each other."""
+
+
+class BadPriceFile(InvalidInput):
+    """A file of prices that a simulated gateway cannot replay.
+
+    Attributes:
+        path: The file.
+        line: Which line, or row of a Parquet file, from 1; None when it is about the whole file.
+        column: Which column; empty when it is about the whole line.
+    """
+
+    def __init__(self, path: str, rule: str, *, line: int | None = None, column: str = "") -> None:
+        self.path = path
+        self.line = line
+        self.column = column
+        place = [path, *([f"line {line}"] if line else []), *([f"column {column}"] if column else [])]
+        super().__init__(", ".join(place), rule)
 
 
 class OrderStateError(IbkrError):
@@ -235,6 +256,18 @@ class WouldDeadlock(IbkrError):
 
 class EngineClosed(IbkrError):
     """The engine was closed; make a new one."""
+
+
+class MissingExtra(IbkrError, ImportError):
+    """Something that only an optional part of the package can do, and the part is not installed.
+
+    Attributes:
+        extra: Its name, as in ``pip install "ibkr-core[parquet]"``.
+    """
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        self.extra = extra
+        super().__init__(f'{purpose} needs an optional part: pip install "ibkr-core[{extra}]"')
 
 
 class StateFileError(IbkrError):

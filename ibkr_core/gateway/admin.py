@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
@@ -19,7 +20,9 @@ from ibkr_core.gateway.account import Position
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.market import Market, Quote
 from ibkr_core.gateway.orders import Execution, GatewayOrder, Phase
+from ibkr_core.gateway.pricefile import PriceFile
 from ibkr_core.gateway.refusals import RefusalError
+from ibkr_core.gateway.replay import Replay
 from ibkr_core.gateway.venue import Venue
 
 __all__ = ["Admin", "Books", "MarketHandle", "Number", "OrderAccount"]
@@ -265,6 +268,22 @@ class Admin(abc.ABC):
             InvalidInput: The catalogue has no such instrument, or several.
         """
         return MarketHandle(self, self._access(lambda venue: _find_instrument(venue, symbol, sec_type)))
+
+    def replay(self, prices: str | Path | PriceFile) -> None:
+        """Let prices come out of a file from now on; see :mod:`ibkr_core.gateway.replay`.
+
+        It is played at the speed of the market settings. At the end prices stay where they are.
+
+        Args:
+            prices: CSV or Parquet, with the columns of :mod:`ibkr_core.gateway.pricefile`.
+
+        Raises:
+            BadPriceFile: The file breaks a rule, or names what is not on offer. Nothing is changed.
+            MissingExtra: It is a Parquet file, and the extra ``parquet`` is not installed.
+            OSError: It cannot be read.
+        """
+        file = prices if isinstance(prices, PriceFile) else PriceFile(prices)
+        self._access(lambda venue: Replay(file, venue, speed=venue.settings.market.speed).start())
 
     def add_instrument(self, instrument: Instrument) -> None:
         """Offer one more instrument."""

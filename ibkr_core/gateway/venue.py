@@ -122,6 +122,7 @@ class Venue:
         self.rebooked = False
         self._director = Director(settings.choreography, self._rng, self.now)
         self.on_position: list[Callable[[str, Instrument], None]] = []
+        self.on_restart: list[Callable[[Venue], None]] = []
         self.on_bulletin: list[Callable[[str, int, str], None]] = []
         self.recue: Callable[[GatewayOrder, Cue], Cue] = lambda _, cue: cue  # where faults change what comes
         self.combos = Combos(self.catalogue)
