@@ -257,6 +257,21 @@ class Admin(abc.ABC):
     def _access(self, action: Callable[[Venue], T]) -> T:
         """Run an action on the venue, safely, and let its consequences happen."""
 
+    @abc.abstractmethod
+    def restart(self, down_s: float = 0.0, *, overnight: bool = False) -> None:
+        """Restart as a gateway does every day: hang up on everybody, and come back with the same books.
+
+        Nothing is said before the line goes dead: no message is documented, and clients report none. What
+        comes back is what comes back from a state file (:mod:`ibkr_core.gateway.state`).
+
+        Args:
+            down_s: For how long connections are refused; meanwhile nothing trades.
+            overnight: Whether orders of the day end, as they have when a gateway restarts after the close.
+
+        Raises:
+            InvalidInput: The time is negative or has no end.
+        """
+
     def market(self, symbol: str | int, sec_type: str = "STK") -> MarketHandle:
         """The market of an instrument.
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -188,6 +189,11 @@ class SimulatedGateway(Admin, FaultHand):
             facts 2), by sending the last byte of long bursts a little later.
         write_chunker: Cuts everything that is sent into pieces that leave one by one; switches the guard off.
         max_backlog_bytes: A client that lets more than this pile up is hung up on.
+        state: A file that keeps accounts, orders and ids from one gateway to the next; see
+            :mod:`ibkr_core.gateway.state`. :meth:`stop` lets go of it.
+
+    Raises:
+        StateFileError: The state file cannot be had or used; the subclass says why.
     """
 
     def __init__(
@@ -206,6 +212,7 @@ class SimulatedGateway(Admin, FaultHand):
         read_guard: bool = True,
         write_chunker: WriteChunker | None = None,
         max_backlog_bytes: int = 64 * 1024 * 1024,
+        state: str | Path | None = None,
     ) -> None:
         self._address = (host, port)
         self._gateway = MemoryGateway(
@@ -217,6 +224,7 @@ class SimulatedGateway(Admin, FaultHand):
             silent_empty_executions=silent_empty_executions,
             outlet=outlet,
             faults=faults,
+            state=state,
         )
         self._read_guard = read_guard
         self._write_chunker = write_chunker
@@ -268,6 +276,7 @@ class SimulatedGateway(Admin, FaultHand):
             self._listener = socket.create_server(self._address, backlog=_BACKLOG)
         except OSError:
             self._selector.close()
+            self._gateway.close()
             raise
         self._address = self._listener.getsockname()[:2]
         self._listener.settimeout(0)
@@ -286,11 +295,14 @@ class SimulatedGateway(Admin, FaultHand):
         Raises:
             Exception: Whatever fault of the gateway itself turned up while it served.
         """
+        if self._thread is None:
+            self._gateway.close()
         if self._thread is None or self._stopping:
             return
         self._stopping = True
         self._ring()
         self._thread.join()
+        self._gateway.close(save=self._fault is None)
         if self._fault is not None:
             raise self._fault
 
@@ -306,11 +318,21 @@ class SimulatedGateway(Admin, FaultHand):
         with self._changed:
             result = self._gateway._sabotage(action)  # noqa: SLF001 - the same hand, one floor down
         self._ring()
+        self._await_door()
+        return result
+
+    def _await_door(self) -> None:
+        """Wait until the serving thread, which owns the listening socket, has followed."""
         with self._changed:
-            # The serving thread owns the listening socket: wait until it has followed.
             while self._is_serving and self._listens is self._gateway.refuses:
                 self._changed.wait(_DOOR_LOOK_S)
-        return result
+
+    def restart(self, down_s: float = 0.0, *, overnight: bool = False) -> None:
+        """Restart as a gateway does every day; see :meth:`Admin.restart`."""
+        with self._changed:
+            self._gateway.restart(down_s, overnight=overnight)
+        self._ring()
+        self._await_door()
 
     @property
     def _is_serving(self) -> bool:
@@ -325,6 +347,7 @@ class SimulatedGateway(Admin, FaultHand):
         with self._changed:
             self._gateway.run(seconds)
         self._ring()
+        self._await_door()
 
     def session(self, client_id: int) -> SessionHandle:
         """A connected client.
@@ -404,6 +427,7 @@ class SimulatedGateway(Admin, FaultHand):
         """Let due things happen and send what may leave; returns for how long nothing is due."""
         with self._changed:
             self._gateway.advance()
+            self._gateway.save()
             if self._listens is self._gateway.refuses:
                 self._mind_the_door()
             now = time.monotonic()
