@@ -145,6 +145,16 @@ def gateway(
             "describes it. The shortest one says only: nasty = 0.5",
         ),
     ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            metavar="FILE",
+            dir_okay=False,
+            help="Keep accounts, orders, executions and ids in FILE; the next start goes on from there. "
+            "It survives kill -9. Made if it is not there; FILE.lock keeps a second gateway away from it.",
+        ),
+    ] = None,
     server_version: ServerVersion = None,
     debug: Debug = False,
 ) -> None:
@@ -159,7 +169,13 @@ def gateway(
     accounts = tuple(account) if account else Settings().accounts
     settings = Settings(accounts=accounts, market=MarketSettings(moves=not still))
     server = SimulatedGateway(
-        port, host=host, seed=seed, settings=settings, versions=_up_to(server_version), faults=_plan(faults)
+        port,
+        host=host,
+        seed=seed,
+        settings=settings,
+        versions=_up_to(server_version),
+        faults=_plan(faults),
+        state=state,
     )
     serve(server, make_console(), seed=seed, accounts=accounts)
 

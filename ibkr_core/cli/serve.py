@@ -32,6 +32,7 @@ def serve(server: SimulatedGateway, console: Console, *, seed: int, accounts: tu
 
     Raises:
         ConnectionFailed: The address cannot be had.
+        Exception: A fault of the gateway that ended it, such as a state file that cannot be written any more.
     """
     with _ended_by_signals() as over, _serving(server):
         names = f"account{'s' if len(accounts) > 1 else ''} {', '.join(accounts)}"
@@ -39,9 +40,13 @@ def serve(server: SimulatedGateway, console: Console, *, seed: int, accounts: tu
         console.print(f'Connect with Engine.connect("{server.host}", {server.port}), or any ibapi program.')
         if not server.faults.is_none:
             console.print("Things go wrong here, as --faults says.")
+        if server.state is not None:
+            books = server.books()
+            found = f"{len(books.orders)} orders and {len(books.executions)} executions are back"
+            console.print(f"Kept in {server.state}: {found}.", soft_wrap=True)
         console.print("Ctrl-C ends it.")
         clients: set[int] = set()
-        while not over.wait(_LOOK_S):
+        while not over.wait(_LOOK_S) and server.is_serving:
             clients = _report(console, clients, set(server.client_ids))
         books = server.books()
         faults = f", {len(server.injected())} faults" if server.injected() else ""

@@ -172,7 +172,7 @@ class SimulatedGateway(Admin, FaultHand):
     """A simulated IB Gateway that listens on TCP.
 
     Use it as a context manager, or call :meth:`start` and :meth:`stop`. Any thread may call the admin
-    methods.
+    methods. ``state`` names its state file, or is None.
 
     Args:
         port: Where to listen; 0 takes a free one.
@@ -215,6 +215,7 @@ class SimulatedGateway(Admin, FaultHand):
         state: str | Path | None = None,
     ) -> None:
         self._address = (host, port)
+        self.state = state
         self._gateway = MemoryGateway(
             clock=wall_clock() if clock is None else clock,
             seed=seed,
@@ -324,7 +325,7 @@ class SimulatedGateway(Admin, FaultHand):
     def _await_door(self) -> None:
         """Wait until the serving thread, which owns the listening socket, has followed."""
         with self._changed:
-            while self._is_serving and self._listens is self._gateway.refuses:
+            while self.is_serving and self._listens is self._gateway.refuses:
                 self._changed.wait(_DOOR_LOOK_S)
 
     def restart(self, down_s: float = 0.0, *, overnight: bool = False) -> None:
@@ -335,7 +336,8 @@ class SimulatedGateway(Admin, FaultHand):
         self._await_door()
 
     @property
-    def _is_serving(self) -> bool:
+    def is_serving(self) -> bool:
+        """Whether its thread runs: it was started, not stopped, and no fault of the gateway has ended it."""
         return self._thread is not None and self._thread.is_alive() and not self._stopping
 
     def run(self, seconds: float) -> None:
