@@ -36,7 +36,7 @@ __all__ = [
 
 _SHARE_STEP = Decimal("0.0001")
 _FRACTIONAL_TYPES = frozenset({"MKT", "LMT", "STP", "STP LMT"})
-_STARTS_ON_CONDITION = frozenset({"LMT", "MKT", "MIDPRICE", "REL"})
+_STARTS_ON_CONDITION = frozenset({"LMT", "MKT", "MIDPRICE", "REL", "SNAP MKT", "SNAP MID", "SNAP PRIM"})
 _ENDS_ON_CONDITION = frozenset({"LMT", "MIDPRICE"})
 _BLOCK = 50
 _MAX_DISCRETION = Decimal(10) ** 9

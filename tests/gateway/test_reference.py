@@ -78,7 +78,7 @@ def test_an_option_family_and_its_chain_agree(version: int) -> None:
         underlyingConId=265598,
     )
     chains = client.of("securityDefinitionOptionParameter")
-    assert [args[1] for args in chains] == ["SMART", "CBOE", "ISE", "PHLX"]
+    assert [args[1] for args in chains] == ["SMART", "CBOE", "ISE", "PHLX", "BOX"]
     expirations, strikes = chains[0][5], chains[0][6]
     assert (chains[0][3], chains[0][4]) == ("AAPL", "100")
     assert client.of("securityDefinitionOptionParameterEnd") == [(6,)]
