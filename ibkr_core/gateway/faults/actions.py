@@ -207,7 +207,9 @@ class LostEnd(Action):
 
 @attrs.frozen(kw_only=True)
 class IdRollback(Action):
-    """``nextValidId`` is lower than it was before; using such an id earns error 103 (TWS facts 4).
+    """``nextValidId`` is lower than it was before (TWS facts 4).
+
+    Whoever uses such an id means an order that there was already: it earns 103 or 104, or changes that order.
 
     Attributes:
         by: How much lower; it never falls below 1.
@@ -392,7 +394,7 @@ class Reset(Action):
     """The connection is reset (RST): what the client has not read yet is lost, too.
 
     Attributes:
-        moment: For an order command: ``before``, it is lost; ``after``, it is acted upon, and nothing is told.
+        moment: For an order command: ``before``, it is lost; ``after``, it is acted upon, nothing told.
         refuse_s: As for :class:`Disconnect`.
     """
 

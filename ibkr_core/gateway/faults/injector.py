@@ -27,6 +27,7 @@ from ibkr_core.wire.message import Message
 __all__ = ["Injector"]
 
 T = TypeVar("T")
+_ALMOST_A_SECOND = 1.0 - 1e-6  # moments are floats
 _REVEALING = frozenset({"placeOrder", "cancelOrder"})
 
 
@@ -277,7 +278,7 @@ class Injector:
             return False
         now = self._tools.now()
         sent = self._sent.setdefault(session, deque(maxlen=limit.per_s))
-        if len(sent) < limit.per_s or now - sent[0] >= 1.0:
+        if len(sent) < limit.per_s or now - sent[0] > _ALMOST_A_SECOND:
             sent.append(now)
             return False
         count = self._violations.get(session, 0) + 1
