@@ -295,6 +295,8 @@ class MemoryGateway(Admin, FaultHand):
     def _begin_anew(self, *, overnight: bool) -> None:
         venue = self._new_venue(self._venue.catalogue)
         self._keeper.reopen(venue, overnight=overnight)
+        for follow in self._venue.on_restart:
+            follow(venue)
         self._venue = venue
         self._desk = self._new_desk()
         self._injector.move(venue)
