@@ -96,10 +96,13 @@ class OrderSpec:
                 10052 (no such time in force), 10268, 10269 and 10270 (attributes no longer taken).
         """
         tif = str(fields.get("tif", "")).upper() or "DAY"
+        order_type = str(fields.get("orderType", "")).upper()
+        if tif == "DAY" and order_type in KINDS and KINDS[order_type].at_open:
+            tif = "OPG"  # that is what the name means
         spec = cls(
             action=str(fields.get("action", "")).upper(),
             quantity=Decimal(fields.get("totalQuantity", _ZERO)),
-            order_type=str(fields.get("orderType", "")).upper(),
+            order_type=order_type,
             limit=_price(fields, "lmtPrice"),
             limit_offset=_price(fields, "lmtPriceOffset"),
             aux=_price(fields, "auxPrice"),
@@ -151,7 +154,7 @@ class OrderSpec:
         if self.tif == "OPG":
             return self.order_type not in {"MKT", "LMT", "MOO", "LOO"}
         if self.kind.at_open:
-            return self.tif != "DAY"
+            return True
         if self.tif == "AUC":
             return self.order_type not in {"MTL", "LMT"}
         waits = self.kind.trigger is not Trigger.NONE or self.kind.follows_quote

@@ -67,7 +67,7 @@ def warnings_of(order: GatewayOrder, held: Decimal, precautions: Precautions) ->
     """
     instrument, spec = order.instrument, order.spec
     us_stock = instrument.sec_type == "STK" and instrument.currency == "USD" and order.exchange == "SMART"
-    if not us_stock and (spec.fields.get("sweepToFill") or spec.terms.display):
+    if not us_stock and spec.fields.get("sweepToFill"):
         text = (
             "The sweep-to-fill flag and display size are only valid for US stocks routed through SMART, "
             "and will be ignored."
