@@ -15,7 +15,8 @@ from typing import Any
 
 import attrs
 
-from ibkr_core.gateway.hours import from_eastern, is_holiday
+from ibkr_core.gateway.holidays import is_holiday
+from ibkr_core.gateway.hours import from_eastern
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.gateway.service import Client, Handler, request_id_of

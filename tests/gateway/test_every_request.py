@@ -18,7 +18,7 @@ from ibkr_core.wire.ids import REQUEST_IDS
 from ibkr_core.wire.registry import requests
 from ibkr_core.wire.schema import fields_of
 from tests.gateway.checked import Checked
-from tests.gateway.pocket import AAPL, Pocket, gateway, kinds
+from tests.gateway.pocket import AAPL, Pocket, errors, gateway, kinds
 from tests.wire.oracle import versions
 
 pytestmark = pytest.mark.matrix
@@ -30,13 +30,6 @@ ORDER = {
     "action": "BUY", "totalQuantity": Decimal(1), "orderType": "LMT", "lmtPrice": 99.0, "tif": "DAY",
     "transmit": True,
 }  # fmt: skip
-    "action": "BUY",
-    "totalQuantity": Decimal(1),
-    "orderType": "LMT",
-    "lmtPrice": 99.0,
-    "tif": "DAY",
-    "transmit": True,
-}
 NO_CALLBACK = {"reqConfig", "updateConfig"}
 """Kinds whose answers the official client hands on as raw protobuf only."""
 
@@ -76,15 +69,15 @@ def ends(kind: str, *answers: str, error: int | None = None, **fields: Any) -> C
     return Case({}, answers, error=error, before=(kind, fields))
 
 
-BARS = {
+BARS: dict[str, Any] = {
     "contract": AAPL,
     "barSizeSetting": "1 hour",
     "duration": "1 D",
     "whatToShow": "TRADES",
     "useRTH": True,
 }
-NEWS = {"conId": 265598, "providerCodes": "BRFG", "totalResults": 1}
-SCAN = {"scannerSubscription": {"scanCode": "MOST_ACTIVE", "numberOfRows": 3}}
+NEWS: dict[str, Any] = {"conId": 265598, "providerCodes": "BRFG", "totalResults": 1}
+SCAN: dict[str, Any] = {"scannerSubscription": {"scanCode": "MOST_ACTIVE", "numberOfRows": 3}}
 
 TABLE: Mapping[str, Case] = {
     "startApi": asks("error", "error", clientId=1),  # 501: it has started already
@@ -240,8 +233,7 @@ def test_every_request_gets_what_the_table_says(version: int) -> None:
         told = [one for one in kinds(answer) if one != "historicalDataEnd"]
         assert tuple(told[:1] + told[-1:]) == case.answers, (kind, answer)
         if case.error is not None:
-            told = [(one.fields["id"], one.fields["errorCode"]) for one in answer]
-            assert told == [(number, case.error)], kind
+            assert errors(answer) == [(number, case.error)], kind
         asked += 1
         assert kinds(here.ask("reqCurrentTime")) == ["currentTime"], kind
     assert asked > len(TABLE) - 10
