@@ -20,11 +20,12 @@ from ibkr_core.gateway.faults.plan import FaultPlan
 from ibkr_core.gateway.hours import Calendar
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
 from ibkr_core.gateway.market import MarketSettings, Quote
+from ibkr_core.gateway.precautions import Precautions
 from ibkr_core.gateway.pricefile import PriceFile
 from ibkr_core.gateway.protocol import Session
 from ibkr_core.gateway.server import SessionHandle, SimulatedGateway
+from ibkr_core.gateway.settings import Settings
 from ibkr_core.gateway.symbols import choose, stock
-from ibkr_core.gateway.venue import Settings
 
 __all__ = [
     "Admin",
@@ -41,6 +42,7 @@ __all__ = [
     "MarketSettings",
     "MemoryGateway",
     "OrderAccount",
+    "Precautions",
     "PriceFile",
     "Quote",
     "Session",

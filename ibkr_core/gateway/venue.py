@@ -18,23 +18,22 @@ from ibkr_core.gateway import answers, rules
 from ibkr_core.gateway.account import Account, Balances
 from ibkr_core.gateway.algos import Algos
 from ibkr_core.gateway.attaching import attached_fields
-from ibkr_core.gateway.choreography import Choreography, Cue, Director, Scene
-from ibkr_core.gateway.clients import BY_HAND, ClientRules, Clients
+from ibkr_core.gateway.choreography import Cue, Director, Scene
+from ibkr_core.gateway.clients import BY_HAND, Clients
 from ibkr_core.gateway.clock import Clock, Scheduler
 from ibkr_core.gateway.combos import Combo, ComboMarket, Combos
 from ibkr_core.gateway.conditional import Conditional, VenueWorld
-from ibkr_core.gateway.data_settings import DataSettings
 from ibkr_core.gateway.entry import Entry
 from ibkr_core.gateway.exchange import Exchange, Happened, Happening
 from ibkr_core.gateway.filling import Filler
-from ibkr_core.gateway.hours import Calendar
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
-from ibkr_core.gateway.market import Market, MarketSettings
+from ibkr_core.gateway.market import Market
 from ibkr_core.gateway.numbers import Numbers
 from ibkr_core.gateway.options import open_market, options_on, underlying_of
 from ibkr_core.gateway.orders import Execution, GatewayOrder, Hold, OrderSpec, Phase
-from ibkr_core.gateway.precautions import Precautions, warnings_of
+from ibkr_core.gateway.precautions import warnings_of
 from ibkr_core.gateway.refusals import RefusalError
+from ibkr_core.gateway.settings import Settings
 from ibkr_core.gateway.trading_day import TradingDay
 from ibkr_core.gateway.trial import Trial
 from ibkr_core.wire.message import Message
@@ -43,41 +42,6 @@ __all__ = ["Settings", "Venue"]
 
 _ZERO = Decimal(0)
 _NO_BLOCK = 3
-
-
-@attrs.frozen(kw_only=True)
-class Settings:
-    """What kind of venue it is.
-
-    Attributes:
-        accounts: Account codes; the first is the default.
-        cash: Opening cash of each account, in USD.
-        choreography: How callbacks are told.
-        market: How prices move.
-        price_cap: A limit price more aggressive than the market by this part is cancelled with 202, as the
-            broker does (TWS facts 6: seen at about 3 %). None lets every price through.
-        check_funds: Whether an order beyond the available funds is rejected with 201.
-        clients: How clients are treated among each other.
-        calendar: Trading hours; None for around the clock, so that tests run at any time of any day.
-        fractional: Whether parts of a share may be traded, and shares bought for an amount of money.
-        precautions: What is refused or warned of before it is transmitted; by default nothing.
-        data: What the account may see of the market.
-        most_active: Active orders of one side in one contract and account. A real gateway has 20 (TWS facts
-            6); by default there may be any number.
-    """
-
-    accounts: tuple[str, ...] = ("DU1234567",)
-    cash: Decimal = Decimal(1_000_000)
-    choreography: Choreography = attrs.field(factory=Choreography)
-    market: MarketSettings = attrs.field(factory=MarketSettings)
-    price_cap: Decimal | None = Decimal("0.03")
-    check_funds: bool = True
-    clients: ClientRules = attrs.field(factory=ClientRules)
-    calendar: Calendar | None = None
-    fractional: bool = False
-    precautions: Precautions = attrs.field(factory=Precautions)
-    data: DataSettings = attrs.field(factory=DataSettings)
-    most_active: int | None = None
 
 
 class Venue:
@@ -140,7 +104,19 @@ class Venue:
         self.day = TradingDay(
             settings.calendar, exchange=self.exchange, now=self.now, later=self.later, start=self._start_later
         )
-        self.conditional = Conditional(
+        self.conditional = self._make_conditional()
+        self.restrictions = rules.Restrictions(most_active=settings.most_active)
+        self.exchange.is_halted = lambda one: one.con_id in self.restrictions.halted
+        self._entry = self._make_entry()
+        self.exchange.price_elsewhere = self._entry.price_elsewhere
+        self._trial = self._make_trial()
+        self.algos = Algos(self.exchange, now=self.now, later=self.later)
+        self.clients = Clients(
+            settings.clients, numbers=self.numbers, exchange=self.exchange, deliver=deliver
+        )
+
+    def _make_conditional(self) -> Conditional:
+        return Conditional(
             VenueWorld(
                 self.catalogue,
                 market_of=self.market,
@@ -153,32 +129,29 @@ class Venue:
             later=self.later,
             in_hours=self.day.in_regular_hours,
         )
-        self.restrictions = rules.Restrictions(most_active=settings.most_active)
-        self.exchange.is_halted = lambda one: one.con_id in self.restrictions.halted
-        self._entry = Entry(
+
+    def _make_entry(self) -> Entry:
+        return Entry(
             catalogue=self.catalogue,
             resolve=self.resolve,
             market_of=self.market,
             exchange=self.exchange,
             conditional=self.conditional,
             restrictions=self.restrictions,
-            precautions=settings.precautions,
+            precautions=self.settings.precautions,
             numbers=self.numbers,
             accounts=self.accounts,
-            fractional=settings.fractional,
-            expires=settings.calendar is not None,
+            fractional=self.settings.fractional,
+            expires=self.settings.calendar is not None,
             now=self.now,
         )
-        self.exchange.price_elsewhere = self._entry.price_elsewhere
-        self._trial = Trial(
+
+    def _make_trial(self) -> Trial:
+        return Trial(
             quote_of=lambda instrument: self.market(instrument).quote,
             held_of=lambda account, instrument: self.accounts[account].position(instrument).quantity,
             underlying_of=self._under_price,
             rate_of=self.rate_of,
-        )
-        self.algos = Algos(self.exchange, now=self.now, later=self.later)
-        self.clients = Clients(
-            settings.clients, numbers=self.numbers, exchange=self.exchange, deliver=deliver
         )
 
     # -- time --------------------------------------------------------------------------------------
@@ -363,6 +336,12 @@ class Venue:
         self.exchange.admit(order)
         if spec.transmit:
             self._transmit(order)
+
+    def build(
+        self, client_id: int, order_id: int, contract: Mapping[str, Any], spec: OrderSpec
+    ) -> GatewayOrder:
+        """Make an order that is not admitted yet (see :meth:`Entry.build`)."""
+        return self._entry.build(client_id, order_id, contract, spec, None)
 
     def _place_attached(
         self,
