@@ -15,6 +15,7 @@ from ibkr_core.gateway.refusals import RefusalError
 __all__ = ["adjusted", "check_adjustment", "wants_adjusting"]
 
 _TYPES = frozenset({"STP", "STP LMT", "TRAIL", "TRAIL LIMIT"})
+_PRICES = ("triggerPrice", "adjustedStopPrice", "adjustedStopLimitPrice", "adjustedTrailingAmount")
 _PERCENT_UNIT = 100
 _MAX_PRICE = Decimal(10) ** 9
 
@@ -41,6 +42,8 @@ def check_adjustment(spec: OrderSpec) -> None:
         return
     if target not in _TYPES or spec.order_type not in _TYPES:
         raise RefusalError.invalid("Invalid adjusted order type was entered")
+    for name in _PRICES:
+        _price(spec.fields, name)  # they are looked at again when nobody is there to be refused
     if not _price(spec.fields, "triggerPrice"):
         raise RefusalError(361, "Invalid trigger price.")
     trails = KINDS[target].trails
@@ -54,8 +57,10 @@ def check_adjustment(spec: OrderSpec) -> None:
 
 def wants_adjusting(spec: OrderSpec, last: Decimal) -> bool:
     """Whether the price has gone the order's way as far as its trigger price: up for a sale."""
+    if not spec.fields.get("adjustedOrderType"):
+        return False  # a trigger price without it may be anything, and means nothing
     trigger = _price(spec.fields, "triggerPrice")
-    if not spec.fields.get("adjustedOrderType") or trigger is None:
+    if trigger is None:
         return False
     return last <= trigger if spec.action == "BUY" else last >= trigger
 

@@ -73,3 +73,23 @@ def test_adjustments_that_make_no_sense_are_refused(code: int, fields: dict[str,
     venue = gateway()
     assert errors(Pocket(venue).place(1, "SELL", 10, "STP", auxPrice=95.0, **fields)) == [(1, code)]
     assert venue.books().orders == ()
+
+
+def test_a_trigger_price_without_an_adjustment_means_nothing() -> None:
+    """Whatever stands there, the stop works; it was once refused when the market came by (found by fuzz)."""
+    desk = Desk()
+    desk.place("SELL", "STP", auxPrice=95.0, triggerPrice=1e300)
+    desk.quote("94.90", "95.00", last="95.00")
+    assert desk.fills == [(10, D("94.90"))]
+
+
+def test_prices_that_an_adjustment_does_not_need_are_checked_all_the_same() -> None:
+    """They are looked at again when the market comes, and nobody could be refused then (found by fuzz)."""
+    venue = gateway()
+    fields: dict[str, Any] = {
+        "adjustedOrderType": "TRAIL",
+        "triggerPrice": 105.0,
+        "adjustedTrailingAmount": 1.0,
+    }
+    answer = Pocket(venue).place(1, "SELL", 10, "STP", auxPrice=95.0, adjustedStopPrice=1e300, **fields)
+    assert errors(answer) == [(1, 321)]
