@@ -96,7 +96,7 @@ def _decode(direction: Direction, body: bytes, version: int) -> Message:
     if message_id <= PROTOBUF_OFFSET:
         return _decode_text(direction, message_id, _split(payload), version)
     kind = direction.by_id.get(message_id - PROTOBUF_OFFSET)
-    if kind is None or not kind.has_protobuf:
+    if kind is None or not kind.has_protobuf or (kind.layout is None and version < kind.protobuf_since):
         raise UnknownMessage(message_id)
     return Message(kind.name, decode_protobuf(kind.name, kind.message, payload, kind.parts))
 

@@ -416,5 +416,5 @@ ROUNDED = Scalar("rounded", _read_rounded, _write_int, str(UNSET_INT), str(UNSET
 WORD = Scalar("word", _read_word, _write_word)
 """A flag spelled ``true`` or ``false``."""
 
-CONNECTOR = Scalar("connector", _read_connector, _write_connector)
-"""How a condition joins the next: ``a`` and, ``o`` or."""
+CONNECTOR = Scalar("connector", _read_connector, _write_connector, "o", "o", "o")
+"""How a condition joins the next: ``a`` and, ``o`` or. Unset is ``o``: protobuf leaves a false flag out."""

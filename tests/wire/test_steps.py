@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ibkr_core.errors import MalformedMessage
-from ibkr_core.wire.codec import encode_answer
+from ibkr_core.wire.codec import decode_answer, encode_answer
 from ibkr_core.wire.layout import Const, Each, Layout, When, cast, present, zero
 from ibkr_core.wire.message import Message, Part
 from ibkr_core.wire.plan import Plan, compile_layout
@@ -188,3 +188,11 @@ def test_quantities_of_every_spelling_are_written_out() -> None:
     for bad in ("NaN", "NaN123", "Infinity", "1E+70"):
         with pytest.raises(MalformedMessage):
             plan.write("kind", {"totalQuantity": Decimal(bad)})
+
+
+def test_a_connector_that_protobuf_left_out_is_an_or_in_text() -> None:
+    """Protobuf does not send a false flag; the same order told as text must be one that can be read."""
+    fields = {"order": {"conditions": [{"type": 5, "symbol": "A"}]}, "contract": {}, "orderState": {}}
+    body = encode_answer(Message("openOrder", fields), 176)
+    (condition,) = decode_answer(body, 176).fields["order"]["conditions"]
+    assert condition["isConjunctionConnection"] is False
