@@ -85,9 +85,7 @@ class Filler:
                 if one.perm_id == order.perm_id and one.instrument is leg.instrument
             ]
             units = quantity * leg.ratio
-            made.append(
-                self._make(order, f"{root}.{number:02}", leg.instrument, side, (units, at), earlier)
-            )
+            made.append(self._make(order, f"{root}.{number:02}", leg.instrument, side, (units, at), earlier))
         return made
 
     def _make(

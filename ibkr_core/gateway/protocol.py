@@ -93,6 +93,7 @@ class Session:
         self._keeps_unheard = False
         self._hung_up = False
         self.was_reset = False
+        self.end_reason = ""  # why the gateway hung up; a client that never spoke the protocol is not told
 
     def __repr__(self) -> str:
         return f"Session({self.name}, client {self._client_id}, {self.stage.name})"
@@ -118,8 +119,8 @@ class Session:
                 self._host.advance()
                 if self.closed or self._unheard is not None:
                     return  # what has come after a dead line's last words waits in the buffer
-        except FrameTooLong:
-            self.close()
+        except FrameTooLong as fault:
+            self._part(507, f"Bad Message Length. {fault}")
 
     def outgoing(self, limit: int | None = None) -> bytes:
         """Take bytes to send.
@@ -266,13 +267,15 @@ class Session:
         """
         try:
             hello = parse_client_hello(self._hello)
-        except HandshakeError:
+        except HandshakeError as fault:
+            self.end_reason = str(fault)
             self.close()
             return b""
         if hello is None:
             return b""
         version = negotiate(hello.min_version, hello.max_version, self._host.versions)
         if version is None:
+            self.end_reason = f"no version in common with {hello.min_version}..{hello.max_version}"
             self.close()
             return b""
         self.server_version = version
@@ -308,8 +311,13 @@ class Session:
         self._client_id = request.fields.get("clientId", 0)
         refusal = self._host.start(self)
         if refusal is not None:
-            self._complain(refusal.code, refusal.text)
-            self.close()
+            self._part(refusal.code, refusal.text)
+
+    def _part(self, code: int, text: str) -> None:
+        """Say why, and hang up."""
+        self._complain(code, text)
+        self.end_reason = f"{code}: {text}"
+        self.close()
 
     def _complain(self, code: int, text: str) -> None:
         self.write(answers.error(_NOBODY, code, text, self._host.now()))

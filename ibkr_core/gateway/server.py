@@ -6,6 +6,7 @@ which is held while bytes are understood and answered and never while a socket i
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 import struct
@@ -520,6 +521,7 @@ class SimulatedGateway(Admin, FaultHand):
             data = b""
         with self._changed:
             if not data:
+                self._say_rest(connection)
                 self._drop(connection)
                 return
             try:
@@ -527,6 +529,14 @@ class SimulatedGateway(Admin, FaultHand):
             except Exception as fault:  # noqa: BLE001 - one client's trouble must not stop the others
                 self._fault = self._fault or fault
                 self._drop(connection)
+
+    def _say_rest(self, connection: _Connection) -> None:
+        """Send what was said already: a client that will say no more may still read."""
+        now = time.monotonic()
+        connection.take(now)
+        connection.send_at = now
+        with contextlib.suppress(OSError):
+            connection.flush(now)
 
     def _drop(self, connection: _Connection) -> None:
         """Close one connection at once; its client's orders rest on."""
