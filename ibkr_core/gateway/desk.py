@@ -14,6 +14,7 @@ from ibkr_core.gateway.accounts_feed import AccountsFeed
 from ibkr_core.gateway.calculations import Calculations
 from ibkr_core.gateway.clients import BY_HAND
 from ibkr_core.gateway.clock import day_text, eastern, parse_time
+from ibkr_core.gateway.exercise import Exercises
 from ibkr_core.gateway.history import History
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.marketdata import MarketData
@@ -68,6 +69,7 @@ class Desk:
             Calculations(watch),
             Scanner(watch),
             NewsDesk(venue, watch.newsroom),
+            Exercises(venue),
             Terminal(),
         )
         self._handlers: dict[str, Handler] = {

@@ -258,6 +258,7 @@ class Hold(enum.Enum):
     OPEN = "it trades in the opening auction only"
     CLOSE = "it trades in the closing auction only"
     LOCATE = "the shares for its short sale are being located"
+    CLEARING = "it is an instruction for the clearing house, and never trades"
 
 
 @attrs.frozen(kw_only=True)
