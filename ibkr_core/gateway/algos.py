@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from ibkr_core.gateway.exchange import Exchange
 from ibkr_core.gateway.hours import moment_of
-from ibkr_core.gateway.orders import GatewayOrder, OrderSpec
+from ibkr_core.gateway.orders import GatewayOrder, OrderSpec, Phase
 from ibkr_core.gateway.refusals import RefusalError
 
 __all__ = ["Algos", "check_algo"]
@@ -88,6 +88,8 @@ class Algos:
 
     def _plan(self, order: GatewayOrder, delay_s: float, part: Decimal) -> None:
         def release() -> None:
+            if order.phase is Phase.DONE:
+                return
             order.allowance = (order.total * part).to_integral_value()
             self._exchange.retry(order)
 

@@ -299,6 +299,7 @@ class Market:
             prints=self._prints,
             volume=self._volume,
             by_hand=self._by_hand,
+            has_book=kept,
             bids=self._book.crowd("BUY") if kept else {},
             asks=self._book.crowd("SELL") if kept else {},
         )
@@ -318,7 +319,7 @@ class Market:
         self._prints, self._volume = memory.prints, memory.volume
         self._stepped_at = now
         self._rng.seed(luck)
-        self._stale = not (memory.frozen and (memory.bids or memory.asks))
+        self._stale = not memory.has_book
         self._forget_missing()
         for side, sizes in zip(_SIDES, (memory.bids, memory.asks), strict=True):
             self._book.show(side, sizes)

@@ -67,7 +67,8 @@ class MarketMemory:
         prints: Trades that it has printed.
         volume: Units traded.
         by_hand: A hand has set it.
-        bids: Size by price of the crowd's bids, where a hand or a file has set them; empty for a ladder.
+        has_book: Bids and asks are kept, be they empty; without, there is a ladder to be made anew.
+        bids: Size by price of the crowd's bids, where a hand or a file has set them.
         asks: The same for its offers.
     """
 
@@ -77,6 +78,7 @@ class MarketMemory:
     prints: int
     volume: Decimal
     by_hand: bool = False
+    has_book: bool = False
     bids: Mapping[Decimal, Decimal] = attrs.field(factory=dict)
     asks: Mapping[Decimal, Decimal] = attrs.field(factory=dict)
 
