@@ -61,11 +61,12 @@ class Desk:
         self._position_watchers: list[Client] = []
         venue.on_position.append(self._push_position)
         watch = Watch(venue, seed=seed)
+        history = History(watch)
         self._services: tuple[Service, ...] = (
             AccountsFeed(venue),
             Reference(venue),
-            History(watch),
-            MarketData(watch),
+            history,
+            MarketData(watch, history),
             Calculations(watch),
             Scanner(watch),
             NewsDesk(venue, watch.newsroom),

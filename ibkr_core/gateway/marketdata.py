@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from ibkr_core.gateway.history import History
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.market import Quote
 from ibkr_core.gateway.past import bar_prices
@@ -23,6 +24,7 @@ __all__ = ["MarketData"]
 _MAX_LINES, _MAX_DEPTH, _MAX_TICK_BY_TICK = 100, 3, 5
 _BAR_S = 5
 _TICK_TYPES = {"Last": 1, "AllLast": 2, "BidAsk": 3, "MidPoint": 4}
+_BEGIN_WITH = {"BidAsk": "BID_ASK", "MidPoint": "MIDPOINT"}
 _ASK, _BID = 0, 1
 _INSERT, _UPDATE, _DELETE = 0, 1, 2
 _MAX_ROWS = 20
@@ -35,10 +37,12 @@ class MarketData:
 
     Args:
         watch: Instruments, their prices and their past.
+        history: Where the ticks come from that some want to begin with.
     """
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, history: History) -> None:
         self._watch = watch
+        self._history = history
         self._types: dict[Client, int] = {}
         self._lines = _feeds(watch, _MAX_LINES, 101, "Max number of tickers has been reached")
         self._depth = _feeds(
@@ -119,6 +123,10 @@ class MarketData:
             text = f"Failed to request tick-by-tick data:{name} is not offered for {instrument.local_symbol}"
             raise RefusalError(10189, text)
         self._ticks.check(client, request_id)
+        before = int(fields.get("numberOfTicks") or 0)
+        if before > 0:
+            what = _BEGIN_WITH.get(name, "TRADES")
+            client.send(self._history.ticks_back(request_id, instrument, what, before))
         told: list[object] = [None]
 
         def push(*, first: bool = False) -> None:
