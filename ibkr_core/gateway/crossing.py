@@ -154,7 +154,11 @@ class Crossing:
 
     # -- an order rests ----------------------------------------------------------------------------
 
-    def _queue(self, order: GatewayOrder, market: Market) -> None:
+    def restore(self, order: GatewayOrder, market: Market) -> None:
+        """Let an order rest again that rested before a restart; it does not get a chance to trade by that."""
+        self._queue(order, market, offered=False)
+
+    def _queue(self, order: GatewayOrder, market: Market, *, offered: bool = True) -> None:
         """Let what is left of an order rest at its limit, and offer it to those who wait for such a thing."""
         spec, limit = order.spec, order.limit
         if spec.tif in {"IOC", "FOK"}:
@@ -174,7 +178,7 @@ class Crossing:
         )
         self._resting[order.perm_id] = market
         waiting = self._waiting.get(order.instrument.con_id)
-        if fresh and waiting:
+        if fresh and waiting and offered:
             waiting.pop(order.perm_id, None)
             self._wake(order, list(waiting.values()))
 

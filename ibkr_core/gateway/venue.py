@@ -429,9 +429,7 @@ class Venue:
         self._watch(self.market(order.instrument))
         if order.cancelling:
             self.later(0.0, lambda: self._end_cancel(order))
-        elif order.working:
-            self.later(0.0, lambda: self.exchange.retry(order))
-        else:
+        elif not order.working:
             self._start_later(order)
 
     def _lacks_funds(self, order: GatewayOrder) -> str:
