@@ -77,6 +77,7 @@ class Crossing:
             self._sweep(order, market)
         met = self._met(order, market) if order.phase is Phase.LIVE else None
         if met is not None and met.quantity >= least:
+            order.adds = True
             self._fill_in_whole_units(order, met)
         if order.phase is Phase.LIVE:
             self._queue(order, market)
@@ -92,7 +93,9 @@ class Crossing:
 
     def _sweep(self, order: GatewayOrder, market: Market) -> None:
         """Take level by level; an iceberg in as many parts as it has slices."""
-        at = None if market.by_hand else market.resting_price(order.perm_id)
+        was_first = order.limit is not None and market.resting_price(order.perm_id) == order.limit
+        at = order.limit if was_first and not market.by_hand else None
+        order.adds = was_first
         action, display = order.spec.action, order.spec.terms.display
         while order.phase is Phase.LIVE:
             wanted = min(display or order.remaining, order.released)
@@ -177,6 +180,7 @@ class Crossing:
             order.perm_id, spec.action, limit, size, slice_size=spec.terms.display, hidden=hidden
         )
         self._resting[order.perm_id] = market
+        order.adds = True
         waiting = self._waiting.get(order.instrument.con_id)
         if fresh and waiting and offered:
             waiting.pop(order.perm_id, None)

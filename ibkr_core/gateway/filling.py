@@ -135,7 +135,7 @@ class Filler:
             commission=commission,
             currency=instrument.currency,
             realized=realized,
-            liquidity=1 if order.limit == price else 2,
+            liquidity=1 if order.adds else 2,
             order_ref=order.spec.order_ref,
         )
         self._executions[root] = execution

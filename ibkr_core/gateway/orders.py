@@ -344,6 +344,7 @@ class GatewayOrder:
         alarms: Moments at which it will be looked at again.
         trigger_hits: How often in a row its trigger was hit; the double methods want two.
         prints_seen: Trades that the market had printed when this order last looked.
+        adds: It stands in the book, so that its next fill adds liquidity.
         holds: Why it may not start yet, besides its parent.
         by_hand: Made in the gateway's own window, by no client.
         canceller: The client that asked to cancel it, if any.
@@ -381,6 +382,7 @@ class GatewayOrder:
     alarms: set[float] = attrs.field(factory=set)
     trigger_hits: int = 0
     prints_seen: int = 0
+    adds: bool = False
     by_hand: bool = False
     canceller: int | None = None
     cancelling: bool = False

@@ -238,6 +238,28 @@ def test_a_large_order_moves_the_market_and_the_market_comes_back() -> None:
     assert sum(size for _, size in pit.market.depth()[1]) > whole / 3
 
 
+def test_a_modified_order_that_crosses_pays_what_is_asked() -> None:
+    """It comes anew, so the price is that of whoever stands there, not the one at which it rested."""
+    pit = Pit(market=MarketSettings(max_step_ticks=0, interval_s=1.0))
+    pit.market.thaw()
+    quote = pit.market.quote
+    order = pit.order(ONE, "BUY", 10, float(quote.bid - 1))
+    pit.clients[ONE].place(order, "BUY", 10, "LMT", lmtPrice=float(quote.ask), account=ONE)
+    assert pit.fills == [(order, 10, quote.ask)]
+
+
+def test_liquidity_is_added_by_who_was_there_and_removed_by_who_comes() -> None:
+    """1 and 2 (TWS facts 3), also when the newcomer's limit is just the price."""
+    pit = Pit()
+    pit.order(ONE, "SELL", 10, 100.05)
+    pit.order(TWO, "BUY", 10, 100.05)
+    pit.order(ONE, "BUY", 10, 100.10)
+    pit.order(ONE, "SELL", 10, 100.05)
+    pit.market.trade("100.05", 10, "BUY")
+    liquidity = {one.order_id: one.liquidity for one in pit.gateway.books().executions}
+    assert liquidity == {1: 1, 2: 2, 3: 2, 4: 1}
+
+
 def test_the_walk_trades_with_orders_that_rest() -> None:
     """Prints of others fill an order at the front in parts, lot by lot, at its own price."""
     pit = Pit(market=MarketSettings(max_step_ticks=0, interval_s=1.0, max_lots=2))
