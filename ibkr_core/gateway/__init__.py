@@ -16,6 +16,7 @@ from ibkr_core.gateway.choreography import Choreography
 from ibkr_core.gateway.clients import ClientRules
 from ibkr_core.gateway.clock import ManualClock
 from ibkr_core.gateway.core import Delivery, MemoryGateway
+from ibkr_core.gateway.data_settings import DataSettings
 from ibkr_core.gateway.faults.plan import FaultPlan
 from ibkr_core.gateway.hours import Calendar
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
@@ -34,6 +35,7 @@ __all__ = [
     "Catalogue",
     "Choreography",
     "ClientRules",
+    "DataSettings",
     "Delivery",
     "FaultPlan",
     "Instrument",

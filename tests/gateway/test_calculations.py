@@ -8,7 +8,6 @@ import pytest
 
 from tests.gateway.checked import VERSIONS, Checked
 from tests.gateway.pocket import AAPL, Pocket, errors, gateway
-from tests.wire.oracle import OLD_CLIENT
 
 CALL = {"localSymbol": "AAPL  261218C00290000", "secType": "OPT", "exchange": "SMART"}
 every_version = pytest.mark.parametrize("version", VERSIONS)
@@ -18,8 +17,6 @@ def told(client: Checked) -> dict[str, Any]:
     """The last computation that the official client read, by name."""
     args = client.of("tickOptionComputation")[-1]
     names = "reqId tickType tickAttrib impliedVol delta optPrice pvDividend gamma vega theta undPrice".split()
-    if OLD_CLIENT:
-        names.remove("tickAttrib")
     return dict(zip(names, args, strict=True))
 
 

@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from ibkr_core.gateway import Calendar, MarketSettings, MemoryGateway
+from ibkr_core.gateway import Calendar, DataSettings, MarketSettings, MemoryGateway
 from ibkr_core.gateway.clock import DEFAULT_START, ManualClock
-from ibkr_core.gateway.data_settings import DataSettings
 from tests.gateway.checked import VERSIONS, Checked
 from tests.gateway.pocket import AAPL, Pocket, errors, gateway, kinds, plain
-from tests.wire.oracle import OLD_CLIENT
 
 every_version = pytest.mark.parametrize("version", VERSIONS)
 CALL = {"localSymbol": "AAPL  261218C00290000", "secType": "OPT", "exchange": "SMART"}
@@ -99,8 +97,6 @@ def test_a_closed_market_has_no_quotes_unless_they_are_frozen(version: int) -> N
 def computations(client: Checked) -> dict[int, dict[str, Any]]:
     """The latest computation of each tick type, by name."""
     names = "reqId tickType tickAttrib impliedVol delta optPrice pvDividend gamma vega theta undPrice".split()
-    if OLD_CLIENT:
-        names.remove("tickAttrib")
     told = [dict(zip(names, args, strict=True)) for args in client.of("tickOptionComputation")]
     return {one["tickType"]: one for one in told}
 
