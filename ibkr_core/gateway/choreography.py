@@ -150,6 +150,9 @@ class Director:
     def __init__(self, style: Choreography, rng: random.Random, now: Callable[[], float]) -> None:
         self.style = style
         self._rng = rng
+        # What is told later draws from chance of its own: how late it comes must not change what happens.
+        self._aside = random.Random()  # noqa: S311 - a simulation, not a secret
+        self._aside.setstate(rng.getstate())
         self._now = now
         self._echoes = Echoes()
 
@@ -194,7 +197,7 @@ class Director:
             return Scene()
         order.reported.add(cue.root)
         messages = [answers.open_order(order, self._echoes)]
-        if self.chance(self.style.commission_echo):
+        if self._aside.random() < self.style.commission_echo:
             messages.append(answers.order_status(order))
         messages.append(answers.commission_report(execution))
         return Scene(tuple(messages))
