@@ -7,6 +7,7 @@ ask for them with ``MKT`` or ``LMT`` and the time in force ``OPG``.
 from __future__ import annotations
 
 import enum
+from functools import cached_property
 
 import attrs
 
@@ -76,32 +77,32 @@ class Kind:
     products: frozenset[str] | None = None
     exchanges: frozenset[str] | None = None
 
-    @property
+    @cached_property
     def trails(self) -> bool:
         """Whether its trigger follows the price at a distance."""
         return self.trigger in {Trigger.TRAIL, Trigger.TRAIL_TOUCH}
 
-    @property
+    @cached_property
     def needs_limit(self) -> bool:
         """Whether ``lmtPrice`` must be given; the trailing limit may be given as an offset instead."""
         return self.pricing is Pricing.LIMIT and not self.trails
 
-    @property
+    @cached_property
     def uses_limit(self) -> bool:
         """Whether ``lmtPrice`` means anything."""
         return self.pricing not in _WITHOUT_LIMIT
 
-    @property
+    @cached_property
     def follows_quote(self) -> bool:
         """Whether its price comes from the market, so that ``lmtPrice`` is a cap if it is anything."""
         return self.pricing in _FOLLOWING
 
-    @property
+    @cached_property
     def follows_another(self) -> bool:
         """Whether its price comes from the market of another contract."""
         return self.pricing in _ON_ANOTHER
 
-    @property
+    @cached_property
     def aux_is_price(self) -> bool:
         """Whether ``auxPrice`` is a price on the tick grid, not a distance."""
         return self.trigger in {Trigger.STOP, Trigger.TOUCH}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -205,7 +206,7 @@ class OrderSpec:
             trail_stop=(self.trail_stop or None) if trails else None,
         )
 
-    @property
+    @cached_property
     def kind(self) -> Kind:
         """What its type means."""
         return KINDS[self.order_type]
@@ -399,6 +400,8 @@ class GatewayOrder:
     @property
     def filled(self) -> Decimal:
         """Units filled."""
+        if not self.executions:
+            return _ZERO
         return sum((one.quantity for one in self.executions), _ZERO)
 
     @property

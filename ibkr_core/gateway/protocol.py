@@ -329,11 +329,12 @@ def _too_wide(fields: Mapping[str, Any]) -> str:
     Refused here, so that whatever is echoed can be said in every form of the protocol.
     """
     for name, value in fields.items():
-        if isinstance(value, int) and name not in _LONG_FIELDS and not -_INT_LIMIT <= value < _INT_LIMIT:
-            return name
-        inner = value if isinstance(value, list) else [value]
-        for part in inner:
-            wide = _too_wide(part) if isinstance(part, Mapping) else ""
-            if wide:
-                return f"{name}.{wide}"
+        if type(value) is int:  # a decoded message holds plain values, lists and dicts only
+            if not -_INT_LIMIT <= value < _INT_LIMIT and name not in _LONG_FIELDS:
+                return name
+        elif type(value) is dict or type(value) is list:
+            for part in value if type(value) is list else (value,):
+                wide = _too_wide(part) if isinstance(part, dict) else ""
+                if wide:
+                    return f"{name}.{wide}"
     return ""
