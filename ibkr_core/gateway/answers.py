@@ -127,8 +127,8 @@ def open_order(order: GatewayOrder, echoes: Echoes | None = None) -> Message:
     """
     contract, terms = _contract_fields(order), _order_fields(order)
     if echoes is not None:
-        contract = echoes.part((order.instrument.con_id, order.exchange), contract)
-        terms = echoes.part(order.perm_id, terms)
+        contract = echoes.part("contract", (order.instrument.con_id, order.exchange), contract)
+        terms = echoes.part("order", order.perm_id, terms)
     return Message(
         "openOrder",
         {
@@ -208,7 +208,7 @@ def exec_details(
         fields["orderRef"] = execution.order_ref
     contract = execution.instrument.contract(execution.exchange)
     if echoes is not None:
-        contract = echoes.part((execution.instrument.con_id, execution.exchange, "traded"), contract)
+        contract = echoes.part("traded", (execution.instrument.con_id, execution.exchange), contract)
     return Message("execDetails", {"reqId": request_id, "contract": contract, "execution": fields})
 
 

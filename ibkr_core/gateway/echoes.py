@@ -26,13 +26,22 @@ class Echoes:
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
         self._parts: dict[Hashable, Part] = {}
+        self._latest: dict[str, Part] = {}
 
-    def part(self, key: Hashable, fields: dict[str, Any]) -> Part:
-        """Give fields as a part: the one told last under this key when nothing differs, else a new one."""
-        known = self._parts.get(key)
+    def part(self, family: str, key: Hashable, fields: dict[str, Any]) -> Part:
+        """Give fields as a part: the one told last under this key when nothing differs, else a new one.
+
+        Args:
+            family: What kind of thing it is; a new part keeps of the latest of its family what is the same.
+            key: Which one.
+            fields: As they are now.
+        """
+        known = self._parts.get((family, key))
         if known == fields:
             return known
         if known is None and len(self._parts) >= self._most:
             del self._parts[next(iter(self._parts))]
-        made = self._parts[key] = Part(fields)
+        like = known or self._latest.get(family)
+        made = Part(fields) if like is None else like.changed(fields)
+        self._parts[family, key] = self._latest[family] = made
         return made

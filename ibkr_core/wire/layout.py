@@ -119,12 +119,12 @@ class When(Node):
     Attributes:
         condition: Looks at the whole message.
         nodes: The nodes.
-        root: The one sub-message that ``condition`` looks at, if it is only one.
+        looks_at: Dotted names of all that ``condition`` looks at, separated by blanks, if that is known.
     """
 
     condition: Predicate
     nodes: tuple["Node", ...]
-    root: str = ""
+    looks_at: str = ""
 
 
 @attrs.frozen

@@ -22,7 +22,18 @@ class Part(dict[str, Any]):
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
         super().__init__(fields)
+        # What each maker made; one with an attribute ``reads`` looks at these fields of the part alone.
         self.made: dict[object, Any] = {}
+
+    def changed(self, fields: Mapping[str, Any]) -> "Part":
+        """A part with other fields, which keeps what was made of fields that are still the same."""
+        other = Part(fields)
+        differing = {name for name in self.keys() | fields.keys() if self.get(name) != fields.get(name)}
+        for maker, made in self.made.items():
+            reads: frozenset[str] | None = getattr(maker, "reads", None)
+            if reads is not None and reads.isdisjoint(differing):
+                other.made[maker] = made
+        return other
 
     def _refuse(self, *_: object, **__: object) -> Never:
         raise TypeError("a part does not change")

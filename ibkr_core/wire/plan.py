@@ -104,18 +104,29 @@ def compile_layout(layout: Layout, version: int) -> Plan:
 def _stretches(steps: Sequence[Step]) -> tuple[Step, ...]:
     sweeps: list[Step] = []
     for root, group in groupby(steps, _root_of):
-        fused = _fuse(tuple(group))
-        sweeps += [Stretch(root, fused)] if root else fused
+        row = tuple(group)
+        fused = _fuse(row)
+        if root:
+            reads = frozenset(path.split(".")[1] for step in row for path in _paths_of(step))
+            sweeps.append(Stretch(root, reads, fused))
+        else:
+            sweeps += fused
     return tuple(sweeps)
 
 
 def _root_of(step: Step) -> str:
     """The one sub-message that a step of a whole message looks at; empty when it is none, or several."""
+    roots = {path.rpartition(".")[0].partition(".")[0] for path in _paths_of(step)}
+    return roots.pop() if len(roots) == 1 else ""
+
+
+def _paths_of(step: Step) -> frozenset[str]:
+    """The dotted names of all that a step of a whole message looks at; an empty one for what is not known."""
     if isinstance(step, _WhenStep):
-        roots = {step.root, *map(_root_of, step.steps)}
-        return step.root if len(roots) == 1 else ""
-    place = getattr(step, "place", None)
-    return place.parents[0] if isinstance(place, Place) and place.parents else ""
+        inner = (path for child in step.steps for path in _paths_of(child))
+        return frozenset(step.looks_at.split() or [""]).union(inner)
+    where = getattr(step, "place", None)
+    return frozenset([".".join([*where.parents, where.key]) if isinstance(where, Place) else ""])
 
 
 def _fuse(steps: Sequence[Step]) -> tuple[Step, ...]:
@@ -171,7 +182,7 @@ def _unset_text(scalar: Scalar, kind: str, unset: str) -> str:
 @attrs.frozen
 class _WhenStep:
     condition: Predicate
-    root: str
+    looks_at: str
     steps: tuple[Step, ...]
 
     def read(self, reader: Reader, scope: Scope) -> None:
@@ -380,7 +391,7 @@ class _LegPricesStep:
 
 
 def _compile_when(node: When, version: int, message: str) -> Step:
-    return _WhenStep(node.condition, node.root, _steps(node.nodes, version, message))
+    return _WhenStep(node.condition, node.looks_at, _steps(node.nodes, version, message))
 
 
 def _compile_each(node: Each, version: int, message: str) -> Step:

@@ -259,10 +259,12 @@ class Stretch:
 
     Attributes:
         root: The sub-message.
+        reads: The fields of it that they look at.
         steps: The steps.
     """
 
     root: str
+    reads: frozenset[str]
     steps: tuple[Step, ...]
 
     def read(self, reader: Reader, scope: Scope) -> None:

@@ -16,7 +16,7 @@ from ibkr_core.wire.codec import decode_answer, encode_answer
 from ibkr_core.wire.layout import Const, Each, Layout, When, cast, present, zero
 from ibkr_core.wire.message import Message, Part
 from ibkr_core.wire.plan import Plan, compile_layout
-from ibkr_core.wire.registry import plan_for
+from ibkr_core.wire.registry import answers, plan_for, requests
 from ibkr_core.wire.scalars import CONNECTOR
 from ibkr_core.wire.steps import Run, Stretch
 from wire.test_codec import DIRECTIONS, NAMES, messages, spoken
@@ -146,7 +146,7 @@ def test_runs_end_where_another_sub_message_begins() -> None:
     nodes = (
         zero("orderId order.action order.lmtPrice"),
         zero("contract.symbol order.tif"),
-        When(present("order.tif"), (zero("order.hidden"),), root="order"),
+        When(present("order.tif"), (zero("order.hidden"),), looks_at="order.tif"),
     )
     sweeps = compile_layout(Layout("PlaceOrderRequest", nodes), 176).sweeps
     assert [type(step).__name__ for step in sweeps] == ["Run", "Stretch", "Stretch", "Stretch"]
@@ -196,3 +196,54 @@ def test_a_connector_that_protobuf_left_out_is_an_or_in_text() -> None:
     body = encode_answer(Message("openOrder", fields), 176)
     (condition,) = decode_answer(body, 176).fields["order"]["conditions"]
     assert condition["isConjunctionConnection"] is False
+
+
+@pytest.mark.parametrize("name", ["openOrder", "completedOrder"])
+@settings(max_examples=40)
+@given(st.data())
+def test_a_changed_part_is_said_as_what_it_holds(name: str, data: st.DataObject) -> None:
+    """Whatever differs between two orders, the second is told with its own fields, not with the first's."""
+    kind = answers().by_name[name]
+    first, second = data.draw(messages(kind)), data.draw(messages(kind))
+    version = data.draw(
+        st.sampled_from([version for version in spoken(kind) if version < kind.protobuf_since])
+    )
+    parts = as_parts(first)
+    encode_answer(Message(name, parts), version)
+    for part in ("contract", "order", "orderState"):
+        if part in parts and part in second:
+            parts[part] = parts[part].changed(
+                {**first[part], **data.draw(st.sampled_from([{}, second[part]]))}
+            )
+    expected = {key: dict(value) if isinstance(value, dict) else value for key, value in parts.items()}
+    assert encode_answer(Message(name, parts), version) == encode_answer(Message(name, expected), version)
+
+
+def test_conditions_look_at_what_they_say_alone() -> None:
+    """A condition that looked at more would tell an order with what another one held."""
+    looked: set[str] = set()
+
+    class Watched(dict[str, Any]):
+        def __init__(self, path: str, fields: Mapping[str, Any]) -> None:
+            super().__init__(fields)
+            self.path = path
+
+        def get(self, name: str, default: Any = None) -> Any:
+            looked.add(f"{self.path}{name}")
+            value = super().get(name, default)
+            return Watched(f"{self.path}{name}.", value) if isinstance(value, dict) else value
+
+    found = 0
+    for kind in (*requests().by_name.values(), *answers().by_name.values()):
+        for node in kind.layout.nodes if kind.layout else ():
+            if isinstance(node, When) and node.looks_at:
+                found += 1
+                looked.clear()
+                order = {
+                    "orderType": "PEG BENCH",
+                    "scalePriceIncrement": 1.0,
+                    "competeAgainstBestOffset": 1.0,
+                }
+                node.condition(Watched("", {"order": order, "contract": {"secType": "BAG"}}))
+                assert looked <= {"order", "contract", *node.looks_at.split()}, kind.name
+    assert found > 5
