@@ -233,6 +233,8 @@ class Crossing:
             quantity: Units wanted; what nobody gives is forgotten.
             limit: Worst price.
         """
+        if not quantity:
+            return
         left = quantity
         while left > 0 and self._facing(market, action, limit) is not None:
             trade = market.take(action, left, limit, by_crowd=True)

@@ -62,6 +62,7 @@ class Market:
         self._stepped_at = now
         self._steps = 0
         self._prints = self._elsewhere = 0
+        self._passers = self._passed = 0  # those who traded in a step, and those whom the book has met
         self._volume = _ZERO
         self._frozen = not settings.moves
         self._by_hand = False
@@ -113,7 +114,7 @@ class Market:
 
     @property
     def prints(self) -> int:
-        """How many trades of others the market has printed."""
+        """How many trades the market has printed, those of our clients among them."""
         return self._prints
 
     @property
@@ -357,8 +358,7 @@ class Market:
         reach = self._settings.max_step_ticks
         move = rng.randint(-reach, reach)
         low, high = max(1, self._reference // 2), self._reference * 3 // 2
-        self._prints += 1
-        self._volume += self.instrument.lot
+        self._pass()
         self._ticks = min(max(self._ticks + move, low), max(high, low + 1))
         bid = tick * self._ticks
         ask = bid + tick * rng.choice((1, 1, 2))
@@ -384,11 +384,18 @@ class Market:
                 quote = self._quote
                 self._quote = attrs.evolve(quote, last=quote.bid if wanted.last == wanted.bid else quote.ask)
 
+    def _pass(self) -> None:
+        """Somebody trades a lot in this step."""
+        self._passers += 1
+        self._prints += 1
+        self._volume += self.instrument.lot
+
     def passer_by(self) -> tuple[str, Decimal, Decimal]:
-        """Who made the trade of the last step: action, units, and limit price."""
+        """Who made the trade of the last step, once: action, units (zero for nobody), and limit price."""
+        fresh, self._passed = self._passers > self._passed, self._passers
         quote = self._quote
-        sold = quote.last == quote.bid
-        return ("SELL" if sold else "BUY"), Decimal(self.instrument.lot), quote.last
+        sold = quote.last <= quote.bid or (quote.last < quote.ask and self._passers % 2 == 0)
+        return ("SELL" if sold else "BUY"), Decimal(self.instrument.lot if fresh else 0), quote.last
 
     def settle(self) -> None:
         """Let the crowd of a walking market stand as its step wants it, after somebody traded with it."""
@@ -498,6 +505,7 @@ class Market:
         got = min(quantity, one.quantity)
         self._book.take(one, got)
         if not by_crowd:
+            self._prints += 1
             self._volume += got
         if one.key != CROWD:
             self._quote = attrs.evolve(self._quote, last=one.price)
@@ -515,6 +523,7 @@ class Market:
                 self._miss("SELL" if action == "BUY" else "BUY", price, min(size, quantity))
                 break
         price = self._quote.ask if action == "BUY" else self._quote.bid
+        self._prints += 1
         self._volume += self.book.take_from_crowd(action, quantity)
         self._look_again(price)
 

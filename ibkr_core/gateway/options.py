@@ -136,8 +136,7 @@ class OptionMarket(Market):
             return False
         self._stepped_at = now
         if last != self._quote.last:
-            self._prints += 1
-            self._volume += self.instrument.lot
+            self._pass()
         self._requote(bid, ask, last)
         return True
 

@@ -240,7 +240,8 @@ class Venue:
         self._stepping.discard(market.instrument.con_id)
         for _ in market.steps(self._now):
             self.exchange.match(market.instrument)
-            self.exchange.strike(market.instrument, *market.passer_by())
+            if market.has_orders:
+                self.exchange.strike(market.instrument, *market.passer_by())
         self._watch(market)
 
     def price_of(self, instrument: Instrument) -> Decimal:
