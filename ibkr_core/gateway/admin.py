@@ -378,8 +378,29 @@ class Admin(abc.ABC):
             InvalidInput: There is no such execution, or a number makes no sense.
         """
         new_price, new_quantity = _maybe("price", price), _maybe("quantity", quantity)
+        if new_quantity is not None and new_quantity <= 0:
+            raise InvalidInput("quantity", f"must be above zero, or bust it; got {new_quantity}")
         return self._access(
             lambda venue: venue.correct(exec_id, price=new_price, quantity=new_quantity)
+        ).exec_id
+
+    def bust_execution(self, exec_id: str, *, told: bool = True) -> str:
+        """Take an execution back: its next revision has quantity zero and costs nothing.
+
+        No callback of a bust is documented (TWS facts 3), so its form is our choice.
+
+        Args:
+            exec_id: Any revision of it.
+            told: Whether callbacks tell of it; if not, positions and queries show it.
+
+        Returns:
+            The id of the new revision.
+
+        Raises:
+            InvalidInput: There is no such execution.
+        """
+        return self._access(
+            lambda venue: venue.correct(exec_id, price=None, quantity=Decimal(0), told=told)
         ).exec_id
 
     def close_exchange(self) -> None:

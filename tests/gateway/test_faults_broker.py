@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway import MemoryGateway
 from ibkr_core.gateway.faults import (
     Bust,
@@ -106,6 +107,18 @@ def test_an_untold_bust_is_seen_by_asking_only() -> None:
     assert [one.fields["position"] for one in client.ask("reqPositions") if one.kind == "position"] == []
     client.ask("reqExecutions", reqId=1)
     assert fills(client)[-1] == ("0000e0d5.69000000.01.02", 0, 100.01)
+
+
+def test_an_execution_can_be_busted_by_hand() -> None:
+    """As by a fault."""
+    venue, client = both()
+    client.place(1, "BUY", 10)
+    busted = venue.bust_execution(venue.books().executions[0].exec_id)
+    client.listen()
+    assert fills(client)[-1] == (busted, 0, 100.01)
+    assert venue.books().position("AAPL") == 0
+    with pytest.raises(InvalidInput):
+        venue.bust_execution("a.b.c.01")
 
 
 def test_a_busted_execution_is_not_corrected_any_more() -> None:
