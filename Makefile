@@ -17,11 +17,11 @@ GONE := $(shell test -x $(BIN)/python || echo gone)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: gone help demo test lint format types matrix clean
+.PHONY: gone help demo test lint format types matrix interop clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
-	@echo '  make test ARGS="-k bracket" hands ARGS on; demo, matrix and lint take it too'
+	@echo '  make test ARGS="-k bracket" hands ARGS on; demo, matrix, interop and lint take it too'
 
 demo: $(VENV)/.installed ## watch orders travel through a simulated IB Gateway and back
 	@$(BIN)/ibkr-core demo $(ARGS)
@@ -42,6 +42,9 @@ types: $(VENV)/.installed-dev ## check the types
 
 matrix: $(VENV)/.installed-dev ## run the tests that touch ibapi with each supported ibapi
 	@$(BIN)/nox --session matrix $(ARGS)
+
+interop: $(VENV)/.installed-dev ## let unchanged clients of others trade on our gateway
+	@$(BIN)/nox --session interop $(ARGS)
 
 clean: ## remove all that these commands made
 	@rm -rf $(VENV) .nox build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

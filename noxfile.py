@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import configparser
+import importlib.util
 import json
+import os
 import re
+import shutil
+import sys
+from pathlib import Path
 
 import nox
 
@@ -19,6 +24,12 @@ TEST_TOOLS = ("pytest", "hypothesis")
 
 MATRIX_TESTS = ("-m", "matrix", "--hypothesis-profile=matrix")
 """What runs once per ibapi: tests marked ``matrix`` and the folders that ``tests/conftest.py`` names."""
+
+PEERS_HOME = Path("tests/interop/requirements")
+"""What each peer of the interop tests installs: requirements, or a folder for npm."""
+
+PEERS = sorted(entry.name.removesuffix(".txt") for entry in PEERS_HOME.iterdir())
+"""The clients of others that trade on our gateway, each with its version in its name."""
 
 OWNERS = """
 import importlib.metadata as metadata, json
@@ -52,7 +63,8 @@ def matrix(session: nox.Session, ibapi: str) -> None:
     runtime = [line for key, line in requirements("options", "install_requires").items() if key not in others]
     dev = requirements("options.extras_require", "dev")
     session.install("--quiet", *runtime, *(dev[tool] for tool in TEST_TOOLS))
-    session.install("--quiet", "--no-deps", "--editable", ".", ibapi)
+    # pytest finds the project in its root. Installing it writes there, and sessions may run side by side.
+    session.install("--quiet", "--no-deps", ibapi)
     answer = session.run("python", "-c", OWNERS, silent=True, log=False)
     if answer is not None:  # None: nox -R --install-only and the like run nothing
         owners = json.loads(answer)
@@ -61,6 +73,42 @@ def matrix(session: nox.Session, ibapi: str) -> None:
                 f"the module ibapi must come from {ibapi} alone, not from {owners}; delete .nox and try again"
             )
     session.run("python", "-m", "pytest", *MATRIX_TESTS, *session.posargs)
+
+
+@nox.session
+@nox.parametrize("peer", [nox.param(peer, id=peer) for peer in PEERS])
+def interop(session: nox.Session, peer: str) -> None:
+    """Let an unchanged client of others trade on ``ibkr-core gateway``, in an environment of its own."""
+    if not all(importlib.util.find_spec(needed) for needed in ("pytest", "typer", "ibapi")):
+        session.error("the gateway and the tests run in the environment of nox: use make interop")
+    wanted = PEERS_HOME / peer
+    if wanted.is_dir():
+        home = node_packages(session, wanted)
+    else:
+        session.install("--quiet", "--no-deps", "--requirement", f"{wanted}.txt")
+        home = Path(session.virtualenv.location).resolve()
+    where = {"IBKR_CORE_PEER": peer, "IBKR_CORE_PEER_HOME": str(home)}
+    session.run(sys.executable, "-m", "pytest", "tests/interop", *session.posargs, env=where, external=True)
+
+
+def node_packages(session: nox.Session, wanted: Path) -> Path:
+    """Install what a lock file of npm lists, and return the folder that holds ``node_modules``."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        if os.environ.get("CI") and not os.environ.get("IBKR_CORE_INTEROP_SKIP"):
+            session.error(
+                "Node 18 or newer and npm are needed; IBKR_CORE_INTEROP_SKIP=1 goes without this peer"
+            )
+        session.skip("Node 18 or newer and npm are not installed: nothing was tried with this peer")
+    home = Path(session.virtualenv.location).resolve() / "node"
+    lock, installed = wanted / "package-lock.json", home / "node_modules" / "installed-lock.json"
+    if not (installed.exists() and installed.read_bytes() == lock.read_bytes()):
+        home.mkdir(exist_ok=True)
+        for name in ("package.json", lock.name):
+            shutil.copy(wanted / name, home)
+        quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+        session.run("npm", "ci", "--prefix", str(home), *quiet, external=True, silent=True)
+        shutil.copy(lock, installed)
+    return home
 
 
 @nox.session

@@ -7,7 +7,8 @@
     │   ├── InvalidContract
     │   ├── InvalidOrder
     │   ├── UnknownField                  a field that the official API does not have; names the nearest one
-    │   └── InvalidGroup                  a bracket or OCA plan that cannot work
+    │   ├── InvalidGroup                  a bracket or OCA plan that cannot work
+    │   └── BadPriceFile                  a file of prices to replay; names line, column and rule
     ├── OrderStateError                   a command that the order's state forbids; nothing was sent
     │   ├── UnknownOrder
     │   ├── OrderFinished
@@ -34,6 +35,11 @@
     │   ├── JournalTooNew                 a newer ibkr_core wrote it
     │   ├── JournalReadOnly               the file or its folder cannot be written
     │   └── JournalForeign                no journal, or another client id's
+    ├── MissingExtra (ImportError)        an optional part of the package is not installed; names it
+    ├── StateFileError                    the file in which a simulated gateway keeps its books
+    │   ├── StateFileInUse
+    │   ├── StateFileDamaged
+    │   └── StateFileTooNew
     ├── WireError                         bytes that are no TWS message (the peer's fault)
     │   ├── FrameTooLong
     │   ├── HandshakeError
@@ -50,6 +56,7 @@ it is recorded as an :class:`~ibkr_core.model.events.AnomalyDetected` event.
 from __future__ import annotations
 
 __all__ = [
+    "BadPriceFile",
     "ClientIdInUse",
     "ConnectionFailed",
     "DuplicateOrder",
@@ -72,6 +79,7 @@ __all__ = [
     "JournalReadOnly",
     "JournalTooNew",
     "MalformedMessage",
+    "MissingExtra",
     "NotReady",
     "OrderFinished",
     "OrderInDoubt",
@@ -82,6 +90,10 @@ __all__ = [
     "ServerTooOld",
     "TooManyOrders",
     "TradingHalted",
+    "StateFileDamaged",
+    "StateFileError",
+    "StateFileInUse",
+    "StateFileTooNew",
     "UnknownField",
     "UnknownMessage",
     "UnknownOrder",
@@ -132,6 +144,23 @@ class UnknownField(InvalidInput):
 
 class InvalidGroup(InvalidInput):
     """A bracket or OCA group whose legs contradict each other."""
+
+
+class BadPriceFile(InvalidInput):
+    """A file of prices that a simulated gateway cannot replay.
+
+    Attributes:
+        path: The file.
+        line: Which line, or row of a Parquet file, from 1; None when it is about the whole file.
+        column: Which column; empty when it is about the whole line.
+    """
+
+    def __init__(self, path: str, rule: str, *, line: int | None = None, column: str = "") -> None:
+        self.path = path
+        self.line = line
+        self.column = column
+        place = [path, *([f"line {line}"] if line else []), *([f"column {column}"] if column else [])]
+        super().__init__(", ".join(place), rule)
 
 
 class OrderStateError(IbkrError):
@@ -321,6 +350,47 @@ class JournalReadOnly(JournalError):
 
 class JournalForeign(JournalError):
     """The file is no journal, or that of another client id."""
+
+
+class MissingExtra(IbkrError, ImportError):
+    """Something that only an optional part of the package can do, and the part is not installed.
+
+    Attributes:
+        extra: Its name, as in ``pip install "ibkr-core[parquet]"``.
+    """
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        self.extra = extra
+        super().__init__(f'{purpose} needs an optional part: pip install "ibkr-core[{extra}]"')
+
+
+class StateFileError(IbkrError):
+    """The file in which a simulated gateway keeps its books cannot be read or written.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        self.path = path
+        super().__init__(f"state file {path}: {problem}")
+
+
+class StateFileInUse(StateFileError):
+    """Another gateway has the file; two would overwrite each other's books."""
+
+
+class StateFileDamaged(StateFileError):
+    """What the file holds is not what a gateway has written."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(
+            path, f"{problem}; put a copy of it back, or move it away to begin with fresh accounts"
+        )
+
+
+class StateFileTooNew(StateFileError):
+    """The file's form is newer than this program."""
 
 
 class WireError(IbkrError):

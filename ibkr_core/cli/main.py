@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
@@ -15,8 +16,10 @@ from ibkr_core.cli.demo import DemoScreen, DemoSetup, run_demo
 from ibkr_core.cli.screen import SilentScreen, TerminalScreen
 from ibkr_core.cli.serve import serve
 from ibkr_core.cli.shell import CommandGroup, make_console, show_traceback
-from ibkr_core.gateway import MarketSettings, Settings, SimulatedGateway
+from ibkr_core.errors import InvalidInput
+from ibkr_core.gateway import MarketSettings, PriceFile, Settings, SimulatedGateway, choose
 from ibkr_core.gateway.core import supported_versions
+from ibkr_core.gateway.faults import FaultPlan, read_plan
 
 __all__ = ["app", "run"]
 
@@ -63,6 +66,15 @@ def _up_to(newest: int | None) -> Collection[int] | None:
         text = f"{newest} is not between {known[0]} and {known[-1]}"
         raise typer.BadParameter(text, param_hint="'--server-version'")
     return range(known[0], newest + 1)
+
+
+def _plan(path: Path | None) -> FaultPlan:
+    if path is None:
+        return FaultPlan.none()
+    try:
+        return read_plan(path)
+    except InvalidInput as error:
+        raise typer.BadParameter(str(error), param_hint="'--faults'") from error
 
 
 @app.callback()
@@ -125,21 +137,98 @@ def gateway(
     still: Annotated[
         bool, typer.Option("--still", help="Prices stay where they open, instead of moving.")
     ] = False,
+    symbols: Annotated[
+        str | None,
+        typer.Option(
+            "--symbols",
+            metavar="LIST",
+            help="What can be traded: AAPL,MSFT offers these alone, with their options and futures; "
+            "XYZ=12.50 makes a stock that opens at this price; +XYZ=12.50 adds it to all there is.",
+        ),
+    ] = None,
+    prices: Annotated[
+        Path | None,
+        typer.Option(
+            "--prices",
+            metavar="FILE",
+            dir_okay=False,
+            help="Replay prices from a CSV or Parquet file: columns time, symbol and bid, ask, bid_size, "
+            "ask_size or price, size. Its first row is now; at the end prices stay; what is not in it "
+            "walks.",
+        ),
+    ] = None,
+    speed: Annotated[
+        float,
+        typer.Option("--speed", metavar="X", help="Prices move, and files are replayed, X times faster."),
+    ] = 1.0,
+    stdin: Annotated[
+        bool,
+        typer.Option(
+            "--stdin", help="Take commands from standard input even where it is no terminal; send it help."
+        ),
+    ] = False,
+    faults: Annotated[
+        Path | None,
+        typer.Option(
+            "--faults",
+            metavar="FILE",
+            help="What goes wrong, by chance or at a given moment: a TOML or JSON file, as docs/faults.md "
+            "describes it. The shortest one says only: nasty = 0.5",
+        ),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            metavar="FILE",
+            dir_okay=False,
+            help="Keep accounts, orders, executions and ids in FILE; the next start goes on from there. "
+            "It survives kill -9. Made if it is not there; FILE.lock keeps a second gateway away from it.",
+        ),
+    ] = None,
     server_version: ServerVersion = None,
     debug: Debug = False,
 ) -> None:
     """Run a simulated IB Gateway, for any program that uses the official API, until Ctrl-C.
 
     Nothing real is traded: prices come from a random walk, and the account opens with one million dollars.
+    On a terminal you can type commands: AAPL 189.90 190.00 sets a price, help lists them all.
     4002 is the port on which IB Gateway serves paper accounts, so most programs connect without a change.
 
     There is no password. Keep it on 127.0.0.1 unless everyone who can reach the address may trade on it.
     """
     del debug
     accounts = tuple(account) if account else Settings().accounts
-    settings = Settings(accounts=accounts, market=MarketSettings(moves=not still))
-    server = SimulatedGateway(port, host=host, seed=seed, settings=settings, versions=_up_to(server_version))
-    serve(server, make_console(), seed=seed, accounts=accounts)
+    market = MarketSettings(moves=not still, speed=speed)
+    settings = Settings(accounts=accounts, market=market)
+    played = None if prices is None else PriceFile(prices)
+    server = SimulatedGateway(
+        port,
+        host=host,
+        seed=seed,
+        settings=settings,
+        catalogue=None if symbols is None else choose(symbols),
+        versions=_up_to(server_version),
+        faults=_plan(faults),
+        state=state,
+    )
+    if played is not None:
+        server.replay(played)
+    serve(
+        server,
+        make_console(),
+        seed=seed,
+        accounts=accounts,
+        prices="" if prices is None else f"Prices come from {prices}, {speed:g} times as fast as they came.",
+        commands=_commands(stdin),
+    )
+
+
+def _commands(wanted: bool) -> int | None:
+    """Where commands come from: a terminal, or whatever standard input is if somebody wants it."""
+    if sys.stdin is None or not (wanted or sys.stdin.isatty()):
+        return None
+    return sys.stdin.fileno()
 
 
 def run() -> None:

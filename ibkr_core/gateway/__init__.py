@@ -16,12 +16,17 @@ from ibkr_core.gateway.choreography import Choreography
 from ibkr_core.gateway.clients import ClientRules
 from ibkr_core.gateway.clock import ManualClock
 from ibkr_core.gateway.core import Delivery, MemoryGateway
+from ibkr_core.gateway.data_settings import DataSettings
+from ibkr_core.gateway.faults.plan import FaultPlan
 from ibkr_core.gateway.hours import Calendar
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
 from ibkr_core.gateway.market import MarketSettings, Quote
+from ibkr_core.gateway.precautions import Precautions
+from ibkr_core.gateway.pricefile import PriceFile
 from ibkr_core.gateway.protocol import Session
 from ibkr_core.gateway.server import SessionHandle, SimulatedGateway
-from ibkr_core.gateway.venue import Settings
+from ibkr_core.gateway.settings import Settings
+from ibkr_core.gateway.symbols import choose, stock
 
 __all__ = [
     "Admin",
@@ -30,17 +35,23 @@ __all__ = [
     "Catalogue",
     "Choreography",
     "ClientRules",
+    "DataSettings",
     "Delivery",
+    "FaultPlan",
     "Instrument",
     "ManualClock",
     "MarketHandle",
     "MarketSettings",
     "MemoryGateway",
     "OrderAccount",
+    "Precautions",
+    "PriceFile",
     "Quote",
     "Session",
     "SessionHandle",
     "Settings",
     "SimulatedGateway",
+    "choose",
     "default_catalogue",
+    "stock",
 ]

@@ -8,13 +8,14 @@ from typing import Any
 
 import attrs
 
-from ibkr_core.gateway.kinds import KINDS, Trigger
+from ibkr_core.gateway.kinds import KINDS
 from ibkr_core.gateway.orders import OrderSpec
 from ibkr_core.gateway.refusals import RefusalError
 
 __all__ = ["adjusted", "check_adjustment", "wants_adjusting"]
 
 _TYPES = frozenset({"STP", "STP LMT", "TRAIL", "TRAIL LIMIT"})
+_PRICES = ("triggerPrice", "adjustedStopPrice", "adjustedStopLimitPrice", "adjustedTrailingAmount")
 _PERCENT_UNIT = 100
 _MAX_PRICE = Decimal(10) ** 9
 
@@ -33,26 +34,33 @@ def check_adjustment(spec: OrderSpec) -> None:
     """See whether what an adjustable order asks for makes sense; most orders ask for nothing.
 
     Raises:
-        RefusalError: 321 for a type that cannot be adjusted or adjusted to, or a price that is missing.
+        RefusalError: 321 for a type that cannot be adjusted or adjusted to; 361 to 364 for a trigger, stop,
+            limit or trailing amount that is missing.
     """
     target = str(spec.fields.get("adjustedOrderType", ""))
     if not target:
         return
     if target not in _TYPES or spec.order_type not in _TYPES:
         raise RefusalError.invalid("Invalid adjusted order type was entered")
+    for name in _PRICES:
+        _price(spec.fields, name)  # they are looked at again when nobody is there to be refused
     if not _price(spec.fields, "triggerPrice"):
-        raise RefusalError.invalid("Please enter a trigger price")
-    trails = KINDS[target].trigger is Trigger.TRAIL
-    if not _price(spec.fields, "adjustedTrailingAmount" if trails else "adjustedStopPrice"):
-        raise RefusalError.invalid("Please enter an adjusted stop price or trailing amount")
+        raise RefusalError(361, "Invalid trigger price.")
+    trails = KINDS[target].trails
+    if not trails and not _price(spec.fields, "adjustedStopPrice"):
+        raise RefusalError(362, "Invalid adjusted stop price.")
+    if trails and (_price(spec.fields, "adjustedTrailingAmount") or 0) <= 0:
+        raise RefusalError(364, "Invalid adjusted trailing amount.")
     if KINDS[target].uses_limit and _price(spec.fields, "adjustedStopLimitPrice") is None:
-        raise RefusalError.invalid("Please enter an adjusted stop limit price")
+        raise RefusalError(363, "Invalid adjusted stop limit price.")
 
 
 def wants_adjusting(spec: OrderSpec, last: Decimal) -> bool:
     """Whether the price has gone the order's way as far as its trigger price: up for a sale."""
+    if not spec.fields.get("adjustedOrderType"):
+        return False  # a trigger price without it may be anything, and means nothing
     trigger = _price(spec.fields, "triggerPrice")
-    if not spec.fields.get("adjustedOrderType") or trigger is None:
+    if trigger is None:
         return False
     return last <= trigger if spec.action == "BUY" else last >= trigger
 
@@ -62,7 +70,7 @@ def adjusted(spec: OrderSpec) -> OrderSpec:
     fields = spec.fields
     kind = KINDS[fields["adjustedOrderType"]]
     stop, amount = _price(fields, "adjustedStopPrice"), _price(fields, "adjustedTrailingAmount")
-    trails = kind.trigger is Trigger.TRAIL
+    trails = kind.trails
     by_percent = int(fields.get("adjustableTrailingUnit", 0)) == _PERCENT_UNIT
     kept = {
         name: value for name, value in fields.items() if name not in {"adjustedOrderType", "triggerPrice"}

@@ -7,8 +7,9 @@ call.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
@@ -19,7 +20,9 @@ from ibkr_core.gateway.account import Position
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.market import Market, Quote
 from ibkr_core.gateway.orders import Execution, GatewayOrder, Phase
+from ibkr_core.gateway.pricefile import PriceFile
 from ibkr_core.gateway.refusals import RefusalError
+from ibkr_core.gateway.replay import Replay
 from ibkr_core.gateway.venue import Venue
 
 __all__ = ["Admin", "Books", "MarketHandle", "Number", "OrderAccount"]
@@ -144,7 +147,7 @@ class MarketHandle:
 
     @property
     def quote(self) -> Quote:
-        """What the market shows now."""
+        """The best prices of everybody but your clients, and the last trade."""
         return self._access(lambda market: market.quote)
 
     def set_quote(
@@ -157,6 +160,8 @@ class MarketHandle:
         last: Number | None = None,
     ) -> None:
         """Put the quote where you want it, and freeze the market there; orders that can trade do so.
+
+        Behind the quote the book is empty, so that an order gets just these prices and sizes.
 
         Args:
             bid: Best bid.
@@ -176,8 +181,61 @@ class MarketHandle:
             )
         )
 
+    def set_book(
+        self,
+        *,
+        bids: Iterable[tuple[Number, Number]],
+        asks: Iterable[tuple[Number, Number]],
+        last: Number | None = None,
+    ) -> None:
+        """Put everybody else's whole book where you want it, and freeze the market there.
+
+        Args:
+            bids: Price and size of each level, best first.
+            asks: Price and size of each level, best first.
+            last: Last trade; by default it is dragged into the new spread, so that stops elect.
+
+        Raises:
+            InvalidInput: The book makes no sense. Nothing is changed.
+        """
+        levels = [
+            [(_decimal("price", price), _decimal("size", size)) for price, size in side]
+            for side in (bids, asks)
+        ]
+        at = _maybe("last", last)
+        self._access(lambda market: market.set_book(bids=levels[0], asks=levels[1], last=at))
+
+    def trade(self, price: Number, quantity: Number, action: str | None = None) -> None:
+        """Let others trade, and freeze the market: orders that stand in front of them trade first.
+
+        Args:
+            price: The price that is printed.
+            quantity: Units. Orders at a better price get theirs first, then the queue at this price does.
+            action: ``BUY`` or ``SELL``: what the one who came did. By default the price tells: a buyer at
+                the ask or above, a seller at the bid or below, between them by the last price.
+
+        Raises:
+            InvalidInput: A number or the action makes no sense. Nothing is changed.
+        """
+        at, units = _decimal("price", price), _decimal("quantity", quantity)
+        if units <= 0:
+            raise InvalidInput("quantity", f"must be above zero; got {units}")
+        if action not in {None, "BUY", "SELL"}:
+            raise InvalidInput("action", f"must be BUY or SELL; got {action!r}")
+        self._admin._access(  # noqa: SLF001 - one handle in two classes
+            lambda venue: venue.exchange.print_trade(self.instrument, at, units, action)
+        )
+
+    def depth(self, rows: int | None = None) -> tuple[list[tuple[Decimal, Decimal]], ...]:
+        """Price and displayed size of the book's levels, bids and offers, your clients' orders among them.
+
+        Args:
+            rows: At most so many of each side; None for all.
+        """
+        return self._access(lambda market: tuple(market.book.levels(side, rows) for side in ("BUY", "SELL")))
+
     def set_last(self, price: Number) -> None:
-        """Print a trade; stops may elect."""
+        """Print a trade made elsewhere, which touches no order; stops may elect."""
         last = _decimal("price", price)
         self._access(lambda market: market.set_last(last))
 
@@ -199,6 +257,21 @@ class Admin(abc.ABC):
     def _access(self, action: Callable[[Venue], T]) -> T:
         """Run an action on the venue, safely, and let its consequences happen."""
 
+    @abc.abstractmethod
+    def restart(self, down_s: float = 0.0, *, overnight: bool = False) -> None:
+        """Restart as a gateway does every day: hang up on everybody, and come back with the same books.
+
+        Nothing is said before the line goes dead: no message is documented, and clients report none. What
+        comes back is what comes back from a state file (:mod:`ibkr_core.gateway.state`).
+
+        Args:
+            down_s: For how long connections are refused; meanwhile nothing trades.
+            overnight: Whether orders of the day end, as they have when a gateway restarts after the close.
+
+        Raises:
+            InvalidInput: The time is negative or has no end.
+        """
+
     def market(self, symbol: str | int, sec_type: str = "STK") -> MarketHandle:
         """The market of an instrument.
 
@@ -210,6 +283,22 @@ class Admin(abc.ABC):
             InvalidInput: The catalogue has no such instrument, or several.
         """
         return MarketHandle(self, self._access(lambda venue: _find_instrument(venue, symbol, sec_type)))
+
+    def replay(self, prices: str | Path | PriceFile) -> None:
+        """Let prices come out of a file from now on; see :mod:`ibkr_core.gateway.replay`.
+
+        It is played at the speed of the market settings. At the end prices stay where they are.
+
+        Args:
+            prices: CSV or Parquet, with the columns of :mod:`ibkr_core.gateway.pricefile`.
+
+        Raises:
+            BadPriceFile: The file breaks a rule, or names what is not on offer. Nothing is changed.
+            MissingExtra: It is a Parquet file, and the extra ``parquet`` is not installed.
+            OSError: It cannot be read.
+        """
+        file = prices if isinstance(prices, PriceFile) else PriceFile(prices)
+        self._access(lambda venue: Replay(file, venue, speed=venue.settings.market.speed).start())
 
     def add_instrument(self, instrument: Instrument) -> None:
         """Offer one more instrument."""
@@ -289,8 +378,29 @@ class Admin(abc.ABC):
             InvalidInput: There is no such execution, or a number makes no sense.
         """
         new_price, new_quantity = _maybe("price", price), _maybe("quantity", quantity)
+        if new_quantity is not None and new_quantity <= 0:
+            raise InvalidInput("quantity", f"must be above zero, or bust it; got {new_quantity}")
         return self._access(
             lambda venue: venue.correct(exec_id, price=new_price, quantity=new_quantity)
+        ).exec_id
+
+    def bust_execution(self, exec_id: str, *, told: bool = True) -> str:
+        """Take an execution back: its next revision has quantity zero and costs nothing.
+
+        No callback of a bust is documented (TWS facts 3), so its form is our choice.
+
+        Args:
+            exec_id: Any revision of it.
+            told: Whether callbacks tell of it; if not, positions and queries show it.
+
+        Returns:
+            The id of the new revision.
+
+        Raises:
+            InvalidInput: There is no such execution.
+        """
+        return self._access(
+            lambda venue: venue.correct(exec_id, price=None, quantity=Decimal(0), told=told)
         ).exec_id
 
     def close_exchange(self) -> None:
@@ -348,6 +458,14 @@ class Admin(abc.ABC):
             lambda venue: venue.restrictions.barred.add(_find_instrument(venue, symbol, "STK").con_id)
         )
 
+    def hard_to_borrow(self, symbol: str | int, *, hard: bool = True) -> None:
+        """Let the shares of something be hard to borrow: short sales are held with 404 until it is over."""
+
+        def act(venue: Venue) -> None:
+            venue.set_hard_to_borrow(_find_instrument(venue, symbol, "STK"), hard=hard)
+
+        self._access(act)
+
     def end_day(self) -> None:
         """End the trading day: the closing auction, then ``DAY`` orders expire and the exchange is closed."""
         self._access(lambda venue: venue.day.end())
@@ -362,6 +480,16 @@ class Admin(abc.ABC):
             subject: An order or request id; -1 for none.
         """
         self._access(lambda venue: venue.say(client_id, answers.error(subject, code, text, venue.now())))
+
+    def bulletin(self, text: str, *, kind: int = 1, exchange: str = "NYSE") -> None:
+        """Publish a news bulletin to every client that has asked for them.
+
+        Args:
+            text: What it says.
+            kind: 1 for news, 2 for an exchange that is no longer available, 3 for one that is again.
+            exchange: Where it comes from.
+        """
+        self._access(lambda venue: [publish(text, kind, exchange) for publish in venue.on_bulletin])
 
     def books(self) -> Books:
         """Everything booked so far, as one consistent snapshot."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from ibkr_core.gateway.exchange import Exchange
 from ibkr_core.gateway.hours import moment_of
-from ibkr_core.gateway.orders import GatewayOrder, OrderSpec
+from ibkr_core.gateway.orders import GatewayOrder, OrderSpec, Phase
 from ibkr_core.gateway.refusals import RefusalError
 
 __all__ = ["Algos", "check_algo"]
@@ -66,20 +66,30 @@ class Algos:
         self._now = now
         self._later = later
 
-    def take_in(self, order: GatewayOrder) -> None:
-        """Plan the slices of a new order: ten over its span, the first at once."""
+    def take_in(self, order: GatewayOrder, *, began: float | None = None) -> None:
+        """Plan the slices of an order: ten over its span, the first at once.
+
+        Args:
+            order: The order; one that names no strategy is left alone.
+            began: For an order from before a restart, when it came. What was missed is released at once.
+        """
         if not order.spec.fields.get("algoStrategy"):
             return
         now = self._now()
-        starts = max(moment_of(_parameter(order.spec, "startTime")) or now, now)
+        if began is None:
+            order.allowance = Decimal(0)
+            began = now
+        starts = max(moment_of(_parameter(order.spec, "startTime")) or began, began)
         ends = moment_of(_parameter(order.spec, "endTime")) or starts + _SPAN_S
         step = max(ends - starts, 0.0) / _SLICES
-        order.allowance = Decimal(0)
         for number in range(1, _SLICES + 1):
-            self._plan(order, starts - now + step * (number - 1), Decimal(number) / _SLICES)
+            moment = starts + step * (number - 1)
+            self._plan(order, max(moment - now, 0.0), Decimal(number) / _SLICES)
 
     def _plan(self, order: GatewayOrder, delay_s: float, part: Decimal) -> None:
         def release() -> None:
+            if order.phase is Phase.DONE:
+                return
             order.allowance = (order.total * part).to_integral_value()
             self._exchange.retry(order)
 

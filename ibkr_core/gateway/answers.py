@@ -12,7 +12,7 @@ from typing import Any
 
 from ibkr_core.gateway.account import Position
 from ibkr_core.gateway.clock import eastern_text
-from ibkr_core.gateway.kinds import Trigger
+from ibkr_core.gateway.echoes import Echoes
 from ibkr_core.gateway.orders import Execution, GatewayOrder
 from ibkr_core.wire.message import Message
 
@@ -35,6 +35,12 @@ OUTSIDE_IGNORED = (
     "destination. PlaceOrder is now processed."
 )
 """Text of warning 2109."""
+
+BEING_LOCATED = (
+    "Order held while securities are located: shares for this order are not immediately available for short "
+    "sale. The order will be held while we attempt to locate the shares."
+)
+"""Text of warning 404."""
 
 _PRICE_STEP = Decimal("0.00000001")
 _NOT_ECHOED = frozenset({"transmit", "whatIf"})
@@ -83,7 +89,7 @@ def _order_fields(order: GatewayOrder) -> dict[str, Any]:
     )
     if order.oca_group:
         fields["ocaGroup"] = order.oca_group
-    if spec.kind.trigger is Trigger.TRAIL and order.stop is not None:
+    if spec.kind.trails and order.stop is not None:
         fields["trailStopPrice"] = float(order.stop)
     return fields
 
@@ -112,14 +118,23 @@ def _state_fields(order: GatewayOrder) -> dict[str, Any]:
     return state
 
 
-def open_order(order: GatewayOrder) -> Message:
-    """``openOrder``: contract, order and state as they are now, with the commission told so far."""
+def open_order(order: GatewayOrder, echoes: Echoes | None = None) -> Message:
+    """``openOrder``: contract, order and state as they are now, with the commission told so far.
+
+    Args:
+        order: The order.
+        echoes: What was told before, if the message is one of many.
+    """
+    contract, terms = _contract_fields(order), _order_fields(order)
+    if echoes is not None:
+        contract = echoes.part("contract", (order.instrument.con_id, order.exchange), contract)
+        terms = echoes.part("order", order.perm_id, terms)
     return Message(
         "openOrder",
         {
             "orderId": order.order_id,
-            "contract": _contract_fields(order),
-            "order": _order_fields(order),
+            "contract": contract,
+            "order": terms,
             "orderState": _state_fields(order),
         },
     )
@@ -164,8 +179,16 @@ def order_status(order: GatewayOrder) -> Message:
     return Message("orderStatus", fields)
 
 
-def exec_details(execution: Execution, request_id: int = LIVE_REQUEST) -> Message:
-    """``execDetails`` of one fill; the contract names the exchange where it traded (wire facts 8)."""
+def exec_details(
+    execution: Execution, request_id: int = LIVE_REQUEST, echoes: Echoes | None = None
+) -> Message:
+    """``execDetails`` of one fill; the contract names the exchange where it traded (wire facts 8).
+
+    Args:
+        execution: The fill.
+        request_id: The request that it answers, or -1.
+        echoes: What was told before, if the message is one of many.
+    """
     fields: dict[str, Any] = {
         "orderId": execution.order_id,
         "execId": execution.exec_id,
@@ -184,6 +207,8 @@ def exec_details(execution: Execution, request_id: int = LIVE_REQUEST) -> Messag
     if execution.order_ref:
         fields["orderRef"] = execution.order_ref
     contract = execution.instrument.contract(execution.exchange)
+    if echoes is not None:
+        contract = echoes.part("traded", (execution.instrument.con_id, execution.exchange), contract)
     return Message("execDetails", {"reqId": request_id, "contract": contract, "execution": fields})
 
 

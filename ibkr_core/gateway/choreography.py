@@ -16,11 +16,12 @@ import attrs
 
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway import answers
+from ibkr_core.gateway.echoes import Echoes
 from ibkr_core.gateway.exchange import Happened, Happening
 from ibkr_core.gateway.orders import Execution, GatewayOrder
 from ibkr_core.wire.message import Message
 
-__all__ = ["Choreography", "Director"]
+__all__ = ["Choreography", "Cue", "Director", "Repeat"]
 
 Delay = tuple[float, float]
 """Shortest and longest delay in seconds; the actual one lies evenly between them."""
@@ -100,7 +101,7 @@ class Repeat(enum.Enum):
     """What a cue performs."""
 
     LEG = "commissionReport of a leg"
-
+    UNTOLD = "the commission becomes known, and nobody is told"
     PAIR = "openOrder and orderStatus"
     COMMISSION = "openOrder with the commission, perhaps orderStatus, commissionReport"
 
@@ -149,7 +150,11 @@ class Director:
     def __init__(self, style: Choreography, rng: random.Random, now: Callable[[], float]) -> None:
         self.style = style
         self._rng = rng
+        # What is told later draws from chance of its own: how late it comes must not change what happens.
+        self._aside = random.Random()  # noqa: S311 - a simulation, not a secret
+        self._aside.setstate(rng.getstate())
         self._now = now
+        self._echoes = Echoes()
 
     def chance(self, probability: float) -> bool:
         """Draw once."""
@@ -181,6 +186,9 @@ class Director:
         order = cue.order
         if cue.what is Repeat.PAIR:
             return Scene(self._pair(order))
+        if cue.what is Repeat.UNTOLD:
+            order.reported.add(cue.root)
+            return Scene()
         if cue.what is Repeat.LEG and cue.leg is not None:
             order.reported.add(cue.root)
             return Scene((answers.commission_report(cue.leg),))
@@ -188,8 +196,8 @@ class Director:
         if execution is None:
             return Scene()
         order.reported.add(cue.root)
-        messages = [answers.open_order(order)]
-        if self.chance(self.style.commission_echo):
+        messages = [answers.open_order(order, self._echoes)]
+        if self._aside.random() < self.style.commission_echo:
             messages.append(answers.order_status(order))
         messages.append(answers.commission_report(execution))
         return Scene(tuple(messages))
@@ -198,20 +206,20 @@ class Director:
         """The execution of a leg of a combination, and later its commission (TWS facts 3)."""
         delay = self.delay(self.style.commission_delay_s)
         cue = Cue(delay, Repeat.LEG, order, execution.root, execution)
-        return Scene((answers.exec_details(execution),), (cue,))
+        return Scene((answers.exec_details(execution, echoes=self._echoes),), (cue,))
 
     def tell_correction(self, order: GatewayOrder, execution: Execution) -> Scene:
         """A corrected execution, the order's new average, and its commission under the new id (TWS facts 3).
 
         A commission that was not told yet comes later, as it would have without the correction.
         """
-        told = (answers.exec_details(execution), *self._pair(order))
+        told = (answers.exec_details(execution, echoes=self._echoes), *self._pair(order))
         if execution.root in order.reported:
             told = (*told, answers.commission_report(execution))
         return Scene(told)
 
     def _pair(self, order: GatewayOrder) -> tuple[Message, ...]:
-        return answers.open_order(order), answers.order_status(order)
+        return answers.open_order(order, self._echoes), answers.order_status(order)
 
     def _repeats(self, order: GatewayOrder) -> tuple[Cue, ...]:
         if not self.chance(self.style.duplicates):
@@ -219,10 +227,10 @@ class Director:
         return (Cue(self.delay(self.style.duplicate_delay_s), Repeat.PAIR, order),)
 
     def _tell_fill(self, order: GatewayOrder, execution: Execution) -> Scene:
-        details = answers.exec_details(execution)
+        details = answers.exec_details(execution, echoes=self._echoes)
         echo: Sequence[Message] = self._pair(order)
         if self.chance(self.style.status_skipped):
-            echo = (answers.open_order(order),)
+            echo = (answers.open_order(order, self._echoes),)
         in_order = (*echo, details) if self.chance(self.style.statuses_first) else (details, *echo)
         commission = Cue(self.delay(self.style.commission_delay_s), Repeat.COMMISSION, order, execution.root)
         return Scene(in_order, (*self._repeats(order), commission))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from ibkr_core.gateway.exchange import Exchange
+from ibkr_core.gateway.numbers import Numbers
 from ibkr_core.gateway.orders import GatewayOrder, Phase
 from ibkr_core.wire.message import Message
 
@@ -42,23 +43,34 @@ class ClientRules:
 class Clients:
     """The rules between clients, over one exchange.
 
+    ``touched`` collects, by permId, the orders about which something was said, until somebody who saves them
+    takes them out.
+
     Args:
         rules: How clients are treated.
+        numbers: Where the ids of orders made by hand come from.
         exchange: Where the orders are.
         deliver: Takes a message for a client id.
     """
 
     def __init__(
-        self, rules: ClientRules, *, exchange: Exchange, deliver: Callable[[int, Message], None]
+        self,
+        rules: ClientRules,
+        *,
+        numbers: Numbers,
+        exchange: Exchange,
+        deliver: Callable[[int, Message], None],
     ) -> None:
         self.rules = rules
         self.auto_bind = False
+        self._numbers = numbers
         self._exchange = exchange
         self._deliver = deliver
-        self._bound = 0
+        self.touched: dict[int, GatewayOrder] = {}
 
     def tell(self, order: GatewayOrder, message: Message) -> None:
-        """Deliver a message about an order to everybody who may hear it."""
+        """Deliver a message about an order to everybody who may hear it, and note that it was touched."""
+        self.touched[order.perm_id] = order
         for client_id in self._hearers(order, message.kind):
             self._deliver(client_id, message)
 
@@ -84,8 +96,8 @@ class Clients:
         """Give an order made by hand an id of client 0, and say so; one that has an id keeps it."""
         if not order.by_hand or order.order_id != BY_HAND or order.phase is Phase.DONE:
             return
-        self._bound -= 1
-        self._exchange.rename(order, self._bound)
+        self._numbers.bound -= 1
+        self._exchange.rename(order, self._numbers.bound)
         fields = {"permId": order.perm_id, "clientId": order.client_id, "orderId": order.order_id}
         self._deliver(order.client_id, Message("orderBound", fields))
 

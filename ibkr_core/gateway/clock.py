@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from ibkr_core.errors import InvalidInput
 
@@ -115,7 +117,13 @@ def eastern(moment: float) -> datetime:
 
 def eastern_text(moment: float) -> str:
     """``YYYYMMDD HH:MM:SS US/Eastern``, the form of execution times in TWS facts 3."""
-    return f"{eastern(moment):%Y%m%d %H:%M:%S} US/Eastern"
+    return _second_text(math.floor(moment))
+
+
+@lru_cache(maxsize=64)
+def _second_text(second: int) -> str:
+    # A busy venue writes the same second many times.
+    return f"{eastern(second):%Y%m%d %H:%M:%S} US/Eastern"
 
 
 def day_text(moment: float) -> str:

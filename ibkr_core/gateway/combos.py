@@ -15,6 +15,7 @@ import attrs
 
 from ibkr_core.gateway.instruments import Catalogue, Instrument
 from ibkr_core.gateway.market import Market, MarketSettings, Quote, Trade
+from ibkr_core.gateway.orderbook import CROWD
 from ibkr_core.gateway.refusals import RefusalError
 
 __all__ = ["Combo", "ComboMarket", "Combos", "Leg", "leg_prices"]
@@ -128,6 +129,15 @@ class Combos:
             raise RefusalError(313, f"The combo details for leg '{number}' are invalid.")
         return Leg(instrument, ratio, action, str(fields.get("exchange", "")) or "SMART")
 
+    @property
+    def known(self) -> tuple[Combo, ...]:
+        """Every combination so far, in order of its contract id."""
+        return tuple(self._known.values())
+
+    def restore(self, combo: Combo) -> None:
+        """Know a combination from before a restart; in order of contract ids, all of them."""
+        self._known[tuple((leg.instrument.con_id, leg.weight) for leg in combo.legs)] = combo
+
     def with_leg(self, instrument: Instrument) -> Iterator[Combo]:
         """Every combination that an instrument is a leg of."""
         for combo in self._known.values():
@@ -185,23 +195,63 @@ class ComboMarket(Market):
         """Let the legs make their steps; looking at them does."""
         return not self.frozen and now > 0
 
-    def available(self, action: str, limit: Decimal | None) -> Decimal:
+    def steps(self, now: float) -> Iterator[None]:
+        """One step, whatever the legs made."""
+        if self.catch_up(now):
+            yield
+
+    @property
+    def shown(self) -> Quote:
+        """What market data would show: the net prices."""
+        return self.quote
+
+    def available(
+        self,
+        action: str,
+        limit: Decimal | None,
+        passes: Callable[[int], bool] | None = None,  # noqa: ARG002 - no order rests here
+    ) -> Decimal:
         """Whole combinations that could be had right now within a limit."""
         quote = self.quote
         if action == "BUY":
             return quote.ask_size if limit is None or quote.ask <= limit else Decimal(0)
         return quote.bid_size if limit is None or quote.bid >= limit else Decimal(0)
 
-    def take(self, action: str, quantity: Decimal, limit: Decimal | None) -> Trade | None:
-        """Trade all legs at once."""
+    def facing(self, action: str, limit: Decimal | None) -> int | None:
+        """The crowd, as long as it offers whole combinations within the limit."""
+        return CROWD if self.available(action, limit) > 0 else None
+
+    def take(
+        self,
+        action: str,
+        quantity: Decimal,
+        limit: Decimal | None,
+        *,
+        at: Decimal | None = None,  # noqa: ARG002 - no order rests here
+        by_crowd: bool = False,  # noqa: ARG002 - the crowd trades the legs
+    ) -> Trade | None:
+        """Trade all legs at once, with their crowds alone."""
         got = min(quantity, self.available(action, limit))
         if got <= 0:
             return None
         quote = self.quote
         for leg in self._legs:
             side = leg.action if action == "BUY" else _other(leg.action)
-            self._market_of(leg.instrument).take(side, got * leg.ratio, None)
+            self._market_of(leg.instrument).take_from_crowd(side, got * leg.ratio)
         return Trade(quote.ask if action == "BUY" else quote.bid, got)
+
+    def rest(
+        self,
+        key: int,  # noqa: ARG002 - a combination has no book of its own
+        action: str,  # noqa: ARG002
+        price: Decimal,  # noqa: ARG002
+        quantity: Decimal,  # noqa: ARG002
+        *,
+        slice_size: Decimal,  # noqa: ARG002
+        hidden: bool,  # noqa: ARG002
+    ) -> bool:
+        """A combination has no book of its own: its orders wait for the legs."""
+        return False
 
 
 def _other(action: str) -> str:

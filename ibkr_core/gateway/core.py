@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 from typing import TypeVar
 
 import attrs
 
+from ibkr_core.errors import InvalidInput, StateFileError
 from ibkr_core.gateway.admin import Admin
 from ibkr_core.gateway.clock import Clock, ManualClock
 from ibkr_core.gateway.desk import Desk
+from ibkr_core.gateway.faults.hand import FaultHand
+from ibkr_core.gateway.faults.injector import Injector
+from ibkr_core.gateway.faults.plan import FaultPlan
 from ibkr_core.gateway.instruments import Catalogue
 from ibkr_core.gateway.protocol import Session, Stage
 from ibkr_core.gateway.refusals import RefusalError
+from ibkr_core.gateway.state import Keeper
 from ibkr_core.gateway.venue import Settings, Venue
 from ibkr_core.wire.ids import RAW_ID_SINCE
 from ibkr_core.wire.message import Message
@@ -52,7 +59,7 @@ def supported_versions() -> range:
     return range(_OLDEST, (_NEWEST + 1) if is_available() else RAW_ID_SINCE)
 
 
-class MemoryGateway(Admin):
+class MemoryGateway(Admin, FaultHand):
     """A simulated IB Gateway without sockets.
 
     Not safe for several threads; :class:`~ibkr_core.gateway.server.SimulatedGateway` adds threads and TCP.
@@ -64,7 +71,13 @@ class MemoryGateway(Admin):
         catalogue: What can be traded; by default the built-in instruments.
         versions: Server versions on offer.
         silent_empty_executions: Whether an empty ``reqExecutions`` gets no end (TWS facts 2.9).
-        outlet: Through which every message passes.
+        outlet: Through which every message passes, before faults strike it.
+        faults: What goes wrong by itself; see :meth:`inject` for more at run time.
+        state: A file that keeps accounts, orders and ids from one gateway to the next; see
+            :mod:`ibkr_core.gateway.state`. Call :meth:`close` to let go of it.
+
+    Raises:
+        StateFileError: The state file cannot be had or used; the subclass says why.
     """
 
     def __init__(
@@ -77,28 +90,63 @@ class MemoryGateway(Admin):
         versions: Collection[int] | None = None,
         silent_empty_executions: bool = False,
         outlet: Outlet = straight,
+        faults: FaultPlan | None = None,
+        state: str | Path | None = None,
     ) -> None:
         self.clock: Clock = ManualClock() if clock is None else clock
         self.seed = seed
         self.outlet = outlet
         self._versions = supported_versions() if versions is None else versions
         self._sessions: dict[int, Session] = {}
-        self._venue = Venue(
-            Settings() if settings is None else settings,
-            clock=self.clock,
-            seed=seed,
-            deliver=self._deliver,
-            catalogue=catalogue,
+        self._lines: set[Session] = set()
+        self._settings = Settings() if settings is None else settings
+        self._silent_empty_executions = silent_empty_executions
+        self._up_at: float | None = None
+        self._venue = self._new_venue(catalogue)
+        self._keeper = Keeper(state)
+        try:
+            self._keeper.open(self._venue)
+        except StateFileError:
+            self._keeper.abandon()
+            raise
+        self._desk = self._new_desk()
+        plan = FaultPlan.none() if faults is None else faults
+        self._injector = Injector(plan, venue=self._venue, ground=self, seed=seed)
+
+    def _new_venue(self, catalogue: Catalogue | None) -> Venue:
+        return Venue(
+            self._settings, clock=self.clock, seed=self.seed, deliver=self._deliver, catalogue=catalogue
         )
-        self._desk = Desk(self._venue, seed=seed, silent_empty_executions=silent_empty_executions)
+
+    def _new_desk(self) -> Desk:
+        return Desk(self._venue, seed=self.seed, silent_empty_executions=self._silent_empty_executions)
 
     def connect(self, name: str = "memory") -> Session:
         """Open a session, as if a client had connected.
 
         Args:
             name: For people: where the client comes from.
+
+        Raises:
+            ConnectionRefusedError: The gateway refuses connections for a while.
         """
-        return Session(self, name)
+        self.advance()
+        refusal = self._injector.refusal
+        if self.refuses:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "the gateway refuses connections for a while")
+        session = Session(self, name)
+        self._lines.add(session)
+        session.before_outgoing = self.save if self._keeper.has_file else None
+        if refusal == "closed":
+            session.close()
+        elif refusal == "silent":
+            session.deafen(keep=False)
+        return session
+
+    @property
+    def refuses(self) -> bool:
+        """Whether new connections are refused at present."""
+        return self._up_at is not None or self._injector.refusal == "refused"
 
     def session(self, client_id: int) -> Session | None:
         """The session of a client that has started; None when it is not connected."""
@@ -139,7 +187,7 @@ class MemoryGateway(Admin):
 
     def next_deadline(self) -> float | None:
         """When something will happen by itself, seconds since the epoch; None when nothing will."""
-        return self._venue.next_deadline()
+        return self._venue.next_deadline() if self._up_at is None else self._up_at
 
     def advance(self, now: float | None = None) -> None:
         """Do everything that is due.
@@ -147,6 +195,13 @@ class MemoryGateway(Admin):
         Args:
             now: Seconds since the epoch; by default what the clock says.
         """
+        if self._up_at is not None:
+            present = self.clock() if now is None else now
+            self._venue.wait(present)
+            if present < self._up_at:
+                return
+            self._up_at = None
+            self._begin_anew(overnight=False)
         self._venue.advance(now)
 
     def start(self, session: Session) -> RefusalError | None:
@@ -159,26 +214,36 @@ class MemoryGateway(Admin):
             return RefusalError(502, f"Couldn't connect to TWS. The maximum of {most} clients is connected.")
         self._sessions[session.client_id] = session
         session.stage = Stage.STARTED
-        self._desk.welcome(session)
+        self._injector.welcome(session, lambda: self._desk.welcome(session))
         return None
 
     def request(self, session: Session, message: Message) -> None:
-        """Answer a request of a started client."""
+        """Answer a request of a started client, or let a fault happen to it."""
+        self._injector.take(session, message)
+
+    def answer(self, session: Session, message: Message) -> None:
+        """Answer a request of a started client, past all faults."""
         self._desk.handle(session, message)
 
+    def lose_data(self, session: Session) -> None:
+        """End a client's market data subscriptions, as a 1101 does (TWS facts 5)."""
+        self._desk.lose_data(session)
+
     def dispatch(self, session: Session, message: Message) -> None:
-        """Let one message for a started client pass through the outlet."""
+        """Let one message for a started client pass through the outlet, and let faults happen to it."""
         for delivery in self.outlet(session.client_id, message):
             if delivery.delay_s > 0:
                 self._later(session, delivery)
             else:
-                session.write(delivery.message)
+                self._injector.send(session, delivery.message)
 
     def stop(self, session: Session) -> None:
         """Forget a client. Its orders rest on; what happens to them is not told later (TWS facts 5)."""
+        self._lines.discard(session)
         if self._sessions.get(session.client_id) is session:
             del self._sessions[session.client_id]
             self._desk.farewell(session)
+            self._injector.forget(session)
 
     def _later(self, session: Session, delivery: Delivery) -> None:
         self._venue.later(delivery.delay_s, lambda: session.write(delivery.message))
@@ -188,10 +253,65 @@ class MemoryGateway(Admin):
         if session is not None:
             self.dispatch(session, message)
 
+    # -- keeping -----------------------------------------------------------------------------------
+
+    def save(self, *, markets: bool = False) -> None:
+        """Write to the state file what has changed; done before any byte leaves and after each admin call.
+
+        Args:
+            markets: Save every price now, not only once a second.
+
+        Raises:
+            StateFileError: It cannot be written.
+        """
+        self._keeper.save(markets=markets)
+
+    def close(self, *, save: bool = True) -> None:
+        """Let go of the state file; the gateway must not be used any more. Closing twice is harmless.
+
+        Args:
+            save: Write everything once more. After a fault of the gateway itself the file is better left as
+                it is: it holds what clients have been told.
+
+        Raises:
+            StateFileError: It cannot be written.
+        """
+        if save:
+            self._keeper.close()
+        self._keeper.abandon()
+
+    def restart(self, down_s: float = 0.0, *, overnight: bool = False) -> None:
+        """Restart as a gateway does every day; see :meth:`Admin.restart`."""
+        if not 0 <= down_s < float("inf"):
+            raise InvalidInput("down_s", f"must be finite and not below 0; got {down_s}")
+        self.advance()
+        for session in list(self._lines):
+            session.close()
+        self._begin_anew(overnight=overnight)
+        if down_s:
+            self._up_at = self.now() + down_s
+            self._venue.exchange.down = True
+
+    def _begin_anew(self, *, overnight: bool) -> None:
+        venue = self._new_venue(self._venue.catalogue)
+        self._keeper.reopen(venue, overnight=overnight)
+        for follow in self._venue.on_restart:
+            follow(venue)
+        self._venue = venue
+        self._desk = self._new_desk()
+        self._injector.move(venue)
+
     # -- admin -------------------------------------------------------------------------------------
+
+    def _sabotage(self, action: Callable[[Injector], T]) -> T:
+        self.advance()
+        result = action(self._injector)
+        self.advance()
+        return result
 
     def _access(self, action: Callable[[Venue], T]) -> T:
         self.advance()
         result = action(self._venue)
         self.advance()
+        self.save(markets=True)
         return result

@@ -11,15 +11,20 @@ from typing import Any
 
 from ibkr_core.gateway import answers
 from ibkr_core.gateway.accounts_feed import AccountsFeed
+from ibkr_core.gateway.calculations import Calculations
 from ibkr_core.gateway.clients import BY_HAND
 from ibkr_core.gateway.clock import day_text, eastern, parse_time
+from ibkr_core.gateway.exercise import Exercises
 from ibkr_core.gateway.history import History
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.marketdata import MarketData
+from ibkr_core.gateway.news import NewsDesk
 from ibkr_core.gateway.orders import Execution, GatewayOrder
 from ibkr_core.gateway.reference import Reference
 from ibkr_core.gateway.refusals import RefusalError
+from ibkr_core.gateway.scanner import Scanner
 from ibkr_core.gateway.service import NOBODY, Client, Handler, Service, request_id_of
+from ibkr_core.gateway.terminal import Terminal
 from ibkr_core.gateway.venue import Venue
 from ibkr_core.gateway.watching import Watch
 from ibkr_core.wire.message import Message
@@ -29,36 +34,15 @@ __all__ = ["Client", "Desk"]
 _SIDES = {"BUY": "BUY", "BOT": "BUY", "SELL": "SELL", "SLD": "SELL"}
 # At a real gateway, too, nothing comes back for these.
 _UNANSWERED = frozenset({
-    "setServerLogLevel", "reqNewsBulletins", "cancelNewsBulletins", "cancelScannerSubscription",
     "cancelFundamentalData", "cancelWshMetaData", "cancelWshEventData", "cancelContractData",
-    "unsubscribeFromGroupEvents", "cancelCalculateImpliedVolatility", "cancelCalculateOptionPrice",
 })  # fmt: skip
-_NO_ADVISOR = (
-    321,
-    "Error validating request.-'bN' : cause - FA data operations ignored for non FA customers.",
-)
+_NO_NEWS_FEED = 10276, "News feed is not allowed."
 _NOT_OFFERED: Mapping[str, tuple[int, str]] = {
-    "reqFundamentalData": (
-        430,
-        "We are sorry, but fundamentals data for the security specified is not available.",
-    ),
-    "reqScannerSubscription": (
-        162,
-        "Historical Market Data Service error message:No market scanner permissions",
-    ),
-    "reqScannerParameters": (165, "Historical Market Data Service query message:no scanner parameters"),
-    "reqNewsArticle": (10172, "Failed to request news article:No news permissions"),
-    "reqHistoricalNews": (10276, "News feed is not allowed."),
-    "reqWshMetaData": (10276, "News feed is not allowed."),
-    "reqWshEventData": (10276, "News feed is not allowed."),
-    "requestFA": _NO_ADVISOR,
-    "replaceFA": _NO_ADVISOR,
-    "verifyRequest": (
-        321,
-        "Error validating request.-'bN' : cause - Intent to authenticate needs to be expressed at first.",
-    ),
+    "reqFundamentalData": (10358, "Fundamentals data is not allowed."),
+    "reqWshMetaData": _NO_NEWS_FEED,
+    "reqWshEventData": _NO_NEWS_FEED,
 }
-"""What a paper account without such permissions is told."""
+"""What an account without such permissions is told, by public captures of a gateway."""
 
 
 class Desk:
@@ -77,11 +61,17 @@ class Desk:
         self._position_watchers: list[Client] = []
         venue.on_position.append(self._push_position)
         watch = Watch(venue, seed=seed)
+        history = History(watch)
         self._services: tuple[Service, ...] = (
             AccountsFeed(venue),
             Reference(venue),
-            History(watch),
-            MarketData(watch),
+            history,
+            MarketData(watch, history),
+            Calculations(watch),
+            Scanner(watch),
+            NewsDesk(venue, watch.newsroom),
+            Exercises(venue),
+            Terminal(),
         )
         self._handlers: dict[str, Handler] = {
             "placeOrder": self._place,
@@ -144,6 +134,12 @@ class Desk:
         self._cancel_positions(client, {})
         for service in self._services:
             service.forget(client)
+
+    def lose_data(self, client: Client) -> None:
+        """End a client's market data subscriptions, as when the broker comes back with 1101 (TWS facts 5)."""
+        for service in self._services:
+            if isinstance(service, MarketData):
+                service.forget(client)
 
     # -- orders ------------------------------------------------------------------------------------
 

@@ -6,8 +6,10 @@ while the order shows exactly the state that the happening describes, so that a 
 What it simulates (TWS facts 6, wire facts 9):
 
 * the order types of :mod:`ibkr_core.gateway.kinds`; ``DAY``, ``GTC``, ``IOC``, ``FOK``, ``OPG``;
-* an order whose price follows the quote trades when the quote comes to it, or passively with the next trade
-  that somebody else prints at its price; a midpoint order with any such trade;
+* orders that rest stand in the book of their market, in the order of price and time
+  (:mod:`ibkr_core.gateway.crossing`);
+* an order whose price follows the quote trades like any other at the price where it stands, and also with a
+  trade at its price that somebody prints elsewhere; a midpoint order with any such trade;
 * orders for an auction wait for it, trade whole at the last price, or are cancelled;
 * children wait until their parent is completely filled, die with it, and form an OCA group of type 3 named
   by the parent's permId;
@@ -19,15 +21,15 @@ What it simulates (TWS facts 6, wire facts 9):
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 import attrs
 
 from ibkr_core.gateway.adjusting import adjusted, wants_adjusting
+from ibkr_core.gateway.crossing import Crossing
 from ibkr_core.gateway.instruments import Instrument
-from ibkr_core.gateway.kinds import Pricing, Trigger
-from ibkr_core.gateway.market import Market, Trade
+from ibkr_core.gateway.market import Market, Quote
 from ibkr_core.gateway.orders import Execution, GatewayOrder, Hold, OrderSpec, Phase
 from ibkr_core.gateway.pricing import first_stop, hits_needed, moving_limit, next_stop, trigger_hit, within
 
@@ -77,7 +79,7 @@ class Exchange:
     """Every order of the venue, and the rules that move them.
 
     While ``closed`` is true, or ``hours`` says no to an order, it is taken and cancelled, but does not trade,
-    nor is its trigger elected.
+    nor is its trigger elected. The same holds while ``down`` is true: the gateway is being restarted.
 
     Args:
         market_of: The market of an instrument.
@@ -103,9 +105,13 @@ class Exchange:
         self._live: dict[int, list[GatewayOrder]] = {}
         self._groups: dict[tuple[str, str], list[GatewayOrder]] = {}
         self._spent_groups: set[tuple[str, str]] = set()
+        self._crossing = Crossing(self)
+        self._followers: dict[int, GatewayOrder] = {}
         self.closed = False
+        self.down = False
         self.hours: Callable[[GatewayOrder], bool] = lambda _: True
         self.is_halted: Callable[[Instrument], bool] = lambda _: False
+        self.price_elsewhere: Callable[[GatewayOrder], Decimal | None] = lambda _: None
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -123,7 +129,13 @@ class Exchange:
 
     def live_orders(self) -> list[GatewayOrder]:
         """Every order that is neither held nor done, in order of arrival."""
-        return [order for order in self._orders.values() if order.phase is Phase.LIVE]
+        return sorted(
+            (order for orders in self._live.values() for order in orders), key=lambda order: order.sequence
+        )
+
+    def live_in(self, instrument: Instrument) -> Sequence[GatewayOrder]:
+        """Every order in one instrument that is neither held nor done, in order of becoming live."""
+        return self._live.get(instrument.con_id, ())
 
     def group_is_spent(self, order: GatewayOrder) -> bool:
         """Whether the OCA group that an order names has done its work: its name cannot be used again."""
@@ -135,7 +147,11 @@ class Exchange:
 
     def is_open(self, order: GatewayOrder) -> bool:
         """Whether an order could trade now, for all that the hours say."""
-        return not self.closed and self.hours(order)
+        return not (self.closed or self.down) and self.hours(order)
+
+    def may_trade(self, order: GatewayOrder) -> bool:
+        """Whether hours and halts let an order trade now."""
+        return self.is_open(order) and not self.is_halted(order.instrument)
 
     def busy(self) -> list[Instrument]:
         """Every instrument in which orders rest."""
@@ -144,6 +160,32 @@ class Exchange:
     def is_busy(self, instrument: Instrument) -> bool:
         """Whether some order on an instrument may still trade."""
         return bool(self._live.get(instrument.con_id))
+
+    @property
+    def spent_groups(self) -> set[tuple[str, str]]:
+        """Account and name of every OCA group that has done its work."""
+        return self._spent_groups
+
+    # -- after a restart ---------------------------------------------------------------------------
+
+    def restore(self, order: GatewayOrder) -> None:
+        """Take an order in as it was before a restart, in order of arrival. Nothing is told.
+
+        Args:
+            order: Complete; its parent knows it as a child already.
+        """
+        self._orders[order.perm_id] = order
+        if order.order_id or not order.by_hand:
+            self._by_client[order.client_id, order.order_id] = order
+        if order.phase is not Phase.LIVE:
+            return
+        self._live.setdefault(order.instrument.con_id, []).append(order)
+        if order.oca_group:
+            self._groups.setdefault((order.account, order.oca_group), []).append(order)
+        market = self._market_of(order.instrument)
+        order.prints_seen = market.elsewhere
+        if order.working and (order.elected or not order.is_stop):
+            self._crossing.restore(order, market)
 
     # -- taking orders -----------------------------------------------------------------------------
 
@@ -165,6 +207,7 @@ class Exchange:
     def accept(self, order: GatewayOrder, status: str) -> None:
         """Make a held order live, with its first status word."""
         order.phase = Phase.LIVE
+        order.taken_at = self._now()
         order.holds |= _auction_of(order.spec)
         waits = order.is_stop or order.waits_for_parent or order.holds
         order.status = "PreSubmitted" if waits else status
@@ -179,19 +222,26 @@ class Exchange:
 
         Args:
             order: A live order; one that died meanwhile is left alone.
-            announce: Whether its status goes to ``Submitted`` by itself. When not, it keeps its first status
-                until it trades: TWS skips steps (TWS facts 2.2).
+            announce: Whether its status goes to ``Submitted`` before its first chance to trade. When not, an
+                order that trades at once keeps its first status: TWS skips steps (TWS facts 2.2). One that
+                rests is ``Submitted`` either way: it works at its destination (TWS facts 1).
         """
         if order.phase is not Phase.LIVE or order.waits_for_parent or order.working or order.holds:
             return
         if not self.is_open(order):
             return
         order.working = True
-        order.prints_seen = self._market_of(order.instrument).prints
-        if announce and not order.is_stop and order.status == "PreSubmitted" and not order.cancelling:
+        order.prints_seen = self._market_of(order.instrument).elsewhere
+        if announce:
+            self._tell_working(order)
+        self._try(order)
+        if order.phase is Phase.LIVE and not order.filled:
+            self._tell_working(order)
+
+    def _tell_working(self, order: GatewayOrder) -> None:
+        if not order.is_stop and order.status == "PreSubmitted" and not order.cancelling:
             order.status = "Submitted"
             self._emit(Happening(Happened.WORKING, order))
-        self._try(order)
 
     def replace(self, order: GatewayOrder, spec: OrderSpec) -> None:
         """Apply a checked modification, and match again. On a held order it says nothing."""
@@ -254,9 +304,45 @@ class Exchange:
     # -- matching ----------------------------------------------------------------------------------
 
     def match(self, instrument: Instrument) -> None:
-        """Try every working order of an instrument against its market, oldest first."""
-        for order in list(self._live.get(instrument.con_id, ())):
-            if order.working:
+        """Try every working order of an instrument against its market, by price and then by time."""
+        working = (order for order in self._live.get(instrument.con_id, ()) if order.working)
+        for order in self._crossing.in_turn(working):
+            self._try(order)
+
+    def strike(self, instrument: Instrument, action: str, quantity: Decimal, limit: Decimal) -> None:
+        """Let somebody who is no client trade with the orders that rest, as they stand in the queue.
+
+        Args:
+            instrument: What is traded.
+            action: ``BUY`` or ``SELL``.
+            quantity: Units wanted; what nobody gives is forgotten.
+            limit: Worst price.
+        """
+        if not (self.closed or self.down or self.is_halted(instrument)):
+            self._crossing.strike(self._market_of(instrument), action, quantity, limit)
+
+    def print_trade(
+        self, instrument: Instrument, price: Decimal, quantity: Decimal, action: str | None = None
+    ) -> None:
+        """Let two who are no clients trade, and whoever in the book stands in front of them trade first.
+
+        Args:
+            instrument: What is traded.
+            price: The price that is printed, and the worst that the one who came accepts.
+            quantity: Units.
+            action: What the one who came did; by default the price tells.
+        """
+        market = self._market_of(instrument)
+        market.freeze()
+        self.strike(instrument, action or market.aggressor(price), quantity, price)
+        market.note_print(price, quantity)
+
+    def match_followers(self, instrument: Instrument) -> None:
+        """Try the orders whose price comes from another market than that of their own instrument."""
+        for order in list(self._followers.values()):
+            if order.phase is Phase.DONE:
+                del self._followers[order.perm_id]
+            elif order.working and order.instrument is not instrument:
                 self._try(order)
 
     def retry(self, order: GatewayOrder) -> None:
@@ -277,8 +363,9 @@ class Exchange:
         complete = order.remaining == 0
         if complete:
             self._end(order, "Filled", f"Filled Size: {order.filled.normalize():f}")
-        elif order.is_stop and not order.elected:
-            order.elected = True
+        else:
+            order.elected = order.elected or order.is_stop
+            self._crossing.resize(order)
         self._emit(Happening(Happened.EXECUTED, order, execution=execution))
         if order.oca_group and order.oca_type != _NO_BLOCK:
             self.settle_oca(order, execution)
@@ -314,61 +401,19 @@ class Exchange:
                 self.cancel(other)
                 continue
             other.total -= cut
+            self._crossing.resize(other)
             self._emit(Happening(Happened.REDUCED, other))
 
     def _try(self, order: GatewayOrder) -> None:
-        if order.phase is not Phase.LIVE or order.waits_for_parent or not self.is_open(order):
-            return
-        if self.is_halted(order.instrument):
+        if order.phase is not Phase.LIVE or order.waits_for_parent or not self.may_trade(order):
             return
         market = self._market_of(order.instrument)
         if order.is_stop and not order.elected and not self._elect(order, market):
+            self._crossing.leave(order)
             return
-        order.pegged = moving_limit(order, market.quote)
-        self._trade(order, market)
+        self.peg(order, market.quote)
+        self._crossing.trade(order, market)
         self._end_immediate(order)
-
-    def _trade(self, order: GatewayOrder, market: Market) -> None:
-        """Trade what the order and its terms allow; an iceberg in as many parts as it has slices."""
-        terms = order.spec.terms
-        least = order.remaining if terms.all_or_none or order.spec.tif == "FOK" else _ZERO
-        if not order.executions:
-            least = max(least, min(terms.min_quantity, order.remaining))
-        if market.available(order.spec.action, order.limit) >= least:
-            while order.phase is Phase.LIVE:
-                wanted = min(terms.display or order.remaining, order.released)
-                if wanted <= 0:
-                    break
-                trade = market.take(order.spec.action, wanted, order.limit)
-                if trade is None:
-                    break
-                self._fill_in_whole_units(order, trade)
-                order.pegged = moving_limit(order, market.quote)
-        met = self._met(order, market) if order.phase is Phase.LIVE else None
-        if met is not None and met.quantity >= least:
-            self._fill_in_whole_units(order, met)
-
-    def _fill_in_whole_units(self, order: GatewayOrder, trade: Trade) -> None:
-        """Fill; a part of a unit comes as a fill of its own, after the whole ones (TWS facts 6)."""
-        part = trade.quantity % 1
-        if part and trade.quantity > 1:
-            self.fill(order, trade.quantity - part, trade.price)
-            if order.remaining < part or order.phase is not Phase.LIVE:
-                return
-            self.fill(order, part, trade.price)
-        else:
-            self.fill(order, trade.quantity, trade.price)
-
-    def _met(self, order: GatewayOrder, market: Market) -> Trade | None:
-        """What an order that follows the quote gets out of a trade printed since it looked last."""
-        kind, quote, price = order.spec.kind, market.quote, order.limit
-        fresh, order.prints_seen = market.prints > order.prints_seen, market.prints
-        if not (fresh and kind.follows_quote) or price is None:
-            return None
-        if kind.pricing is Pricing.RELATIVE and not within(order.spec.action, quote.last, price):
-            return None
-        size = min(order.released, quote.bid_size if order.spec.action == "BUY" else quote.ask_size)
-        return Trade(price, size) if size > 0 else None
 
     def _end_immediate(self, order: GatewayOrder) -> None:
         """An IOC or FOK order lives for one attempt (TWS facts 6)."""
@@ -394,7 +439,14 @@ class Exchange:
         order.limit_offset = spec.limit_offset
         if order.stop is not None and spec.limit is not None and spec.limit_offset is None:
             order.limit_offset = spec.sign * (spec.limit - order.stop)
-        order.pegged = moving_limit(order, quote)
+        order.pegged = None
+        self.peg(order, quote)
+        if spec.kind.follows_another:
+            self._followers[order.perm_id] = order
+
+    def peg(self, order: GatewayOrder, quote: Quote) -> None:
+        """Work out the limit that moves; one that snapped to the market when it set off stays."""
+        order.pegged = moving_limit(order, quote, self.price_elsewhere)
 
     def _elect(self, order: GatewayOrder, market: Market) -> bool:
         """Move a trailing stop, then see whether the last price hits the trigger."""
@@ -406,7 +458,7 @@ class Exchange:
         if order.stop is None:
             return False
         order.stop = next_stop(order.spec, order.instrument, order.stop, last)
-        order.pegged = moving_limit(order, market.quote)
+        self.peg(order, market.quote)
         hit = trigger_hit(order.spec, order.instrument, order.stop, market.quote)
         order.trigger_hits = order.trigger_hits + 1 if hit else 0
         if order.trigger_hits < hits_needed(order.spec, order.instrument):
@@ -444,6 +496,7 @@ class Exchange:
         order.phase = Phase.DONE
         order.status = status
         order.ended_at = self._now()
+        self._crossing.leave(order)
         order.end_text = text
         for members in (
             self._live.get(order.instrument.con_id, []),
@@ -458,7 +511,7 @@ class Exchange:
                 continue
             if not child.is_stop and not child.holds:
                 child.status = "Submitted"
-            elif child.spec.kind.trigger is Trigger.TRAIL and child.spec.trail_stop is None:
+            if child.spec.kind.snaps or (child.spec.kind.trails and child.spec.trail_stop is None):
                 self._place(child)
             self._emit(Happening(Happened.FREED, child))
 
@@ -467,4 +520,4 @@ def _auction_of(spec: OrderSpec) -> set[Hold]:
     """The auction that an order waits for, if any."""
     if spec.kind.at_close:
         return {Hold.CLOSE}
-    return {Hold.OPEN} if spec.tif == "OPG" else set()
+    return {Hold.OPEN} if spec.kind.at_open or spec.tif in {"OPG", "AUC"} else set()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from ibkr_core.gateway.account import Account, commission_due
+from ibkr_core.gateway import commissions
+from ibkr_core.gateway.account import Account
 from ibkr_core.gateway.combos import Combo, leg_prices
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.market import Quote
+from ibkr_core.gateway.numbers import Numbers
 from ibkr_core.gateway.orders import Execution, GatewayOrder
 
 __all__ = ["Filler"]
@@ -30,6 +32,7 @@ class Filler:
     Args:
         accounts: Where they are booked, by code.
         executions: Where they are kept, by root.
+        numbers: Where their ids come from.
         rng: Decides which exchange stands for SMART.
         now: The present, seconds since the epoch.
         quote_of: The quote of an instrument.
@@ -40,25 +43,26 @@ class Filler:
         accounts: dict[str, Account],
         executions: dict[str, Execution],
         *,
+        numbers: Numbers,
         rng: random.Random,
         now: Callable[[], float],
         quote_of: Callable[[Instrument], Quote],
     ) -> None:
         self._accounts = accounts
         self._executions = executions
+        self._numbers = numbers
         self._rng = rng
         self._now = now
         self._quote_of = quote_of
-        self._count = 0
         self._legs: dict[str, list[Execution]] = {}
 
     def execute(self, order: GatewayOrder, quantity: Decimal, price: Decimal) -> Execution:
         """Book one fill of an order and make its execution; a combination is booked by its legs."""
-        root = f"{_PREFIX}.{_FIRST + self._count:08x}"
-        self._count += 1
-        cumulative, turnover = order.filled + quantity, order.turnover + quantity * price
-        execution = self._make(order, f"{root}.01", order.instrument, order.spec.action, quantity, price,
-                               (order.filled, order.turnover), (cumulative, turnover))  # fmt: skip
+        root = f"{_PREFIX}.{_FIRST + self._numbers.executions:08x}"
+        self._numbers.executions += 1
+        execution = self._make(
+            order, f"{root}.01", order.instrument, order.spec.action, (quantity, price), order.executions
+        )
         if isinstance(order.instrument, Combo):
             self._legs[execution.root] = self._execute_legs(order, order.instrument, root, quantity, price)
         return execution
@@ -81,12 +85,7 @@ class Filler:
                 if one.perm_id == order.perm_id and one.instrument is leg.instrument
             ]
             units = quantity * leg.ratio
-            held = sum((one.quantity for one in earlier), _ZERO)
-            spent = sum((one.quantity * one.price for one in earlier), _ZERO)
-            made.append(
-                self._make(order, f"{root}.{number:02}", leg.instrument, side, units, at,
-                           (held, spent), (held + units, spent + units * at))
-            )  # fmt: skip
+            made.append(self._make(order, f"{root}.{number:02}", leg.instrument, side, (units, at), earlier))
         return made
 
     def _make(
@@ -95,10 +94,8 @@ class Filler:
         root: str,
         instrument: Instrument,
         action: str,
-        quantity: Decimal,
-        price: Decimal,
-        before: tuple[Decimal, Decimal],
-        after: tuple[Decimal, Decimal],
+        fill: commissions.Fill,
+        earlier: Sequence[Execution],
     ) -> Execution:
         """Make one execution, and book it unless it is of a combination.
 
@@ -107,15 +104,16 @@ class Filler:
             root: Its id without the revision.
             instrument: What was traded.
             action: ``BUY`` or ``SELL``.
-            quantity: Units.
-            price: Price per unit.
-            before: Units and turnover of the order in this instrument so far.
-            after: The same with this fill.
+            fill: Units and price.
+            earlier: What the order traded of this instrument before.
         """
+        quantity, price = fill
+        fills = [(one.quantity, one.price) for one in earlier]
+        cumulative = sum((units for units, _ in fills), quantity)
+        turnover = sum((units * at for units, at in fills), quantity * price)
         commission, realized = _ZERO, None
         if not isinstance(instrument, Combo):
-            commission = commission_due(instrument, after[0], after[1] * instrument.multiplier)
-            commission -= commission_due(instrument, before[0], before[1] * instrument.multiplier)
+            commission = commissions.due(instrument, [*fills, fill]) - commissions.due(instrument, fills)
             signed = quantity if action == "BUY" else -quantity
             realized = self._accounts[order.account].book(instrument, signed, price, commission).realized
         venues = _SMART_EXCHANGES.get(instrument.sec_type, ()) if order.exchange == "SMART" else ()
@@ -132,12 +130,12 @@ class Filler:
             price=price,
             time=self._now(),
             exchange=self._rng.choice(venues) if venues else order.exchange,
-            cumulative=after[0],
-            average=after[1] / after[0],
+            cumulative=cumulative,
+            average=turnover / cumulative,
             commission=commission,
             currency=instrument.currency,
             realized=realized,
-            liquidity=1 if order.limit == price else 2,
+            liquidity=1 if order.adds else 2,
             order_ref=order.spec.order_ref,
         )
         self._executions[root] = execution

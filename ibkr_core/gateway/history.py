@@ -278,6 +278,18 @@ class History:
             moments = self._seconds_back(instrument, back, count, regular=regular)
         client.send(self._tick_answer(request_id, instrument, what, moments))
 
+    def ticks_back(self, request_id: int, instrument: Instrument, what: str, count: int) -> Message:
+        """The latest ticks up to now, one a second.
+
+        Args:
+            request_id: Who asked.
+            instrument: What is watched.
+            what: ``TRADES``, ``BID_ASK`` or ``MIDPOINT``.
+            count: At most so many, and never more than a thousand.
+        """
+        moments = self._seconds_back(instrument, self._watch.now(), min(count, _MAX_TICKS), regular=False)
+        return self._tick_answer(request_id, instrument, what, moments)
+
     def _seconds_back(self, instrument: Instrument, end: float, count: int, *, regular: bool) -> list[int]:
         found: list[int] = []
         head = self._watch.past(instrument).head

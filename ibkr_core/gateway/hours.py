@@ -1,27 +1,27 @@
-"""When things trade: sessions of each kind of instrument, holidays, and the broker's ways to write a moment.
+"""When things trade: sessions of each kind of instrument, and the broker's ways to write a moment.
 
-The calendar is simulated: every weekday but the ten big American holidays, the same hours all year, no short
-days. Times are those of New York.
+The calendar is that of New York, for everything: every weekday but the holidays of
+:mod:`ibkr_core.gateway.holidays`, and the short days before and after some of them. Times are those of New
+York.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 import attrs
 
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway.clock import eastern
+from ibkr_core.gateway.holidays import is_holiday, is_short
 
-__all__ = ["Calendar", "TradingSession", "from_eastern", "is_holiday", "moment_of"]
+__all__ = ["Calendar", "TradingSession", "from_eastern", "moment_of", "shortened"]
 
 _FRIDAY = 4
-_SATURDAY, _SUNDAY = 5, 6
-_MONDAY, _THURSDAY = 0, 3
 _LONGEST_BREAK_DAYS = 10
+_BOUNDARIES = "starts", "opens", "closes", "ends"
 _FIRST_YEAR, _LAST_YEAR = 1971, 9000  # so that no zone leads out of what a datetime can hold
 _OFFSETS_H = (4, 5)  # hours behind UTC, summer time first
 # Hours behind UTC of zones that never change, and hours before New York time of those that change with it.
@@ -120,6 +120,7 @@ _HOURS = MappingProxyType({
 })  # fmt: skip
 
 
+_SHORT_CLOSE = MappingProxyType({"STK": 13.0, "FUT": 13.25, "CASH": 24.0, "BOND": 24.0})
 Hours = tuple[float, float, float, float]
 """Start, opening, close and end, in hours from midnight in New York."""
 
@@ -149,9 +150,13 @@ class Calendar:
         hours = self.hours.get(sec_type, self.hours["STK"])
         for _ in range(_LONGEST_BREAK_DAYS):
             if day.weekday() <= _FRIDAY and not is_holiday(day.date()):
-                starts, opens, closes, ends = (from_eastern(day + timedelta(hours=hour)) for hour in hours)
-                if ends > moment:
-                    return TradingSession(starts=starts, opens=opens, closes=closes, ends=ends)
+                starts, opens, closes, ends = hours
+                if is_short(day.date()):
+                    closes, ends = shortened(sec_type, closes, ends)
+                moments = (from_eastern(day + timedelta(hours=one)) for one in (starts, opens, closes, ends))
+                session = TradingSession(**dict(zip(_BOUNDARIES, moments, strict=True)))
+                if session.ends > moment and session.opens < session.closes:
+                    return session
             day += timedelta(days=1)
         raise AssertionError("no break of the calendar is so long")  # pragma: no cover
 
@@ -166,45 +171,17 @@ class Calendar:
         return self.session(sec_type, moment).is_open(moment, outside=outside)
 
 
-def is_holiday(day: date) -> bool:
-    """Whether the American exchanges rest, weekends aside."""
-    return day in _holidays(day.year)  # a New Year on a Saturday is not kept on the Friday before
+def shortened(sec_type: str, closes: float, ends: float) -> tuple[float, float]:
+    """Close and end of a day on which the exchanges close early, of what they are on any other day.
 
+    Stocks close at one instead of four, and what follows moves with it; futures end at a quarter past one,
+    as those on American indices do. Currencies know no short days.
 
-@functools.lru_cache(maxsize=64)
-def _holidays(year: int) -> frozenset[date]:
-    fixed = {_observed(date(year, month, day)) for month, day in ((6, 19), (7, 4), (12, 25))}
-    new_year = date(year, 1, 1)
-    fixed.add(new_year + timedelta(days=1) if new_year.weekday() == _SUNDAY else new_year)
-    moving = {
-        _weekday_of_month(year, 1, _MONDAY, 3),  # Martin Luther King
-        _weekday_of_month(year, 2, _MONDAY, 3),  # Presidents
-        _easter(year) - timedelta(days=2),  # Good Friday
-        _weekday_of_month(year, 6, _MONDAY, 1) - timedelta(days=7),  # Memorial, the last Monday of May
-        _weekday_of_month(year, 9, _MONDAY, 1),  # Labor
-        _weekday_of_month(year, 11, _THURSDAY, 4),  # Thanksgiving
-    }
-    return frozenset(fixed | moving)
-
-
-def _observed(day: date) -> date:
-    """A holiday on a Saturday is kept on Friday, one on a Sunday on Monday."""
-    return day + timedelta(days={_SATURDAY: -1, _SUNDAY: 1}.get(day.weekday(), 0))
-
-
-def _weekday_of_month(year: int, month: int, weekday: int, which: int) -> date:
-    first = date(year, month, 1)
-    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (which - 1))
-
-
-def _easter(year: int) -> date:
-    """Easter Sunday of the Gregorian calendar, by the anonymous algorithm of 1876."""
-    a, b, c = year % 19, year // 100, year % 100
-    d, e = divmod(b, 4)
-    g = (8 * b + 13) // 25
-    h = (19 * a + b - d - g + 15) % 30
-    i, k = divmod(c, 4)
-    m = (32 + 2 * e + 2 * i - h - k) % 7
-    n = (a + 11 * h + 22 * m) // 451
-    month, day = divmod(h + m - 7 * n + 114, 31)
-    return date(year, month, day + 1)
+    Args:
+        sec_type: What trades.
+        closes: Hours from midnight.
+        ends: Hours from midnight.
+    """
+    early = _SHORT_CLOSE.get(sec_type, _SHORT_CLOSE["STK"])
+    moved = max(closes - early, 0.0)
+    return closes - moved, ends - moved

@@ -452,7 +452,7 @@ def _option(
         expiry=f"{expiry:%Y%m%d}",
         strike=Decimal(strike),
         right=right,
-        exchanges=("SMART", "CBOE", "ISE", "PHLX"),
+        exchanges=("SMART", "CBOE", "ISE", "PHLX", "BOX"),
         details={"underConId": under_id, "underSymbol": symbol, "underSecType": "STK"},
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -20,6 +21,8 @@ from ibkr_core.gateway.terms import Terms
 
 __all__ = ["Execution", "GatewayOrder", "Hold", "OrderSpec", "Phase"]
 
+# Of the types that wait for the market these may also be tried once.
+_IMMEDIATE = frozenset({"STP", "STP LMT", "MIT", "LIT", "PEG MKT", "PEG BEST", "PEG MID", "MIDPRICE"})
 _OCA_TYPES = frozenset({0, 1, 2, 3})
 _HUNDRED = Decimal(100)
 _MAX_QUANTITY = Decimal(10) ** 12  # beyond these, sums would no longer be exact
@@ -94,10 +97,13 @@ class OrderSpec:
                 10052 (no such time in force), 10268, 10269 and 10270 (attributes no longer taken).
         """
         tif = str(fields.get("tif", "")).upper() or "DAY"
+        order_type = str(fields.get("orderType", "")).upper()
+        if tif == "DAY" and order_type in KINDS and KINDS[order_type].at_open:
+            tif = "OPG"  # that is what the name means
         spec = cls(
             action=str(fields.get("action", "")).upper(),
             quantity=Decimal(fields.get("totalQuantity", _ZERO)),
-            order_type=str(fields.get("orderType", "")).upper(),
+            order_type=order_type,
             limit=_price(fields, "lmtPrice"),
             limit_offset=_price(fields, "lmtPriceOffset"),
             aux=_price(fields, "auxPrice"),
@@ -140,9 +146,20 @@ class OrderSpec:
             raise RefusalError.invalid("Invalid OCA type was entered")
         if self.kind.at_close and self.tif != "DAY":
             raise RefusalError(113, "The Tif option should be set to DAY for MOC and LOC orders.")
-        if self.tif == "OPG" and self.order_type not in {"MKT", "LMT"}:
+        if self._tif_is_wrong():
             raise RefusalError(111, "The TIF (Tif type) and the order type are incompatible.")
         self._refuse_missing_prices()
+
+    def _tif_is_wrong(self) -> bool:
+        """Whether the type cannot have its time in force, auctions and immediate ones above all."""
+        if self.tif == "OPG":
+            return self.order_type not in {"MKT", "LMT", "MOO", "LOO"}
+        if self.kind.at_open:
+            return True
+        if self.tif == "AUC":
+            return self.order_type not in {"MTL", "LMT"}
+        waits = self.kind.trigger is not Trigger.NONE or self.kind.follows_quote
+        return waits and self.tif in {"IOC", "FOK"} and self.order_type not in _IMMEDIATE
 
     def _refuse_missing_prices(self) -> None:
         given = (
@@ -156,7 +173,7 @@ class OrderSpec:
             raise RefusalError.invalid("Please enter a limit price")
         if self.kind.aux_is_price and not self.aux:
             raise RefusalError.invalid("Please enter a stop price")
-        if self.kind.trigger is Trigger.TRAIL:
+        if self.kind.trails:
             self._refuse_missing_trail()
         if not _ZERO <= (self.percent_offset or _ZERO) <= 1:
             raise RefusalError(159, "The percent offset value must be between 0% and 100%.")
@@ -175,7 +192,7 @@ class OrderSpec:
     def _without_idle_prices(self) -> OrderSpec:
         """Drop prices that the type does not use: clients send 0 or leftovers there."""
         kind = self.kind
-        trails = kind.trigger is Trigger.TRAIL
+        trails = kind.trails
         limit = self.limit if kind.uses_limit else None
         if not kind.needs_limit:
             limit = limit or None  # a cap of 0 is no cap
@@ -189,7 +206,7 @@ class OrderSpec:
             trail_stop=(self.trail_stop or None) if trails else None,
         )
 
-    @property
+    @cached_property
     def kind(self) -> Kind:
         """What its type means."""
         return KINDS[self.order_type]
@@ -203,6 +220,10 @@ class OrderSpec:
     def sign(self) -> int:
         """1 for a purchase, -1 for a sale."""
         return 1 if self.action == "BUY" else -1
+
+    def price(self, name: str) -> Decimal:
+        """A price that few orders have, by its official name; zero when it is not given."""
+        return _price(self.fields, name) or _ZERO
 
     def prices(self) -> tuple[Decimal, ...]:
         """Every price that must lie on the tick grid; distances and offsets need not."""
@@ -237,6 +258,8 @@ class Hold(enum.Enum):
     TIME = "its goodAfterTime has not come"
     OPEN = "it trades in the opening auction only"
     CLOSE = "it trades in the closing auction only"
+    LOCATE = "the shares for its short sale are being located"
+    CLEARING = "it is an instruction for the clearing house, and never trades"
 
 
 @attrs.frozen(kw_only=True)
@@ -322,6 +345,7 @@ class GatewayOrder:
         alarms: Moments at which it will be looked at again.
         trigger_hits: How often in a row its trigger was hit; the double methods want two.
         prints_seen: Trades that the market had printed when this order last looked.
+        adds: It stands in the book, so that its next fill adds liquidity.
         holds: Why it may not start yet, besides its parent.
         by_hand: Made in the gateway's own window, by no client.
         canceller: The client that asked to cancel it, if any.
@@ -332,6 +356,7 @@ class GatewayOrder:
         oca_type: 1, 2 or 3.
         executions: Latest revision of each fill, in order.
         reported: Roots of the executions whose commission the client was told.
+        taken_at: When it was accepted, seconds since the epoch; None while held.
         ended_at: When it was done, seconds since the epoch.
         end_text: ``completedStatus`` of a completed order.
     """
@@ -358,6 +383,7 @@ class GatewayOrder:
     alarms: set[float] = attrs.field(factory=set)
     trigger_hits: int = 0
     prints_seen: int = 0
+    adds: bool = False
     by_hand: bool = False
     canceller: int | None = None
     cancelling: bool = False
@@ -367,12 +393,15 @@ class GatewayOrder:
     oca_type: int = 3
     executions: list[Execution] = attrs.field(factory=list)
     reported: set[str] = attrs.field(factory=set)
+    taken_at: float | None = None
     ended_at: float | None = None
     end_text: str = ""
 
     @property
     def filled(self) -> Decimal:
         """Units filled."""
+        if not self.executions:
+            return _ZERO
         return sum((one.quantity for one in self.executions), _ZERO)
 
     @property
@@ -413,12 +442,14 @@ class GatewayOrder:
 
     @property
     def why_held(self) -> str:
-        """The reason shown beside the status: ``child``, ``trigger``, both, or empty (TWS facts 1)."""
+        """The reasons beside the status: ``child``, ``locate``, ``trigger``; mostly none (TWS facts 1)."""
         if self.phase is not Phase.LIVE:
             return ""
         reasons = []
         if self.waits_for_parent:
             reasons.append("child")
+        if Hold.LOCATE in self.holds:
+            reasons.append("locate")
         if self.is_stop and not self.elected:
             reasons.append("trigger")
         return ",".join(reasons)

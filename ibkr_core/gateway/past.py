@@ -19,7 +19,7 @@ import attrs
 
 from ibkr_core.gateway.clock import eastern
 from ibkr_core.gateway.instruments import Instrument
-from ibkr_core.gateway.sessions import Session, day_session, sessions_back
+from ibkr_core.gateway.sessions import Session, day_session, full_day_s, sessions_back
 
 __all__ = ["QUOTED", "Bar", "Past", "bar_prices"]
 
@@ -145,6 +145,10 @@ class Past:
         first, high, low, last = map(self._on_grid, (line[0], max(line), min(line), line[-1]))
         return Bar(start, end, first, high, low, last, self._volume(start, end))
 
+    def line(self, start: float, end: float) -> list[float]:
+        """Every price that is known of a while as :meth:`bar` takes it, from its first to its last."""
+        return self._line(start, end)
+
     def volume_of_day(self, moment: float) -> int:
         """Units traded in the session that runs, up to a moment."""
         session = self._session(moment)
@@ -219,7 +223,7 @@ class Past:
             raise ValueError(f"{day} is no trading day")
         count = int((session.closes - session.opens) / _KNOT_S)
         if not self._shapes:
-            self._make_shapes(count)
+            self._make_shapes()
         rng = random.Random(f"{self._name}/{day.toordinal()}")  # noqa: S311 - a simulation, not a secret
         number = day.toordinal()
         start = self._level(number - 1) * (1 + rng.uniform(-_OVERNIGHT_MOVE, _OVERNIGHT_MOVE))
@@ -227,7 +231,8 @@ class Past:
         shape = self._shapes[rng.randrange(_SHAPES)]
         swing = start * _INTRADAY_MOVE * rng.uniform(0.5, 2.0) * rng.choice((1, -1))
         slope = (end - start) / count
-        knots = [start + slope * place + swing * shape[place] for place in range(count)]
+        stretch = len(shape) / count  # a short day goes through the same shape in less time
+        knots = [start + slope * place + swing * shape[int(place * stretch)] for place in range(count)]
         return _Day(session, [*knots, end], rng.uniform(0.5, 2.0))
 
     def _level(self, day: int) -> float:
@@ -248,9 +253,10 @@ class Past:
             self._noise[key] = rng.gauss(0, 1)
         return self._noise[key]
 
-    def _make_shapes(self, count: int) -> None:
+    def _make_shapes(self) -> None:
         """A few random walks that end where they begin, and how trading is spread over a day."""
         rng = random.Random(f"{self._name}/shapes")  # noqa: S311 - a simulation, not a secret
+        count = int(full_day_s(self.instrument) / _KNOT_S)
         for _ in range(_SHAPES):
             walk = [0.0, *itertools.accumulate(rng.gauss(0, 1) / math.sqrt(count) for _ in range(count))]
             self._shapes.append([step - walk[-1] * place / count for place, step in enumerate(walk)])

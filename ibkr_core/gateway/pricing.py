@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from ibkr_core.gateway.instruments import Instrument
@@ -14,6 +15,7 @@ __all__ = ["crosses", "first_stop", "hits_needed", "moving_limit", "next_stop", 
 
 _ZERO = Decimal(0)
 _HUNDRED = Decimal(100)
+_PROTECTION_TICKS = 12  # three points of the E-mini; the exchange sets them by product (from memory)
 
 
 def within(action: str, price: Decimal, limit: Decimal | None) -> bool:
@@ -28,23 +30,26 @@ def crosses(action: str, price: Decimal, trigger: Decimal) -> bool:
 
 def first_stop(spec: OrderSpec, instrument: Instrument, last: Decimal) -> Decimal | None:
     """Where the trigger of an order lies at first; None for an order without one."""
-    if spec.kind.trigger is not Trigger.TRAIL:
+    if not spec.kind.trails:
         return spec.aux if spec.kind.aux_is_price else None
     return spec.trail_stop if spec.trail_stop is not None else _trailed(spec, instrument, last)
 
 
 def next_stop(spec: OrderSpec, instrument: Instrument, stop: Decimal, last: Decimal) -> Decimal:
     """Where the trigger lies now: a trailing one follows the price and never goes back."""
-    if spec.kind.trigger is not Trigger.TRAIL:
+    if not spec.kind.trails:
         return stop
     wanted = _trailed(spec, instrument, last)
-    return min(stop, wanted) if spec.action == "BUY" else max(stop, wanted)
+    closer = min if (spec.action == "BUY") is (spec.kind.trigger is Trigger.TRAIL) else max
+    return closer(stop, wanted)
 
 
 def _trailed(spec: OrderSpec, instrument: Instrument, last: Decimal) -> Decimal:
     percent = spec.trailing_percent
     distance = last * percent / _HUNDRED if percent is not None else spec.aux or _ZERO
-    return instrument.to_tick(last + spec.sign * distance)
+    # A stop lies on the bad side of the price, a touch on the good one.
+    sign = spec.sign if spec.kind.trigger is Trigger.TRAIL else -spec.sign
+    return instrument.to_tick(last + sign * distance)
 
 
 def _method(spec: OrderSpec, instrument: Instrument) -> int:
@@ -66,7 +71,7 @@ def trigger_hit(spec: OrderSpec, instrument: Instrument, stop: Decimal, quote: Q
     on; for a touch the side that it would take; or the middle. By default options go by two quotes in a row,
     everything else by the last price.
     """
-    touch = spec.kind.trigger is Trigger.TOUCH
+    touch = spec.kind.trigger in {Trigger.TOUCH, Trigger.TRAIL_TOUCH}
     side = quote.bid if (spec.action == "BUY") is not touch else quote.ask
     match _method(spec, instrument):
         case TriggerMethod.BID_ASK | TriggerMethod.DOUBLE_BID_ASK:
@@ -81,13 +86,17 @@ def trigger_hit(spec: OrderSpec, instrument: Instrument, stop: Decimal, quote: Q
     return any(hits(spec.action, price, stop) for price in seen)
 
 
-def moving_limit(order: GatewayOrder, quote: Quote) -> Decimal | None:
-    """The limit of an order whose limit is not simply ``lmtPrice``.
+def moving_limit(
+    order: GatewayOrder, quote: Quote, elsewhere: Callable[[GatewayOrder], Decimal | None] = lambda _: None
+) -> Decimal | None:
+    """The limit of an order whose limit is not simply ``lmtPrice``, and never beyond it.
 
-    * ``TRAIL LIMIT``: the stop less the offset; an ``lmtPrice`` alone fixes the offset at the first stop;
-    * ``MTL``: the price of its first fill;
-    * ``REL``: its own side of the quote, improved by the offset, on the grid, never beyond ``lmtPrice``;
-    * ``PEG MID`` and ``MIDPRICE``: the middle less the offset, never beyond ``lmtPrice``; half ticks too.
+    Args:
+        order: The order. One whose price snaps keeps what it has; one that is pegged to another contract
+            whose price is not known, too.
+        quote: The market of its own instrument now.
+        elsewhere: The price that another market gives to an order: what its option is worth, or where the
+            underlying or its benchmark stands.
 
     Returns:
         None where ``lmtPrice`` alone says it.
@@ -95,17 +104,60 @@ def moving_limit(order: GatewayOrder, quote: Quote) -> Decimal | None:
     spec = order.spec
     if spec.kind.pricing is Pricing.TO_LIMIT:
         return order.executions[0].price if order.executions else None
-    if spec.kind.trigger is Trigger.TRAIL and spec.kind.pricing is Pricing.LIMIT:
+    if spec.kind.trails and spec.kind.pricing is Pricing.LIMIT:
         return _trailing_limit(order)
-    if spec.kind.pricing is Pricing.RELATIVE:
-        wanted = _relative(spec, order.instrument, quote)
-    elif spec.kind.pricing is Pricing.MIDDLE:
-        wanted = (quote.bid + quote.ask) / 2 - spec.sign * (spec.aux or _ZERO)
-    else:
-        return None
-    if spec.limit is None:
+    if spec.kind.snaps and order.pegged is not None:
+        return order.pegged
+    wanted = _pegged(order, quote, elsewhere)
+    if wanted is None or spec.limit is None:
         return wanted
     return min(wanted, spec.limit) if spec.action == "BUY" else max(wanted, spec.limit)
+
+
+def _pegged(
+    order: GatewayOrder, quote: Quote, elsewhere: Callable[[GatewayOrder], Decimal | None]
+) -> Decimal | None:
+    """What the market makes of a price that is pegged to it; None when the type is not."""
+    spec, instrument = order.spec, order.instrument
+    near, far = (quote.bid, quote.ask) if spec.action == "BUY" else (quote.ask, quote.bid)
+    offset = spec.aux if spec.aux is not None else near * (spec.percent_offset or _ZERO)
+    middle = (quote.bid + quote.ask) / 2
+    match spec.kind.pricing:
+        case Pricing.RELATIVE | Pricing.PASSIVE as pricing:
+            better = spec.sign if pricing is Pricing.RELATIVE else -spec.sign
+            return _on_grid(spec, instrument, near + better * offset)
+        case Pricing.OPPOSITE:
+            return _on_grid(spec, instrument, far - spec.sign * offset)
+        case Pricing.MIDDLE:
+            return middle - spec.sign * (spec.aux or _ZERO)
+        case Pricing.BEST:
+            wanted = near + spec.sign * spec.price("competeAgainstBestOffset")
+            return wanted if within(spec.action, wanted, middle) else middle
+        case Pricing.PROTECTED:
+            waits = order.is_stop and not order.elected  # the market counts when it sets off
+            return None if waits else far + spec.sign * _PROTECTION_TICKS * instrument.min_tick
+        case Pricing.STOCK | Pricing.BENCHMARK | Pricing.VOLATILITY:
+            return _from_elsewhere(order, elsewhere(order))
+        case _:
+            return None
+
+
+def _from_elsewhere(order: GatewayOrder, price: Decimal | None) -> Decimal | None:
+    spec = order.spec
+    if price is None:
+        return order.pegged
+    if spec.kind.pricing is Pricing.VOLATILITY:
+        return _on_grid(spec, order.instrument, max(price, order.instrument.min_tick))
+    moved = price - spec.price("stockRefPrice")
+    if spec.kind.pricing is Pricing.STOCK:
+        delta = spec.price("delta") / _HUNDRED * (-1 if order.instrument.right == "P" else 1)
+        wanted = spec.price("startingPrice") + delta * moved
+    else:
+        step = spec.price("peggedChangeAmount") * (
+            -1 if spec.fields.get("isPeggedChangeAmountDecrease") else 1
+        )
+        wanted = spec.price("startingPrice") + step * moved / spec.price("referenceChangeAmount")
+    return _on_grid(spec, order.instrument, max(wanted, order.instrument.min_tick))
 
 
 def _trailing_limit(order: GatewayOrder) -> Decimal | None:
@@ -115,9 +167,6 @@ def _trailing_limit(order: GatewayOrder) -> Decimal | None:
     return order.stop + order.spec.sign * order.limit_offset
 
 
-def _relative(spec: OrderSpec, instrument: Instrument, quote: Quote) -> Decimal:
-    side = quote.bid if spec.action == "BUY" else quote.ask
-    offset = spec.aux if spec.aux is not None else side * (spec.percent_offset or _ZERO)
-    ticks = (side + spec.sign * offset) / instrument.min_tick
+def _on_grid(spec: OrderSpec, instrument: Instrument, price: Decimal) -> Decimal:
     passive = ROUND_FLOOR if spec.action == "BUY" else ROUND_CEILING
-    return ticks.quantize(Decimal(1), passive) * instrument.min_tick
+    return (price / instrument.min_tick).quantize(Decimal(1), passive) * instrument.min_tick

@@ -71,6 +71,9 @@ class Session:
     Args:
         host: The gateway.
         name: For people: where the client comes from.
+
+    Attributes:
+        was_reset: Its end was a reset, not an orderly close; a transport should say so to its client.
     """
 
     def __init__(self, host: Host, name: str = "memory") -> None:
@@ -78,11 +81,19 @@ class Session:
         self.stage = Stage.HELLO
         self.server_version = 0
         self.on_outgoing: Callable[[], None] | None = None
+        self.before_outgoing: Callable[[], None] | None = None
         self._client_id = _NOBODY
         self._host = host
         self._hello = bytearray()
         self._frames = FrameBuffer(_MAX_REQUEST)
         self._out = bytearray()
+        self._held: bytearray | None = None  # what a stalled line keeps back
+        self._holds = 0
+        self._unheard: bytearray | None = None  # what a dead line did not bring us
+        self._keeps_unheard = False
+        self._hung_up = False
+        self.was_reset = False
+        self.end_reason = ""  # why the gateway hung up; a client that never spoke the protocol is not told
 
     def __repr__(self) -> str:
         return f"Session({self.name}, client {self._client_id}, {self.stage.name})"
@@ -94,6 +105,10 @@ class Session:
         if self.stage is Stage.CLOSED:
             return
         self._host.advance()
+        if self._unheard is not None:
+            if self._keeps_unheard:
+                self._unheard += data
+            return
         if self.stage is Stage.HELLO:
             self._hello += data
             data = self._greet()
@@ -102,10 +117,10 @@ class Session:
             for body in self._frames.frames():
                 self._handle(bytes(body))
                 self._host.advance()
-                if self.closed:
-                    return
-        except FrameTooLong:
-            self.close()
+                if self.closed or self._unheard is not None:
+                    return  # what has come after a dead line's last words waits in the buffer
+        except FrameTooLong as fault:
+            self._part(507, f"Bad Message Length. {fault}")
 
     def outgoing(self, limit: int | None = None) -> bytes:
         """Take bytes to send.
@@ -113,6 +128,8 @@ class Session:
         Args:
             limit: At most so many; by default all.
         """
+        if self._out and self.before_outgoing is not None:
+            self.before_outgoing()
         size = len(self._out) if limit is None else min(limit, len(self._out))
         taken = bytes(self._out[:size])
         del self._out[:size]
@@ -133,8 +150,22 @@ class Session:
         if self.stage is Stage.CLOSED:
             return
         self.stage = Stage.CLOSED
+        self._held = None
         self._host.stop(self)
         self._wake()
+
+    def hang_up(self) -> None:
+        """End the session from the client's side. On a dead line the gateway does not notice yet."""
+        if self._unheard is None:
+            self.close()
+        else:
+            self._hung_up = True
+
+    def reset(self) -> None:
+        """End the session as a reset does: what waits to be sent is lost, and ``was_reset`` is true."""
+        self._out.clear()
+        self.was_reset = True
+        self.close()
 
     def next_deadline(self) -> float | None:
         """When something will happen by itself, seconds since the epoch; None when nothing will."""
@@ -165,18 +196,60 @@ class Session:
         Raises:
             InvariantViolated: The gateway built a message that the protocol does not have.
         """
-        if self.stage is Stage.CLOSED:
-            return
+        if self.stage is not Stage.CLOSED:
+            self.inject(self.framed(message))
+
+    def framed(self, message: Message) -> bytes:
+        """The bytes of one answer, with their length.
+
+        Raises:
+            InvariantViolated: The gateway built a message that the protocol does not have.
+        """
         try:
             body = encode_answer(message, self.server_version)
         except WireError as fault:
             raise InvariantViolated(f"the gateway cannot say {message}: {fault}") from fault
-        self.inject(frame(body))
+        return frame(body)
 
     def inject(self, data: bytes) -> None:
         """Send raw bytes, well-formed or not: a hook for tests of clients."""
+        if self._held is not None:
+            self._held += data
+            return
         self._out += data
         self._wake()
+
+    # -- the line: how faults act on it ------------------------------------------------------------
+
+    def hold(self) -> None:
+        """Let nothing more out, until :meth:`release` was called as often as this."""
+        self._holds += 1
+        if self._held is None and self.stage is not Stage.CLOSED:
+            self._held = bytearray()
+
+    def release(self) -> None:
+        """Take back one :meth:`hold`; after the last one, what was kept back leaves."""
+        self._holds -= 1
+        if self._holds == 0 and self._held is not None:
+            kept, self._held = self._held, None
+            self.inject(bytes(kept))
+
+    def deafen(self, *, keep: bool) -> None:
+        """Hear nothing more of the client, not even its end, until :meth:`hear`.
+
+        Args:
+            keep: Whether what it sends meanwhile is to be heard then, or lost.
+        """
+        if self._unheard is None:
+            self._unheard = bytearray()
+            self._keeps_unheard = keep
+
+    def hear(self) -> None:
+        """Hear what a deaf session kept, and then whether the client has hung up."""
+        unheard, self._unheard = self._unheard, None
+        self.receive(unheard or b"")
+        if self._hung_up:
+            self.close()
 
     def _wake(self) -> None:
         if self.on_outgoing is not None:
@@ -194,13 +267,15 @@ class Session:
         """
         try:
             hello = parse_client_hello(self._hello)
-        except HandshakeError:
+        except HandshakeError as fault:
+            self.end_reason = str(fault)
             self.close()
             return b""
         if hello is None:
             return b""
         version = negotiate(hello.min_version, hello.max_version, self._host.versions)
         if version is None:
+            self.end_reason = f"no version in common with {hello.min_version}..{hello.max_version}"
             self.close()
             return b""
         self.server_version = version
@@ -236,8 +311,13 @@ class Session:
         self._client_id = request.fields.get("clientId", 0)
         refusal = self._host.start(self)
         if refusal is not None:
-            self._complain(refusal.code, refusal.text)
-            self.close()
+            self._part(refusal.code, refusal.text)
+
+    def _part(self, code: int, text: str) -> None:
+        """Say why, and hang up."""
+        self._complain(code, text)
+        self.end_reason = f"{code}: {text}"
+        self.close()
 
     def _complain(self, code: int, text: str) -> None:
         self.write(answers.error(_NOBODY, code, text, self._host.now()))
@@ -249,11 +329,12 @@ def _too_wide(fields: Mapping[str, Any]) -> str:
     Refused here, so that whatever is echoed can be said in every form of the protocol.
     """
     for name, value in fields.items():
-        if isinstance(value, int) and name not in _LONG_FIELDS and not -_INT_LIMIT <= value < _INT_LIMIT:
-            return name
-        inner = value if isinstance(value, list) else [value]
-        for part in inner:
-            wide = _too_wide(part) if isinstance(part, Mapping) else ""
-            if wide:
-                return f"{name}.{wide}"
+        if type(value) is int:  # a decoded message holds plain values, lists and dicts only
+            if not -_INT_LIMIT <= value < _INT_LIMIT and name not in _LONG_FIELDS:
+                return name
+        elif type(value) is dict or type(value) is list:
+            for part in value if type(value) is list else (value,):
+                wide = _too_wide(part) if isinstance(part, dict) else ""
+                if wide:
+                    return f"{name}.{wide}"
     return ""

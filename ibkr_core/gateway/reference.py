@@ -15,7 +15,7 @@ from ibkr_core.gateway.sessions import ZONE, hours_text
 from ibkr_core.gateway.venue import Venue
 from ibkr_core.wire.message import Message
 
-__all__ = ["BBO_EXCHANGE", "Reference", "contract_details"]
+__all__ = ["BBO_EXCHANGE", "Reference", "contract_details", "exchange_letters"]
 
 BBO_EXCHANGE = "9c0001"
 """Under which smart components are asked for."""
@@ -29,7 +29,12 @@ _RULES = {
 _FIRST_OWN_RULE = 9000
 _MAX_SAMPLES = 16
 _NO_DEFINITION = "No security definition has been found for the request"
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LETTERS = {
+    "AMEX": "A", "BEX": "B", "NYSENAT": "C", "FINRA": "D", "ISE": "I", "EDGEA": "J", "EDGX": "K", "CHX": "M",
+    "NYSE": "N", "ARCA": "P", "NASDAQ": "Q", "ISLAND": "Q", "IEX": "V", "BYX": "Y", "BATS": "Z", "LTSE": "L",
+    "MEMX": "U", "PEARL": "H", "IBKRATS": "T",
+}  # fmt: skip
+"""The letter of each exchange in the exchange ticks, as public captures show them."""
 
 
 def contract_details(
@@ -79,6 +84,11 @@ def _content(request_id: int, contract: dict[str, Any], details: dict[str, Any])
     return {"reqId": request_id, "contract": contract, "contractDetails": details}
 
 
+def exchange_letters(instrument: Instrument) -> str:
+    """The letters of the exchanges that quote a stock, as ticks 32 and 33 tell them, in no special order."""
+    return "".join(dict.fromkeys(_LETTERS[name] for name in instrument.exchanges if name in _LETTERS))
+
+
 class Reference:
     """Answers requests about what there is to trade.
 
@@ -100,9 +110,7 @@ class Reference:
             "reqSmartComponents": self._smart_components,
             "reqFamilyCodes": self._family_codes,
             "reqSoftDollarTiers": self._soft_dollar_tiers,
-            "reqNewsProviders": self._news_providers,
             "reqUserInfo": self._user_info,
-            "queryDisplayGroups": self._display_groups,
         }
 
     def forget(self, client: Client) -> None:
@@ -227,29 +235,22 @@ class Reference:
         """Which letter stands for which exchange in the exchange ticks."""
         if fields.get("bboExchange") != BBO_EXCHANGE:
             raise RefusalError.invalid("Invalid BBO exchange")
-        apple = self._venue.catalogue.matches({"secType": "STK", "symbol": "AAPL"})
-        exchanges = [name for one in apple for name in one.exchanges if name != "SMART"]
+        letters = {letter: name for name, letter in _LETTERS.items() if name not in {"ISLAND", "IBKRATS"}}
         rows = [
-            {"bitNumber": bit, "exchange": name, "exchangeLetter": _LETTERS[bit]}
-            for bit, name in enumerate(exchanges)
+            {"bitNumber": bit, "exchange": letters[letter], "exchangeLetter": letter}
+            for bit, letter in enumerate(letters)
         ]
         client.send(Message("smartComponents", {"reqId": request_id_of(fields), "smartComponents": rows}))
 
     # -- small lists -------------------------------------------------------------------------------
 
     def _family_codes(self, client: Client, _: Mapping[str, Any]) -> None:
-        codes = [{"accountId": code} for code in self._venue.accounts]
-        client.send(Message("familyCodes", {"familyCodes": codes}))
+        """Of a customer without a family: a star, and no code (public captures)."""
+        client.send(Message("familyCodes", {"familyCodes": [{"accountId": "*", "familyCode": ""}]}))
 
     def _soft_dollar_tiers(self, client: Client, fields: Mapping[str, Any]) -> None:
         client.send(Message("softDollarTiers", {"reqId": request_id_of(fields), "softDollarTiers": []}))
 
-    def _news_providers(self, client: Client, _: Mapping[str, Any]) -> None:
-        client.send(Message("newsProviders", {"newsProviders": []}))
-
     def _user_info(self, client: Client, fields: Mapping[str, Any]) -> None:
         """No account here is white branded."""
         client.send(Message("userInfo", {"reqId": request_id_of(fields)}))
-
-    def _display_groups(self, client: Client, fields: Mapping[str, Any]) -> None:
-        client.send(Message("displayGroupList", {"reqId": request_id_of(fields), "groups": "1|2|3|4|5|6|7"}))

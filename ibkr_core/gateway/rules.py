@@ -11,33 +11,32 @@ from decimal import ROUND_DOWN, Decimal
 
 import attrs
 
-from ibkr_core.gateway.account import margin_rate
+from ibkr_core.gateway.clock import eastern
 from ibkr_core.gateway.instruments import Instrument
-from ibkr_core.gateway.kinds import Trigger
 from ibkr_core.gateway.market import Quote
 from ibkr_core.gateway.orders import GatewayOrder, OrderSpec, Phase
 from ibkr_core.gateway.refusals import RefusalError
 
 __all__ = [
     "Restrictions",
-    "beyond_funds",
     "beyond_price_cap",
     "check_against",
     "check_attachable",
+    "check_expiry",
     "check_group",
     "check_modifiable",
     "check_resizable",
     "check_same_order",
+    "check_size",
     "check_terms",
     "not_cancellable",
     "not_in_cancellable_state",
     "sized",
 ]
 
-_CENT = Decimal("0.01")
 _SHARE_STEP = Decimal("0.0001")
 _FRACTIONAL_TYPES = frozenset({"MKT", "LMT", "STP", "STP LMT"})
-_STARTS_ON_CONDITION = frozenset({"LMT", "MKT", "MIDPRICE", "REL"})
+_STARTS_ON_CONDITION = frozenset({"LMT", "MKT", "MIDPRICE", "REL", "SNAP MKT", "SNAP MID", "SNAP PRIM"})
 _ENDS_ON_CONDITION = frozenset({"LMT", "MIDPRICE"})
 _BLOCK = 50
 _MAX_DISCRETION = Decimal(10) ** 9
@@ -110,12 +109,14 @@ class Restrictions:
     Attributes:
         halted: Contract ids in which trading is halted.
         barred: Contract ids that accounts may not trade.
+        hard_to_borrow: Contract ids of which no shares can be borrowed for short sales.
         most_active: Active orders of one side in one contract and account; more are rejected with 201, as
             by a real gateway (TWS facts 6). None for any number.
     """
 
     halted: set[int] = attrs.field(factory=set)
     barred: set[int] = attrs.field(factory=set)
+    hard_to_borrow: set[int] = attrs.field(factory=set)
     most_active: int | None = None
 
     def check(self, instrument: Instrument) -> None:
@@ -128,6 +129,16 @@ class Restrictions:
             raise RefusalError(154, "Orders cannot be transmitted for a halted security.")
         if instrument.con_id in self.barred:
             raise RefusalError(203, "The security is not available or allowed for this account.")
+
+    def must_locate(self, order: GatewayOrder, held: Decimal) -> bool:
+        """Whether shares have to be found before an order may sell them; it is held until then (code 404).
+
+        Args:
+            order: A new order.
+            held: Signed units in its account.
+        """
+        short = order.spec.action == "SELL" and order.total > held
+        return short and order.instrument.con_id in self.hard_to_borrow
 
     def too_many(self, order: GatewayOrder, live: Iterable[GatewayOrder]) -> str:
         """Why an order is one too many; empty when it is not."""
@@ -142,6 +153,36 @@ class Restrictions:
         if active < self.most_active:
             return ""
         return f"You already have {active} active orders on this side of the contract in this account."
+
+
+def check_size(instrument: Instrument, spec: OrderSpec) -> None:
+    """Hold a size against the least and the step that the contract details of an instrument name.
+
+    Raises:
+        RefusalError: 388 for a size that is too small, 355 for one between two steps.
+    """
+    least = Decimal(instrument.details.get("minSize", 0))
+    if 0 < spec.quantity < least:
+        raise RefusalError(
+            388,
+            f"Order size is smaller than the minimum requirement of {least:f}.",
+        )
+    step = Decimal(instrument.details.get("sizeIncrement", 0))
+    if step and spec.quantity % step:
+        raise RefusalError(355, "Order size does not conform to market rule.")
+
+
+def check_expiry(instrument: Instrument, now: float) -> None:
+    """See whether a contract still exists.
+
+    Raises:
+        RefusalError: 392 when it has expired, 10254 for a bond.
+    """
+    today = f"{eastern(now):%Y%m%d}"
+    if instrument.expiry and instrument.expiry < today:
+        if instrument.sec_type == "BOND":
+            raise RefusalError(10254, "Invalid Order: bond expired")
+        raise RefusalError(392, "Invalid order: contract expired.")
 
 
 def check_resizable(order: GatewayOrder, spec: OrderSpec) -> None:
@@ -178,7 +219,8 @@ def check_against(instrument: Instrument, spec: OrderSpec, *, fractional: bool =
     if not all(instrument.on_tick(price) for price in spec.prices()):
         text = "The price does not conform to the minimum price variation for this contract."
         raise RefusalError(110, text)
-    if not spec.quantity % 1:
+    step = Decimal(instrument.details.get("sizeIncrement", 1))
+    if not spec.quantity % 1 or step < 1:  # what has parts by nature has its own rule
         return
     if not fractional:
         tail = "Please use desktop version to place this order."
@@ -197,12 +239,15 @@ def check_attachable(parent: GatewayOrder | None, spec: OrderSpec) -> None:
         spec: The child.
 
     Raises:
-        RefusalError: 10006 when the parent is unknown or done, 328 for a trailing stop on anything but a
+        RefusalError: 10006 when the parent is unknown or done, 10236 for a child of an all-or-none order that
+            is not all-or-none itself, 328 for a trailing stop on anything but a
             limit or stop-limit order.
     """
     if parent is None or parent.phase is Phase.DONE:
         raise RefusalError(10006, "Missing parent order")
-    if spec.kind.trigger is Trigger.TRAIL and parent.spec.order_type not in {"LMT", "STP LMT"}:
+    if parent.spec.terms.all_or_none and not spec.terms.all_or_none:
+        raise RefusalError(10236, "Child has to be AON if parent order is AON")
+    if spec.kind.trails and parent.spec.order_type not in {"LMT", "STP LMT"}:
         text = "Trailing stop orders can be attached to limit or stop-limit orders only."
         raise RefusalError(328, text)
 
@@ -243,8 +288,9 @@ def check_same_order(order: GatewayOrder, instrument: Instrument, spec: OrderSpe
 
     Raises:
         RefusalError: 105 for another instrument, side or account; 329 for another type; 440 for another
-            algorithm; 10326 for another OCA group; 135 when it still names a parent that is gone; 10341 for
-            another parent; 134 when no more than the filled quantity is wanted.
+            algorithm; 10326 for another OCA group, 10327 for another type of it; 422 for another clearing
+            account; 135 when it still names a parent that is gone; 10341 for another parent; 134 when
+            no more than the filled quantity is wanted.
     """
     old = order.spec
     same_account = (spec.account or order.account) == order.account
@@ -256,31 +302,16 @@ def check_same_order(order: GatewayOrder, instrument: Instrument, spec: OrderSpe
         raise RefusalError(440, "Order modify failed. Algorithm cannot be modified.")
     if spec.oca_group not in {old.oca_group, order.oca_group}:
         raise RefusalError(10326, "OCA group revision is not allowed.")
+    if spec.oca_group and spec.oca_type not in {0, old.oca_type, order.oca_type}:
+        raise RefusalError(10327, "OCA group type revision is not allowed.")
+    if spec.fields.get("clearingAccount", "") != old.fields.get("clearingAccount", ""):
+        raise RefusalError(422, "The account and clearing attributes on this order may not be changed.")
     if spec.parent_id and order.parent is not None and order.parent.phase is Phase.DONE:
         raise RefusalError(135, f"Can't find order with id = {spec.parent_id}")
     if spec.parent_id not in {0, old.parent_id}:
         raise RefusalError(10341, "Parent order id cannot be modified.")
     if spec.quantity <= order.filled:
         raise RefusalError(134, "Modify order failed.")
-
-
-def beyond_funds(order: GatewayOrder, held: Decimal, unit_price: Decimal, available: Decimal) -> str:
-    """Why an account cannot carry an order; empty when it can.
-
-    Args:
-        order: The order.
-        held: Signed units that the account holds.
-        unit_price: Price of one unit in the base currency, before the multiplier.
-        available: Funds not yet bound, in the base currency.
-    """
-    growth = abs(held + order.spec.sign * order.total) - abs(held)
-    needed = growth * unit_price * order.instrument.multiplier * margin_rate(order.instrument)[0]
-    if growth <= 0 or needed <= available:
-        return ""
-    return (
-        "We are unable to accept your order. Your Available Funds are insufficient: "
-        f"available {available.quantize(_CENT)}, needed {needed.quantize(_CENT)} USD."
-    )
 
 
 def beyond_price_cap(order: GatewayOrder, quote: Quote, cap: Decimal | None) -> str:

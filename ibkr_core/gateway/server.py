@@ -6,12 +6,15 @@ which is held while bytes are understood and answered and never while a socket i
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
+import struct
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -21,6 +24,9 @@ from ibkr_core.errors import InvalidInput, WaitTimeout
 from ibkr_core.gateway.admin import Admin, Books
 from ibkr_core.gateway.clock import Clock, ManualClock
 from ibkr_core.gateway.core import MemoryGateway, Outlet, straight
+from ibkr_core.gateway.faults.hand import FaultHand
+from ibkr_core.gateway.faults.injector import Injector
+from ibkr_core.gateway.faults.plan import FaultPlan
 from ibkr_core.gateway.instruments import Catalogue
 from ibkr_core.gateway.protocol import Session
 from ibkr_core.gateway.venue import Settings, Venue
@@ -38,8 +44,15 @@ _HOLD_S = 0.005
 _HOLD_MULTIPLE_S = 0.2
 _CHUNK_GAP_S = 0.0005
 _LINGER_S = 2.0
+_DOOR_LOOK_S = 0.1
 _BACKLOG = 32
 _LONGEST_NAP_S = 3600.0  # an order may sleep for decades, which no selector can wait
+
+
+def _close_with_reset(sock: socket.socket) -> None:
+    """Close a socket so that its peer is reset: no lingering, nothing more is sent."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
 
 
 def wall_clock() -> Clock:
@@ -156,11 +169,11 @@ class SessionHandle:
         self._server._access(lambda _: self._session.close())  # noqa: SLF001 - one hand, two classes
 
 
-class SimulatedGateway(Admin):
+class SimulatedGateway(Admin, FaultHand):
     """A simulated IB Gateway that listens on TCP.
 
     Use it as a context manager, or call :meth:`start` and :meth:`stop`. Any thread may call the admin
-    methods.
+    methods. ``state`` names its state file, or is None.
 
     Args:
         port: Where to listen; 0 takes a free one.
@@ -171,11 +184,17 @@ class SimulatedGateway(Admin):
         catalogue: What can be traded.
         versions: Server versions on offer.
         silent_empty_executions: Whether an empty ``reqExecutions`` gets no end (TWS facts 2.9).
-        outlet: Through which every message passes.
+        outlet: Through which every message passes, before faults strike it.
+        faults: What goes wrong by itself; see :meth:`inject` for more at run time.
         read_guard: Whether to protect official clients from losing a read of exactly 4096 bytes (wire
             facts 2), by sending the last byte of long bursts a little later.
         write_chunker: Cuts everything that is sent into pieces that leave one by one; switches the guard off.
         max_backlog_bytes: A client that lets more than this pile up is hung up on.
+        state: A file that keeps accounts, orders and ids from one gateway to the next; see
+            :mod:`ibkr_core.gateway.state`. :meth:`stop` lets go of it.
+
+    Raises:
+        StateFileError: The state file cannot be had or used; the subclass says why.
     """
 
     def __init__(
@@ -190,11 +209,14 @@ class SimulatedGateway(Admin):
         versions: Collection[int] | None = None,
         silent_empty_executions: bool = False,
         outlet: Outlet = straight,
+        faults: FaultPlan | None = None,
         read_guard: bool = True,
         write_chunker: WriteChunker | None = None,
         max_backlog_bytes: int = 64 * 1024 * 1024,
+        state: str | Path | None = None,
     ) -> None:
         self._address = (host, port)
+        self.state = state
         self._gateway = MemoryGateway(
             clock=wall_clock() if clock is None else clock,
             seed=seed,
@@ -203,6 +225,8 @@ class SimulatedGateway(Admin):
             versions=versions,
             silent_empty_executions=silent_empty_executions,
             outlet=outlet,
+            faults=faults,
+            state=state,
         )
         self._read_guard = read_guard
         self._write_chunker = write_chunker
@@ -254,9 +278,11 @@ class SimulatedGateway(Admin):
             self._listener = socket.create_server(self._address, backlog=_BACKLOG)
         except OSError:
             self._selector.close()
+            self._gateway.close()
             raise
         self._address = self._listener.getsockname()[:2]
         self._listener.settimeout(0)
+        self._listens = True
         self._bell, self._bell_rope = socket.socketpair()
         for sock in (self._bell, self._bell_rope):
             sock.settimeout(0)
@@ -271,11 +297,14 @@ class SimulatedGateway(Admin):
         Raises:
             Exception: Whatever fault of the gateway itself turned up while it served.
         """
+        if self._thread is None:
+            self._gateway.close()
         if self._thread is None or self._stopping:
             return
         self._stopping = True
         self._ring()
         self._thread.join()
+        self._gateway.close(save=self._fault is None)
         if self._fault is not None:
             raise self._fault
 
@@ -287,6 +316,31 @@ class SimulatedGateway(Admin):
         self._ring()
         return result
 
+    def _sabotage(self, action: Callable[[Injector], T]) -> T:
+        with self._changed:
+            result = self._gateway._sabotage(action)  # noqa: SLF001 - the same hand, one floor down
+        self._ring()
+        self._await_door()
+        return result
+
+    def _await_door(self) -> None:
+        """Wait until the serving thread, which owns the listening socket, has followed."""
+        with self._changed:
+            while self.is_serving and self._listens is self._gateway.refuses:
+                self._changed.wait(_DOOR_LOOK_S)
+
+    def restart(self, down_s: float = 0.0, *, overnight: bool = False) -> None:
+        """Restart as a gateway does every day; see :meth:`Admin.restart`."""
+        with self._changed:
+            self._gateway.restart(down_s, overnight=overnight)
+        self._ring()
+        self._await_door()
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether its thread runs: it was started, not stopped, and no fault of the gateway has ended it."""
+        return self._thread is not None and self._thread.is_alive() and not self._stopping
+
     def run(self, seconds: float) -> None:
         """Let time pass under a manual clock.
 
@@ -296,6 +350,7 @@ class SimulatedGateway(Admin):
         with self._changed:
             self._gateway.run(seconds)
         self._ring()
+        self._await_door()
 
     def session(self, client_id: int) -> SessionHandle:
         """A connected client.
@@ -375,6 +430,9 @@ class SimulatedGateway(Admin):
         """Let due things happen and send what may leave; returns for how long nothing is due."""
         with self._changed:
             self._gateway.advance()
+            self._gateway.save()
+            if self._listens is self._gateway.refuses:
+                self._mind_the_door()
             now = time.monotonic()
             moments = [self._service(connection, now) for connection in list(self._connections.values())]
             if self._waiting:
@@ -387,6 +445,9 @@ class SimulatedGateway(Admin):
 
     def _service(self, connection: _Connection, now: float) -> float | None:
         """Send for one connection; returns when it wants to be looked at again."""
+        if connection.session.was_reset:
+            self._drop(connection)
+            return None
         try:
             connection.take(now)
             connection.flush(now)
@@ -441,7 +502,11 @@ class SimulatedGateway(Admin):
         sock.settimeout(0)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._changed:
-            session = self._gateway.connect(f"{address[0]}:{address[1]}")
+            try:
+                session = self._gateway.connect(f"{address[0]}:{address[1]}")
+            except ConnectionRefusedError:
+                _close_with_reset(sock)
+                return
             self._connections[sock] = _Connection(sock, session, self._write_chunker, self._read_guard)
             self._selector.register(sock, selectors.EVENT_READ, self._connections[sock])
 
@@ -456,6 +521,7 @@ class SimulatedGateway(Admin):
             data = b""
         with self._changed:
             if not data:
+                self._say_rest(connection)
                 self._drop(connection)
                 return
             try:
@@ -464,9 +530,39 @@ class SimulatedGateway(Admin):
                 self._fault = self._fault or fault
                 self._drop(connection)
 
+    def _say_rest(self, connection: _Connection) -> None:
+        """Send what was said already: a client that will say no more may still read."""
+        now = time.monotonic()
+        connection.take(now)
+        connection.send_at = now
+        with contextlib.suppress(OSError):
+            connection.flush(now)
+
     def _drop(self, connection: _Connection) -> None:
         """Close one connection at once; its client's orders rest on."""
-        connection.session.close()
-        if self._connections.pop(connection.sock, None) is not None:
-            self._selector.unregister(connection.sock)
+        connection.session.hang_up()
+        if self._connections.pop(connection.sock, None) is None:
+            return
+        self._selector.unregister(connection.sock)
+        if connection.session.was_reset:
+            _close_with_reset(connection.sock)
+        else:
             connection.sock.close()
+
+    def _mind_the_door(self) -> None:
+        """Stop or begin to listen, as faults will have it. The port stays ours meanwhile.
+
+        A socket that is bound but does not listen makes the system refuse whoever comes.
+        """
+        if self._listens:
+            self._selector.unregister(self._listener)
+            self._listener.close()
+            self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._listener.bind(self._address)
+            self._listener.settimeout(0)
+        else:
+            self._listener.listen(_BACKLOG)
+            self._selector.register(self._listener, selectors.EVENT_READ)
+        self._listens = not self._listens
+        self._changed.notify_all()

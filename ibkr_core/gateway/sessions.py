@@ -1,8 +1,8 @@
 """The trading days of data: whose bars there are, and how answers write moments.
 
-Every weekday but the holidays of :mod:`ibkr_core.gateway.hours` is a trading day of New York time: a full
-session, and within it the regular hours. A future's day begins on the evening before. Data keeps these hours
-whether or not the venue's own calendar closes it to orders.
+Every weekday but the holidays of :mod:`ibkr_core.gateway.holidays` is a trading day of New York time: a
+full session, and within it the regular hours; on short days both end earlier. A future's day begins on the
+evening before. Data keeps these hours whether or not the venue's own calendar closes it to orders.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from datetime import date, datetime, timedelta
 import attrs
 
 from ibkr_core.gateway.clock import eastern
-from ibkr_core.gateway.hours import from_eastern, is_holiday
+from ibkr_core.gateway.holidays import is_holiday, is_short
+from ibkr_core.gateway.hours import from_eastern, shortened
 from ibkr_core.gateway.instruments import Instrument
 
 __all__ = [
     "Session",
     "day_session",
+    "full_day_s",
     "hours_text",
     "moment_text",
     "sessions_back",
@@ -68,11 +70,23 @@ def day_session(instrument: Instrument, day: date, *, regular: bool) -> Session 
     """
     if day.weekday() >= _SATURDAY or is_holiday(day):
         return None
-    full = _FULL.get(instrument.sec_type, _REGULAR_HOURS)
-    start, end = _REGULAR.get(instrument.sec_type, _REGULAR_HOURS) if regular else full
+    kind = instrument.sec_type
+    (start, closes), full = _REGULAR.get(kind, _REGULAR_HOURS), _FULL.get(kind, _REGULAR_HOURS)
+    ends = full[1]
+    if is_short(day):
+        last = closes if kind == "STK" else ends  # only stocks trade on after their close
+        early, ends = (int(hour * _HOUR) for hour in shortened(kind, last / _HOUR, ends / _HOUR))
+        closes = min(closes, early)
+    start, end = (start, closes) if regular else (full[0], ends)
     midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - New York wall time has no zone here
     opens = from_eastern(midnight + timedelta(seconds=start))
     return Session(day, opens, from_eastern(midnight + timedelta(seconds=end)))
+
+
+def full_day_s(instrument: Instrument) -> int:
+    """Seconds of a full session that is not short."""
+    start, end = _FULL.get(instrument.sec_type, _REGULAR_HOURS)
+    return end - start
 
 
 def sessions_back(instrument: Instrument, moment: float, *, regular: bool) -> Iterator[Session]:

@@ -40,7 +40,7 @@ def _values(balances: Balances) -> dict[str, Decimal]:
     excess = balances.net_liquidation - balances.maintenance_margin
     return {
         "NetLiquidation": balances.net_liquidation,
-        "TotalCashValue": balances.cash,
+        "TotalCashValue": balances.cash + balances.futures,  # so it is defined
         "SettledCash": balances.cash,
         "AccruedCash": _ZERO,
         "BuyingPower": max(balances.available, _ZERO) * _LEVERAGE,
@@ -108,6 +108,7 @@ def _ledger(
         yield Line("Currency", "BASE", "BASE")
         yield Line("CashBalance", _money(balances.cash), "BASE")
         yield Line("TotalCashBalance", _money(balances.cash), "BASE")
+        yield Line("FuturesPNL", _money(balances.futures), "BASE")
         yield Line("RealizedPnL", _money(balances.realized), "BASE")
         yield Line("UnrealizedPnL", _money(balances.unrealized), "BASE")
     for currency, amount in account.cash.items():

@@ -48,7 +48,7 @@ class Terms:
         conditions: What must hold before it starts, or is cancelled.
         conditions_cancel: They cancel it.
         conditions_ignore_rth: They are looked at outside regular hours, too.
-        hidden: Nobody sees it; it changes nothing here, where nobody looks.
+        hidden: Nobody sees it in the book, where it comes after whatever is shown at its price.
     """
 
     good_after: float | None = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ibkr_core.gateway.clock import eastern, next_opening_text
+from ibkr_core.gateway.clock import day_text, eastern, next_opening_text
 from ibkr_core.gateway.exchange import Exchange
 from ibkr_core.gateway.hours import Calendar
 from ibkr_core.gateway.instruments import Instrument
@@ -57,6 +57,12 @@ class TradingDay:
         outside = order.spec.terms.outside_rth and not self.ignores_outside(order)
         return self._calendar.is_open(order.instrument.sec_type, self._now(), outside=outside)
 
+    def is_quoted(self, instrument: Instrument) -> bool:
+        """Whether anybody quotes an instrument now, in its regular hours or outside them."""
+        if self._exchange.closed or self._calendar is None:
+            return not self._exchange.closed
+        return self._calendar.is_open(instrument.sec_type, self._now(), outside=True)
+
     def in_regular_hours(self, order: GatewayOrder) -> bool:
         """Whether the regular hours of an order's instrument run."""
         if self._exchange.closed or self._calendar is None:
@@ -95,6 +101,47 @@ class TradingDay:
             ends = terms.good_till
             self._once(order, ends, lambda: self._expire(order, ends))
         self.watch(order.instrument)
+
+    def ends_at(self, order: GatewayOrder) -> float | None:
+        """When an order of the day ends by the calendar.
+
+        Returns:
+            Seconds since the epoch; None for a time in force that lasts, or where there is no calendar.
+        """
+        if self._calendar is None or order.taken_at is None or order.spec.tif not in {"DAY", "OPG"}:
+            return None
+        sec_type = order.instrument.sec_type
+        session = self._calendar.session(sec_type, order.taken_at)
+        longer = order.spec.terms.outside_rth and not self.ignores_outside(order)
+        if order.spec.tif == "OPG":
+            moments = (session.opens, self._calendar.session(sec_type, session.ends).opens)
+        elif longer:
+            return session.ends
+        else:
+            moments = (session.closes, self._calendar.session(sec_type, session.ends).closes)
+        return next(moment for moment in moments if moment > order.taken_at)
+
+    def resume(self, order: GatewayOrder, *, overnight: bool) -> bool:
+        """Take up a live order from before a restart.
+
+        Args:
+            order: The order.
+            overnight: Whether a night lies between, as far as orders of the day are concerned. Without a
+                calendar one does, too, when the day in New York is another one.
+
+        Returns:
+            Whether it still lives; it does not when its time ran out meanwhile.
+        """
+        ends = self.ends_at(order)
+        passed = ends is not None and ends <= self._now()
+        if self._calendar is None and order.taken_at is not None:
+            passed = day_text(order.taken_at) != day_text(self._now())
+        if (passed or overnight) and order.spec.tif in {"DAY", "OPG"}:
+            self._exchange.cancel(order, _EXPIRED)
+        if order.phase is not Phase.LIVE:
+            return False
+        self.take_in(order)
+        return True
 
     def _once(self, order: GatewayOrder, moment: float, action: Callable[[], None]) -> None:
         """Set an alarm, unless an earlier version of the order has set the same."""

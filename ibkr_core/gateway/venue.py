@@ -16,65 +16,40 @@ import attrs
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway import answers, rules
 from ibkr_core.gateway.account import Account, Balances
-from ibkr_core.gateway.adjusting import check_adjustment
-from ibkr_core.gateway.algos import Algos, check_algo
-from ibkr_core.gateway.attaching import attached_fields, hedge_sized
-from ibkr_core.gateway.choreography import Choreography, Cue, Director, Scene
-from ibkr_core.gateway.clients import BY_HAND, ClientRules, Clients
+from ibkr_core.gateway.algos import Algos
+from ibkr_core.gateway.attaching import attached_fields
+from ibkr_core.gateway.choreography import Cue, Director, Scene
+from ibkr_core.gateway.clients import BY_HAND, Clients
 from ibkr_core.gateway.clock import Clock, Scheduler
 from ibkr_core.gateway.combos import Combo, ComboMarket, Combos
 from ibkr_core.gateway.conditional import Conditional, VenueWorld
+from ibkr_core.gateway.entry import Entry
 from ibkr_core.gateway.exchange import Exchange, Happened, Happening
 from ibkr_core.gateway.filling import Filler
-from ibkr_core.gateway.hours import Calendar
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
-from ibkr_core.gateway.market import Market, MarketSettings
-from ibkr_core.gateway.orders import Execution, GatewayOrder, OrderSpec, Phase
+from ibkr_core.gateway.market import Market
+from ibkr_core.gateway.numbers import Numbers
+from ibkr_core.gateway.options import open_market, options_on, underlying_of
+from ibkr_core.gateway.orders import Execution, GatewayOrder, Hold, OrderSpec, Phase
+from ibkr_core.gateway.precautions import warnings_of
 from ibkr_core.gateway.refusals import RefusalError
+from ibkr_core.gateway.settings import Settings
 from ibkr_core.gateway.trading_day import TradingDay
-from ibkr_core.gateway.trial import margins_of
+from ibkr_core.gateway.trial import Trial
 from ibkr_core.wire.message import Message
 
 __all__ = ["Settings", "Venue"]
 
 _ZERO = Decimal(0)
-_FIRST_PERM_ID = 1_376_327_000
 _NO_BLOCK = 3
-
-
-@attrs.frozen(kw_only=True)
-class Settings:
-    """What kind of venue it is.
-
-    Attributes:
-        accounts: Account codes; the first is the default.
-        cash: Opening cash of each account, in USD.
-        choreography: How callbacks are told.
-        market: How prices move.
-        price_cap: A limit price more aggressive than the market by this part is cancelled with 202, as the
-            broker does (TWS facts 6: seen at about 3 %). None lets every price through.
-        check_funds: Whether an order beyond the available funds is rejected with 201.
-        clients: How clients are treated among each other.
-        calendar: Trading hours; None for around the clock, so that tests run at any time of any day.
-        fractional: Whether parts of a share may be traded, and shares bought for an amount of money.
-        most_active: Active orders of one side in one contract and account. A real gateway has 20 (TWS facts
-            6); by default there may be any number.
-    """
-
-    accounts: tuple[str, ...] = ("DU1234567",)
-    cash: Decimal = Decimal(1_000_000)
-    choreography: Choreography = attrs.field(factory=Choreography)
-    market: MarketSettings = attrs.field(factory=MarketSettings)
-    price_cap: Decimal | None = Decimal("0.03")
-    check_funds: bool = True
-    clients: ClientRules = attrs.field(factory=ClientRules)
-    calendar: Calendar | None = None
-    fractional: bool = False
-    most_active: int | None = None
 
 
 class Venue:
     """Orders, markets and accounts of one simulated gateway.
+
+    Besides what its methods do, it shows what has to survive a restart: ``numbers``; ``fills``, the latest
+    revision of each execution by its root; ``unsettled``, by root, the orders with fills that their OCA group
+    has not felt yet; ``origin``, when it began; and ``rebooked``, set when all fills were booked anew.
 
     Args:
         settings: What kind of venue.
@@ -104,15 +79,21 @@ class Venue:
         self._schedule = Scheduler()
         self._markets: dict[int, Market] = {}
         self._stepping: set[int] = set()
-        self._highest_id: dict[int, int] = {}
-        self._executions: dict[str, Execution] = {}
-        self._sequence = 0
+        self.origin = self._now
+        self.numbers = Numbers()
+        self.fills: dict[str, Execution] = {}
+        self.unsettled: dict[str, GatewayOrder] = {}
+        self.rebooked = False
         self._director = Director(settings.choreography, self._rng, self.now)
         self.on_position: list[Callable[[str, Instrument], None]] = []
+        self.on_restart: list[Callable[[Venue], None]] = []
+        self.on_bulletin: list[Callable[[str, int, str], None]] = []
+        self.recue: Callable[[GatewayOrder, Cue], Cue] = lambda _, cue: cue  # where faults change what comes
         self.combos = Combos(self.catalogue)
         self._filler = Filler(
             self.accounts,
-            self._executions,
+            self.fills,
+            numbers=self.numbers,
             rng=self._rng,
             now=self.now,
             quote_of=lambda instrument: self.market(instrument).quote,
@@ -123,7 +104,19 @@ class Venue:
         self.day = TradingDay(
             settings.calendar, exchange=self.exchange, now=self.now, later=self.later, start=self._start_later
         )
-        self.conditional = Conditional(
+        self.conditional = self._make_conditional()
+        self.restrictions = rules.Restrictions(most_active=settings.most_active)
+        self.exchange.is_halted = lambda one: one.con_id in self.restrictions.halted
+        self._entry = self._make_entry()
+        self.exchange.price_elsewhere = self._entry.price_elsewhere
+        self._trial = self._make_trial()
+        self.algos = Algos(self.exchange, now=self.now, later=self.later)
+        self.clients = Clients(
+            settings.clients, numbers=self.numbers, exchange=self.exchange, deliver=deliver
+        )
+
+    def _make_conditional(self) -> Conditional:
+        return Conditional(
             VenueWorld(
                 self.catalogue,
                 market_of=self.market,
@@ -136,10 +129,30 @@ class Venue:
             later=self.later,
             in_hours=self.day.in_regular_hours,
         )
-        self.restrictions = rules.Restrictions(most_active=settings.most_active)
-        self.exchange.is_halted = lambda one: one.con_id in self.restrictions.halted
-        self.algos = Algos(self.exchange, now=self.now, later=self.later)
-        self.clients = Clients(settings.clients, exchange=self.exchange, deliver=deliver)
+
+    def _make_entry(self) -> Entry:
+        return Entry(
+            catalogue=self.catalogue,
+            resolve=self.resolve,
+            market_of=self.market,
+            exchange=self.exchange,
+            conditional=self.conditional,
+            restrictions=self.restrictions,
+            precautions=self.settings.precautions,
+            numbers=self.numbers,
+            accounts=self.accounts,
+            fractional=self.settings.fractional,
+            expires=self.settings.calendar is not None,
+            now=self.now,
+        )
+
+    def _make_trial(self) -> Trial:
+        return Trial(
+            quote_of=lambda instrument: self.market(instrument).quote,
+            held_of=lambda account, instrument: self.accounts[account].position(instrument).quantity,
+            underlying_of=self._under_price,
+            rate_of=self.rate_of,
+        )
 
     # -- time --------------------------------------------------------------------------------------
 
@@ -163,6 +176,10 @@ class Venue:
             self._now = max(self._now, moment)
             action()
         self._now = target
+
+    def wait(self, now: float) -> None:
+        """Let time pass without doing what is due: the gateway is down."""
+        self._now = max(now, self._now)
 
     def later(self, delay_s: float, action: Callable[[], None]) -> None:
         """Do something after a delay; a delay of zero means at the next :meth:`advance`."""
@@ -188,23 +205,27 @@ class Venue:
             )
             self._markets[instrument.con_id] = market
         elif market is None:
-            market = Market(
-                instrument,
-                seed=self._seed,
-                settings=self.settings.market,
-                now=self._now,
-                on_change=self._quote_changed,
-            )
-            self._markets[instrument.con_id] = market
+            market = self._markets[instrument.con_id] = open_market(
+                instrument, catalogue=self.catalogue, market_of=self.market, seed=self._seed,
+                settings=self.settings.market, now=self._now, on_change=self._quote_changed,
+            )  # fmt: skip
         elif instrument.con_id not in self._stepping:
             market.catch_up(self._now)  # nobody watched it, so nothing rests in it that could trade
         return market
 
+    def markets(self) -> Iterable[Market]:
+        """Every market that somebody has looked at."""
+        return self._markets.values()
+
     def _quote_changed(self, market: Market) -> None:
         self._watch(market)
         self.exchange.match(market.instrument)
+        for option in options_on(self.exchange.busy(), market.instrument):
+            self.market(option).catch_up(self._now)
+            self._quote_changed(self.market(option))
         for combo in self.combos.with_leg(market.instrument):
             self.exchange.match(combo)
+        self.exchange.match_followers(market.instrument)
         self.later(0.0, self.conditional.look)
 
     def _watch(self, market: Market) -> None:
@@ -217,8 +238,10 @@ class Venue:
 
     def _step(self, market: Market) -> None:
         self._stepping.discard(market.instrument.con_id)
-        if market.catch_up(self._now):
+        for _ in market.steps(self._now):
             self.exchange.match(market.instrument)
+            if market.has_orders:
+                self.exchange.strike(market.instrument, *market.passer_by())
         self._watch(market)
 
     def price_of(self, instrument: Instrument) -> Decimal:
@@ -234,17 +257,21 @@ class Venue:
 
     def balances(self, account: str) -> Balances:
         """An account valued now."""
-        return self.accounts[account].balances(self.price_of, self.rate_of)
+        return self.accounts[account].balances(self.price_of, self.rate_of, self._under_price)
+
+    def _under_price(self, instrument: Instrument) -> Decimal | None:
+        found = underlying_of(self.catalogue, instrument)
+        return None if found is None else self.price_of(found)
 
     # -- looking -----------------------------------------------------------------------------------
 
     def next_order_id(self, client_id: int) -> int:
         """The lowest order id that a client may still use."""
-        return self._highest_id.get(client_id, 0) + 1
+        return self.numbers.highest_ids.get(client_id, 0) + 1
 
     def executions(self) -> Iterable[Execution]:
         """The latest revision of every execution, in order."""
-        return self._executions.values()
+        return self.fills.values()
 
     def order_of(self, execution: Execution) -> GatewayOrder:
         """The order that an execution belongs to."""
@@ -278,7 +305,7 @@ class Venue:
             spec = OrderSpec.parse(fields)
             known = self.exchange.find(client_id, order_id)
             if spec.what_if:
-                self._try_out(self._build(client_id, order_id, contract, spec, known))
+                self._try_out(self._entry.build(client_id, order_id, contract, spec, known))
             elif known is None and attached:
                 self._place_attached(client_id, order_id, contract, spec, attached)
             elif known is None:
@@ -294,7 +321,7 @@ class Venue:
         Raises:
             RefusalError: It is refused, as a client's would be.
         """
-        order = self._build(BY_HAND, BY_HAND, contract, OrderSpec.parse(fields), None)
+        order = self._entry.build(BY_HAND, BY_HAND, contract, OrderSpec.parse(fields), None)
         order.by_hand = True
         self.exchange.admit(order)
         if self.clients.auto_bind:
@@ -305,11 +332,17 @@ class Venue:
     def _place_new(self, client_id: int, order_id: int, contract: Mapping[str, Any], spec: OrderSpec) -> None:
         if order_id < self.next_order_id(client_id):
             raise RefusalError(103, "Duplicate order id")
-        order = self._build(client_id, order_id, contract, spec, None)
-        self._highest_id[client_id] = order_id
+        order = self._entry.build(client_id, order_id, contract, spec, None)
+        self.numbers.highest_ids[client_id] = order_id
         self.exchange.admit(order)
         if spec.transmit:
             self._transmit(order)
+
+    def build(
+        self, client_id: int, order_id: int, contract: Mapping[str, Any], spec: OrderSpec
+    ) -> GatewayOrder:
+        """Make an order that is not admitted yet (see :meth:`Entry.build`)."""
+        return self._entry.build(client_id, order_id, contract, spec, None)
 
     def _place_attached(
         self,
@@ -331,51 +364,6 @@ class Venue:
             for member in parent.family():
                 self._accept(member)
 
-    def _build(
-        self,
-        client_id: int,
-        order_id: int,
-        contract: Mapping[str, Any],
-        spec: OrderSpec,
-        known: GatewayOrder | None,
-    ) -> GatewayOrder:
-        """Make an order of a checked request; nothing is changed yet."""
-        instrument = self.resolve(contract)
-        self.restrictions.check(instrument)
-        spec = rules.sized(instrument, spec, self.market(instrument).quote)
-        rules.check_against(instrument, spec, fractional=self.settings.fractional)
-        rules.check_terms(instrument, spec, str(contract["exchange"]), self._now)
-        self.conditional.check(spec.terms.conditions)
-        check_adjustment(spec)
-        check_algo(spec)
-        parent = None
-        if spec.parent_id and known is None:
-            parent = self.exchange.find(client_id, spec.parent_id)
-            rules.check_attachable(parent, spec)
-        account = spec.account or self.settings.accounts[0]
-        if account not in self.accounts:
-            raise RefusalError.invalid(f"Invalid account code '{account}'.")
-        if spec.hedge_type:
-            hedged = instrument if parent is None else parent.instrument
-            spec = hedge_sized(spec, parent, self.price_of(instrument), self.price_of(hedged))
-        if spec.oca_group:
-            rules.check_group(account, self.exchange.group_accounts(spec.oca_group))
-        self._sequence += 1
-        return GatewayOrder(
-            perm_id=_FIRST_PERM_ID + self._sequence,
-            client_id=client_id,
-            order_id=order_id,
-            account=account,
-            instrument=instrument,
-            exchange=str(contract["exchange"]),
-            spec=spec,
-            total=spec.quantity,
-            sequence=self._sequence,
-            parent=parent,
-            oca_group=spec.oca_group,
-            oca_type=spec.oca_type or _NO_BLOCK,
-        )
-
     def _transmit(self, order: GatewayOrder) -> None:
         """Make an order live; a child brings its whole held bracket with it (TWS facts 6)."""
         family = [order] if order.parent is None else order.family()
@@ -387,30 +375,34 @@ class Venue:
         if self.exchange.group_is_spent(order):
             self.exchange.reject(order, f"OCA group {order.oca_group} has been filled already.")
             return
-        crowded = self.restrictions.too_many(order, self.exchange.live_orders())
+        crowded = self.restrictions.too_many(order, self.exchange.live_in(order.instrument))
         if crowded:
             self.exchange.reject(order, crowded)
             return
-        if self.settings.check_funds and order.parent is None:  # children mostly close: not checked
-            lacking = self._lacks_funds(order)
-            if lacking:
-                self.exchange.reject(order, lacking)
-                return
+        lacking = self._lacks_funds(order)
+        if lacking:
+            self.exchange.reject(order, lacking)
+            return
         first_status = self._director.first_status()
         if not self.exchange.is_open(order):
             first_status = "PreSubmitted"
             self._say(order, 399, answers.held_until_opening(order, self.day.opening_text(order)))
         if order.spec.terms.outside_rth and self.day.ignores_outside(order):
             self._say(order, 2109, answers.OUTSIDE_IGNORED)
+        held = self.accounts[order.account].position(order.instrument).quantity
+        for code, text in warnings_of(order, held, self.settings.precautions):
+            self._say(order, code, text)
+        if self.restrictions.must_locate(order, held):
+            order.holds.add(Hold.LOCATE)
+            self._say(order, 404, answers.BEING_LOCATED)
         if order.spec.tif_was_empty and self.settings.choreography.preset_notice:
             self._say(order, 10349, "Order TIF was set to DAY based on order preset.")
         self.day.take_in(order)
-        self.conditional.take_in(order, len(self._executions))
+        self.conditional.take_in(order, len(self.fills))
         self.algos.take_in(order)
         self.exchange.accept(order, first_status)
         self._watch(self.market(order.instrument))
-        quote = self.market(order.instrument).quote
-        too_far = rules.beyond_price_cap(order, quote, self.settings.price_cap)
+        too_far = self._beyond_cap(order)
         if too_far:
             self.exchange.begin_cancel(order, announce=True)
             self.exchange.cancel(order, too_far)
@@ -423,48 +415,67 @@ class Venue:
         delay = self._director.delay(style.work_delay_s)
         self.later(delay, lambda: self.exchange.start(order, announce=announce))
 
+    # -- after a restart ---------------------------------------------------------------------------
+
+    def luck(self, what: object) -> str:
+        """What decides something random from the last restart on."""
+        return f"{self._seed}/{what}/{self.numbers.restarts}"
+
+    def reshuffle(self) -> None:
+        """Begin new luck, that of the restarts counted so far."""
+        self._rng.seed(self.luck("venue"))
+
+    def resume(self, order: GatewayOrder) -> None:
+        """Let a live order from before a restart go on: to its end, or to work."""
+        self._watch(self.market(order.instrument))
+        if order.cancelling:
+            self.later(0.0, lambda: self._end_cancel(order))
+        elif not order.working:
+            self._start_later(order)
+
     def _lacks_funds(self, order: GatewayOrder) -> str:
-        held = self.accounts[order.account].position(order.instrument).quantity
-        price = order.spec.limit or self.price_of(order.instrument)
-        rate = self.rate_of(order.instrument.currency)
-        return rules.beyond_funds(order, held, abs(price) * rate, self.balances(order.account).available)
+        if not self.settings.check_funds or order.parent is not None:  # children mostly close: not checked
+            return ""
+        return self._trial.lacks_funds(order, self.balances(order.account).available)
+
+    def _beyond_cap(self, order: GatewayOrder) -> str:
+        return rules.beyond_price_cap(order, self.market(order.instrument).quote, self.settings.price_cap)
 
     # -- trying out --------------------------------------------------------------------------------
 
     def _try_out(self, order: GatewayOrder) -> None:
         if not order.spec.transmit:
             raise RefusalError(413, "What-if order should have the transmit flag set to true.")
-        instrument = order.instrument
-        margins = margins_of(
-            order,
-            self.balances(order.account),
-            price=order.spec.limit or self.price_of(instrument),
-            held=self.accounts[order.account].position(instrument).quantity,
-            rate=self.rate_of(instrument.currency),
-        )
+        margins = self._trial.margins_of(order, self.balances(order.account))
         self._deliver(order.client_id, answers.what_if(order, margins))
 
     # -- modifying and cancelling ------------------------------------------------------------------
 
     def _modify(self, order: GatewayOrder, contract: Mapping[str, Any], spec: OrderSpec) -> None:
-        rules.check_modifiable(order)
-        rules.check_same_order(order, self.resolve(contract), spec)
-        rules.check_resizable(order, spec)
-        rules.check_against(order.instrument, spec, fractional=self.settings.fractional)
-        rules.check_terms(order.instrument, spec, order.exchange, self._now)
-        self.conditional.check(spec.terms.conditions)
-        check_adjustment(spec)
-        check_algo(spec)
+        self._entry.check_modification(order, contract, spec)
         if order.phase is Phase.LIVE and not spec.transmit:
             return  # a modification that is not transmitted is held, like an order (wire facts 10)
+        if order.phase is Phase.LIVE and self._refused_late(order, spec):
+            return
         self.exchange.replace(order, spec)
         if spec.transmit and order.phase is Phase.HELD:
             self._transmit(order)
         elif order.phase is Phase.LIVE:
             self.day.take_in(order)
-            self.conditional.take_in(order, len(self._executions))
+            self.conditional.take_in(order, len(self.fills))
             if not order.working:
                 self._start_later(order)  # it may no longer wait for a moment or an auction
+
+    def _refused_late(self, order: GatewayOrder, spec: OrderSpec) -> bool:
+        """Whether the broker refuses a modification that the gateway took: the order dies (TWS facts 6)."""
+        wanted = attrs.evolve(order, spec=spec, total=spec.quantity)
+        lacking, too_far = self._lacks_funds(wanted), self._beyond_cap(wanted)
+        if lacking:
+            self.exchange.reject(order, lacking)
+        elif too_far:
+            self.exchange.begin_cancel(order, announce=True)
+            self.exchange.cancel(order, too_far)
+        return bool(lacking or too_far)
 
     def cancel(self, client_id: int, order_id: int) -> None:
         """Ask to cancel one order; the answer follows as status and error."""
@@ -478,6 +489,7 @@ class Venue:
             self._refuse(client_id, order_id, rules.not_in_cancellable_state(order))
         else:
             order.canceller = client_id
+            self.clients.touched[order.perm_id] = order
             self._begin_cancel(order)
 
     def cancel_all(self, client_id: int) -> None:
@@ -509,20 +521,32 @@ class Venue:
             asker = order.client_id if order.canceller is None else order.canceller
             self._refuse(asker, order.order_id, rules.not_cancellable(order))
 
+    def set_hard_to_borrow(self, instrument: Instrument, *, hard: bool) -> None:
+        """Let short sales of something wait for shares, or find the shares for all that wait."""
+        change = self.restrictions.hard_to_borrow.add if hard else self.restrictions.hard_to_borrow.discard
+        change(instrument.con_id)
+        for order in [] if hard else self.exchange.live_in(instrument):
+            if Hold.LOCATE in order.holds:
+                order.holds.discard(Hold.LOCATE)
+                self._start_later(order)
+
     # -- admin -------------------------------------------------------------------------------------
 
-    def correct(self, exec_id: str, *, price: Decimal | None, quantity: Decimal | None) -> Execution:
+    def correct(
+        self, exec_id: str, *, price: Decimal | None, quantity: Decimal | None, told: bool = True
+    ) -> Execution:
         """Correct an execution: a new revision replaces it in every book (TWS facts 3).
 
         Args:
             exec_id: Any revision of the execution.
             price: New price; None keeps the old one.
-            quantity: New quantity; None keeps the old one.
+            quantity: New quantity; None keeps the old one. Zero busts it: then it costs nothing, either.
+            told: Whether callbacks tell of it.
 
         Raises:
-            InvalidInput: There is no such execution, or the quantity is not above zero.
+            InvalidInput: There is no such execution, or the quantity is below zero.
         """
-        old = self._executions.get(exec_id.rpartition(".")[0])
+        old = self.fills.get(exec_id.rpartition(".")[0])
         if old is None:
             raise InvalidInput("exec_id", f"no execution has the id {exec_id}")
         new = attrs.evolve(
@@ -530,28 +554,31 @@ class Venue:
             revision=old.revision + 1,
             price=old.price if price is None else price,
             quantity=old.quantity if quantity is None else quantity,
+            commission=_ZERO if quantity == 0 else old.commission,
         )
-        if new.quantity <= 0:
-            raise InvalidInput("quantity", f"must be above zero; got {new.quantity}")
+        if new.quantity < 0:
+            raise InvalidInput("quantity", f"must not be below zero; got {new.quantity}")
         order = self.order_of(old)
-        self._executions[new.root] = new
+        self.fills[new.root] = new
         self._rebook()
-        new = self._executions[new.root]
-        self._play(order, self._director.tell_correction(order, new))
+        new = self.fills[new.root]
+        if told:
+            self._play(order, self._director.tell_correction(order, new))
         return new
 
     def _rebook(self) -> None:
         """Book all executions anew, in order, after one of them changed."""
+        self.rebooked = True
         for account in self.accounts.values():
             account.restart()
-        for root, one in self._executions.items():
+        for root, one in self.fills.items():
             if isinstance(one.instrument, Combo):
                 continue  # only its legs are booked
             booking = self.accounts[one.account].book(
                 one.instrument, one.signed_quantity, one.price, one.commission
             )
             booked = attrs.evolve(one, realized=booking.realized)
-            self._executions[root] = booked
+            self.fills[root] = booked
             self.exchange.correct(self.order_of(booked), booked)
 
     # -- telling -----------------------------------------------------------------------------------
@@ -576,9 +603,19 @@ class Venue:
             return
         delay = self._director.delay(self.settings.choreography.oca_delay_s)
         if delay:
-            self.later(delay, lambda: self.exchange.settle_oca(order, execution))
+            self.settle_later(order, execution, delay)
         else:
             self.exchange.settle_oca(order, execution)
+
+    def settle_later(self, order: GatewayOrder, execution: Execution, delay_s: float) -> None:
+        """Let an OCA group feel a fill of one of its members after a while."""
+        self.unsettled[execution.root] = order
+
+        def settle() -> None:
+            del self.unsettled[execution.root]
+            self.exchange.settle_oca(order, execution)
+
+        self.later(delay_s, settle)
 
     def _play(self, order: GatewayOrder, scene: Scene) -> None:
         for message in scene.messages:
@@ -587,6 +624,7 @@ class Venue:
             self._cue(order, cue)
 
     def _cue(self, order: GatewayOrder, cue: Cue) -> None:
+        cue = self.recue(order, cue)
         self.later(cue.delay_s, lambda: self._play(order, self._director.perform(cue)))
 
     def say(self, client_id: int, message: Message) -> None:

@@ -57,8 +57,12 @@ class FileLock:
             pid = _written_pid(self._descriptor)
             self._close()
             raise Held(pid) from None
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError:  # a full disk, for one
+            self._close()
+            raise
 
     def release(self) -> None:
         """Let it go. May be called again."""

@@ -16,7 +16,7 @@ from typing import Any, Final, Self, TypeVar
 
 import attrs
 
-from ibkr_core.errors import JournalFailed
+from ibkr_core.errors import JournalError, JournalFailed
 from ibkr_core.journal.encoding import Unreadable
 from ibkr_core.journal.entries import Entry
 from ibkr_core.journal.retention import IDENTITY_COLUMNS, InputIdentity
@@ -327,7 +327,7 @@ class JournalReader:
                 "SELECT exec FROM fills WHERE order_row NOT IN (SELECT id FROM orders)"  # NULL is in neither
             )
             problems += [f"fill {row[0]} belongs to an order that is not there" for row in strays[:20]]
-        except sqlite3.Error as error:
+        except (sqlite3.Error, JournalError) as error:
             problems.append(str(error))
         files = (Path(self.path), Path(f"{self.path}-wal"))
         size = sum(file.stat().st_size for file in files if file.exists())
@@ -375,8 +375,13 @@ class JournalReader:
 
     def _all(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Run a query and take all its rows, so that no transaction stays open."""
-        with self._lock:
-            return self._connection.execute(statement, clean(values)).fetchall()
+        try:
+            with self._lock:
+                return self._connection.execute(statement, clean(values)).fetchall()
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR:
+                raise  # the statement is at fault, not the file
+            raise refusal(self.path, error) from error
 
     def close(self) -> None:
         """Close the file. May be called again."""

@@ -126,7 +126,11 @@ class Store:
         Raises:
             OSError: It was removed or replaced.
         """
-        if self._files() != self._identity:
+        try:
+            is_same = self._files() == self._identity
+        except FileNotFoundError:
+            is_same = False
+        if not is_same:
             raise FileNotFoundError("the file, or its -wal beside it, was removed or replaced while in use")
 
     def checkpoint(self) -> None:
@@ -288,7 +292,7 @@ def damaged(path: str, what: str) -> JournalCorrupt:
 
 
 def refusal(path: str, error: sqlite3.Error | OSError) -> JournalError:
-    """Return the error of ours that says why a file cannot be opened."""
+    """Return the error of ours that says why a file cannot be opened, or read."""
     code = _primary_code(error)
     if code in _DAMAGED:
         return damaged(path, str(error))

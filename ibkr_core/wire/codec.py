@@ -5,14 +5,17 @@ nothing but `WireError` and its children; an unknown or damaged message is never
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
+
+import attrs
 
 from ibkr_core.errors import MalformedMessage, UnknownMessage
 from ibkr_core.wire.ids import PROTOBUF_OFFSET, RAW_ID_SINCE
-from ibkr_core.wire.message import Message
+from ibkr_core.wire.message import Message, Part
 from ibkr_core.wire.protobuf import decode_protobuf, encode_protobuf
 from ibkr_core.wire.registry import Direction, Kind, answers, plan_for, requests
-from ibkr_core.wire.schema import fields_of
+from ibkr_core.wire.schema import FieldType, fields_of
 
 __all__ = ["decode_answer", "decode_request", "encode_answer", "encode_request"]
 
@@ -93,7 +96,7 @@ def _decode(direction: Direction, body: bytes, version: int) -> Message:
     if message_id <= PROTOBUF_OFFSET:
         return _decode_text(direction, message_id, _split(payload), version)
     kind = direction.by_id.get(message_id - PROTOBUF_OFFSET)
-    if kind is None or not kind.has_protobuf:
+    if kind is None or not kind.has_protobuf or (kind.layout is None and version < kind.protobuf_since):
         raise UnknownMessage(message_id)
     return Message(kind.name, decode_protobuf(kind.name, kind.message, payload, kind.parts))
 
@@ -138,28 +141,57 @@ def _encode(direction: Direction, message: Message, version: int) -> bytes:
 
 
 def _join(values: list[str]) -> bytes:
-    return "".join(value + "\0" for value in values).encode()
+    return ("\0".join(values) + "\0").encode() if values else b""
+
+
+@attrs.frozen
+class _Shape:
+    """What `_check` wants to know about a message.
+
+    Attributes:
+        names: All its fields.
+        structured: Those that are more than a plain value, with their types.
+    """
+
+    names: frozenset[str]
+    structured: tuple[tuple[str, FieldType], ...]
+
+
+@cache
+def _shape(message: str) -> _Shape:
+    fields = fields_of(message)
+    structured = (
+        (name, field)
+        for name, field in fields.items()
+        if field.repeated or field.is_message or field.name == "map"
+    )
+    return _Shape(frozenset(fields), tuple(structured))
 
 
 def _check(kind: Kind, message: str, fields: Mapping[str, Any]) -> None:
     """Refuse names that the message does not have, and shapes that cannot be written."""
-    known = fields_of(message)
-    for name, value in fields.items():
-        field = known.get(name)
-        if field is None:
-            raise MalformedMessage(kind.name, f"{message} has no such field", field=name)
+    if type(fields) is Part and fields.made.get(_check) == message:
+        return
+    shape = _shape(message)
+    if not shape.names.issuperset(fields):
+        name = next(name for name in fields if name not in shape.names)
+        raise MalformedMessage(kind.name, f"{message} has no such field", field=name)
+    for name, field in shape.structured:
+        value = fields.get(name)
         if value is None:
             continue
         if field.repeated and not isinstance(value, (list, tuple)):
             raise MalformedMessage(kind.name, "must be a list", field=name)
-        if field.name == "map" or (field.is_message and not field.repeated):
+        if not field.repeated:
             _check_mapping(kind, name, value)
         if field.is_message:
             for item in value if field.repeated else (value,):
                 _check_mapping(kind, name, item)
                 _check(kind, field.name, item)
+    if type(fields) is Part:
+        fields.made[_check] = message
 
 
 def _check_mapping(kind: Kind, name: str, value: object) -> None:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, (dict, Mapping)):  # dict first: asking an abstract class is slow
         raise MalformedMessage(kind.name, "must be a mapping", field=name)

@@ -114,10 +114,17 @@ class Const(Node):
 
 @attrs.frozen
 class When(Node):
-    """Nodes that exist only if ``condition`` holds for the fields before them."""
+    """Nodes that exist only if ``condition`` holds for the fields before them.
+
+    Attributes:
+        condition: Looks at the whole message.
+        nodes: The nodes.
+        looks_at: Dotted names of all that ``condition`` looks at, separated by blanks, if that is known.
+    """
 
     condition: Predicate
     nodes: tuple["Node", ...]
+    looks_at: str = ""
 
 
 @attrs.frozen
@@ -254,7 +261,7 @@ def look_up(scope: Mapping[str, Any], path: str) -> FieldValue:
     """Give the value at a dotted path, or None."""
     value: FieldValue = scope
     for name in path.split("."):
-        if not isinstance(value, Mapping):
+        if not isinstance(value, (dict, Mapping)):  # dict first: asking an abstract class is slow
             return None
         value = value.get(name)
     return value

@@ -5,7 +5,8 @@ step knows where its value lives and how to convert it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from itertools import groupby
+from typing import Any
 
 import attrs
 
@@ -27,96 +28,24 @@ from ibkr_core.wire.layout import (
     When,
     active,
 )
-from ibkr_core.wire.message import FieldValue
 from ibkr_core.wire.scalars import BY_TYPE, Scalar
 from ibkr_core.wire.schema import FieldType, fields_of
+from ibkr_core.wire.steps import (
+    ConstStep,
+    Place,
+    Reader,
+    Scope,
+    SlotStep,
+    Step,
+    Stretch,
+    Writer,
+    fuse_slots,
+    place,
+)
 
 __all__ = ["Plan", "compile_layout"]
 
-Scope = dict[str, Any]
-
 _TEXT = BY_TYPE["str"]
-
-
-class Reader:
-    """A position in the fields of one message."""
-
-    __slots__ = ("kind", "position", "values")
-
-    def __init__(self, kind: str, values: Sequence[bytes]) -> None:
-        self.kind = kind
-        self.values = values
-        self.position = 0
-
-    def take(self, name: str) -> bytes:
-        """Give the next field.
-
-        Raises:
-            MalformedMessage: There is none.
-        """
-        position = self.position
-        if position >= len(self.values):
-            raise MalformedMessage(self.kind, "the message is too short", field=name, index=position)
-        self.position = position + 1
-        return self.values[position]
-
-    def bad(self, name: str, reason: str) -> MalformedMessage:
-        """Blame the field that was taken last."""
-        return MalformedMessage(self.kind, reason, field=name, index=self.position - 1)
-
-    def count(self, name: str, per_item: int) -> int:
-        """Read a counter and check it against what is left.
-
-        Raises:
-            MalformedMessage: Not a count, or more than the message can hold.
-        """
-        raw = self.take(name)
-        if not raw:
-            return 0
-        if not raw.isdigit() or len(raw) > 9:  # noqa: PLR2004 - nine digits are far beyond any frame
-            raise self.bad(name, f"{raw[:40]!r} is not a count")
-        number = int(raw)
-        if number * per_item > len(self.values) - self.position:
-            raise self.bad(name, f"counts {number} entries but the message ends before")
-        return number
-
-
-class Writer:
-    """The fields of one message as they are put together."""
-
-    __slots__ = ("kind", "values")
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.values: list[str] = []
-
-    def put(self, name: str, scalar: Scalar, value: object, unset: str) -> None:
-        """Add one field.
-
-        Raises:
-            MalformedMessage: The value does not fit into the field.
-        """
-        if value is None:
-            self.values.append(unset)
-            return
-        try:
-            self.values.append(scalar.write(value))
-        except (ValueError, TypeError) as error:
-            raise self.bad(name, str(error)) from error
-
-    def bad(self, name: str, reason: str) -> MalformedMessage:
-        """Blame the field that is being written."""
-        return MalformedMessage(self.kind, reason, field=name, index=len(self.values))
-
-
-class Step(Protocol):
-    """One resolved node."""
-
-    def read(self, reader: Reader, scope: Scope) -> None:
-        """Take fields from ``reader`` into ``scope``."""
-
-    def write(self, writer: Writer, scope: Mapping[str, Any]) -> None:
-        """Put fields from ``scope`` to ``writer``."""
 
 
 @attrs.frozen
@@ -126,12 +55,14 @@ class Plan:
     Attributes:
         message: Name of the schema entry.
         parts: Sub-messages that are always there after reading.
-        steps: The fields in wire order.
+        steps: The fields in wire order, one by one.
+        sweeps: The same, with plain fields in a row fused into one step: what is used.
     """
 
     message: str
     parts: tuple[str, ...]
     steps: tuple[Step, ...]
+    sweeps: tuple[Step, ...]
 
     def read(self, kind: str, values: Sequence[bytes]) -> Scope:
         """Read all fields of a message.
@@ -145,7 +76,7 @@ class Plan:
         """
         reader = Reader(kind, values)
         scope: Scope = {part: {} for part in self.parts}
-        for step in self.steps:
+        for step in self.sweeps:
             step.read(reader, scope)
         if reader.position != len(values):
             surplus = len(values) - reader.position
@@ -159,14 +90,55 @@ class Plan:
             MalformedMessage: A value does not fit into its field.
         """
         writer = Writer(kind)
-        for step in self.steps:
+        for step in self.sweeps:
             step.write(writer, fields)
         return writer.values
 
 
 def compile_layout(layout: Layout, version: int) -> Plan:
     """Resolve a layout for a server version."""
-    return Plan(layout.message, layout.parts, _steps(layout.nodes, version, layout.message))
+    steps = _steps(layout.nodes, version, layout.message)
+    return Plan(layout.message, layout.parts, steps, _stretches(steps))
+
+
+def _stretches(steps: Sequence[Step]) -> tuple[Step, ...]:
+    sweeps: list[Step] = []
+    for root, group in groupby(steps, _root_of):
+        row = tuple(group)
+        fused = _fuse(row)
+        if root:
+            reads = frozenset(path.split(".")[1] for step in row for path in _paths_of(step))
+            sweeps.append(Stretch(root, reads, fused))
+        else:
+            sweeps += fused
+    return tuple(sweeps)
+
+
+def _root_of(step: Step) -> str:
+    """The one sub-message that a step of a whole message looks at; empty when it is none, or several."""
+    roots = {path.rpartition(".")[0].partition(".")[0] for path in _paths_of(step)}
+    return roots.pop() if len(roots) == 1 else ""
+
+
+def _paths_of(step: Step) -> frozenset[str]:
+    """The dotted names of all that a step of a whole message looks at; an empty one for what is not known."""
+    if isinstance(step, _WhenStep):
+        inner = (path for child in step.steps for path in _paths_of(child))
+        return frozenset(step.looks_at.split() or [""]).union(inner)
+    where = getattr(step, "place", None)
+    return frozenset([".".join([*where.parents, where.key]) if isinstance(where, Place) else ""])
+
+
+def _fuse(steps: Sequence[Step]) -> tuple[Step, ...]:
+    return fuse_slots(_fuse_inside(step) for step in steps)
+
+
+def _fuse_inside(step: Step) -> Step:
+    if isinstance(step, (_WhenStep, _EachStep, _FlagStep)):
+        return attrs.evolve(step, steps=_fuse(step.steps))
+    if isinstance(step, _SwitchStep):
+        return attrs.evolve(step, cases={case: _fuse(steps) for case, steps in step.cases.items()})
+    return step
 
 
 def _steps(nodes: Sequence[Node], version: int, message: str) -> tuple[Step, ...]:
@@ -191,61 +163,10 @@ def field_type(message: str, path: str) -> FieldType:
     return fields_of(message)[last]
 
 
-@attrs.frozen
-class Place:
-    """Where a value lives: the sub-messages on the way and its key."""
-
-    parents: tuple[str, ...]
-    key: str
-
-    def set(self, scope: Scope, value: object) -> None:
-        """Store a value, making the sub-messages on the way."""
-        for parent in self.parents:
-            scope = scope.setdefault(parent, {})
-        scope[self.key] = value
-
-    def get(self, scope: Mapping[str, Any]) -> FieldValue:
-        """Give the value, or None."""
-        for parent in self.parents:
-            inner = scope.get(parent)
-            if inner is None:
-                return None
-            scope = inner
-        return scope.get(self.key)
-
-
-def _place(path: str) -> Place:
-    *parents, key = path.split(".")
-    return Place(tuple(parents), key)
-
-
-@attrs.frozen
-class _SlotStep:
-    name: str
-    place: Place
-    scalar: Scalar
-    unset: str
-    load: Callable[[bytes], Any]
-
-    def read(self, reader: Reader, scope: Scope) -> None:
-        raw = reader.take(self.name)
-        try:
-            value = self.load(raw)
-        except ValueError as error:
-            raise reader.bad(self.name, str(error)) from error
-        if value is not None:
-            for parent in self.place.parents:
-                scope = scope.setdefault(parent, {})
-            scope[self.place.key] = value
-
-    def write(self, writer: Writer, scope: Mapping[str, Any]) -> None:
-        writer.put(self.name, self.scalar, self.place.get(scope), self.unset)
-
-
-def _slot(path: str, node: Slots, message: str) -> _SlotStep:
+def _slot(path: str, node: Slots, message: str) -> SlotStep:
     kind = field_type(message, path).name
     scalar = node.scalar or BY_TYPE[kind]
-    return _SlotStep(path, _place(path), scalar, _unset_text(scalar, kind, node.unset), scalar.read)
+    return SlotStep(path, place(path), scalar, _unset_text(scalar, kind, node.unset))
 
 
 def _unset_text(scalar: Scalar, kind: str, unset: str) -> str:
@@ -259,19 +180,9 @@ def _unset_text(scalar: Scalar, kind: str, unset: str) -> str:
 
 
 @attrs.frozen
-class _ConstStep:
-    text: str
-
-    def read(self, reader: Reader, scope: Scope) -> None:  # noqa: ARG002 - carries nothing
-        reader.take("unused")
-
-    def write(self, writer: Writer, scope: Mapping[str, Any]) -> None:  # noqa: ARG002 - carries nothing
-        writer.values.append(self.text)
-
-
-@attrs.frozen
 class _WhenStep:
     condition: Predicate
+    looks_at: str
     steps: tuple[Step, ...]
 
     def read(self, reader: Reader, scope: Scope) -> None:
@@ -480,43 +391,43 @@ class _LegPricesStep:
 
 
 def _compile_when(node: When, version: int, message: str) -> Step:
-    return _WhenStep(node.condition, _steps(node.nodes, version, message))
+    return _WhenStep(node.condition, node.looks_at, _steps(node.nodes, version, message))
 
 
 def _compile_each(node: Each, version: int, message: str) -> Step:
     inner = field_type(message, node.path).name
-    return _EachStep(node.path, _place(node.path), _steps(node.nodes, version, inner))
+    return _EachStep(node.path, place(node.path), _steps(node.nodes, version, inner))
 
 
 def _compile_flag(node: Flag, version: int, message: str) -> Step:
     inner = field_type(message, node.path).name
-    return _FlagStep(node.path, _place(node.path), _steps(node.nodes, version, inner))
+    return _FlagStep(node.path, place(node.path), _steps(node.nodes, version, inner))
 
 
 def _compile_values(node: Values, version: int, message: str) -> Step:  # noqa: ARG001 - one signature for all
-    return _ValuesStep(node.path, _place(node.path), BY_TYPE[field_type(message, node.path).name])
+    return _ValuesStep(node.path, place(node.path), BY_TYPE[field_type(message, node.path).name])
 
 
 def _compile_switch(node: Switch, version: int, message: str) -> Step:
     cases = {case: _steps(nodes, version, message) for case, nodes in node.cases.items()}
-    return _SwitchStep(node.path, _place(node.path), cases)
+    return _SwitchStep(node.path, place(node.path), cases)
 
 
 def _compile_mask(node: Mask, version: int, message: str) -> Step:  # noqa: ARG001 - one signature for all
-    return _MaskStep("mask", tuple((bit, _place(path)) for bit, path in node.bits.items()))
+    return _MaskStep("mask", tuple((bit, place(path)) for bit, path in node.bits.items()))
 
 
 _COMPILERS: Mapping[type[Node], Callable[[Any, int, str], Step]] = {
-    Const: lambda node, _version, _message: _ConstStep(node.text),
+    Const: lambda node, _version, _message: ConstStep(node.text),
     When: _compile_when,
     Each: _compile_each,
     Values: _compile_values,
-    Tags: lambda node, _version, _message: _TagsStep(node.path, _place(node.path)),
-    Options: lambda node, _version, _message: _OptionsStep(node.path, _place(node.path), node.count),
+    Tags: lambda node, _version, _message: _TagsStep(node.path, place(node.path)),
+    Options: lambda node, _version, _message: _OptionsStep(node.path, place(node.path), node.count),
     Flag: _compile_flag,
     Mask: _compile_mask,
     Switch: _compile_switch,
     LegPrices: lambda node, _version, _message: _LegPricesStep(
-        node.path, _place(node.path), node.field, node.unset
+        node.path, place(node.path), node.field, node.unset
     ),
 }

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 
 from ibkr_core.errors import MalformedMessage, WireError
-from ibkr_core.wire.message import FieldValue
+from ibkr_core.wire.message import FieldValue, Part
 from ibkr_core.wire.scalars import (
     UNSET_DOUBLE,
     UNSET_INT,
     UNSET_LONG,
+    decimal_text,
     parse_decimal,
     to_bool,
-    to_decimal,
     to_float,
     to_int,
     to_text,
@@ -70,11 +70,15 @@ class ProtobufUnavailable(WireError):
 
 @attrs.frozen
 class _Field:
-    """One field of a generated message: how its value is converted, and what shape it has."""
+    """One field of a generated message: how its value is converted, and what shape it has.
+
+    ``native`` is the type whose values the generated class takes and checks as they are.
+    """
 
     name: str
     load: Callable[[Any], Any]
     store: Callable[[Any], Any]
+    native: type
     message: str
     repeated: bool
     is_map: bool
@@ -167,7 +171,10 @@ def _store(kind: str, message: str, proto: _Proto, fields: Mapping[str, Any]) ->
         if field is None or value is None:
             continue
         try:
-            _store_value(kind, field, proto, value)
+            if type(value) is field.native and value == value:  # noqa: PLR0124 - all but NaN
+                setattr(proto, name, value)
+            else:
+                _store_value(kind, field, proto, value)
         except (ValueError, TypeError, OverflowError) as error:
             raise MalformedMessage(kind, str(error), field=f"{message}.{name}") from error
 
@@ -183,11 +190,23 @@ def _store_value(kind: str, field: _Field, proto: _Proto, value: FieldValue) -> 
     elif field.message:
         inner = getattr(proto, field.name)
         inner.SetInParent()
-        _store(kind, field.message, inner, value)
+        if type(value) is Part:
+            inner.MergeFromString(_serialized(kind, field.message, value))
+        else:
+            _store(kind, field.message, inner, value)
     elif field.repeated:
         getattr(proto, field.name).extend(field.store(item) for item in value)
     else:
         setattr(proto, field.name, field.store(value))
+
+
+def _serialized(kind: str, message: str, part: Part) -> bytes:
+    made: bytes | None = part.made.get(message)
+    if made is None:
+        proto = _message_class(message)()
+        _store(kind, message, proto, part)
+        made = part.made[message] = proto.SerializeToString()
+    return made
 
 
 def _load_int(value: int) -> int | None:
@@ -212,17 +231,17 @@ def _load_decimal(value: str) -> Decimal | None:
     return parse_decimal(value) if value else None
 
 
-def _store_decimal(value: object) -> str:
-    return format(to_decimal(value), "f")
+class _Nothing:
+    """No value has this type."""
 
 
-_CONVERTERS: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "int": (_load_int, to_int),
-    "long": (_load_long, to_int),
-    "float": (_load_float, to_float),
-    "bool": (bool, to_bool),
-    "str": (_load_text, to_text),
-    "dec": (_load_decimal, _store_decimal),
+_CONVERTERS: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], Any], type]] = {
+    "int": (_load_int, to_int, int),
+    "long": (_load_long, to_int, int),
+    "float": (_load_float, to_float, float),
+    "bool": (bool, to_bool, bool),
+    "str": (_load_text, to_text, str),
+    "dec": (_load_decimal, decimal_text, _Nothing),
 }
 
 
@@ -251,13 +270,17 @@ def _fields(message: str) -> Mapping[int, _Field]:
 def _describe(field: "FieldDescriptor", known: Mapping[str, FieldType]) -> _Field:
     inner = field.message_type
     if inner is not None and inner.GetOptions().map_entry:
-        return _Field(field.name, dict, dict, "", repeated=True, is_map=True, is_plain=False)
+        return _Field(field.name, dict, dict, _Nothing, "", repeated=True, is_map=True, is_plain=False)
     repeated = _is_repeated(field)
     if inner is not None:
-        return _Field(field.name, dict, dict, inner.name, repeated=repeated, is_map=False, is_plain=False)
+        return _Field(
+            field.name, dict, dict, _Nothing, inner.name, repeated=repeated, is_map=False, is_plain=False
+        )
     entry = known.get(field.name)
-    load, store = _CONVERTERS[entry.name if entry is not None else _generic_type(field)]
-    return _Field(field.name, load, store, "", repeated=repeated, is_map=False, is_plain=not repeated)
+    load, store, native = _CONVERTERS[entry.name if entry is not None else _generic_type(field)]
+    if repeated:
+        native = _Nothing
+    return _Field(field.name, load, store, native, "", repeated=repeated, is_map=False, is_plain=not repeated)
 
 
 def _is_repeated(field: "FieldDescriptor") -> bool:

@@ -29,6 +29,7 @@ __all__ = [
     "WORD",
     "ZERO_FLOAT",
     "Scalar",
+    "decimal_text",
     "parse_decimal",
     "to_bool",
     "to_decimal",
@@ -304,14 +305,22 @@ def _write_word(value: object) -> str:
 
 
 def _write_int(value: object) -> str:
+    if type(value) is int and -UNSET_LONG <= value <= UNSET_LONG:
+        return str(value)
     return str(to_int(value))
 
 
 def _write_bool(value: object) -> str:
+    if value is True:
+        return "1"
     return "1" if to_bool(value) else "0"
 
 
 def _write_float(value: object) -> str:
+    if type(value) is float:
+        text = repr(value)
+        if text[-1].isdigit():  # neither infinite nor NaN
+            return text
     if isinstance(value, Decimal) and value.is_finite():
         return format(to_decimal(value), "f")
     number = to_float(value)
@@ -330,11 +339,23 @@ def _write_zero_float(value: object) -> str:
     return "0" if text == "0.0" else text
 
 
-def _write_decimal(value: object) -> str:
+def decimal_text(value: object) -> str:
+    """Spell a quantity with all its digits and no exponent.
+
+    Raises:
+        TypeError: Not a Decimal or int.
+        ValueError: Not finite, or beyond any reasonable size.
+    """
+    if type(value) is Decimal:
+        text = str(value)
+        if len(text) < _MAX_DIGITS and "E" not in text and value.is_finite():
+            return text
     return format(to_decimal(value), "f")
 
 
 def _write_text(value: object) -> str:
+    if type(value) is str and value.isascii() and "\0" not in value:
+        return value
     text = to_text(value)
     if "\0" in text:
         raise ValueError("a text field cannot hold a NUL")
@@ -347,6 +368,8 @@ def _write_text(value: object) -> str:
 
 def _write_escaped(value: object) -> str:
     text = to_text(value)
+    if text.isascii() and text.isprintable() and "\\" not in text:
+        return text
     if _SURROGATES.search(text):
         raise ValueError("half a surrogate pair is no text")
     return text.encode("unicode_escape").decode("ascii")
@@ -368,7 +391,7 @@ BY_TYPE: Mapping[str, Scalar] = {
     "long": Scalar("long", _read_long, _write_int, str(UNSET_LONG), str(UNSET_LONG)),
     "bool": Scalar("bool", _read_bool, _write_bool, "0", "0"),
     "float": Scalar("float", _read_float, _write_float, _JAVA_MAX, _PYTHON_MAX, "0.0"),
-    "dec": Scalar("dec", _read_decimal, _write_decimal, "", str(UNSET_DECIMAL)),
+    "dec": Scalar("dec", _read_decimal, decimal_text, "", str(UNSET_DECIMAL)),
     "str": Scalar("str", _read_text, _write_text),
 }
 
@@ -393,5 +416,5 @@ ROUNDED = Scalar("rounded", _read_rounded, _write_int, str(UNSET_INT), str(UNSET
 WORD = Scalar("word", _read_word, _write_word)
 """A flag spelled ``true`` or ``false``."""
 
-CONNECTOR = Scalar("connector", _read_connector, _write_connector)
-"""How a condition joins the next: ``a`` and, ``o`` or."""
+CONNECTOR = Scalar("connector", _read_connector, _write_connector, "o", "o", "o")
+"""How a condition joins the next: ``a`` and, ``o`` or. Unset is ``o``: protobuf leaves a false flag out."""

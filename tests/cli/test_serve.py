@@ -13,6 +13,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +42,7 @@ class Server:
     def __init__(self, *arguments: str) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-W", "error", "-m", "ibkr_core", "gateway", *arguments],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -53,6 +56,16 @@ class Server:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self._lines.put(line.rstrip("\n"))
+
+    def type(self, line: str) -> None:
+        """Write a line to its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def wait(self) -> int:
+        """Wait until it has ended by itself; return its exit code."""
+        return self._process.wait(PATIENCE_S)
 
     def line(self) -> str:
         """The next line, when it comes."""
@@ -75,7 +88,7 @@ class Server:
             self._process.kill()
             self._process.wait()
         self._reader.join()
-        for stream in (self._process.stdout, self._process.stderr):
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
 
@@ -126,6 +139,46 @@ def test_its_options_reach_the_gateway() -> None:
         assert engine.accounts == ("DU1", "DU2")
         assert engine.server_version == 176
         server.end(signal.SIGTERM)
+
+
+def test_commands_are_taken_from_standard_input(tmp_path: Path) -> None:
+    """Prices of a file and of a list of symbols are served; a typed price fills an order; quit ends it."""
+    prices = tmp_path / "prices.csv"
+    prices.write_text("time,symbol,bid,ask,bid_size,ask_size\n0,XYZ,12.40,12.60,500,500\n", encoding="utf-8")
+    arguments = ("--port", "0", "--stdin", "--symbols", "XYZ=12.50", "--prices", str(prices), "--speed", "2")
+    with serving(*arguments) as (server, port):
+        assert "Engine.connect" in server.line()
+        assert server.line() == f"Prices come from {prices}, 2 times as fast as they came."
+        assert server.line().startswith("Type help")
+        assert server.line() == "Ctrl-C ends it."
+        server.type("XYZ")
+        assert server.line() == "XYZ  bid 12.40 x 500  ask 12.60 x 500  last 12.40"
+        assert server.line().split() == "12.40 x 500 12.60 x 500".split()
+        with Engine.connect("127.0.0.1", port, client_id=7) as engine:
+            assert server.line() == "client 7 connected"
+            ticket = engine.submit(Contract.stock("XYZ"), Order.limit("BUY", 10, Decimal("12.45")))
+            server.type("XYZ 12.30 12.41")
+            assert server.line().startswith("XYZ  bid 12.30")
+            assert ticket.wait(timeout_s=PATIENCE_S).status is OrderStatus.FILLED
+            server.type("nonsense 1")
+            server.type("quit")
+            assert server.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--symbols", "NOSUCH"], "symbols: 'NOSUCH' is not known; give it a price to start from"),
+        (["--speed", "0"], "speed: must be above zero and finite; got 0.0"),
+        (["--prices", "none.csv"], "No such file or directory: 'none.csv'"),
+    ],
+)
+def test_options_that_make_no_sense_are_said_in_one_line(arguments: list[str], told: str) -> None:
+    """Exit code 1, before anything is served."""
+    result = CliRunner().invoke(main.app, ["gateway", "--port", "0", *arguments])
+    assert result.exit_code == 1
+    assert told in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 class Paper(Console):

@@ -1,14 +1,13 @@
-"""The gateway's books: commissions, positions and profit, exact."""
+"""The gateway's books: positions and profit, exact."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibkr_core.gateway.account import Account, Position, book_fill, commission_due
+from ibkr_core.gateway.account import Account, Position, book_fill
 from ibkr_core.gateway.instruments import default_catalogue
 
 D = Decimal
@@ -16,7 +15,6 @@ CATALOGUE = default_catalogue()
 AAPL = CATALOGUE.matches({"conId": 265598})[0]
 ES = CATALOGUE.matches({"localSymbol": "ESZ6"})[0]
 EUR = CATALOGUE.matches({"localSymbol": "EUR.USD"})[0]
-OPTION = CATALOGUE.matches({"localSymbol": "AAPL  261218C00290000"})[0]
 
 fills = st.lists(
     st.tuples(
@@ -26,38 +24,6 @@ fills = st.lists(
     ),
     max_size=30,
 )
-
-
-@pytest.mark.parametrize(
-    ("instrument", "quantity", "value", "due"),
-    [
-        (AAPL, 100, 29_250, "1.000300"),  # the minimum, and the fee
-        (AAPL, 1000, 292_500, "5.003000"),  # 0.005 a share
-        (AAPL, 10, 50, "0.500030"),  # one percent of the value
-        (AAPL, 0, 0, "0"),
-        (ES, 3, 997_500, "6.75"),
-        (OPTION, 1, 1240, "1.00"),
-        (OPTION, 10, 12_400, "6.50"),
-        (EUR, 20_000, 23_040, "2.00"),
-        (EUR, 1_000_000, 1_152_000, "23.04"),
-    ],
-)
-def test_commissions_follow_the_schedule(instrument: object, quantity: int, value: int, due: str) -> None:
-    """Rate, minimum and cap per kind of instrument."""
-    assert commission_due(instrument, D(quantity), D(value)) == D(due)
-
-
-@given(st.lists(st.tuples(st.integers(1, 500), st.integers(1, 50_000)), min_size=1, max_size=10))
-def test_partial_fills_cost_no_more_than_one(parts: list[tuple[int, int]]) -> None:
-    """What is due only grows, so each fill costs zero or more and all of them what one fill would."""
-    quantity = value = paid = D(0)
-    for units, cents in parts:
-        before = commission_due(AAPL, quantity, value)
-        quantity, value = quantity + units, value + units * D(cents) / 100
-        step = commission_due(AAPL, quantity, value) - before
-        assert step >= 0
-        paid += step
-    assert paid == commission_due(AAPL, quantity, value)
 
 
 @given(fills)
@@ -130,7 +96,7 @@ def test_balances_value_what_is_held() -> None:
     )
     assert balances.cash == 100_000 - 10_001 - 1102 + 1200
     assert balances.net_liquidation == balances.cash + 11_000
-    assert balances.gross_positions == 11_000 + 1200
+    assert balances.gross_positions == 11_000
     assert balances.initial_margin == 5500 + 36
     assert balances.unrealized == 999 + 98
     assert balances.available == balances.net_liquidation - balances.initial_margin

@@ -57,18 +57,39 @@ def test_a_purchase_adjusts_when_the_market_falls() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields",
+    ("code", "fields"),
     [
-        {"adjustedOrderType": "MKT", "triggerPrice": 105.0},
-        {"adjustedOrderType": "STP", "adjustedStopPrice": 101.0},
-        {"adjustedOrderType": "STP", "triggerPrice": 105.0},
-        {"adjustedOrderType": "TRAIL", "triggerPrice": 105.0},
-        {"adjustedOrderType": "STP LMT", "triggerPrice": 105.0, "adjustedStopPrice": 101.0},
-        {"adjustedOrderType": "STP", "triggerPrice": 1e12, "adjustedStopPrice": 101.0},
+        (321, {"adjustedOrderType": "MKT", "triggerPrice": 105.0}),
+        (361, {"adjustedOrderType": "STP", "adjustedStopPrice": 101.0}),
+        (362, {"adjustedOrderType": "STP", "triggerPrice": 105.0}),
+        (364, {"adjustedOrderType": "TRAIL", "triggerPrice": 105.0}),
+        (364, {"adjustedOrderType": "TRAIL", "triggerPrice": 105.0, "adjustedTrailingAmount": -1.0}),
+        (363, {"adjustedOrderType": "STP LMT", "triggerPrice": 105.0, "adjustedStopPrice": 101.0}),
+        (321, {"adjustedOrderType": "STP", "triggerPrice": 1e12, "adjustedStopPrice": 101.0}),
     ],
 )
-def test_adjustments_that_make_no_sense_are_refused(fields: dict[str, Any]) -> None:
-    """321; nothing is booked."""
+def test_adjustments_that_make_no_sense_are_refused(code: int, fields: dict[str, Any]) -> None:
+    """Each with its own code; nothing is booked."""
     venue = gateway()
-    assert errors(Pocket(venue).place(1, "SELL", 10, "STP", auxPrice=95.0, **fields)) == [(1, 321)]
+    assert errors(Pocket(venue).place(1, "SELL", 10, "STP", auxPrice=95.0, **fields)) == [(1, code)]
     assert venue.books().orders == ()
+
+
+def test_a_trigger_price_without_an_adjustment_means_nothing() -> None:
+    """Whatever stands there, the stop works; it was once refused when the market came by (found by fuzz)."""
+    desk = Desk()
+    desk.place("SELL", "STP", auxPrice=95.0, triggerPrice=1e300)
+    desk.quote("94.90", "95.00", last="95.00")
+    assert desk.fills == [(10, D("94.90"))]
+
+
+def test_prices_that_an_adjustment_does_not_need_are_checked_all_the_same() -> None:
+    """They are looked at again when the market comes, and nobody could be refused then (found by fuzz)."""
+    venue = gateway()
+    fields: dict[str, Any] = {
+        "adjustedOrderType": "TRAIL",
+        "triggerPrice": 105.0,
+        "adjustedTrailingAmount": 1.0,
+    }
+    answer = Pocket(venue).place(1, "SELL", 10, "STP", auxPrice=95.0, adjustedStopPrice=1e300, **fields)
+    assert errors(answer) == [(1, 321)]

@@ -42,6 +42,16 @@ def test_submitted_may_never_be_told() -> None:
     assert not [word for word in told(submitted_follows=0) if "Submitted" in word and "Pre" not in word]
 
 
+def test_an_order_that_rests_is_submitted() -> None:
+    """Only an order that trades at once may skip the step: who waits for Submitted must not wait forever."""
+    venue = gateway(settings=plain(choreography=attrs.evolve(Choreography.plain(), submitted_follows=0)))
+    client = Pocket(venue)
+    client.place(1, "BUY", 10, "LMT", lmtPrice=1.0)
+    venue.run(1)
+    client.listen()
+    assert statuses(client.heard, 1)[-1]["status"] == "Submitted"
+
+
 def test_pairs_may_come_twice() -> None:
     """Each openOrder and orderStatus pair is repeated, still true (TWS facts 2.1)."""
     words = Counter(told(duplicates=1))

@@ -192,3 +192,78 @@ def test_a_refused_order_by_hand_raises() -> None:
     with pytest.raises(InvalidInput, match="110"):
         venue.place_by_hand("AAPL", "BUY", 10, "LMT", lmtPrice=99.001)
     assert venue.books().orders == ()
+
+
+def test_all_open_orders_bind_nothing() -> None:
+    """Client 0 sees the order made by hand among all; its own list or auto-binding binds (TWS facts 4)."""
+    venue = venue_with()
+    zero = Pocket(venue, 0)
+    zero.listen()
+    venue.place_by_hand("AAPL", "BUY", 10, "LMT", lmtPrice=99.0)
+    assert kinds(zero.ask("reqAllOpenOrders")) == ["openOrder", "orderStatus", "openOrderEnd"]
+    assert venue.books().orders[0].order_id == 0
+    assert kinds(zero.ask("reqOpenOrders"))[0] == "orderBound"
+
+
+def test_an_id_belongs_to_its_client() -> None:
+    """Placing under another client's id makes an order of one's own; the other order is not modified."""
+    venue = venue_with()
+    one, two = Pocket(venue, 1), Pocket(venue, 2)
+    one.place(5, "BUY", 10, "LMT", lmtPrice=99.0)
+    one.listen()
+    two.place(5, "BUY", 7, "LMT", lmtPrice=98.0)
+    assert [(order.client_id, order.total) for order in venue.books().orders] == [(1, 10), (2, 7)]
+    assert one.listen() == []
+
+
+def test_executions_are_for_everybody_who_asks() -> None:
+    """Each with its own client's id, and its commission; a filter by client leaves one (TWS facts 3)."""
+    venue = venue_with()
+    one, two = Pocket(venue, 1), Pocket(venue, 2)
+    one.place(1, "BUY", 10)
+    two.place(1, "BUY", 5)
+    told = two.ask("reqExecutions", reqId=9)
+    assert kinds(told) == ["execDetails"] * 2 + ["commissionReport"] * 2 + ["execDetailsEnd"]
+    assert [item.fields["execution"]["clientId"] for item in told[:2]] == [1, 2]
+    mine = two.ask("reqExecutions", reqId=10, executionFilter={"clientId": 2})
+    assert [item.fields["execution"]["clientId"] for item in mine if item.kind == "execDetails"] == [2]
+
+
+def test_a_master_may_ask_for_everything_but_owns_nothing() -> None:
+    """Its own open orders are none; it cancels others' orders no more than any client does."""
+    venue = venue_with(master=7)
+    master, client = Pocket(venue, 7), Pocket(venue, 1)
+    client.place(1, "BUY", 10, "LMT", lmtPrice=99.0)
+    master.listen()
+    assert kinds(master.ask("reqOpenOrders")) == ["openOrderEnd"]
+    assert errors(master.cancel(1)) == [(1, 10147)]
+    assert story(client.cancel(1)) == ["status Cancelled 0/10", "error 202"]
+    assert story(master.listen()) == ["status Cancelled 0/10"]
+
+
+def test_what_rests_is_told_to_its_client_when_it_comes_back() -> None:
+    """Before its accounts and its next id, which lies above all that it used (TWS facts 5)."""
+    venue = venue_with()
+    one = Pocket(venue, 1)
+    one.place(4, "BUY", 10, "LMT", lmtPrice=99.0)
+    one.session.close()
+    again, other = Pocket(venue, 1), Pocket(venue, 2)
+    assert kinds(again.heard)[:5] == [
+        "openOrder", "orderStatus", "openOrderEnd", "managedAccounts", "nextValidId",
+    ]  # fmt: skip
+    assert again.heard[4].fields["orderId"] == 5
+    assert kinds(other.heard)[:2] == ["managedAccounts", "nextValidId"]
+    assert other.heard[1].fields["orderId"] == 1
+
+
+def test_a_bound_order_that_is_filled_keeps_its_id() -> None:
+    """Executions made before the binding were told under 0, later ones under the negative id."""
+    venue = venue_with()
+    zero = Pocket(venue, 0)
+    venue.place_by_hand("AAPL", "BUY", 10, "LMT", lmtPrice=99.0)
+    zero.ask("reqOpenOrders")
+    venue.market("AAPL").set_quote(bid="98.98", ask="98.99")
+    told = zero.listen()
+    assert {one.fields["execution"]["orderId"] for one in told if one.kind == "execDetails"} == {-1}
+    assert errors(zero.cancel(-1)) == [(-1, 10148)]
+    assert kinds(zero.ask("reqOpenOrders")) == ["openOrderEnd"]

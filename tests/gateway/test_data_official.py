@@ -7,8 +7,16 @@ from typing import Any
 
 import pytest
 from ibapi.contract import Contract
+from ibapi.scanner import ScannerSubscription
 
-from ibkr_core.gateway import Choreography, ManualClock, MarketSettings, Settings, SimulatedGateway
+from ibkr_core.gateway import (
+    Choreography,
+    DataSettings,
+    ManualClock,
+    MarketSettings,
+    Settings,
+    SimulatedGateway,
+)
 from tests.gateway.official import OfficialClient, order, stock
 
 pytestmark = [pytest.mark.system, pytest.mark.matrix]
@@ -36,6 +44,8 @@ for _name in (
     "tickByTickAllLast", "tickByTickBidAsk", "tickByTickMidPoint", "realtimeBar", "historicalData",
     "historicalDataEnd", "historicalDataUpdate", "historicalTicks", "historicalTicksLast",
     "historicalTicksBidAsk", "headTimestamp", "histogramData", "updateMktDepth", "updateMktDepthL2",
+    "tickOptionComputation", "newsProviders", "historicalNews", "historicalNewsEnd", "newsArticle",
+    "scannerParameters", "scannerData", "scannerDataEnd", "displayGroupList", "displayGroupUpdated",
     "mktDepthExchanges", "smartComponents", "familyCodes", "userInfo", "currentTimeInMillis",
 ):  # fmt: skip
     setattr(Watcher, _name, _recorder(_name))
@@ -122,7 +132,7 @@ def test_the_reference_data(client: Watcher) -> None:
 
 
 def test_the_market(server: SimulatedGateway, client: Watcher) -> None:
-    """Streaming, snapshot, delayed, tick by tick, bars, depth; each is cancelled at the end."""
+    """Streaming, snapshot, greeks, tick by tick, bars, depth; each is cancelled at the end."""
     client.reqMktData(1, stock(), "233", False, False, [])
     client.wait("tickPrice", lambda *args: args[:3] == (1, 1, 100.0))
     client.reqMktData(2, stock(), "", True, False, [])
@@ -135,10 +145,14 @@ def test_the_market(server: SimulatedGateway, client: Watcher) -> None:
     client.wait("updateMktDepth", lambda *args: args[1] == 2)
     client.reqMktDepth(7, stock(), 3, True, [])
     client.wait("updateMktDepthL2")
-    client.reqMarketDataType(3)
-    client.reqMktData(8, stock(), "", False, False, [])
-    client.wait_error(8, 10167)
-    client.wait("tickPrice", lambda *args: args[:3] == (8, 66, 100.0))
+    option = contract("OPT", "AAPL", "SMART")
+    option.lastTradeDateOrContractMonth, option.strike, option.right = "20261218", 290.0, "C"
+    client.reqMktData(8, option, "", False, False, [])
+    client.wait("tickOptionComputation", lambda *args: args[:2] == (8, 13))
+    client.calculateOptionPrice(9, option, 0.3, 291.0, [])
+    client.wait("tickOptionComputation", lambda *args: args[:2] == (9, 53))
+    client.calculateImpliedVolatility(10, option, 5.0, 291.0, [])
+    client.wait("tickOptionComputation", lambda *args: args[:2] == (10, 53))
     server.market("AAPL").set_quote(bid=101, ask="101.01", last=101)
     server.run(6)
     client.wait("tickPrice", lambda *args: args[:3] == (1, 4, 101.0))
@@ -193,6 +207,55 @@ def test_the_rest(client: Watcher) -> None:
         assert client.wait("currentTimeInMillis") == (1_795_532_400_000,)
     client.reqNewsArticle(1, "BRFG", "x", [])
     client.wait_error(1, 10172)
-    client.reqScannerParameters()
-    client.wait_error(-1, 165)
+    client.reqWshMetaData(2) if hasattr(client, "reqWshMetaData") else client.reqNewsArticle(2, "", "", [])
+    client.wait("error", lambda *args: args[0] == 2 and args[1] in {10276, 10172})
+    client.requestFA(1)
+    client.wait_error(-1, 321)
     client.reqCurrentTime()
+
+
+def test_the_press_and_the_scanner(client: Watcher) -> None:
+    """Providers, headlines, an article, a bulletin, the scanner's parameters and a scan, a display group."""
+    client.reqNewsProviders()
+    codes = "+".join(one.code for one in client.wait("newsProviders")[0])
+    client.reqHistoricalNews(1, 265598, codes, "", "", 1, [])
+    client.wait("historicalNewsEnd", lambda *args: args == (1, True))
+    ((_, _, provider, article, headline),) = client.of("historicalNews")
+    client.reqNewsArticle(2, provider, article, [])
+    assert headline.partition("}")[2] in client.wait("newsArticle")[2]
+    client.reqScannerParameters()
+    assert "<scanCode>TOP_PERC_GAIN</scanCode>" in client.wait("scannerParameters")[0]
+    scan = ScannerSubscription()
+    scan.instrument, scan.locationCode, scan.scanCode = "STK", "STK.US.MAJOR", "TOP_PERC_GAIN"
+    client.reqScannerSubscription(3, scan, [], [])
+    client.wait("scannerDataEnd", lambda *args: args == (3,))
+    assert [args[1] for args in client.of("scannerData")][:3] == [0, 1, 2]
+    client.cancelScannerSubscription(3)
+    client.wait_error(3, 162)
+    client.queryDisplayGroups(4)
+    client.wait("displayGroupList")
+    client.subscribeToGroupEvents(5, 1)
+    client.wait("displayGroupUpdated", lambda *args: args == (5, "none"))
+    client.updateDisplayGroup(5, "265598@SMART")
+    client.wait("displayGroupUpdated", lambda *args: args == (5, "265598@SMART"))
+    client.unsubscribeFromGroupEvents(5)
+
+
+def test_delayed_data() -> None:
+    """Of an account without subscriptions: 10089 for live data, 10167 and delayed ticks for delayed data."""
+    settings = Settings(market=MarketSettings(moves=False), data=DataSettings(live=False))
+    with SimulatedGateway(settings=settings, clock=ManualClock()) as server:
+        client = Watcher()
+        try:
+            client.begin(server.port)
+            client.wait("nextValidId")
+            client.reqMktData(1, stock(), "", False, False, [])
+            client.wait_error(1, 10089)
+            client.reqMarketDataType(3)
+            client.reqMktData(2, stock(), "", True, False, [])
+            client.wait_error(2, 10167)
+            client.wait("tickSnapshotEnd")
+            assert client.of("marketDataType") == [(2, 3)]
+            assert {66, 67, 68} <= {args[1] for args in client.of("tickPrice")}
+        finally:
+            client.end()

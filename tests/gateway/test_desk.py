@@ -166,7 +166,6 @@ def test_small_questions_have_answers() -> None:
 
 TESTED_ELSEWHERE = {"startApi", "placeOrder", "cancelOrder"}
 AS_AT_A_REAL_GATEWAY = {
-    "setServerLogLevel",
     "reqMarketDataType",
     "reqGlobalCancel",
     "reqNewsBulletins",
@@ -178,6 +177,7 @@ NOTHING_TO_CANCEL = {
     "cancelMktDepth": 310,
     "cancelRealTimeBars": 300,
     "cancelTickByTickData": 300,
+    "cancelScannerSubscription": 365,
 }
 IN_TEXT = sorted(
     name for name, kind in requests().by_name.items() if kind.layout and name not in TESTED_ELSEWHERE
@@ -202,7 +202,7 @@ def test_every_request_is_answered_or_has_no_answer(kind: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["reqMktData", "reqHistoricalData", "reqNewsArticle", "reqScannerParameters", "reqFundamentalData"],
+    ["reqMktData", "reqHistoricalData", "reqNewsArticle", "reqScannerSubscription", "reqFundamentalData"],
 )
 def test_what_is_not_simulated_gets_an_error(name: str) -> None:
     """Whether or not the codec can read the request, the client hears something."""

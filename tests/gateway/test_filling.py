@@ -8,6 +8,7 @@ from decimal import Decimal
 from ibkr_core.gateway.account import Account
 from ibkr_core.gateway.filling import Filler
 from ibkr_core.gateway.market import Quote
+from ibkr_core.gateway.numbers import Numbers
 from ibkr_core.gateway.orders import Execution
 from tests.gateway.test_orders import build
 
@@ -22,6 +23,7 @@ def test_a_fill_is_booked_and_kept() -> None:
     filler = Filler(
         {"DU1": account},
         executions,
+        numbers=Numbers(),
         rng=random.Random(0),  # noqa: S311 - a simulation, not a secret
         now=lambda: 7.0,
         quote_of=lambda _: QUOTE,

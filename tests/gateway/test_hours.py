@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway.clock import eastern
-from ibkr_core.gateway.hours import Calendar, from_eastern, is_holiday, moment_of
+from ibkr_core.gateway.hours import Calendar, from_eastern, moment_of
 
 TUESDAY_TEN = 1_795_532_400.0  # 2026-11-24 10:00 in New York
 HOUR = 3600
@@ -60,25 +60,6 @@ def test_new_york_time_and_back(wall: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    "day",
-    [
-        "2026-01-01", "2026-01-19", "2026-02-16", "2026-04-03", "2026-05-25", "2026-06-19", "2026-07-03",
-        "2026-09-07", "2026-11-26", "2026-12-25", "2027-03-26", "2027-06-18", "2027-07-05", "2027-12-24",
-        "2025-04-18", "2023-01-02",
-    ],
-)  # fmt: skip
-def test_published_holidays_are_known(day: str) -> None:
-    """Days that the New York exchange has published as holidays."""
-    assert is_holiday(date.fromisoformat(day))
-
-
-@pytest.mark.parametrize("day", ["2021-12-31", "2026-11-24", "2026-05-18", "2027-07-04", "2026-10-12"])
-def test_other_days_are_none(day: str) -> None:
-    """A New Year on a Saturday is not kept before; Columbus day is traded."""
-    assert not is_holiday(date.fromisoformat(day))
-
-
-@pytest.mark.parametrize(
     ("sec_type", "wall", "regular", "outside"),
     [
         ("STK", "2026-11-24 09:29:59", False, True),
@@ -96,10 +77,17 @@ def test_other_days_are_none(day: str) -> None:
         ("CASH", "2026-11-23 17:14:59", False, False),
         ("CASH", "2026-11-23 17:15:00", True, True),
         ("IND", "2026-11-24 12:00:00", True, True),
+        ("STK", "2026-11-27 12:59:59", True, True),
+        ("STK", "2026-11-27 13:00:00", False, True),
+        ("STK", "2026-11-27 17:00:00", False, False),
+        ("OPT", "2026-12-24 13:00:00", False, False),
+        ("FUT", "2026-11-27 13:14:59", True, True),
+        ("FUT", "2026-11-27 13:15:00", False, False),
+        ("CASH", "2026-11-27 16:59:59", True, True),
     ],
 )
 def test_sessions(sec_type: str, wall: str, regular: bool, outside: bool) -> None:
-    """Regular and longer hours of each kind; a future's day begins the evening before."""
+    """Regular and longer hours of each kind, also on short days; a future's day begins the evening before."""
     moment = from_eastern(datetime.fromisoformat(wall))
     calendar = Calendar()
     assert calendar.is_open(sec_type, moment, outside=False) is regular

@@ -34,6 +34,13 @@ class Desk:
     def status(self) -> str:
         return self.gateway.books().order(1).status
 
+    def limit(self, order_id: int) -> Decimal:
+        """The price at which an order would trade now."""
+        order = self.gateway._access(lambda venue: venue.exchange.find(1, order_id))
+        assert order is not None
+        assert order.limit is not None
+        return order.limit
+
     def shown(self, field: str) -> Any:
         self.client.listen()
         (first, *_) = self.client.ask("reqOpenOrders")
@@ -47,7 +54,8 @@ def test_the_table_is_sane() -> None:
     for kind in KINDS.values():
         assert kind.uses_limit or not kind.needs_limit
         assert not (kind.at_close and kind.trigger is not Trigger.NONE)
-        assert kind.follows_quote <= kind.uses_limit
+        assert not kind.follows_another or kind.follows_quote
+        assert kind.snaps <= (kind.follows_quote or kind.pricing is Pricing.PROTECTED)
     assert Kind(pricing=Pricing.TO_LIMIT).uses_limit is False
 
 
@@ -202,3 +210,198 @@ def test_a_day_ends_the_orders_of_the_day_only() -> None:
     desk.gateway.open_exchange()
     desk.quote("98.90", "99.00")
     assert desk.fills == [(10, Decimal("99.00"))]
+
+
+@pytest.mark.parametrize(
+    ("action", "quiet", "hit", "price"),
+    [("SELL", ["99", "100.50"], "101", "101"), ("BUY", ["101", "100.50"], "100", "100.01")],
+)
+def test_a_trailing_touch_follows_the_price_away_and_never_back(
+    action: str, quiet: list[str], hit: str, price: str
+) -> None:
+    """A sale's trigger, two above at first, falls with the price to one above 100 and stays there."""
+    desk = Desk()
+    desk.market.set_last(100)
+    desk.place(action, "TRAIL MIT", auxPrice=2.0 if action == "SELL" else 1.0)
+    for last in quiet:
+        desk.market.set_last(last)
+    assert (desk.fills, desk.status) == ([], "PreSubmitted")
+    desk.quote(str(Decimal(hit)), str(Decimal(hit) + Decimal("0.01")), last=hit)
+    assert desk.fills == [(10, Decimal(price))]
+
+
+def test_a_trailing_limit_if_touched_drags_its_limit_along() -> None:
+    """The trigger falls from 102 to 101, and with it the limit, ten cents below."""
+    desk = Desk()
+    desk.market.set_last(100)
+    desk.place("SELL", "TRAIL LIT", auxPrice=2.0, lmtPriceOffset=0.1)
+    assert (desk.shown("trailStopPrice"), desk.shown("lmtPrice")) == (102.0, 101.9)
+    desk.market.set_last(99)
+    assert (desk.shown("trailStopPrice"), desk.shown("lmtPrice")) == (101.0, 100.9)
+    desk.market.set_last(101)
+    assert (desk.fills, desk.status) == ([], "Submitted")
+    desk.quote("100.90", "100.95")
+    assert desk.fills == [(10, Decimal("100.90"))]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "quiet", "hit", "price"),
+    [
+        ("PEG MKT", {"auxPrice": 0.04}, "100.10", "100.06", "100.06"),  # four below the ask
+        ("PEG PRIM", {"auxPrice": 0.02}, "100.10", "100.02", "100.02"),  # two above the bid
+        ("PASSV REL", {"auxPrice": 0.02}, "100", "99.98", "99.98"),  # two below the bid
+        ("PASSV REL", {"auxPrice": 0.02, "lmtPrice": 99.9}, "99.98", "99.90", "99.90"),
+        ("PEG PRIM", {"auxPrice": 0.02, "lmtPrice": 99.9}, "100", "99.90", "99.90"),
+    ],
+)
+def test_pegged_orders_trade_with_a_print_at_their_price(
+    kind: str, fields: dict[str, float], quiet: str, hit: str, price: str
+) -> None:
+    """Away from the market by their offset, never beyond their cap."""
+    desk = Desk()
+    desk.quote("100.00", "100.10")
+    desk.place("BUY", kind, **fields)
+    desk.market.set_last(quiet)
+    assert desk.fills == []
+    desk.market.set_last(hit)
+    assert desk.fills == [(10, Decimal(price))]
+
+
+def test_a_pegged_order_without_offset_takes_the_market() -> None:
+    """Pegged to the other side of the quote itself it is as good as a market order."""
+    desk = Desk()
+    desk.place("SELL", "PEG MKT")
+    assert desk.fills == [(10, Decimal(100))]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "limit"),
+    [
+        ("SNAP MKT", {"auxPrice": 0.03}, 100.07),
+        ("SNAP MID", {"auxPrice": 0.01}, 100.04),
+        ("SNAP PRIM", {"auxPrice": 0.03}, 100.03),
+    ],
+)
+def test_a_snap_order_takes_its_price_once(kind: str, fields: dict[str, float], limit: float) -> None:
+    """The market moves away and comes back; the price that it had when it came stays."""
+    desk = Desk()
+    desk.quote("100.00", "100.10")
+    desk.place("BUY", kind, **fields)
+    assert desk.limit(1) == Decimal(str(limit))
+    desk.quote("103.00", "103.10")
+    assert (desk.limit(1), desk.fills) == (Decimal(str(limit)), [])
+    desk.quote("99.00", str(limit))
+    assert desk.fills == [(10, Decimal(str(limit)))]
+
+
+def test_an_order_with_protection_takes_so_much_and_rests_there() -> None:
+    """A market order for a future goes up to twelve ticks beyond the ask; the rest waits at that price."""
+    desk = Desk()
+    es = desk.gateway.market("ESZ6", "FUT")
+    es.set_quote(bid=6650, ask="6650.25", ask_size=4)
+    contract = {"localSymbol": "ESZ6", "secType": "FUT", "exchange": "CME", "currency": "USD"}
+    desk.place("BUY", "MKT PRT", contract=contract)
+    assert desk.fills == [(4, Decimal("6650.25"))]
+    es.set_quote(bid=6653, ask="6653.50")
+    assert len(desk.fills) == 1
+    es.set_quote(bid=6653, ask="6653.25")
+    assert desk.fills[1:] == [(6, Decimal("6653.25"))]
+
+
+def test_a_stop_with_protection_counts_from_where_it_is_elected() -> None:
+    """Elected at 6660, it pays no more than twelve ticks over the ask of that moment."""
+    desk = Desk()
+    es = desk.gateway.market("ESZ6", "FUT")
+    es.set_quote(bid=6650, ask="6650.25")
+    contract = {"localSymbol": "ESZ6", "secType": "FUT", "exchange": "CME", "currency": "USD"}
+    desk.place("BUY", "STP PRT", auxPrice=6660.0, contract=contract)
+    es.set_quote(bid=6660, ask="6660.25", last=6660, ask_size=4)
+    assert desk.fills == [(4, Decimal("6660.25"))]
+    es.set_quote(bid=6670, ask="6670.25")
+    assert len(desk.fills) == 1
+    es.set_quote(bid=6663, ask="6663.25")
+    assert desk.status == "Filled"
+
+
+OPTION = {
+    "symbol": "AAPL", "secType": "OPT", "exchange": "SMART", "currency": "USD", "strike": 290.0, "right": "C",
+    "lastTradeDateOrContractMonth": "20301220",
+}  # fmt: skip
+
+
+def test_an_order_pegged_to_its_stock_moves_by_delta() -> None:
+    """Half of what AAPL moves from 292: from 20.00 to 20.50 when it is 293; a put the other way."""
+    desk = Desk()
+    desk.market.set_quote(bid="291.90", ask="292.10")
+    desk.gateway.market("AAPL  301220C00290000", "OPT").set_quote(bid="20", ask="25")
+    peg = {"startingPrice": 20.0, "stockRefPrice": 292.0, "delta": 50.0}
+    desk.place("BUY", "PEG STK", 1, contract=OPTION, **peg)
+    assert desk.client.heard[-1].fields["status"] == "Submitted"
+    assert desk.limit(1) == Decimal("20.00")
+    desk.market.set_quote(bid="292.90", ask="293.10")
+    assert desk.limit(1) == Decimal("20.50")
+    desk.market.set_quote(bid="303.90", ask="304.10")
+    assert desk.fills == [(1, Decimal(25))]
+
+
+def test_an_order_pegged_to_a_benchmark_moves_with_it() -> None:
+    """Ten cents for each dollar of MSFT, the other way round when told so."""
+    desk = Desk()
+    msft = desk.gateway.market("MSFT")
+    msft.set_quote(bid="399.99", ask="400.01")
+    peg = {
+        "referenceContractId": 272093, "startingPrice": 99.0, "stockRefPrice": 400.0,
+        "peggedChangeAmount": 0.1, "referenceChangeAmount": 1.0,
+    }  # fmt: skip
+    desk.place("BUY", "PEG BENCH", **peg, lmtPrice=99.9)
+    told = desk.client.place(2, "BUY", 10, "PEG BENCH", isPeggedChangeAmountDecrease=True, **peg)
+    assert errors(told) == []
+    msft.set_quote(bid="404.99", ask="405.01")
+    assert (desk.limit(1), desk.limit(2)) == (Decimal("99.50"), Decimal("98.50"))
+    msft.set_quote(bid="419.99", ask="420.01")
+    assert desk.limit(1) == Decimal("99.9"), "the cap"
+    desk.quote("99.80", "99.90")
+    assert desk.fills == [(10, Decimal("99.90"))]
+
+
+def test_a_volatility_order_costs_what_its_volatility_makes_of_it() -> None:
+    """More volatility, more money; it follows the stock."""
+    desk = Desk()
+    desk.market.set_quote(bid="291.99", ask="292.01")
+    option = desk.gateway.market("AAPL  301220C00290000", "OPT")
+    option.set_quote(bid="1", ask="500")
+    for number, volatility in enumerate((0.1, 0.3), 1):
+        told = desk.client.place(
+            number, "BUY", 1, "VOL", contract=OPTION, volatility=volatility, volatilityType=2
+        )
+        assert errors(told) == []
+    low, high = desk.limit(1), desk.limit(2)
+    assert Decimal(2) < low < high
+    desk.market.set_quote(bid="299.99", ask="300.01")
+    assert desk.limit(1) > low
+    option.set_quote(bid="1", ask=desk.limit(2))
+    assert [desk.gateway.books().order(number).status for number in (1, 2)] == ["Submitted", "Filled"]
+
+
+def test_an_order_pegged_to_best_competes_up_to_the_middle() -> None:
+    """At the broker's own venue only: two cents above the bid, at most half way."""
+    desk = Desk()
+    desk.quote("100.00", "100.10")
+    ats = {"symbol": "AAPL", "secType": "STK", "exchange": "IBKRATS", "currency": "USD"}
+    desk.place("BUY", "PEG BEST", contract=ats, competeAgainstBestOffset=0.02, minTradeQty=1)
+    assert desk.limit(1) == Decimal("100.02")
+    desk.quote("100.07", "100.10")
+    assert desk.limit(1) == Decimal("100.085")
+    assert errors(desk.client.place(2, "BUY", 10, "PEG BEST")) == [(2, 387)]
+
+
+@pytest.mark.parametrize("kind", ["MOO", "LOO"])
+def test_orders_for_the_open_have_names_of_their_own(kind: str) -> None:
+    """They are what MKT and LMT with the time in force OPG are."""
+    desk = Desk()
+    desk.place("BUY", kind, tif="OPG" if kind == "MOO" else "DAY", lmtPrice=101.0)
+    desk.market.set_last("100.5")
+    desk.gateway.close_exchange()
+    assert desk.fills == []
+    desk.gateway.open_exchange()
+    assert desk.fills == [(10, Decimal("100.5"))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,3 +123,124 @@ def test_a_quote_that_makes_no_sense_changes_nothing(wrong: dict[str, Decimal]) 
         one.set_quote(**wrong)
     assert one.quote == before
     assert not one.frozen
+
+
+def test_the_ladder_is_made_when_somebody_looks() -> None:
+    """It stands around the quote, best first, and looking at it changes no price to come."""
+    seen, unseen = market(seed=3), market(seed=3)
+    for step in range(1, 20):
+        seen.catch_up(step * 0.25)
+        bids, asks = (seen.book.levels(side) for side in ("BUY", "SELL"))
+        assert (bids[0], asks[0]) == (
+            (seen.quote.bid, seen.quote.bid_size),
+            (seen.quote.ask, seen.quote.ask_size),
+        )
+        assert len(bids) == len(asks) == 20
+    unseen.catch_up(19 * 0.25)
+    assert unseen.quote == seen.quote
+    assert [unseen.book.levels(side) for side in ("BUY", "SELL")] == [bids, asks]
+
+
+def test_a_cheap_thing_has_no_bids_below_zero() -> None:
+    """A ladder ends where prices do."""
+    penny = attrs.evolve(AAPL, reference_price=D("0.05"))
+    one = Market(penny, seed=1, settings=MarketSettings(), now=0.0, on_change=lambda _: None)
+    assert [price for price, _ in one.book.levels("BUY")] == [D(cents) / 100 for cents in (5, 4, 3, 2, 1)]
+
+
+def test_what_is_taken_is_missed_and_comes_back() -> None:
+    """The best price moves away at once; half of what is missing is back with each step."""
+    one = market(max_step_ticks=0, interval_s=1.0)
+    first = one.quote
+    while one.quote.ask == first.ask:
+        assert one.take("BUY", D(100), None) is not None
+    assert one.quote.bid == first.bid
+    assert one.catch_up(10.0)
+    assert one.quote.ask - one.quote.bid <= D("0.02")
+
+
+def test_a_trade_between_orders_moves_the_last_price_alone() -> None:
+    """It is printed; the crowd's quote does not know of it."""
+    one = market()
+    one.set_quote(bid=D(100), ask=D("100.10"))
+    one.rest(7, "SELL", D("100.05"), D(30), slice_size=D(0), hidden=False)
+    before, prints = one.quote, one.prints
+    trade = one.take("BUY", D(50), None)
+    assert trade is not None
+    assert (trade.maker, trade.price, trade.quantity) == (7, D("100.05"), 30)
+    assert one.quote == attrs.evolve(before, last=D("100.05"))
+    assert (one.prints, one.has_orders) == (prints + 1, False)
+
+
+def test_what_is_shown_has_our_orders_in_it() -> None:
+    """Displayed ones only; an order inside the spread is the best price."""
+    one = market()
+    one.set_quote(bid=D(100), ask=D("100.10"), bid_size=D(5), ask_size=D(5))
+    assert one.shown is one.quote
+    one.rest(7, "BUY", D("100.02"), D(30), slice_size=D(20), hidden=False)
+    one.rest(8, "SELL", D("100.10"), D(30), slice_size=D(0), hidden=False)
+    one.rest(9, "SELL", D("100.05"), D(30), slice_size=D(0), hidden=True)
+    shown = one.shown
+    assert (shown.bid, shown.bid_size, shown.ask, shown.ask_size) == (D("100.02"), 20, D("100.10"), 35)
+    assert one.resting_price(7) == D("100.02")
+    one.withdraw(7)
+    assert (one.resting_price(7), one.place_of(7), one.shown.bid) == (None, None, 100)
+
+
+@pytest.mark.parametrize(
+    ("bids", "asks"),
+    [
+        ([], [(101, 1)]),
+        ([(100, 1)], []),
+        ([(100, 1), (100, 1)], [(101, 1)]),
+        ([(100, 1)], [(102, 1), (101, 1)]),
+        ([(100, 0)], [(101, 1)]),
+        ([(101, 1)], [(101, 1)]),
+    ],
+)
+def test_a_book_that_makes_no_sense_changes_nothing(
+    bids: list[tuple[int, int]], asks: list[tuple[int, int]]
+) -> None:
+    """A side that is empty or out of order, an empty level, sides that cross."""
+    one = market()
+    before = one.quote
+    with pytest.raises(InvalidInput):
+        one.set_book(
+            bids=[(D(price), D(size)) for price, size in bids],
+            asks=[(D(price), D(size)) for price, size in asks],
+        )
+    assert (one.quote, one.frozen) == (before, False)
+
+
+@pytest.mark.parametrize(
+    ("price", "action"), [("100.00", "SELL"), ("100.10", "BUY"), ("100.06", "BUY"), ("100.05", "SELL")]
+)
+def test_who_came_to_whom(price: str, action: str) -> None:
+    """At the quote its side tells; between, a price above the last one was a buyer's."""
+    one = market()
+    one.set_quote(bid=D(100), ask=D("100.10"), last=D("100.05"))
+    assert one.aggressor(D(price)) == action
+
+
+def test_speed_makes_steps_shorter() -> None:
+    """Four times as fast, four times as many steps in the same time."""
+    fast = market(speed=4.0, interval_s=1.0)
+    assert fast.interval_s == 0.25
+    assert fast.steps_due(1.0) == 4
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_market_is_recalled_as_it_stood(by_hand: bool) -> None:
+    """A book that was set stands as it did, level by level; a walking one gathers around its quote."""
+    old, new = market(seed=1), market(seed=2)
+    old.catch_up(5.0)
+    if by_hand:
+        old.set_book(bids=[(D(100), D(5)), (D(99), D(6))], asks=[(D(101), D(7))])
+        old.take("SELL", D(2), None)
+    new.recall(old.memory(), 0.0, "luck")
+    assert new.quote == old.quote
+    assert (new.prints, new.volume, new.frozen) == (old.prints, old.volume, by_hand)
+    if by_hand:
+        assert [new.book.levels(side) for side in ("BUY", "SELL")] == [[(100, 3), (99, 6)], [(101, 7)]]
+    else:
+        assert new.book.levels("SELL", 1) == [(old.quote.ask, old.quote.ask_size)]

@@ -91,22 +91,6 @@ def test_a_snapshot_ends(version: int) -> None:
 
 
 @every_version
-def test_delayed_data_has_its_own_ticks(version: int) -> None:
-    """After type 3 or 4: a notice, type 3, and the delayed numbers; type 1 brings live data back."""
-    client = Checked(gateway(), version)
-    assert client.ask("reqMarketDataType", marketDataType=3) == []
-    answer = client.ask("reqMktData", reqId=4, contract=AAPL)
-    assert errors(answer) == [(4, 10167)]
-    assert client.of("marketDataType") == [(4, 3)]
-    prices = ticks(client, "tickPrice")
-    assert (prices[66], prices[67], prices[68]) == (100.0, 100.01, 100.01)
-    assert not prices.keys() & {1, 2, 4, 6, 7, 9, 14}
-    client.ask("reqMarketDataType", marketDataType=1)
-    assert errors(client.ask("reqMktData", reqId=5, contract=AAPL)) == []
-    assert errors(client.ask("reqMarketDataType", marketDataType=9)) == [(-1, 321)]
-
-
-@every_version
 @pytest.mark.parametrize("contract", [EURO, SPX, CALL, {**AAPL, "conId": 265598}])
 def test_every_kind_of_instrument_has_ticks(version: int, contract: dict[str, Any]) -> None:
     """An index has no quotes, a currency pair no trades."""
@@ -148,7 +132,7 @@ def test_what_cannot_be_watched_is_refused() -> None:
     for wanted, code in (
         ({"contract": {**AAPL, "symbol": "NOSUCH"}}, 200),
         ({"contract": {"symbol": "AAPL", "secType": "STK"}}, 321),
-        ({"contract": {**AAPL, "secType": "BAG"}}, 321),
+        ({"contract": {**AAPL, "secType": "BAG"}}, 314),
         ({"contract": AAPL, "genericTickList": "7"}, 321),
     ):
         assert errors(client.ask("reqMktData", reqId=1, **wanted)) == [(1, code)]
@@ -237,8 +221,9 @@ def test_real_time_bars_that_there_are_not() -> None:
 
 @every_version
 def test_depth_is_inserted_and_then_updated(version: int) -> None:
-    """Both sides, the best first; smart depth says who makes each level."""
+    """Both sides, the best first; smart depth says who makes each level; what is gone is deleted."""
     venue = gateway()
+    venue.market("AAPL").set_book(bids=[(100, 500), ("99.99", 900)], asks=[("100.01", 500), ("100.02", 900)])
     client = Checked(venue, version)
     client.ask("reqMktDepth", reqId=1, contract=EURO, numRows=3)
     client.ask("reqMktDepth", reqId=2, contract=AAPL, numRows=2, isSmartDepth=True)
@@ -252,15 +237,31 @@ def test_depth_is_inserted_and_then_updated(version: int) -> None:
         (1, 0, 0, 100.02),
     ]
     assert smart[0][2] == "AMEX"
-    venue.market("AAPL").set_quote(bid=100, ask="100.01", bid_size=300)
+    venue.market("AAPL").set_book(bids=[(100, 300), ("99.99", 900)], asks=[("100.01", 500)])
     venue.run(1)
     client.listen()
-    (change,) = client.of("updateMktDepthL2")[4:]
-    assert (change[1], change[3], change[4], Decimal(change[6])) == (0, 1, 1, 300)
+    changes = [(*args[1:2], *args[3:5], Decimal(args[6])) for args in client.of("updateMktDepthL2")[4:]]
+    assert changes == [(0, 1, 1, 300), (1, 2, 0, 900)], "one updated, one deleted"
     assert client.ask("cancelMktDepth", reqId=2, isSmartDepth=True) == []
     venue.market("AAPL").set_quote(bid=101, ask="101.01")
     venue.run(1)
     assert client.listen() == []
+
+
+def test_market_data_shows_orders_that_rest() -> None:
+    """A client's order inside the spread is the best bid, and in the depth; of an iceberg a slice shows."""
+    venue = gateway()
+    venue.market("AAPL").set_quote(bid=100, ask="100.05", bid_size=500)
+    client, watcher = Pocket(venue, 1), Pocket(venue, 2)
+    client.place(1, "BUY", 30, "LMT", lmtPrice=100.02, displaySize=20)
+    client.place(2, "BUY", 30, "LMT", lmtPrice=100.03, hidden=True)
+    told = watcher.ask("reqMktData", reqId=1, contract=AAPL)
+    (bid,) = [one.fields for one in told if one.kind == "tickPrice" and one.fields["tickType"] == 1]
+    assert (bid["price"], bid["size"]) == (100.02, 20)
+    told = watcher.ask("reqMktDepth", reqId=2, contract=AAPL, numRows=5, isSmartDepth=True)
+    data = [one.fields["marketDepthData"] for one in told if one.kind == "updateMktDepthL2"]
+    assert [(one["price"], one["size"]) for one in data if one["side"] == 1] == [(100.02, 20), (100.0, 500)]
+    assert venue.market("AAPL").quote.bid == 100, "what follows the quote does not follow our own orders"
 
 
 def test_depth_that_there_is_not() -> None:

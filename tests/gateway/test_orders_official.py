@@ -17,6 +17,12 @@ from tests.gateway.official import OfficialClient, order, stock
 pytestmark = [pytest.mark.system, pytest.mark.matrix]
 
 
+BENCHMARK = {
+    "referenceContractId": 272093, "startingPrice": 99.5, "stockRefPrice": 478.2,
+    "peggedChangeAmount": 0.1, "referenceChangeAmount": 1.0,
+}  # fmt: skip
+
+
 class Room:
     """One server with AAPL at 100.00 to 100.01, and as many official clients as a test wants."""
 
@@ -67,6 +73,11 @@ def room() -> Iterator[Room]:
         ("TRAIL LIMIT", {"auxPrice": 1.0, "trailStopPrice": 101.0, "lmtPrice": 101.5}),
         ("MOC", {}),
         ("LOC", {"lmtPrice": 102.0}),
+        ("TRAIL MIT", {"auxPrice": 1.0}),
+        ("PEG MKT", {"auxPrice": 0.01}),
+        ("SNAP MKT", {"auxPrice": 0.01}),
+        ("SNAP MID", {"lmtPrice": 101.0}),
+        ("PEG BENCH", BENCHMARK),
     ],
 )
 def test_every_type_is_echoed_and_filled(room: Room, kind: str, fields: dict[str, float]) -> None:

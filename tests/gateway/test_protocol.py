@@ -85,6 +85,7 @@ def test_the_versions_on_offer_can_be_narrowed() -> None:
     newer = old.connect()
     newer.receive(client_hello(158, 226))
     assert (newer.closed, newer.outgoing()) == (True, b"")
+    assert newer.end_reason == "no version in common with 158..226"
 
 
 @pytest.mark.parametrize("garbage", [b"hello", b"API\0\0\0\0\x03abc", b"API\0\xff\xff\xff\xff"])
@@ -93,8 +94,18 @@ def test_a_stranger_is_hung_up_on(garbage: bytes) -> None:
     session = gateway().connect()
     session.receive(garbage)
     assert (session.closed, session.pending) == (True, 0)
+    assert session.end_reason
     session.receive(conversation(TEXT))
     assert session.outgoing() == b""
+
+
+def test_a_length_beyond_all_measure_ends_the_session_with_a_reason() -> None:
+    """Nobody knows where the next message begins, so there is none; the client hears 507 first."""
+    client = Pocket(gateway())
+    client.session.receive(b"\x7f\xff\xff\xff")
+    assert errors(client.listen()) == [(-1, 507)]
+    assert client.session.closed
+    assert client.session.end_reason.startswith("507: Bad Message Length")
 
 
 def test_a_request_before_the_start_is_refused() -> None:

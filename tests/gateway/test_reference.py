@@ -78,7 +78,7 @@ def test_an_option_family_and_its_chain_agree(version: int) -> None:
         underlyingConId=265598,
     )
     chains = client.of("securityDefinitionOptionParameter")
-    assert [args[1] for args in chains] == ["SMART", "CBOE", "ISE", "PHLX"]
+    assert [args[1] for args in chains] == ["SMART", "CBOE", "ISE", "PHLX", "BOX"]
     expirations, strikes = chains[0][5], chains[0][6]
     assert (chains[0][3], chains[0][4]) == ("AAPL", "100")
     assert client.of("securityDefinitionOptionParameterEnd") == [(6,)]
@@ -155,23 +155,20 @@ def test_market_rules_tell_the_price_steps(version: int) -> None:
 
 @every_version
 def test_small_lists_are_answered(version: int) -> None:
-    """Depth exchanges, smart components, family codes, tiers, news, the user, display groups."""
+    """Depth exchanges, smart components, family codes, tiers, the user."""
     client = Checked(gateway(), version)
-    for kind in ("reqMktDepthExchanges", "reqFamilyCodes", "reqNewsProviders"):
+    for kind in ("reqMktDepthExchanges", "reqFamilyCodes"):
         client.ask(kind)
-    for kind in ("reqSoftDollarTiers", "queryDisplayGroups"):
-        client.ask(kind, reqId=3)
+    client.ask("reqSoftDollarTiers", reqId=3)
     client.ask("reqSmartComponents", reqId=3, bboExchange="9c0001")
     assert {"ISLAND", "CME"} <= {one.exchange for one in client.of("mktDepthExchanges")[0][0]}
-    assert [one.accountID for one in client.of("familyCodes")[0][0]] == ["DU1234567"]
+    assert [(one.accountID, one.familyCodeStr) for one in client.of("familyCodes")[0][0]] == [("*", "")]
     if version >= USER_INFO_SINCE:
         client.ask("reqUserInfo", reqId=3)
         assert client.of("userInfo") == [(3, "")]
     (answer,) = [one for one in client.heard if one.kind == "smartComponents"]
-    first = answer.fields["smartComponents"][0]
-    assert (first.get("bitNumber", 0), first["exchange"], first["exchangeLetter"]) == (0, "AMEX", "A")
-    assert len(client.of("smartComponents")[0][1]) == 9
-    assert client.of("displayGroupList") == [(3, "1|2|3|4|5|6|7")]
-    assert client.of("newsProviders") == [([],)]
+    letters = {row["exchange"]: row["exchangeLetter"] for row in answer.fields["smartComponents"]}
+    assert (letters["NASDAQ"], letters["ARCA"], letters["NYSE"], letters["BATS"]) == ("Q", "P", "N", "Z")
+    assert len(client.of("smartComponents")[0][1]) == len(letters) == len(set(letters.values()))
     assert client.of("softDollarTiers") == [(3, [])]
     assert errors(client.ask("reqSmartComponents", reqId=3, bboExchange="x")) == [(3, 321)]

@@ -22,7 +22,7 @@ ES = {
     ("fields", "code"),
     [
         ({"kind": "FEELINGS"}, 321),
-        ({"kind": "VOL"}, 387),
+        ({"kind": "PSV"}, 387),
         ({"kind": "LMT", "lmtPrice": 99.005}, 110),
         ({"kind": "STP", "auxPrice": 99.005}, 110),
         ({"kind": "LMT", "lmtPrice": 0.0}, 109),
@@ -181,6 +181,6 @@ def test_a_what_if_must_be_transmitted() -> None:
     assert errors(client.place(1, "BUY", 10, whatIf=True, transmit=False)) == [(1, 413)]
     (answer,) = client.place(1, "BUY", 10, whatIf=True)
     state = answer.fields["orderState"]
-    assert state["initMarginAfter"] == state["initMarginBefore"] + state["initMarginChange"] == 500.02
+    assert state["initMarginAfter"] == state["initMarginBefore"] + state["initMarginChange"] == 500.05
     assert (state["equityWithLoanChange"], state["commissionAndFees"]) == (-1.0, 1.00003)
     assert venue.books().orders == ()

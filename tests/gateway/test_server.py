@@ -492,6 +492,17 @@ def test_a_client_too_old_is_hung_up_on(serve: Any) -> None:
         assert sock.recv(4096) == b""
 
 
+def test_a_client_that_only_reads_on_hears_the_rest(serve: Any) -> None:
+    """Half a close is not a whole one: what was asked before it is answered, then the line ends."""
+    with raw_client(serve()) as sock:
+        sock.sendall(frame(encode_request(Message("reqCurrentTime"), 176)) * 50)
+        sock.shutdown(socket.SHUT_WR)
+        heard = b""
+        while data := sock.recv(65_536):
+            heard += data
+        assert heard.count(b"\x1049\x001\0") == 50
+
+
 def test_stop_leaves_nothing_behind(serve: Any) -> None:
     """After stop the port is free, clients see the end, and the thread is gone; twice is harmless."""
     server = serve()

@@ -65,5 +65,5 @@ def test_sessions_back_are_the_latest_first() -> None:
 def test_hours_are_told_for_the_coming_days() -> None:
     """As contract details give them."""
     told = hours_text(FUTURE, utc(2026, 11, 27, 15), regular=False).split(";")
-    assert told[:3] == ["20261126:1800-20261127:1700", "20261128:CLOSED", "20261129:CLOSED"]
+    assert told[:3] == ["20261126:1800-20261127:1315", "20261128:CLOSED", "20261129:CLOSED"]
     assert len(told) == 6

@@ -9,7 +9,7 @@ from ibkr_core.gateway.summary import Line, summary_lines
 
 D = Decimal
 BALANCES = Balances(
-    cash=D("1000.005"), gross_positions=D(500), net_liquidation=D(2000), initial_margin=D(250),
+    cash=D("1000.005"), futures=D(0), gross_positions=D(500), net_liquidation=D(2000), initial_margin=D(250),
     maintenance_margin=D(125), unrealized=D(5), realized=D(-3),
 )  # fmt: skip
 
@@ -43,7 +43,7 @@ def test_what_is_no_money_has_no_currency() -> None:
 
 def test_the_ledger_tells_cash_by_currency() -> None:
     """The base alone, one currency, or all of them."""
-    assert [line.currency for line in lines("$LEDGER")] == ["BASE"] * 5
+    assert [line.currency for line in lines("$LEDGER")] == ["BASE"] * 6
     assert Line("CashBalance", "7.00", "EUR") in lines("$LEDGER:EUR")
     assert {line.currency for line in lines("$LEDGER:ALL")} == {"BASE", "USD", "EUR"}
 

@@ -134,7 +134,8 @@ def test_sizes_in_money_or_parts_cannot_be_modified() -> None:
 
 
 def test_a_hidden_order_trades_like_any_other() -> None:
-    """Nobody looks at the book, so there is nothing to hide from; the flag is echoed."""
+    """It is only not seen in the book; the flag is echoed."""
     desk = Desk()
-    desk.place("BUY", "LMT", lmtPrice=99.0, hidden=True)
+    desk.place("BUY", "LMT", lmtPrice=100.0, hidden=True)
+    assert desk.market.depth()[0] == [(100, 100_000)]
     assert desk.shown("hidden") is True

@@ -17,7 +17,7 @@ from tests.journal.making import START, ManualClock, open_journal, submit
 
 pytestmark = pytest.mark.system
 
-KILLS = 25
+KILLS = 12
 
 _WRITE = """
 import sys
@@ -63,9 +63,9 @@ def run_and_kill(path: Path, after: int) -> int:
 
 def test_every_commit_survives_kill_9(tmp_path: Path) -> None:
     """Again and again on one file, at random moments, during checkpoints too."""
-    seed = random.randrange(2**32)
+    seed = random.randrange(2**32)  # noqa: S311 - no secret
     print(f"seed {seed}")
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - no secret
     path = tmp_path / "journal.sqlite"
     for run in range(1, KILLS + 1):
         told = run_and_kill(path, chance.choice((1, 2, 10, 300, 1_000)))

@@ -266,3 +266,12 @@ def test_random_bodies_raise_wire_errors_only(tail: bytes, version: int, number:
         for decode in (decode_request, decode_answer):
             with contextlib.suppress(WireError):
                 decode(body, version)
+
+
+@pytest.mark.skipif(not HAS_PROTOBUF, reason="the installed ibapi has no protobuf messages")
+def test_what_only_newer_versions_have_is_unknown_before() -> None:
+    """A request that came with protobuf alone cannot be made, and so not answered, at an older version."""
+    body = encode_request(Message("updateConfig", {"reqId": 1}), 226)
+    assert decode_request(body, 226).kind == "updateConfig"
+    with pytest.raises(UnknownMessage):
+        decode_request(body, 213)

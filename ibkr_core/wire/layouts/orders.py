@@ -87,7 +87,11 @@ _CONDITIONS = Each(
 
 _CONDITION_GROUP: tuple[Node, ...] = (
     _CONDITIONS,
-    When(_has_conditions, (zero("order.conditionsIgnoreRth order.conditionsCancelOrder"),)),
+    When(
+        _has_conditions,
+        (zero("order.conditionsIgnoreRth order.conditionsCancelOrder"),),
+        looks_at="order.conditions",
+    ),
 )
 
 _BENCHMARK = When(
@@ -98,6 +102,7 @@ _BENCHMARK = When(
             "order.referenceChangeAmount order.referenceExchangeId"
         ),
     ),
+    looks_at="order.orderType",
 )
 
 _SCALE_DETAIL = When(
@@ -108,16 +113,17 @@ _SCALE_DETAIL = When(
             "order.scaleAutoReset order.scaleInitPosition order.scaleInitFillQty order.scaleRandomPercent"
         ),
     ),
+    looks_at="order.scalePriceIncrement",
 )
 
 _HEDGE: tuple[Node, ...] = (
     zero("order.hedgeType"),
-    When(present("order.hedgeType"), (zero("order.hedgeParam"),)),
+    When(present("order.hedgeType"), (zero("order.hedgeParam"),), looks_at="order.hedgeType"),
 )
 
 _ALGO: tuple[Node, ...] = (
     zero("order.algoStrategy"),
-    When(present("order.algoStrategy"), (Tags("order.algoParams"),)),
+    When(present("order.algoStrategy"), (Tags("order.algoParams"),), looks_at="order.algoStrategy"),
 )
 
 # ---------------------------------------------------------------------------------------------- requests
@@ -169,6 +175,7 @@ PLACE_ORDER = Layout(
                 pymaxed("order.deltaNeutralOpenClose order.deltaNeutralShortSale"),
                 pymaxed("order.deltaNeutralShortSaleSlot order.deltaNeutralDesignatedLocation"),
             ),
+            looks_at="order.deltaNeutralOrderType",
         ),
         pymaxed("order.continuousUpdate"),
         blank("order.referencePriceType order.trailStopPrice order.trailingPercent"),
@@ -309,6 +316,7 @@ OPEN_ORDER = Layout(
                 zero("order.deltaNeutralOpenClose order.deltaNeutralShortSale"),
                 zero("order.deltaNeutralShortSaleSlot order.deltaNeutralDesignatedLocation"),
             ),
+            looks_at="order.deltaNeutralOrderType",
         ),
         zero("order.continuousUpdate order.referencePriceType"),
         blank("order.trailStopPrice order.trailingPercent order.basisPoints order.basisPointsType"),
@@ -386,6 +394,7 @@ COMPLETED_ORDER = Layout(
                 zero("order.deltaNeutralConId order.deltaNeutralShortSale"),
                 zero("order.deltaNeutralShortSaleSlot order.deltaNeutralDesignatedLocation"),
             ),
+            looks_at="order.deltaNeutralOrderType",
         ),
         zero("order.continuousUpdate order.referencePriceType"),
         blank("order.trailStopPrice order.trailingPercent"),
