@@ -468,6 +468,18 @@ class Journal:
         if failure is not None:
             raise failure
 
+    def abandon(self) -> None:
+        """Let the file go as a killed process would: nothing more is written. For simulations of crashes."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        with self._writing:
+            if not self._is_closed:
+                self._is_closed = True
+                self._reader.close()
+                self._store.close(None)
+
     def __enter__(self) -> Self:
         return self
 
