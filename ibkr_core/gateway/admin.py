@@ -56,6 +56,7 @@ class OrderAccount:
         order_id: Its id at its client.
         client_id: The client that placed it.
         perm_id: Its permanent id.
+        order_ref: The client's own key for it.
         symbol: What it trades.
         action: ``BUY`` or ``SELL``.
         status: The status word; empty for an order that was not transmitted.
@@ -70,6 +71,7 @@ class OrderAccount:
     order_id: int
     client_id: int
     perm_id: int
+    order_ref: str
     symbol: str
     action: str
     status: str
@@ -527,6 +529,7 @@ def _books(venue: Venue) -> Books:
                 order_id=order.order_id,
                 client_id=order.client_id,
                 perm_id=order.perm_id,
+                order_ref=order.spec.order_ref,
                 symbol=order.instrument.symbol,
                 action=order.spec.action,
                 status=order.status,

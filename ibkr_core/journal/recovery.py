@@ -26,6 +26,7 @@ def restore(
     on_progress: Callable[[int], None] | None = None,
     progress_every: int = _PROGRESS_EVERY,
     on_refused: Callable[[Entry, OrderStateError], None] | None = None,
+    last_seq: int = 0,
 ) -> Book:
     """Replay a journal into an empty book; it then stands exactly as it stood.
 
@@ -38,6 +39,8 @@ def restore(
         progress_every: After how many inputs.
         on_refused: Is told of a command that the book refuses, and the replay goes on: the rules have
             become stricter since. Without it such a command ends the replay.
+        last_seq: The highest event number that was ever given out (``journal.events_through``): the book
+            goes on behind it, for not all events come from the book.
 
     Returns:
         The book.
@@ -68,4 +71,6 @@ def restore(
                     on_event(event)
         if on_progress is not None and count % progress_every == 0:
             on_progress(count)
+    while seq < last_seq:
+        seq = book.next_seq()
     return book

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import typing
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -85,7 +86,7 @@ def input_row(
     else:
         body, kind, told = encoding.to_json(payload), encoding.kind_of(payload), payload
     at_text = to_text(at)
-    identity = _IDENTITIES.get(type(told), _no_identity)(told)
+    identity = _IDENTITIES[type(told)](told)
     checksum = _checksum(number, at_text, kind, version, body if isinstance(body, bytes) else body.encode())
     return (number, epoch, at_text, seq, kind, version, body, checksum, *identity)
 
@@ -110,10 +111,6 @@ def entry_from(row: Sequence[Any]) -> Entry:
     return Entry(number, from_text(at), payload, seq, epoch)
 
 
-def _no_identity(_: object) -> _Identity:
-    return _NOBODY
-
-
 def _of_echo(fact: facts.OpenOrderFact | facts.CompletedOrderFact) -> _Identity:
     return fact.order.order_id, fact.order.perm_id, fact.order.order_ref or None, None
 
@@ -124,7 +121,22 @@ def _of_submit(command: inputs.Submit) -> _Identity:
     return command.orders[0].order_id, None, command.orders[0].key or None, None
 
 
-_IDENTITIES: Final[Mapping[type, Any]] = {
+def _of_sent(command: inputs.Sent) -> _Identity:
+    return (command.order_ids[0], None, None, None) if len(command.order_ids) == 1 else _NOBODY
+
+
+def _of_one(command: Any) -> _Identity:  # noqa: ANN401 - any command about one order
+    return getattr(command, "order_id", None), getattr(command, "perm_id", None), None, None
+
+
+def _of_none(_: object) -> _Identity:
+    return _NOBODY
+
+
+_IDENTITIES: Final[Mapping[type, Callable[[Any], _Identity]]] = {
+    **dict.fromkeys(typing.get_args(inputs.Command), _of_one),
+    inputs.Submit: _of_submit,
+    inputs.Sent: _of_sent,
     facts.StatusFact: lambda fact: (fact.order_id, fact.perm_id, None, None),
     facts.OpenOrderFact: _of_echo,
     facts.CompletedOrderFact: _of_echo,
@@ -132,30 +144,9 @@ _IDENTITIES: Final[Mapping[type, Any]] = {
     facts.CommissionFact: lambda fact: (None, None, None, fact.exec_id),
     facts.ErrorFact: lambda fact: (fact.request_id, None, None, None),
     facts.OrderBoundFact: lambda fact: (fact.order_id, fact.perm_id, None, None),
-    inputs.Submit: _of_submit,
-    inputs.Sent: lambda command: (
-        command.order_ids[0] if len(command.order_ids) == 1 else None,
-        None,
-        None,
-        None,
-    ),
-    inputs.Adopt: lambda command: (None, command.perm_id, None, None),
-    **{
-        kind: lambda command: (command.order_id, None, None, None)
-        for kind in (
-            inputs.Abandon,
-            inputs.Cancel,
-            inputs.Modify,
-            inputs.NotSent,
-            inputs.ProveAbsent,
-            inputs.Resend,
-            inputs.SendFailure,
-            inputs.Silence,
-            inputs.Track,
-            inputs.Unsend,
-        )
-    },
+    type(None): _of_none,  # a frame that nobody has decoded
 }
+"""Every input has its way, so that a new kind cannot be overlooked."""
 
 
 # ── events ──────────────────────────────────────────────────────────────────────────────────────

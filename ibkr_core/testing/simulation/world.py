@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from ibkr_core.engine import Engine
 from ibkr_core.errors import NotReady, SendFailed
@@ -19,6 +20,10 @@ from ibkr_core.link.transport import Transport
 from ibkr_core.settings import EngineSettings
 
 __all__ = ["Killed", "World"]
+
+
+_FLUSHES: Final = 0.2
+"""How often a moment ends with the journal's batch being written."""
 
 
 class Killed(BaseException):
@@ -290,5 +295,5 @@ class World:
             heapq.heappop(self._due)[2]()
         if self.engine is not None:
             self.engine.scheduler.run_due()
-        if self._journal is not None and self.chance.random() < 0.2:
+        if self._journal is not None and self.chance.random() < _FLUSHES:
             self._journal.flush()
