@@ -95,6 +95,13 @@ def test_events_get_the_numbers_that_they_had() -> None:
     assert book.next_seq() == 13
 
 
+def test_numbers_go_on_behind_those_that_others_took() -> None:
+    """Events that are not the book's may have come after its last input."""
+    book = restore([Entry(1, START, submit(7))], Book(CLIENT_ID), no_frames, last_seq=20)
+    assert book.next_seq() == 21
+    assert restore([], Book(CLIENT_ID), no_frames).next_seq() == 1
+
+
 def test_a_long_replay_tells_how_far_it_is() -> None:
     """An operator wants to see that something happens."""
     told: list[int] = []
