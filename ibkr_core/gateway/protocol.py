@@ -212,7 +212,9 @@ class Session:
         return frame(body)
 
     def inject(self, data: bytes) -> None:
-        """Send raw bytes, well-formed or not: a hook for tests of clients."""
+        """Send raw bytes, well-formed or not: a hook for tests of clients. After the end they go nowhere."""
+        if self.stage is Stage.CLOSED:
+            return
         if self._held is not None:
             self._held += data
             return

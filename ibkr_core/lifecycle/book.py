@@ -174,6 +174,8 @@ class Book:
             )
         turn = self._turn(now)
         self._take_in(turn, entry, "submitted")
+        if order is not None and order.transmit:
+            self._release(entry)
         turn.tell(events.OrderSubmitted, entry)
         return turn.effects
 
@@ -259,11 +261,14 @@ class Book:
         entry = self._entry(order_id)
         if entry.acknowledged_time is not None or entry.order is None or entry.order.transmit:
             return True
+        return entry.was_released
+
+    def _release(self, entry: OrderEntry) -> None:
+        """Note that a transmitted order lets its whole bracket go: parent and siblings were held for it."""
         family = entry.parent_id or entry.order_id
-        return any(
-            other.parent_id == family and other.order is not None and other.order.transmit
-            for other in self._index.live()
-        )
+        for other in self._index.live():
+            if other.order_id == family or other.parent_id == family:
+                other.was_released = True
 
     def track(self, order_id: int, now: datetime) -> tuple[Effects, ...]:
         """Take in an order of which nothing is known but that it exists (a replay, an adoption)."""
@@ -309,6 +314,8 @@ class Book:
         entry.pending[Request.MODIFY] = now
         entry.proposals.append(order)
         entry.modified = True
+        if order.transmit:
+            self._release(entry)
         entry.note(now, "modification asked for")
         entry.touched(now)
         return turn.effects

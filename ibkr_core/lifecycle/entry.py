@@ -69,6 +69,7 @@ class OrderEntry:
         "sent_time",
         "submission_time",
         "total",
+        "was_released",
         "why_held",
     )
 
@@ -102,6 +103,7 @@ class OrderEntry:
         self.modified = False
         self.is_listed_no_more = False
         self.retry_count = 0
+        self.was_released = False
         self.submission_time: datetime | None = None
         self.sent_time: datetime | None = None
         self.acknowledged_time: datetime | None = None

@@ -308,6 +308,21 @@ def test_a_closed_journal_refuses_to_commit(journal: Journal) -> None:
     assert not journal.flush()
 
 
+def test_an_abandoned_journal_is_as_a_killed_process_left_it(path: Path, clock: ManualClock) -> None:
+    """What was committed is there, what was queued is gone, the end of the run is not noted."""
+    for start_writer in (False, True):
+        journal = open_journal(path, clock, start_writer=start_writer, batch_s=60.0)
+        journal.record(submit(7), START, 0)
+        journal.commit()
+        journal.record(Cancel(7), START, 0)
+        journal.abandon()
+        journal.abandon()
+        journal.close()
+    assert [entry.payload for entry in stored(path)] == [submit(7), submit(7)]
+    with JournalReader(path) as reader:
+        assert reader.query("SELECT closed_at FROM runs") == [(None,), (None,)]
+
+
 def _commit_in_child(journal: Journal, answer: Any) -> None:
     journal.record(submit(8), START, 0)
     try:

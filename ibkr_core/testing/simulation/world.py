@@ -173,7 +173,7 @@ class World:
 
     # ── processes ───────────────────────────────────────────────────────────────────────────────
 
-    def start_engine(self, prepare: Callable[[Engine], None]) -> Engine:
+    def start_engine(self, prepare: Callable[[Engine], object]) -> Engine:
         """Start the program: a new engine on the same journal, which connects by itself."""
         clock = _Clock(self.clock)
         self._journal = Journal.open(
