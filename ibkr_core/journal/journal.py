@@ -68,6 +68,7 @@ class Journal:
         self._recorded = self._committed = self._stored = max(last, floor)
         high_water = int(read_meta(connection, "high_water") or 0)
         self._states: dict[str, str] = dict(connection.execute("SELECT name, value FROM state"))
+        # The highest event number in the tables when this run began.
         self.events_through = int(
             connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
         )
@@ -235,6 +236,11 @@ class Journal:
         if not self._is_dirty:
             self._is_dirty = True
             self._wake.set()
+
+    def note_replayed(self, event: Event) -> None:
+        """Queue an event that a replay makes again, unless the tables have it: a crash took the last ones."""
+        if event.seq > self.events_through:
+            self.note_event(event)
 
     def note_orders(self, orders: Iterable[OrderRecord]) -> None:
         """Bring the tables of orders and fills up to what a replay made of them.

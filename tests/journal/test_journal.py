@@ -271,6 +271,28 @@ def test_a_replay_fills_in_the_tables(path: Path, clock: ManualClock) -> None:
         reader.close()
 
 
+def test_no_event_is_written_before_its_input(
+    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a crash would leave the tables ahead of the book, and its event numbers would come twice."""
+    write = journal._batch.write_inputs
+
+    def write_and_meet(connection: sqlite3.Connection) -> Any:
+        journal.record(submit(8), START, 1)  # as another thread does while the file is being written
+        journal.note_event(BrokerMessage(at=START, seq=2, request_id=-1, code=1, message=""))
+        return write(connection)
+
+    journal.record(submit(7), START, 0)
+    journal.note_event(BrokerMessage(at=START, seq=1, request_id=-1, code=1, message=""))
+    with monkeypatch.context() as patch:
+        patch.setattr(journal._batch, "write_inputs", write_and_meet)
+        journal.flush()
+    journal.abandon()
+    with JournalReader(path) as reader:
+        assert [entry.payload for entry in reader.inputs()] == [submit(7)]
+        assert [line.seq for line in reader.history()] == [1]
+
+
 # ── the writer thread ───────────────────────────────────────────────────────────────────────────
 
 

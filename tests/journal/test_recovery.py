@@ -143,12 +143,7 @@ def test_events_that_a_crash_took_come_back(lost: int) -> None:
             for _ in range(min(lost, len(journal._events))):
                 journal._events.pop()
         with open_journal(path, clock) as journal:
-
-            def note(event: Event) -> None:
-                if event.seq > journal.events_through:
-                    journal.note_event(event)
-
-            restore(journal.entries(), Book(CLIENT_ID), no_frames, on_event=note)
+            restore(journal.entries(), Book(CLIENT_ID), no_frames, on_event=journal.note_replayed)
             assert [line.seq for line in journal.history()] == list(range(1, keeping.seq + 1))
             assert {line.kind for line in journal.history()} >= {"OrderFilled", "CommissionReported"}
 

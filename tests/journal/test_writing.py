@@ -103,6 +103,7 @@ def test_what_was_not_written_stays(connection: sqlite3.Connection, batch: Batch
     assert counts == dict.fromkeys(counts, 1)
     assert connection.execute("SELECT value FROM meta WHERE name = 'high_water'").fetchone() == ("9",)
     assert not batch.has_inputs
+    assert not batch._keys
 
 
 def test_inputs_that_come_during_a_transaction_are_not_forgotten(
