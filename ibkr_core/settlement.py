@@ -164,8 +164,10 @@ class Judge:
             and _DUPLICATE_ID in record.error_codes[-1:]
             and record.acknowledged_time is None
             and record.order is not None
+            and record.order.transmit  # what is held is shown in no list, so no list can lack it
             and not record.parent_id
             and not record.oca_group
+            and not any("modification" in line.what for line in record.history)
         )
 
 

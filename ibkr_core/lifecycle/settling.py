@@ -99,8 +99,10 @@ def resend(turn: Turn, entry: OrderEntry, again: Resend) -> None:
     entry.reject = None
     entry.pending[Request.NEW] = turn.now
     entry.touched(turn.now)
-    move(turn, entry, Trigger.RESEND, f"sent again, attempt {again.attempt}: {again.why}")
-    entry.note(turn.now, f"sent again, attempt {again.attempt}: {again.why}")
+    why, before = f"sent again, attempt {again.attempt}: {again.why}", entry.status
+    move(turn, entry, Trigger.RESEND, why)
+    if entry.status is before:
+        entry.note(turn.now, why)
 
 
 def adopt(turn: Turn, entry: OrderEntry, wish: Adopt, client_id: int | None) -> None:

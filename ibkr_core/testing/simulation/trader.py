@@ -21,6 +21,7 @@ from ibkr_core.model.order import Order
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.settings import Backoff, EngineSettings
 from ibkr_core.testing.simulation.auditor import Finding, audit
+from ibkr_core.testing.simulation.rebuilding import compare_with_journal
 from ibkr_core.testing.simulation.world import Killed, World
 
 __all__ = ["Outcome", "Scenario", "play"]
@@ -140,6 +141,10 @@ def _play(scenario: Scenario, folder: Path) -> Outcome:
         findings.append(Finding("-", f"not ready at the end: {engine.state.value}, {engine.state_reason}"))
     books = gateway.books()
     world.stop_engine()
+    if engine is not None:
+        findings += compare_with_journal(
+            world.journal_path, engine.orders(), client_id=1, settings=world.settings
+        )
     return Outcome(
         scenario.seed,
         tuple(findings),

@@ -163,8 +163,8 @@ class World:
         self.send_breaks = 0.0
         self.kills = 0.0
         self._journal: Journal | None = None
-        self._journal_path = journal_path
-        self._settings = settings
+        self.journal_path = journal_path
+        self.settings = settings
         self._client_id = client_id
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count()
@@ -177,11 +177,11 @@ class World:
         """Start the program: a new engine on the same journal, which connects by itself."""
         clock = _Clock(self.clock)
         self._journal = Journal.open(
-            self._journal_path, client_id=self._client_id, clock=clock, start_writer=False
+            self.journal_path, client_id=self._client_id, clock=clock, start_writer=False
         )
         engine = Engine(
             self._client_id,
-            settings=self._settings,
+            settings=self.settings,
             journal=self._journal,
             clock=clock,
             runner=self,
@@ -288,12 +288,17 @@ class World:
         return min((moment for moment in moments if moment is not None), default=None)
 
     def _work(self) -> None:
-        self.gateway.advance()
-        for line in tuple(self.lines):
-            line.fetch()
-        while self._due and self._due[0][0] <= self.clock():
-            heapq.heappop(self._due)[2]()
-        if self.engine is not None:
-            self.engine.scheduler.run_due()
+        """Do all that is due now, and what follows from it at once."""
+        is_busy = True
+        while is_busy:
+            self.gateway.advance()
+            for line in tuple(self.lines):
+                line.fetch()
+            is_busy = False
+            while self._due and self._due[0][0] <= self.clock():
+                heapq.heappop(self._due)[2]()
+                is_busy = True
+            if self.engine is not None:
+                is_busy |= self.engine.scheduler.run_due()
         if self._journal is not None and self.chance.random() < _FLUSHES:
             self._journal.flush()
