@@ -3,10 +3,10 @@
     python -m ibkr_core.testing.crash --kills 200
     python -m ibkr_core.testing.crash --kills 25 --seed 1234 --verbose
 
-The program is a process of its own that trades over TCP with a simulated gateway; its orders are compared with
-the gateway's state file. What a seed decides it decides again, but the machine's own timing is chance, so a
-failure's files are kept: journal, state file, diary. The last line is ``N passed, M failed``, counting kills. It
-exits with 1 when there was a failure, and needs a system that knows SIGKILL.
+The program is a process of its own that trades over TCP with a simulated gateway; its orders are compared
+with the gateway's state file. What a seed decides it decides again, but the machine's own timing is chance,
+so a failure's files are kept: journal, state file, diary. The last line is ``N passed, M failed``, counting
+kills. It exits with 1 when there was a failure, and needs a system that knows SIGKILL.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"seed {settings.seed}: {settings.kills} kills ...")
         total += _try_once(settings, say, verbose=given.verbose)
     say(
-        f"{total.by_own_hand} kills at a chosen point, {total.in_start} during a start; {total.audits} audits; "
-        f"{total.orders} orders and {total.executions} executions at the gateways"
+        f"{total.by_own_hand} kills at a chosen point, {total.in_start} in a start; {total.audits} audits "
+        f"of {total.orders} orders and {total.executions} executions at the gateways"
     )
     say(f"{total.passed} passed, {total.failed} failed")
     return 1 if total.failed else 0

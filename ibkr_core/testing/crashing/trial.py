@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import attrs
 
@@ -93,7 +93,7 @@ class Report:
     in_start: int = 0
     audits: int = 0
 
-    def __iadd__(self, other: Report) -> Report:
+    def __iadd__(self, other: Report) -> Self:
         """Add another trial's figures."""
         for field in attrs.fields(Report):
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
