@@ -25,6 +25,7 @@ from ibkr_core.errors import (
 )
 from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.guards import DuplicateGuard, EfficiencyMeter
+from ibkr_core.journal import check_storable
 from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.groups import PlannedOrder
 from ibkr_core.link.pacing import Lane
@@ -224,7 +225,9 @@ class OrderDesk:
             if new.contract is not None and new.order is not None
         )
         ids = tuple(new.order_id for new in keyed)
-        self._book.command(inputs.Submit(keyed))
+        submit = inputs.Submit(keyed)
+        self._check_storable(submit)
+        self._book.command(submit)
         self._next_id = ids[-1] + 1
         self._make_durable(lambda why: self._not_sent(ids, why))
         now = self._book.monotonic()
@@ -255,6 +258,10 @@ class OrderDesk:
         except SendFailed as error:
             self._broken(ids, error)
             raise SendFailed(str(error), ids) from error
+
+    def _check_storable(self, command: inputs.Command) -> None:
+        if self._journal is not None:
+            check_storable(command)
 
     def _make_durable(self, refuse: Callable[[str], None]) -> None:
         if self._journal is None:
@@ -312,7 +319,9 @@ class OrderDesk:
         """
         contract, terms = self._terms_to_modify(order_id, order, changes)
         data = self._supervisor.session.client.encode_order(order_id, contract, terms)
-        self._book.command(inputs.Modify(order_id, terms))
+        modify = inputs.Modify(order_id, terms)
+        self._check_storable(modify)
+        self._book.command(modify)
         self._make_durable(lambda why: self._book.command(inputs.Unsend(order_id, Request.MODIFY, why)))
         self._post_change(order_id, Request.MODIFY, Lane.ORDER, data)
 

@@ -84,7 +84,15 @@ def restore_book(
     read = FrameReader()
 
     def play(empty: Book) -> None:
-        restore(journal.entries(), empty, read, on_progress=on_progress, on_refused=on_refused)
+        restore(
+            journal.entries(),
+            empty,
+            read,
+            on_event=journal.note_replayed,
+            on_progress=on_progress,
+            on_refused=on_refused,
+            last_seq=journal.events_through,
+        )
         journal.note_orders(empty.orders())
 
     book.restore(play)

@@ -46,6 +46,7 @@ __all__ = ["Works"]
 
 _DUPLICATE_ID: Final = 103
 _POSITIONS: Final = "positions"
+_DAY_S: Final = 86_400.0
 
 _LOG: Final = logging.getLogger("ibkr_core.engine")
 
@@ -124,6 +125,14 @@ class Works:
         for record in self.book.read(lambda book: book.active_orders()):
             if record.order is None and record.perm_id is not None:
                 self._unowned.add(record.perm_id)  # told in an earlier run
+        self._prune()
+
+    def _prune(self) -> None:
+        """Drop from the journal what its retention no longer keeps; once a day."""
+        if self.journal is not None:
+            with contextlib.suppress(JournalError):  # its failure is told by itself
+                self.journal.prune(self.scheduler.clock.now(), self.book.read(lambda book: book.orders()))
+            self.scheduler.call_later(_DAY_S, self._prune)
 
     def _send_again(self, order_id: int, request: Request, attempt: int, why: str) -> bool:
         return self.desk.send_again(order_id, request, attempt, why)

@@ -71,11 +71,11 @@ def hear(turn: Turn, entry: OrderEntry, text: str) -> None:
 def acknowledge(turn: Turn, entry: OrderEntry) -> None:
     """Note a sign of life from the broker, and the first one for good."""
     entry.heard_time = turn.now
+    entry.touched(turn.now)
     if entry.acknowledged_time is not None:
         return
     entry.acknowledged_time = turn.now
     entry.pending.pop(Request.NEW, None)
-    entry.touched(turn.now)
     if entry.submission_time is not None:
         turn.tell(events.OrderAcknowledged, entry)
 
