@@ -182,6 +182,8 @@ class Exchange:
         self._live.setdefault(order.instrument.con_id, []).append(order)
         if order.oca_group:
             self._groups.setdefault((order.account, order.oca_group), []).append(order)
+        if order.spec.kind.follows_another:
+            self._followers[order.perm_id] = order
         market = self._market_of(order.instrument)
         order.prints_seen = market.elsewhere
         if order.working and (order.elected or not order.is_stop):

@@ -108,10 +108,23 @@ def moving_limit(
         return _trailing_limit(order)
     if spec.kind.snaps and order.pegged is not None:
         return order.pegged
+    if spec.kind.pricing is Pricing.LIMIT:
+        return _discretion(spec, quote)
     wanted = _pegged(order, quote, elsewhere)
     if wanted is None or spec.limit is None:
         return wanted
     return min(wanted, spec.limit) if spec.action == "BUY" else max(wanted, spec.limit)
+
+
+def _discretion(spec: OrderSpec, quote: Quote) -> Decimal | None:
+    """How far a limit order goes that has a hidden amount more to give: there, if that is enough to trade."""
+    if not spec.fields.get("discretionaryAmt") or spec.limit is None:
+        return None
+    reach = spec.limit + spec.sign * abs(spec.price("discretionaryAmt"))
+    buying = spec.action == "BUY"
+    far, size = (quote.ask, quote.ask_size) if buying else (quote.bid, quote.bid_size)
+    enough = size > 0 and within(spec.action, far, reach) and not within(spec.action, far, spec.limit)
+    return reach if enough else None
 
 
 def _pegged(
