@@ -252,8 +252,11 @@ class Venue:
         """Dollars for one unit of a currency; 1 where the catalogue has no pair."""
         if currency == "USD":
             return Decimal(1)
-        pairs = self.catalogue.matches({"symbol": currency, "secType": "CASH", "currency": "USD"})
-        return self.price_of(pairs[0]) if pairs else Decimal(1)
+        for pair in self.catalogue.matches({"symbol": currency, "secType": "CASH", "currency": "USD"}):
+            return self.price_of(pair)
+        for pair in self.catalogue.matches({"symbol": "USD", "secType": "CASH", "currency": currency}):
+            return 1 / self.price_of(pair)
+        return Decimal(1)
 
     def balances(self, account: str) -> Balances:
         """An account valued now."""
