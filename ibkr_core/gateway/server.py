@@ -311,10 +311,11 @@ class SimulatedGateway(Admin, FaultHand):
     # -- hands -------------------------------------------------------------------------------------
 
     def _access(self, action: Callable[[Venue], T]) -> T:
-        with self._changed:
-            result = self._gateway._access(action)  # noqa: SLF001 - the same admin, one floor down
-        self._ring()
-        return result
+        try:
+            with self._changed:
+                return self._gateway._access(action)  # noqa: SLF001 - the same admin, one floor down
+        finally:
+            self._ring()
 
     def _sabotage(self, action: Callable[[Injector], T]) -> T:
         with self._changed:
