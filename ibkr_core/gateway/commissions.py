@@ -9,8 +9,8 @@ exchanges in 2025, from memory, since the price page only says that they are pas
 * A hundred shares cost 1.0003 in captures: the minimum and a fee of 0.000003 a share, kept here.
 * Fees that the broker passes on for sales only (by value, by share) are left out, and so is the rule of some
   exchanges that a modification starts a new minimum.
-* A currency pair is charged in its second currency, its minimum of two dollars at a fixed rate; a real account
-  is charged in its own currency.
+* A currency pair is charged in its second currency, its minimum of two dollars at a fixed rate; a real
+  account is charged in its own currency.
 * A combination is charged by its legs.
 """
 
