@@ -15,6 +15,7 @@ __all__ = ["crosses", "first_stop", "hits_needed", "moving_limit", "next_stop", 
 
 _ZERO = Decimal(0)
 _HUNDRED = Decimal(100)
+_DEAREST = Decimal(10) ** 9
 _PROTECTION_TICKS = 12  # three points of the E-mini; the exchange sets them by product (from memory)
 
 
@@ -170,7 +171,7 @@ def _from_elsewhere(order: GatewayOrder, price: Decimal | None) -> Decimal | Non
             -1 if spec.fields.get("isPeggedChangeAmountDecrease") else 1
         )
         wanted = spec.price("startingPrice") + step * moved / spec.price("referenceChangeAmount")
-    return _on_grid(spec, order.instrument, max(wanted, order.instrument.min_tick))
+    return _on_grid(spec, order.instrument, min(max(wanted, order.instrument.min_tick), _DEAREST))
 
 
 def _trailing_limit(order: GatewayOrder) -> Decimal | None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ibkr_core.gateway.kinds import KINDS, SIMULATED_TIFS
 from tests.gateway.pocket import AAPL, Pocket, gateway, plain
 from tests.gateway.test_combos import PAIR
-from tests.gateway.test_matrix import FUTURE
+from tests.gateway.test_matrix import FUTURE, SAMPLES
 from tests.gateway.test_rejections import CALL
 
 numbers = st.sampled_from([-1e300, -1.0, 0.0, 1e-9, 0.005, 0.01, 1.0, 99.0, 100.01, 105.0, 1e9, 1e12, 1e300])
@@ -162,3 +162,36 @@ def test_no_order_is_too_wild(orders: list[tuple[dict[str, Any], dict[str, Any]]
     for order in venue.books().orders:
         assert order.filled <= order.total
         assert order.status
+
+
+spoilt = st.sampled_from(sorted(SAMPLES)).flatmap(
+    lambda kind: st.tuples(
+        st.just(kind),
+        st.dictionaries(
+            st.sampled_from([*SAMPLES[kind].fields, "lmtPrice", "auxPrice"]), numbers, max_size=2
+        ),
+    )
+)
+
+
+@settings(max_examples=80)
+@given(spoilt=spoilt, action=st.sampled_from(["BUY", "SELL"]))
+def test_no_order_that_was_good_is_too_wild(spoilt: tuple[str, dict[str, Any]], action: str) -> None:
+    """A sensible order of each type with a number or two spoilt: refused, or it lives through wild prices."""
+    kind, changes = spoilt
+    venue = gateway(settings=plain())
+    order = {
+        "action": action,
+        "totalQuantity": Decimal(10),
+        "orderType": kind,
+        "tif": "DAY",
+        "transmit": True,
+    }
+    fields = {**order, **SAMPLES[kind].fields, **changes}
+    venue._access(lambda inner: inner.place(1, 1, SAMPLES[kind].contract, fields))
+    for bid in ("99", "106", "0.25", "100"):
+        for name, product in (("MSFT", "STK"), ("AAPL", "STK"), ("ESZ6", "FUT")):
+            venue.market(name, product).set_quote(bid=bid, ask=Decimal(bid) + Decimal("0.25"), last=bid)
+    venue.end_day()
+    for one in venue.books().orders:
+        assert one.status in {"Filled", "Cancelled", "Inactive"}
