@@ -202,6 +202,8 @@ class MemoryGateway(Admin, FaultHand):
                 return
             self._up_at = None
             self._begin_anew(overnight=False)
+            for instrument in self._venue.exchange.busy():  # a hand may have moved prices meanwhile
+                self._venue.exchange.match(instrument)
         self._venue.advance(now)
 
     def start(self, session: Session) -> RefusalError | None:
