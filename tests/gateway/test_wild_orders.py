@@ -193,5 +193,6 @@ def test_no_order_that_was_good_is_too_wild(spoilt: tuple[str, dict[str, Any]], 
         for name, product in (("MSFT", "STK"), ("AAPL", "STK"), ("ESZ6", "FUT")):
             venue.market(name, product).set_quote(bid=bid, ask=Decimal(bid) + Decimal("0.25"), last=bid)
     venue.end_day()
+    venue.open_exchange()  # for those of the opening
     for one in venue.books().orders:
         assert one.status in {"Filled", "Cancelled", "Inactive"}
