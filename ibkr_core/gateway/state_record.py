@@ -184,6 +184,7 @@ class Recorder:
         self._combos = len(combos)
         self._if_new(found, "gateway", "numbers", self._codec.pack(Numbers, venue.numbers))
         self._if_new(found, "gateway", "origin", venue.origin)
+        self._if_new(found, "gateway", "day_began", venue.day_began)
         self._if_new(found, "gateway", "closed", venue.exchange.closed)
         kept = attrs.asdict(venue.restrictions, recurse=False).items()
         restrictions = {name: sorted(con_ids) for name, con_ids in kept if isinstance(con_ids, set)}

@@ -49,7 +49,8 @@ class Venue:
 
     Besides what its methods do, it shows what has to survive a restart: ``numbers``; ``fills``, the latest
     revision of each execution by its root; ``unsettled``, by root, the orders with fills that their OCA group
-    has not felt yet; ``origin``, when it began; and ``rebooked``, set when all fills were booked anew.
+    has not felt yet; ``origin``, when it began; ``day_began``, since when the profit of the day counts; and
+    ``rebooked``, set when all fills were booked anew.
 
     Args:
         settings: What kind of venue.
@@ -79,7 +80,7 @@ class Venue:
         self._schedule = Scheduler()
         self._markets: dict[int, Market] = {}
         self._stepping: set[int] = set()
-        self.origin = self._now
+        self.origin = self.day_began = self._now
         self.numbers = Numbers()
         self.fills: dict[str, Execution] = {}
         self.unsettled: dict[str, GatewayOrder] = {}
