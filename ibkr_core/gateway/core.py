@@ -140,7 +140,7 @@ class MemoryGateway(Admin, FaultHand):
         if refusal == "closed":
             session.close()
         elif refusal == "silent":
-            session.deafen(keep=False)
+            self._injector.meet_with_silence(session)
         return session
 
     @property

@@ -89,6 +89,7 @@ class Session:
         self._out = bytearray()
         self._held: bytearray | None = None  # what a stalled line keeps back
         self._holds = 0
+        self._loses = False
         self._unheard: bytearray | None = None  # what a dead line did not bring us
         self._keeps_unheard = False
         self._hung_up = False
@@ -214,16 +215,22 @@ class Session:
     def inject(self, data: bytes) -> None:
         """Send raw bytes, well-formed or not: a hook for tests of clients."""
         if self._held is not None:
-            self._held += data
+            if not self._loses:
+                self._held += data
             return
         self._out += data
         self._wake()
 
     # -- the line: how faults act on it ------------------------------------------------------------
 
-    def hold(self) -> None:
-        """Let nothing more out, until :meth:`release` was called as often as this."""
+    def hold(self, *, lose: bool = False) -> None:
+        """Let nothing more out, until :meth:`release` was called as often as this.
+
+        Args:
+            lose: Whether what is said from now on is lost, not kept.
+        """
         self._holds += 1
+        self._loses = self._loses or lose
         if self._held is None and self.stage is not Stage.CLOSED:
             self._held = bytearray()
 
