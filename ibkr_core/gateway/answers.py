@@ -47,7 +47,7 @@ _NOT_ECHOED = frozenset({"transmit", "whatIf"})
 
 
 def _number(value: Decimal) -> float:
-    return float(value.quantize(_PRICE_STEP))
+    return float(value.quantize(_PRICE_STEP)) if value else 0.0
 
 
 def error(subject: int, code: int, text: str, now: float) -> Message:

@@ -45,8 +45,11 @@ class Objection:
 
 
 def _number(spec: OrderSpec, name: str) -> Decimal:
+    given = spec.fields.get(name)
+    if not given:
+        return _ZERO
     try:
-        value = Decimal(str(spec.fields.get(name) or 0))
+        value = Decimal(str(given))
     except ArithmeticError:
         raise RefusalError.invalid(f"Invalid {name} was entered") from None
     if value == _ANY and name == "competeAgainstBestOffset":

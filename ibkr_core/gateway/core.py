@@ -233,6 +233,9 @@ class MemoryGateway(Admin, FaultHand):
 
     def dispatch(self, session: Session, message: Message) -> None:
         """Let one message for a started client pass through the outlet, and let faults happen to it."""
+        if self.outlet is straight:
+            self._injector.send(session, message)
+            return
         for delivery in self.outlet(session.client_id, message):
             if delivery.delay_s > 0:
                 self._later(session, delivery)
