@@ -51,6 +51,16 @@ ServerVersion = Annotated[
     ),
 ]
 
+FaultFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--faults",
+        metavar="FILE",
+        help="What goes wrong, by chance or at a given moment: a TOML or JSON file, as docs/faults.md "
+        "describes it. The shortest one says only: nasty = 0.5",
+    ),
+]
+
 
 def _show_version(value: bool) -> None:
     if value:
@@ -167,15 +177,7 @@ def gateway(
             "--stdin", help="Take commands from standard input even where it is no terminal; send it help."
         ),
     ] = False,
-    faults: Annotated[
-        Path | None,
-        typer.Option(
-            "--faults",
-            metavar="FILE",
-            help="What goes wrong, by chance or at a given moment: a TOML or JSON file, as docs/faults.md "
-            "describes it. The shortest one says only: nasty = 0.5",
-        ),
-    ] = None,
+    faults: FaultFile = None,
     state: Annotated[
         Path | None,
         typer.Option(
