@@ -183,7 +183,7 @@ def _store(kind: str, message: str, proto: _Proto, fields: Mapping[str, Any]) ->
 
 
 def _refuse_unknown(kind: str, message: str, name: str) -> None:
-    """Raise for a field that the message does not have; one of text alone, or of a newer ibapi, is left out."""
+    """Raise for a field that the message does not have; one of text alone or a newer ibapi is left out."""
     if message not in MESSAGES or name not in fields_of(message):
         raise MalformedMessage(kind, f"{message} has no such field", field=name)
 
