@@ -260,6 +260,11 @@ class SimulatedGateway(Admin, FaultHand):
         return self._address[0]
 
     @property
+    def fault(self) -> Exception | None:
+        """The first fault of the gateway itself, which :meth:`stop` will raise; None while there is none."""
+        return self._fault
+
+    @property
     def port(self) -> int:
         """The port it listens on; known once it is started."""
         return self._address[1]

@@ -503,6 +503,33 @@ def test_a_client_that_only_reads_on_hears_the_rest(serve: Any) -> None:
         assert heard.count(b"\x1049\x001\0") == 50
 
 
+def test_whether_it_serves_can_be_asked() -> None:
+    """Not before the start nor after the stop; a fault with one client is kept, and the others are served."""
+    server = SimulatedGateway(port=0)
+    assert not server.is_serving
+    server.start()
+    assert (server.is_serving, server.fault) == (True, None)
+    server.stop()
+    assert not server.is_serving
+
+
+def test_a_fault_of_its_own_ends_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the gateway cannot go on after is kept for stop, and whoever asks can see it."""
+    server = SimulatedGateway(port=0)
+    server.start()
+
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("broken on purpose")
+
+    monkeypatch.setattr(server._gateway, "advance", broken)
+    server._ring()
+    server._thread.join(PATIENCE_S)
+    assert not server.is_serving
+    assert isinstance(server.fault, ZeroDivisionError)
+    with pytest.raises(ZeroDivisionError):
+        server.stop()
+
+
 def test_stop_leaves_nothing_behind(serve: Any) -> None:
     """After stop the port is free, clients see the end, and the thread is gone; twice is harmless."""
     server = serve()
