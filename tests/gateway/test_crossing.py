@@ -260,6 +260,14 @@ def test_liquidity_is_added_by_who_was_there_and_removed_by_who_comes() -> None:
     assert liquidity == {1: 1, 2: 2, 3: 2, 4: 1}
 
 
+def test_by_hand_everything_trades_at_the_price_that_was_set() -> None:
+    """A market that a hand moves through an order has jumped: the order gets the better price."""
+    pit = Pit()
+    order = pit.order(ONE, "BUY", 10, 100.05)
+    pit.market.set_quote(bid="99.00", ask="99.10")
+    assert pit.fills == [(order, 10, D("99.10"))]
+
+
 def test_the_walk_trades_with_orders_that_rest() -> None:
     """Prints of others fill an order at the front in parts, lot by lot, at its own price."""
     pit = Pit(market=MarketSettings(max_step_ticks=0, interval_s=1.0, max_lots=2))

@@ -128,6 +128,7 @@ def test_a_trade_fills_by_price_and_then_by_time(tmp_path: Path) -> None:
     played.buy(2, 20, 100.01)
     played.gateway.run(5)
     assert played.fills == [(2, 20, D("100.01"))], "290 of the 300 in front of order 1 have traded"
+    assert played.market.quote == quote("100.00", "100.05", "100.00", 10, 300), "a trade makes no new quote"
     played.gateway.run(1)
     assert played.fills[1:] == [(1, 15, D("100.00"))]
     played.gateway.run(1)
