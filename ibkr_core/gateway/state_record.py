@@ -26,7 +26,9 @@ from ibkr_core.gateway.venue import Venue
 __all__ = ["INSTRUMENT_FIELDS", "ORDER_FIELDS", "Recorder"]
 
 # An order's parent and what it asked for are kept apart; the rest of these is found again at a restart.
-_APART = frozenset({"spec", "parent", "children", "executions", "reported", "alarms", "prints_seen"})
+_APART = frozenset({
+    "spec", "parent", "children", "executions", "reported", "alarms", "prints_seen", "adds",
+})  # fmt: skip
 ORDER_FIELDS = tuple(one.name for one in attrs.fields(GatewayOrder) if one.name not in _APART)
 """What is kept of an order under its own name."""
 INSTRUMENT_FIELDS = tuple(one.name for one in attrs.fields(Instrument))
