@@ -61,6 +61,48 @@ FaultFile = Annotated[
     ),
 ]
 
+Symbols = Annotated[
+    str | None,
+    typer.Option(
+        "--symbols",
+        metavar="LIST",
+        help="What can be traded: AAPL,MSFT offers these alone, with their options and futures; "
+        "XYZ=12.50 makes a stock that opens at this price; +XYZ=12.50 adds it to all there is.",
+    ),
+]
+Prices = Annotated[
+    Path | None,
+    typer.Option(
+        "--prices",
+        metavar="FILE",
+        dir_okay=False,
+        help="Replay prices from a CSV or Parquet file: columns time, symbol and bid, ask, bid_size, "
+        "ask_size or price, size. Its first row is now; at the end prices stay; what is not in it "
+        "walks.",
+    ),
+]
+Speed = Annotated[
+    float,
+    typer.Option("--speed", metavar="X", help="Prices move, and files are replayed, X times faster."),
+]
+Stdin = Annotated[
+    bool,
+    typer.Option(
+        "--stdin", help="Take commands from standard input even where it is no terminal; send it help."
+    ),
+]
+
+KeptIn = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        metavar="FILE",
+        dir_okay=False,
+        help="Keep accounts, orders, executions and ids in FILE; the next start goes on from there. "
+        "It survives kill -9. Made if it is not there; FILE.lock keeps a second gateway away from it.",
+    ),
+]
+
 
 def _show_version(value: bool) -> None:
     if value:
@@ -147,47 +189,12 @@ def gateway(
     still: Annotated[
         bool, typer.Option("--still", help="Prices stay where they open, instead of moving.")
     ] = False,
-    symbols: Annotated[
-        str | None,
-        typer.Option(
-            "--symbols",
-            metavar="LIST",
-            help="What can be traded: AAPL,MSFT offers these alone, with their options and futures; "
-            "XYZ=12.50 makes a stock that opens at this price; +XYZ=12.50 adds it to all there is.",
-        ),
-    ] = None,
-    prices: Annotated[
-        Path | None,
-        typer.Option(
-            "--prices",
-            metavar="FILE",
-            dir_okay=False,
-            help="Replay prices from a CSV or Parquet file: columns time, symbol and bid, ask, bid_size, "
-            "ask_size or price, size. Its first row is now; at the end prices stay; what is not in it "
-            "walks.",
-        ),
-    ] = None,
-    speed: Annotated[
-        float,
-        typer.Option("--speed", metavar="X", help="Prices move, and files are replayed, X times faster."),
-    ] = 1.0,
-    stdin: Annotated[
-        bool,
-        typer.Option(
-            "--stdin", help="Take commands from standard input even where it is no terminal; send it help."
-        ),
-    ] = False,
+    symbols: Symbols = None,
+    prices: Prices = None,
+    speed: Speed = 1.0,
+    stdin: Stdin = False,
     faults: FaultFile = None,
-    state: Annotated[
-        Path | None,
-        typer.Option(
-            "--state",
-            metavar="FILE",
-            dir_okay=False,
-            help="Keep accounts, orders, executions and ids in FILE; the next start goes on from there. "
-            "It survives kill -9. Made if it is not there; FILE.lock keeps a second gateway away from it.",
-        ),
-    ] = None,
+    state: KeptIn = None,
     server_version: ServerVersion = None,
     debug: Debug = False,
 ) -> None:
