@@ -577,6 +577,7 @@ class Venue:
             account.restart()
         for root, one in self.fills.items():
             if isinstance(one.instrument, Combo):
+                self.exchange.correct(self.order_of(one), one)
                 continue  # only its legs are booked
             booking = self.accounts[one.account].book(
                 one.instrument, one.signed_quantity, one.price, one.commission

@@ -422,3 +422,16 @@ def test_a_restart_takes_a_time_that_ends(wrong: float) -> None:
     with pytest.raises(InvalidInput, match="down_s"):
         venue.restart(wrong)
     assert not client.session.closed
+
+
+def test_a_corrected_combination_comes_back_corrected() -> None:
+    """Its own execution is corrected in its order, too, though only its legs are booked (found by chance)."""
+    venue = gateway()
+    legs = [{"conId": con_id, "ratio": 1, "action": "BUY", "exchange": "SMART"} for con_id in (265598, 8314)]
+    Pocket(venue).place(1, "BUY", 1, contract={**AAPL, "secType": "BAG", "comboLegs": legs})
+    own = venue.books().order(1).executions[0]
+    corrected = venue.correct_execution(own.exec_id, price=own.price + 1)
+    before = venue.books()
+    assert [one.exec_id for one in before.order(1).executions] == [corrected]
+    venue.restart()
+    assert venue.books() == before
