@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import json
 import platform
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +18,7 @@ from ibkr_core.cli.demo import DemoScreen, DemoSetup, run_demo
 from ibkr_core.cli.screen import SilentScreen, TerminalScreen
 from ibkr_core.cli.serve import serve
 from ibkr_core.cli.shell import CommandGroup, make_console, show_traceback
+from ibkr_core.cli.wirelog import WireLog
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway import MarketSettings, PriceFile, Settings, SimulatedGateway, choose
 from ibkr_core.gateway.core import supported_versions
@@ -58,6 +61,16 @@ FaultFile = Annotated[
         metavar="FILE",
         help="What goes wrong, by chance or at a given moment: a TOML or JSON file, as docs/faults.md "
         "describes it. The shortest one says only: nasty = 0.5",
+    ),
+]
+
+JsonLog = Annotated[
+    Path | None,
+    typer.Option(
+        "--json-log",
+        metavar="FILE",
+        dir_okay=False,
+        help="Add a JSON line to FILE for each request and answer that passes.",
     ),
 ]
 
@@ -195,6 +208,7 @@ def gateway(
     stdin: Stdin = False,
     faults: FaultFile = None,
     state: KeptIn = None,
+    json_log: JsonLog = None,
     server_version: ServerVersion = None,
     debug: Debug = False,
 ) -> None:
@@ -208,8 +222,7 @@ def gateway(
     """
     del debug
     accounts = tuple(account) if account else Settings().accounts
-    market = MarketSettings(moves=not still, speed=speed)
-    settings = Settings(accounts=accounts, market=market)
+    settings = Settings(accounts=accounts, market=MarketSettings(moves=not still, speed=speed))
     played = None if prices is None else PriceFile(prices)
     server = SimulatedGateway(
         port,
@@ -223,14 +236,31 @@ def gateway(
     )
     if played is not None:
         server.replay(played)
-    serve(
-        server,
-        make_console(),
-        seed=seed,
-        accounts=accounts,
-        prices="" if prices is None else f"Prices come from {prices}, {speed:g} times as fast as they came.",
-        commands=_commands(stdin),
-    )
+    with _wire_log(json_log, server):
+        serve(
+            server,
+            make_console(),
+            seed=seed,
+            accounts=accounts,
+            prices=""
+            if prices is None
+            else f"Prices come from {prices}, {speed:g} times as fast as they came.",
+            commands=_commands(stdin),
+        )
+
+
+def _about_prices(prices: Path | None, speed: float) -> str:
+    return "" if prices is None else f"Prices come from {prices}, {speed:g} times as fast as they came."
+
+
+@contextlib.contextmanager
+def _wire_log(path: Path | None, server: SimulatedGateway) -> Iterator[None]:
+    if path is None:
+        yield
+        return
+    with WireLog(path, lambda: dt.datetime.now(dt.UTC)) as log:
+        server.watch(log)
+        yield
 
 
 def _commands(wanted: bool) -> int | None:

@@ -65,6 +65,10 @@ class Host(Protocol):
         """Forget a client."""
 
 
+Watcher = Callable[[str, int, Message | None], None]
+"""Told what passes: ``connected``, ``request``, ``answer`` or ``left``, the client's id, and the message."""
+
+
 class Session:
     """One connection of one client.
 
@@ -73,6 +77,7 @@ class Session:
         name: For people: where the client comes from.
 
     Attributes:
+        watcher: Told of each answer that leaves; None for nobody.
         was_reset: Its end was a reset, not an orderly close; a transport should say so to its client.
     """
 
@@ -82,6 +87,7 @@ class Session:
         self.server_version = 0
         self.on_outgoing: Callable[[], None] | None = None
         self.before_outgoing: Callable[[], None] | None = None
+        self.watcher: Watcher | None = None
         self._client_id = _NOBODY
         self._host = host
         self._hello = bytearray()
@@ -198,6 +204,8 @@ class Session:
             InvariantViolated: The gateway built a message that the protocol does not have.
         """
         if self.stage is not Stage.CLOSED:
+            if self.watcher is not None:
+                self.watcher("answer", self._client_id, message)
             self.inject(self.framed(message))
 
     def framed(self, message: Message) -> bytes:
@@ -213,7 +221,9 @@ class Session:
         return frame(body)
 
     def inject(self, data: bytes) -> None:
-        """Send raw bytes, well-formed or not: a hook for tests of clients."""
+        """Send raw bytes, well-formed or not: a hook for tests of clients. After the end they go nowhere."""
+        if self.stage is Stage.CLOSED:
+            return
         if self._held is not None:
             if not self._loses:
                 self._held += data

@@ -28,7 +28,7 @@ from ibkr_core.gateway.faults.hand import FaultHand
 from ibkr_core.gateway.faults.injector import Injector
 from ibkr_core.gateway.faults.plan import FaultPlan
 from ibkr_core.gateway.instruments import Catalogue
-from ibkr_core.gateway.protocol import Session
+from ibkr_core.gateway.protocol import Session, Watcher
 from ibkr_core.gateway.venue import Settings, Venue
 
 __all__ = ["SessionHandle", "SimulatedGateway", "WriteChunker", "wall_clock"]
@@ -312,6 +312,15 @@ class SimulatedGateway(Admin, FaultHand):
         self._gateway.close(save=self._fault is None)
         if self._fault is not None:
             raise self._fault
+
+    def watch(self, watcher: Watcher | None) -> None:
+        """Have somebody told of each request and answer, of clients that start from now on.
+
+        Args:
+            watcher: Called on the serving thread, or on the one that uses an admin method; None for nobody.
+        """
+        with self._changed:
+            self._gateway.watcher = watcher
 
     # -- hands -------------------------------------------------------------------------------------
 
