@@ -64,6 +64,10 @@ FaultFile = Annotated[
     ),
 ]
 
+Accounts = Annotated[
+    list[str] | None,
+    typer.Option("--account", metavar="CODE", help="Account code; repeat it for several."),
+]
 JsonLog = Annotated[
     Path | None,
     typer.Option(
@@ -195,10 +199,7 @@ def gateway(
         ),
     ] = 4002,
     seed: Seed = 0,
-    account: Annotated[
-        list[str] | None,
-        typer.Option("--account", metavar="CODE", help="Account code; repeat it for several."),
-    ] = None,
+    account: Accounts = None,
     still: Annotated[
         bool, typer.Option("--still", help="Prices stay where they open, instead of moving.")
     ] = False,
