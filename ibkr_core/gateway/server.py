@@ -115,8 +115,9 @@ class _Connection:
         size = len(self.backlog) - keep
         if size <= 0:
             return
-        with memoryview(self.backlog) as view:
-            sent = self._send(view[:size])
+        # Both views are released by hand: one that a traceback keeps alive would forbid the cut below.
+        with memoryview(self.backlog) as view, view[:size] as part:
+            sent = self._send(part)
         del self.backlog[:sent]
         self.blocked = sent < size
         if sent:

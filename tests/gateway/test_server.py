@@ -348,6 +348,21 @@ def say(one: _Connection, now: float, length: int) -> None:
     one.flush(now)
 
 
+def test_bytes_that_somebody_still_looks_at_can_leave() -> None:
+    """A socket's error may keep what was sent alive for a while; the backlog shrinks all the same (fuzz)."""
+
+    class Keeper(Line):
+        def send(self, data: bytes) -> int:
+            self.kept = data
+            return super().send(data)
+
+    one = connection(Keeper(room=100))
+    say(one, 10.0, 250)
+    one.flush(10.0)
+    one.flush(10.0)
+    assert one.pending == 0
+
+
 def test_the_guard_keeps_the_last_byte_of_a_long_burst() -> None:
     """Short bursts leave at once; a long one ends a little later, an exact multiple clearly later."""
     line = Line()
