@@ -158,6 +158,7 @@ class Session:
             return
         self.stage = Stage.CLOSED
         self._held = None
+        self._frames.clear()  # something timed may still hold the session for minutes
         self._host.stop(self)
         self._wake()
 
