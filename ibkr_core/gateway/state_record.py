@@ -116,8 +116,8 @@ class Recorder:
             self._specs[order.perm_id] = order.spec
             self._put(found, "specs", key, self._codec.pack(OrderSpec, order.spec))
         values = self._codec.pack_fields(GatewayOrder, order, ORDER_FIELDS)
-        if order.parent is not None:
-            values["parent"] = order.parent.perm_id
+        if order.parent is not None and order.parent.phase is not Phase.HELD:
+            values["parent"] = order.parent.perm_id  # one that is held is not in the file, and vanishes
         text = to_text(values)
         if self._orders.get(order.perm_id) != hash(text):
             self._orders[order.perm_id] = hash(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,19 @@ def test_what_was_not_transmitted_is_gone() -> None:
     venue.restart()
     assert venue.books().orders == ()
     assert errors(Pocket(venue).place(1, "BUY", 1)) == [(1, 103)]
+
+
+def test_a_child_cancelled_before_its_parent_was_transmitted_spoils_nothing(path: Path) -> None:
+    """The child was told its end and is kept; the parent was never transmitted and is not."""
+    with contextlib.closing(gateway(state=path)) as venue:
+        client = Pocket(venue)
+        client.place(1, "BUY", 10, "LMT", lmtPrice=99.0, transmit=False)
+        client.place(2, "SELL", 10, "LMT", lmtPrice=105.0, parentId=1, transmit=False)
+        assert story(client.cancel(2)) == ["status ApiCancelled 0/10", "error 202"]
+        venue.restart()
+        assert words(venue) == {2: "ApiCancelled"}
+    with contextlib.closing(gateway(state=path)) as venue:
+        assert words(venue) == {2: "ApiCancelled"}
 
 
 def test_overnight_the_day_orders_end_and_the_others_stay() -> None:
