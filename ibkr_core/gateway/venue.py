@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from ibkr_core.errors import InvalidInput
+from ibkr_core.errors import InvalidInput, InvariantViolated
 from ibkr_core.gateway import answers, rules
 from ibkr_core.gateway.account import Account, Balances
 from ibkr_core.gateway.algos import Algos
@@ -360,11 +360,19 @@ class Venue:
         instrument = self.resolve(contract)
         price = spec.limit or self.market(instrument).quote.last
         children = attached_fields(wanted, order_id, spec, instrument, price)
+        highest = self.next_order_id(client_id) - 1
         self._place_new(client_id, order_id, contract, attrs.evolve(spec, transmit=False))
-        for child_id, fields in children:
-            self._place_new(client_id, child_id, contract, OrderSpec.parse(fields))
         parent = self.exchange.find(client_id, order_id)
-        if spec.transmit and parent is not None:
+        if parent is None:
+            raise InvariantViolated(f"order {order_id} of client {client_id} was placed, and is not known")
+        try:
+            for child_id, fields in children:
+                self._place_new(client_id, child_id, contract, OrderSpec.parse(fields))
+        except RefusalError:
+            self.exchange.forget(parent)
+            self.numbers.highest_ids[client_id] = highest
+            raise
+        if spec.transmit:
             for member in parent.family():
                 self._accept(member)
 
@@ -566,8 +574,12 @@ class Venue:
         self.fills[new.root] = new
         self._rebook()
         new = self.fills[new.root]
+        complete = self.exchange.recount(order)
+        self.clients.touched[order.perm_id] = order
         if told:
             self._play(order, self._director.tell_correction(order, new))
+        if complete:
+            self.exchange.follow_up(order, new)
         return new
 
     def _rebook(self) -> None:
