@@ -141,15 +141,15 @@ def due(instrument: Instrument, fills: Sequence[Fill]) -> Decimal:
 
     Args:
         instrument: What was traded.
-        fills: Units, above zero, and price of each fill of the order so far.
+        fills: Units, zero for one that was taken back, and price of each fill of the order so far.
 
     Returns:
         Money in the currency of the instrument, exact.
     """
-    if not fills:
+    units = sum((quantity for quantity, _ in fills), _ZERO)
+    if not units:
         return _ZERO
     tariff = tariff_of(instrument)
-    units = sum((quantity for quantity, _ in fills), _ZERO)
     value = sum((quantity * abs(price) for quantity, price in fills), _ZERO) * instrument.multiplier
     amount = value * tariff.by_value
     if tariff.by_premium:

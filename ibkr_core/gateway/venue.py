@@ -25,7 +25,7 @@ from ibkr_core.gateway.combos import Combo, ComboMarket, Combos
 from ibkr_core.gateway.conditional import Conditional, VenueWorld
 from ibkr_core.gateway.entry import Entry
 from ibkr_core.gateway.exchange import Exchange, Happened, Happening
-from ibkr_core.gateway.filling import Filler
+from ibkr_core.gateway.filling import Filler, Totals
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
 from ibkr_core.gateway.market import Market
 from ibkr_core.gateway.numbers import Numbers
@@ -578,6 +578,8 @@ class Venue:
         self.clients.touched[order.perm_id] = order
         if told:
             self._play(order, self._director.tell_correction(order, new))
+            for listener in self.on_position:
+                listener(new.account, new.instrument)
         if complete:
             self.exchange.follow_up(order, new)
         return new
@@ -587,14 +589,15 @@ class Venue:
         self.rebooked = True
         for account in self.accounts.values():
             account.restart()
+        totals = Totals()
+        for order in {one.perm_id: self.order_of(one) for one in self.fills.values()}.values():
+            totals.begin(one for one in order.executions if one.root not in self.fills)
         for root, one in self.fills.items():
-            if isinstance(one.instrument, Combo):
-                self.exchange.correct(self.order_of(one), one)
-                continue  # only its legs are booked
-            booking = self.accounts[one.account].book(
-                one.instrument, one.signed_quantity, one.price, one.commission
-            )
-            booked = attrs.evolve(one, realized=booking.realized)
+            booked = totals.add(one)
+            if not isinstance(one.instrument, Combo):  # of a combination only the legs are booked
+                account = self.accounts[one.account]
+                booking = account.book(one.instrument, one.signed_quantity, one.price, one.commission)
+                booked = attrs.evolve(booked, realized=booking.realized)
             self.fills[root] = booked
             self.exchange.correct(self.order_of(booked), booked)
 

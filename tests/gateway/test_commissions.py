@@ -36,6 +36,7 @@ BUND = Instrument(con_id=3, symbol="FGBL", sec_type="FUT", currency="EUR", multi
     ("instrument", "fills", "money"),
     [
         (AAPL, [], "0"),
+        (OPTION, [(0, "5.00")], "0"),  # taken back: its minimum is still to come
         (AAPL, [(100, "292.50")], "1.0003"),  # as captured: the minimum, and the fee
         (AAPL, [(1000, "292.50")], "5.003"),  # 0.005 a share
         (AAPL, [(10, "5.00")], "0.50003"),  # no more than one percent of the value
