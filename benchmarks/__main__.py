@@ -1,6 +1,7 @@
 """Callback throughput over TCP: the engine with its book kept, against the official client's bare run loop.
 
     python -m benchmarks [--orders N] [--rounds N] [--server-version V] [--json FILE]
+    python -m benchmarks gateway [--orders N] [--rounds N] [--versions V,V] [--json FILE]
 
 Both get the same bytes from the same sender, each in a process of its own, in turn. The figures to quote
 are the ratios within a round; the times themselves depend on the machine and its mood.
@@ -20,6 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import gateway
 from benchmarks.feed import CALLBACKS_PER_ORDER, burst
 from benchmarks.sender import serve_once
 
@@ -68,4 +70,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["gateway"]:
+        gateway.main(sys.argv[2:])
+    else:
+        main()

@@ -17,7 +17,9 @@ TESTS = Path(__file__).parent
 MATRIX = ("link/", "engine/test_engine_")
 """Tests whose path begins so run with every supported ibapi, as do tests marked ``matrix``."""
 
-ORACLES = re.compile(r"^\s*(?:from|import) (?:ibapi|wire\.(?:arguments|official_compare|sent))\b", re.MULTILINE)
+ORACLES = re.compile(
+    r"^\s*(?:from|import) (?:ibapi|wire\.(?:arguments|official_compare|sent))\b", re.MULTILINE
+)
 """Tests of the wire that import one of these ask the official client; the others are the same with each."""
 
 ONCE = ("engine/test_engine_agreement",)

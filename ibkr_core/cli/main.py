@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import json
 import platform
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +18,7 @@ from ibkr_core.cli.demo import DemoScreen, DemoSetup, run_demo
 from ibkr_core.cli.screen import SilentScreen, TerminalScreen
 from ibkr_core.cli.serve import serve
 from ibkr_core.cli.shell import CommandGroup, make_console, show_traceback
+from ibkr_core.cli.wirelog import WireLog
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway import MarketSettings, PriceFile, Settings, SimulatedGateway, choose
 from ibkr_core.gateway.core import supported_versions
@@ -48,6 +51,72 @@ ServerVersion = Annotated[
         metavar="N",
         help="Speak at most this version of the wire protocol, as an older gateway would. "
         f"{supported_versions()[0]} to {supported_versions()[-1]}; up to 200 it is the text protocol.",
+    ),
+]
+
+FaultFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--faults",
+        metavar="FILE",
+        help="What goes wrong, by chance or at a given moment: a TOML or JSON file, as docs/faults.md "
+        "describes it. The shortest one says only: nasty = 0.5",
+    ),
+]
+
+Accounts = Annotated[
+    list[str] | None,
+    typer.Option("--account", metavar="CODE", help="Account code; repeat it for several."),
+]
+JsonLog = Annotated[
+    Path | None,
+    typer.Option(
+        "--json-log",
+        metavar="FILE",
+        dir_okay=False,
+        help="Add a JSON line to FILE for each request and answer that passes.",
+    ),
+]
+
+Symbols = Annotated[
+    str | None,
+    typer.Option(
+        "--symbols",
+        metavar="LIST",
+        help="What can be traded: AAPL,MSFT offers these alone, with their options and futures; "
+        "XYZ=12.50 makes a stock that opens at this price; +XYZ=12.50 adds it to all there is.",
+    ),
+]
+Prices = Annotated[
+    Path | None,
+    typer.Option(
+        "--prices",
+        metavar="FILE",
+        dir_okay=False,
+        help="Replay prices from a CSV or Parquet file: columns time, symbol and bid, ask, bid_size, "
+        "ask_size or price, size. Its first row is now; at the end prices stay; what is not in it "
+        "walks.",
+    ),
+]
+Speed = Annotated[
+    float,
+    typer.Option("--speed", metavar="X", help="Prices move, and files are replayed, X times faster."),
+]
+Stdin = Annotated[
+    bool,
+    typer.Option(
+        "--stdin", help="Take commands from standard input even where it is no terminal; send it help."
+    ),
+]
+
+KeptIn = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        metavar="FILE",
+        dir_okay=False,
+        help="Keep accounts, orders, executions and ids in FILE; the next start goes on from there. "
+        "It survives kill -9. Made if it is not there; FILE.lock keeps a second gateway away from it.",
     ),
 ]
 
@@ -130,62 +199,17 @@ def gateway(
         ),
     ] = 4002,
     seed: Seed = 0,
-    account: Annotated[
-        list[str] | None,
-        typer.Option("--account", metavar="CODE", help="Account code; repeat it for several."),
-    ] = None,
+    account: Accounts = None,
     still: Annotated[
         bool, typer.Option("--still", help="Prices stay where they open, instead of moving.")
     ] = False,
-    symbols: Annotated[
-        str | None,
-        typer.Option(
-            "--symbols",
-            metavar="LIST",
-            help="What can be traded: AAPL,MSFT offers these alone, with their options and futures; "
-            "XYZ=12.50 makes a stock that opens at this price; +XYZ=12.50 adds it to all there is.",
-        ),
-    ] = None,
-    prices: Annotated[
-        Path | None,
-        typer.Option(
-            "--prices",
-            metavar="FILE",
-            dir_okay=False,
-            help="Replay prices from a CSV or Parquet file: columns time, symbol and bid, ask, bid_size, "
-            "ask_size or price, size. Its first row is now; at the end prices stay; what is not in it "
-            "walks.",
-        ),
-    ] = None,
-    speed: Annotated[
-        float,
-        typer.Option("--speed", metavar="X", help="Prices move, and files are replayed, X times faster."),
-    ] = 1.0,
-    stdin: Annotated[
-        bool,
-        typer.Option(
-            "--stdin", help="Take commands from standard input even where it is no terminal; send it help."
-        ),
-    ] = False,
-    faults: Annotated[
-        Path | None,
-        typer.Option(
-            "--faults",
-            metavar="FILE",
-            help="What goes wrong, by chance or at a given moment: a TOML or JSON file, as docs/faults.md "
-            "describes it. The shortest one says only: nasty = 0.5",
-        ),
-    ] = None,
-    state: Annotated[
-        Path | None,
-        typer.Option(
-            "--state",
-            metavar="FILE",
-            dir_okay=False,
-            help="Keep accounts, orders, executions and ids in FILE; the next start goes on from there. "
-            "It survives kill -9. Made if it is not there; FILE.lock keeps a second gateway away from it.",
-        ),
-    ] = None,
+    symbols: Symbols = None,
+    prices: Prices = None,
+    speed: Speed = 1.0,
+    stdin: Stdin = False,
+    faults: FaultFile = None,
+    state: KeptIn = None,
+    json_log: JsonLog = None,
     server_version: ServerVersion = None,
     debug: Debug = False,
 ) -> None:
@@ -199,8 +223,7 @@ def gateway(
     """
     del debug
     accounts = tuple(account) if account else Settings().accounts
-    market = MarketSettings(moves=not still, speed=speed)
-    settings = Settings(accounts=accounts, market=market)
+    settings = Settings(accounts=accounts, market=MarketSettings(moves=not still, speed=speed))
     played = None if prices is None else PriceFile(prices)
     server = SimulatedGateway(
         port,
@@ -214,14 +237,31 @@ def gateway(
     )
     if played is not None:
         server.replay(played)
-    serve(
-        server,
-        make_console(),
-        seed=seed,
-        accounts=accounts,
-        prices="" if prices is None else f"Prices come from {prices}, {speed:g} times as fast as they came.",
-        commands=_commands(stdin),
-    )
+    with _wire_log(json_log, server):
+        serve(
+            server,
+            make_console(),
+            seed=seed,
+            accounts=accounts,
+            prices=""
+            if prices is None
+            else f"Prices come from {prices}, {speed:g} times as fast as they came.",
+            commands=_commands(stdin),
+        )
+
+
+def _about_prices(prices: Path | None, speed: float) -> str:
+    return "" if prices is None else f"Prices come from {prices}, {speed:g} times as fast as they came."
+
+
+@contextlib.contextmanager
+def _wire_log(path: Path | None, server: SimulatedGateway) -> Iterator[None]:
+    if path is None:
+        yield
+        return
+    with WireLog(path, lambda: dt.datetime.now(dt.UTC)) as log:
+        server.watch(log)
+        yield
 
 
 def _commands(wanted: bool) -> int | None:

@@ -26,6 +26,7 @@ from ibkr_core.gateway.pricefile import PriceFile
 from ibkr_core.gateway.protocol import Session
 from ibkr_core.gateway.server import SessionHandle, SimulatedGateway
 from ibkr_core.gateway.settings import Settings
+from ibkr_core.gateway.state import GatewayState, read_state
 from ibkr_core.gateway.symbols import choose, stock
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "DataSettings",
     "Delivery",
     "FaultPlan",
+    "GatewayState",
     "Instrument",
     "ManualClock",
     "MarketHandle",
@@ -53,5 +55,6 @@ __all__ = [
     "SimulatedGateway",
     "choose",
     "default_catalogue",
+    "read_state",
     "stock",
 ]

@@ -19,8 +19,8 @@ __all__ = ["Account", "Balances", "Position"]
 
 _ZERO = Decimal(0)
 _COST_STEP = Decimal("0.0000000001")
-_VALUED = frozenset({"STK", "OPT", "BOND"})
-"""What counts to the gross position value; futures and currencies do not."""
+_NOT_VALUED = frozenset({"FUT", "CASH"})
+"""What is worth nothing by itself: a future is a profit or loss, a currency pair is in the cash already."""
 
 
 @attrs.frozen(kw_only=True)
@@ -108,7 +108,7 @@ class Balances:
     Attributes:
         cash: All cash.
         futures: Open profit of futures, which is no cash yet.
-        gross_positions: Absolute market value of the stocks, options and bonds held.
+        gross_positions: Absolute market value of all that is held but futures and currency pairs.
         net_liquidation: Cash plus open profit of futures plus market value of all else.
         initial_margin: Needed to open what is held.
         maintenance_margin: Needed to keep it.
@@ -246,7 +246,7 @@ class Account:
             realized += position.realized * rate
             if instrument.sec_type == "FUT":
                 futures += worth - position.cost * rate
-            elif instrument.sec_type in _VALUED:  # a currency pair is in the cash already
+            elif instrument.sec_type not in _NOT_VALUED:
                 value += worth
                 gross += abs(worth)
         return Balances(

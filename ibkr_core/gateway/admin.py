@@ -278,7 +278,8 @@ class Admin(abc.ABC):
         """The market of an instrument.
 
         Args:
-            symbol: Symbol, local symbol such as ``ESZ6``, or contract id.
+            symbol: Symbol, local symbol such as ``ESZ6``, or contract id. A currency alone means its price in
+                dollars.
             sec_type: ``STK``, ``FUT``, ``OPT`` or ``CASH``.
 
         Raises:
@@ -504,6 +505,8 @@ def _find_instrument(venue: Venue, symbol: str | int, sec_type: str) -> Instrume
     else:
         found = venue.catalogue.matches({"symbol": symbol, "secType": sec_type})
         found = found or venue.catalogue.matches({"localSymbol": symbol})
+        if sec_type == "CASH" and len(found) > 1:  # a currency alone means its price in dollars
+            found = [one for one in found if one.currency == "USD"] or found
     if len(found) != 1:
         raise InvalidInput("symbol", f"{len(found)} instruments fit {symbol!r} {sec_type}")
     return found[0]

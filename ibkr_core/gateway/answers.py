@@ -47,7 +47,7 @@ _NOT_ECHOED = frozenset({"transmit", "whatIf"})
 
 
 def _number(value: Decimal) -> float:
-    return float(value.quantize(_PRICE_STEP))
+    return float(value.quantize(_PRICE_STEP)) if value else 0.0
 
 
 def error(subject: int, code: int, text: str, now: float) -> Message:
@@ -69,7 +69,7 @@ def held_until_opening(order: GatewayOrder, opening: str) -> str:
 
 def _order_fields(order: GatewayOrder) -> dict[str, Any]:
     spec = order.spec
-    limit = spec.limit if spec.kind.follows_quote else order.limit
+    limit = order.limit if spec.kind.shows_limit else spec.limit
     fields = {name: value for name, value in spec.fields.items() if name not in _NOT_ECHOED}
     fields.update(
         clientId=order.client_id,

@@ -20,6 +20,8 @@ from ibkr_core.gateway.refusals import RefusalError
 __all__ = ["OBJECTIONS", "check_attributes"]
 
 _ZERO = Decimal(0)
+_ANY = Decimal("Infinity")
+_MOST = Decimal(10) ** 9
 _CUSTOMER, _FIRM = 0, 1
 _VOLATILITY_TYPES = frozenset({0, 1, 2})  # daily, annual; 0 is unset
 _SCALED = "scalePriceIncrement"
@@ -43,13 +45,17 @@ class Objection:
 
 
 def _number(spec: OrderSpec, name: str) -> Decimal:
+    given = spec.fields.get(name)
+    if not given:
+        return _ZERO
     try:
-        value = Decimal(str(spec.fields.get(name) or 0))
+        value = Decimal(str(given))
     except ArithmeticError:
         raise RefusalError.invalid(f"Invalid {name} was entered") from None
-    if not value.is_finite():
-        # The official client marks "compete up to the middle" by an infinite offset.
-        return _ZERO if name == "competeAgainstBestOffset" else Decimal(-1)
+    if value == _ANY and name == "competeAgainstBestOffset":
+        return _ZERO  # how the official client says "up to the middle"
+    if not value.is_finite() or abs(value) > _MOST:
+        raise RefusalError.invalid(f"Invalid {name} was entered")
     return value
 
 
@@ -234,5 +240,4 @@ def check_attributes(instrument: Instrument, spec: OrderSpec, exchange: str) -> 
     ):
         raise RefusalError.invalid("Please enter a reference contract and its change amount")
     for name in ("startingPrice", "stockRefPrice", "peggedChangeAmount"):
-        if abs(_number(spec, name)) > Decimal(10) ** 9:
-            raise RefusalError.invalid(f"Invalid {name} was entered")
+        _number(spec, name)

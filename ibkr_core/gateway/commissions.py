@@ -9,6 +9,8 @@ exchanges in 2025, from memory, since the price page only says that they are pas
 * A hundred shares cost 1.0003 in captures: the minimum and a fee of 0.000003 a share, kept here.
 * Fees that the broker passes on for sales only (by value, by share) are left out, and so is the rule of some
   exchanges that a modification starts a new minimum.
+* A currency pair is charged in its second currency, its minimum of two dollars at a fixed rate; a real
+  account is charged in its own currency.
 * A combination is charged by its legs.
 """
 
@@ -98,7 +100,12 @@ _FUTURES_BY_PRODUCT: Mapping[str, Tariff] = {
         ("MYM", "0.25", "0.37"),
     )
 }
-_CURRENCIES = Tariff(by_value=Decimal("0.00002"), minimum=Decimal("2.00"))
+_CURRENCIES: Mapping[str, Tariff] = {
+    currency: Tariff(by_value=Decimal("0.00002"), minimum=Decimal(two_dollars))
+    for currency, two_dollars in {
+        "USD": "2.00", "EUR": "1.75", "GBP": "1.50", "CHF": "1.60", "CAD": "2.80", "JPY": "310",
+    }.items()
+}  # fmt: skip
 _CRYPTO = Tariff(by_value=Decimal("0.0018"), minimum=Decimal("1.75"), cap=Decimal("0.01"))
 _TREASURIES = Tariff(
     by_face=((Decimal(1_000_000), Decimal("0.00002")), (_ANY, Decimal("0.000001"))), minimum=Decimal("5.00")
@@ -119,7 +126,7 @@ def tariff_of(instrument: Instrument) -> Tariff:
         case "OPT":
             return _OPTIONS
         case "CASH":
-            return _CURRENCIES
+            return _CURRENCIES.get(instrument.currency, _CURRENCIES["USD"])
         case "CRYPTO":
             return _CRYPTO
         case "BOND":
@@ -134,15 +141,15 @@ def due(instrument: Instrument, fills: Sequence[Fill]) -> Decimal:
 
     Args:
         instrument: What was traded.
-        fills: Units, above zero, and price of each fill of the order so far.
+        fills: Units, zero for one that was taken back, and price of each fill of the order so far.
 
     Returns:
         Money in the currency of the instrument, exact.
     """
-    if not fills:
+    units = sum((quantity for quantity, _ in fills), _ZERO)
+    if not units:
         return _ZERO
     tariff = tariff_of(instrument)
-    units = sum((quantity for quantity, _ in fills), _ZERO)
     value = sum((quantity * abs(price) for quantity, price in fills), _ZERO) * instrument.multiplier
     amount = value * tariff.by_value
     if tariff.by_premium:

@@ -17,7 +17,7 @@ from ibkr_core.gateway.faults.hand import FaultHand
 from ibkr_core.gateway.faults.injector import Injector
 from ibkr_core.gateway.faults.plan import FaultPlan
 from ibkr_core.gateway.instruments import Catalogue
-from ibkr_core.gateway.protocol import Session, Stage
+from ibkr_core.gateway.protocol import Session, Stage, Watcher
 from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.gateway.state import Keeper
 from ibkr_core.gateway.venue import Settings, Venue
@@ -76,6 +76,10 @@ class MemoryGateway(Admin, FaultHand):
         state: A file that keeps accounts, orders and ids from one gateway to the next; see
             :mod:`ibkr_core.gateway.state`. Call :meth:`close` to let go of it.
 
+    Attributes:
+        watcher: Told of all that passes, for clients that start from then on; None for nobody. What it raises
+            is a fault of the gateway.
+
     Raises:
         StateFileError: The state file cannot be had or used; the subclass says why.
     """
@@ -97,6 +101,7 @@ class MemoryGateway(Admin, FaultHand):
         self.seed = seed
         self.outlet = outlet
         self._versions = supported_versions() if versions is None else versions
+        self.watcher: Watcher | None = None
         self._sessions: dict[int, Session] = {}
         self._lines: set[Session] = set()
         self._settings = Settings() if settings is None else settings
@@ -140,7 +145,7 @@ class MemoryGateway(Admin, FaultHand):
         if refusal == "closed":
             session.close()
         elif refusal == "silent":
-            session.deafen(keep=False)
+            self._injector.meet_with_silence(session)
         return session
 
     @property
@@ -202,6 +207,8 @@ class MemoryGateway(Admin, FaultHand):
                 return
             self._up_at = None
             self._begin_anew(overnight=False)
+            for instrument in self._venue.exchange.busy():  # a hand may have moved prices meanwhile
+                self._venue.exchange.match(instrument)
         self._venue.advance(now)
 
     def start(self, session: Session) -> RefusalError | None:
@@ -214,11 +221,16 @@ class MemoryGateway(Admin, FaultHand):
             return RefusalError(502, f"Couldn't connect to TWS. The maximum of {most} clients is connected.")
         self._sessions[session.client_id] = session
         session.stage = Stage.STARTED
+        session.watcher = self.watcher
+        if self.watcher is not None:
+            self.watcher("connected", session.client_id, None)
         self._injector.welcome(session, lambda: self._desk.welcome(session))
         return None
 
     def request(self, session: Session, message: Message) -> None:
         """Answer a request of a started client, or let a fault happen to it."""
+        if self.watcher is not None:
+            self.watcher("request", session.client_id, message)
         self._injector.take(session, message)
 
     def answer(self, session: Session, message: Message) -> None:
@@ -231,6 +243,9 @@ class MemoryGateway(Admin, FaultHand):
 
     def dispatch(self, session: Session, message: Message) -> None:
         """Let one message for a started client pass through the outlet, and let faults happen to it."""
+        if self.outlet is straight:
+            self._injector.send(session, message)
+            return
         for delivery in self.outlet(session.client_id, message):
             if delivery.delay_s > 0:
                 self._later(session, delivery)
@@ -242,6 +257,8 @@ class MemoryGateway(Admin, FaultHand):
         self._lines.discard(session)
         if self._sessions.get(session.client_id) is session:
             del self._sessions[session.client_id]
+            if self.watcher is not None:
+                self.watcher("left", session.client_id, None)
             self._desk.farewell(session)
             self._injector.forget(session)
 

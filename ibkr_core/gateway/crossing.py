@@ -28,6 +28,7 @@ from ibkr_core.gateway.pricing import within
 __all__ = ["Crossing", "Floor"]
 
 _ZERO = Decimal(0)
+_AT_ONCE = frozenset({"IOC", "FOK"})
 _SELF_MATCH = "Self-match prevention: an opposite order of the same account would have traded with it."
 
 
@@ -83,11 +84,21 @@ class Crossing:
             self._queue(order, market)
 
     def _available(self, order: GatewayOrder, market: Market) -> Decimal:
-        """Units that it could have now: what its own account offers is none."""
+        """Units that it could have now: what its own account offers is none.
+
+        Of an OCA group only the member that comes first counts: when that one fills, the others end.
+        """
+        groups: set[tuple[str, str]] = set()
 
         def passes(key: int) -> bool:
             other = self._floor.by_perm_id(key)
-            return other.account != order.account and self._floor.may_trade(other)
+            if other.account == order.account or not self._floor.may_trade(other):
+                return False
+            group = other.account, other.oca_group
+            if other.oca_group and group in groups:
+                return False
+            groups.add(group)
+            return True
 
         return market.available(order.spec.action, order.limit, passes)
 
@@ -164,7 +175,7 @@ class Crossing:
     def _queue(self, order: GatewayOrder, market: Market, *, offered: bool = True) -> None:
         """Let what is left of an order rest at its limit, and offer it to those who wait for such a thing."""
         spec, limit = order.spec, order.limit
-        if spec.tif in {"IOC", "FOK"}:
+        if spec.tif in _AT_ONCE:
             return
         unfit = limit is None or spec.terms.all_or_none or (spec.terms.min_quantity and not order.executions)
         if unfit or limit is None:
@@ -201,6 +212,20 @@ class Crossing:
         waiting = self._waiting.get(order.instrument.con_id)
         if waiting:
             waiting.pop(order.perm_id, None)
+
+    def amend(self, order: GatewayOrder) -> None:
+        """Bring an order that rests up to date with what is asked of it now, whether or not it may trade.
+
+        A modification during a halt changes nothing else: without this the old price and size would still
+        stand in the book when trading goes on, for whoever comes first.
+        """
+        market = self._resting.get(order.perm_id)
+        if market is None or order.phase is not Phase.LIVE:
+            return
+        if order.spec.tif in _AT_ONCE:
+            self.leave(order)
+        else:
+            self._queue(order, market, offered=False)
 
     def resize(self, order: GatewayOrder) -> None:
         """Bring the size of a resting order up to date: it was filled, or its group made it smaller."""

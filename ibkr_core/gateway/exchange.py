@@ -182,6 +182,8 @@ class Exchange:
         self._live.setdefault(order.instrument.con_id, []).append(order)
         if order.oca_group:
             self._groups.setdefault((order.account, order.oca_group), []).append(order)
+        if order.spec.kind.follows_another:
+            self._followers[order.perm_id] = order
         market = self._market_of(order.instrument)
         order.prints_seen = market.elsewhere
         if order.working and (order.elected or not order.is_stop):
@@ -198,6 +200,11 @@ class Exchange:
             order.parent.children.append(order)
             # Children become an OCA group although the client named none (TWS facts 4).
             order.oca_group = order.oca_group or str(order.parent.perm_id)
+
+    def forget(self, order: GatewayOrder) -> None:
+        """Forget a held order and its children, as if they had never come."""
+        for one in order.family():
+            del self._orders[one.perm_id], self._by_client[one.client_id, one.order_id]
 
     def rename(self, order: GatewayOrder, order_id: int) -> None:
         """Give an order that had no id of its own one by which its client can find it."""
@@ -262,6 +269,7 @@ class Exchange:
         self._emit(Happening(Happened.REPLACED, order))
         if order.working:
             self._try(order)
+            self._crossing.amend(order)
 
     def begin_cancel(self, order: GatewayOrder, *, announce: bool) -> None:
         """Note that a cancel is on its way; executions may still come.
@@ -360,12 +368,9 @@ class Exchange:
         """
         execution = self._make_execution(order, quantity, price)
         order.executions.append(execution)
-        complete = order.remaining == 0
-        if complete:
-            self._end(order, "Filled", f"Filled Size: {order.filled.normalize():f}")
-        else:
+        complete = self.recount(order)
+        if not complete:
             order.elected = order.elected or order.is_stop
-            self._crossing.resize(order)
         self._emit(Happening(Happened.EXECUTED, order, execution=execution))
         if order.oca_group and order.oca_type != _NO_BLOCK:
             self.settle_oca(order, execution)
@@ -373,9 +378,29 @@ class Exchange:
             self._free_children(order)
         return execution
 
+    def recount(self, order: GatewayOrder) -> bool:
+        """End a live order that wants nothing more; else let what it still wants stand in the book.
+
+        Returns:
+            Whether it is filled by that.
+        """
+        if order.phase is not Phase.LIVE:
+            return False
+        if order.remaining:
+            self._crossing.resize(order)
+            return False
+        self._end(order, "Filled", f"Filled Size: {order.filled.normalize():f}")
+        return True
+
     def correct(self, order: GatewayOrder, corrected: Execution) -> None:
         """Replace an execution of an order by its corrected form; they share their root."""
         order.executions = [corrected if one.root == corrected.root else one for one in order.executions]
+
+    def follow_up(self, order: GatewayOrder, execution: Execution) -> None:
+        """Let its group and its children feel an order that a correction has filled."""
+        if order.oca_group:
+            self.settle_oca(order, execution)
+        self._free_children(order)
 
     def settle_oca(self, order: GatewayOrder, execution: Execution) -> None:
         """Make the other members of an OCA group feel a fill.
@@ -393,8 +418,7 @@ class Exchange:
             if complete or order.oca_type == _CANCEL_ALL:
                 self.cancel(other)
                 continue
-            share = other.spec.quantity * execution.quantity / order.spec.quantity
-            cut = min(share.quantize(Decimal(1), ROUND_HALF_UP), other.remaining)
+            cut = min(_share(other, order, execution), other.remaining)
             if cut <= 0:
                 continue
             if cut == other.remaining:
@@ -514,6 +538,20 @@ class Exchange:
             if child.spec.kind.snaps or (child.spec.kind.trails and child.spec.trail_stop is None):
                 self._place(child)
             self._emit(Happening(Happened.FREED, child))
+
+
+def _share(other: GatewayOrder, order: GatewayOrder, execution: Execution) -> Decimal:
+    """Units that a fill of one member of a group takes from another, in proportion.
+
+    It is the difference of two rounded totals: many small fills then take what one large one would.
+    """
+    after = execution.cumulative
+    before = after - execution.quantity
+    totals = (
+        (other.spec.quantity * filled / order.spec.quantity).quantize(Decimal(1), ROUND_HALF_UP)
+        for filled in (after, before)
+    )
+    return next(totals) - next(totals)
 
 
 def _auction_of(spec: OrderSpec) -> set[Hold]:

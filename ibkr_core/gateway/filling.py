@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+
+import attrs
 
 from ibkr_core.gateway import commissions
 from ibkr_core.gateway.account import Account
@@ -14,7 +16,7 @@ from ibkr_core.gateway.market import Quote
 from ibkr_core.gateway.numbers import Numbers
 from ibkr_core.gateway.orders import Execution, GatewayOrder
 
-__all__ = ["Filler"]
+__all__ = ["Filler", "Totals"]
 
 _PREFIX = "0000e0d5"
 _FIRST = 0x69000000
@@ -24,6 +26,26 @@ _SMART_EXCHANGES = {
     "CASH": ("IDEALPRO",),
 }
 _ZERO = Decimal(0)
+
+
+class Totals:
+    """How far each order has come in each of its instruments, while executions are counted anew."""
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[int, int], commissions.Fill] = {}
+
+    def begin(self, earlier: Iterable[Execution]) -> None:
+        """Count executions that stay as they are."""
+        for one in earlier:
+            self.add(one)
+
+    def add(self, one: Execution) -> Execution:
+        """Count one more; returns it with its cumulative quantity and average price as they are now."""
+        key = one.perm_id, one.instrument.con_id
+        units, turnover = self._sums.get(key, (_ZERO, _ZERO))
+        units, turnover = units + one.quantity, turnover + one.quantity * one.price
+        self._sums[key] = units, turnover
+        return attrs.evolve(one, cumulative=units, average=turnover / units if units else _ZERO)
 
 
 class Filler:

@@ -153,7 +153,11 @@ class History:
         client.send(answers.error(request_id, 162, text, self._watch.now()))
 
     def _wish(self, fields: Mapping[str, Any], *, keep: bool) -> _Wish:
-        instrument = self._watch.instrument(fields.get("contract") or {})
+        contract = fields.get("contract") or {}
+        if contract.get("secType") == "CONTFUT" and fields.get("endDateTime"):
+            text = "Setting end date/time for continuous future security type is not allowed."
+            raise RefusalError(10339, text)
+        instrument = self._watch.instrument(contract, continuous=True)
         what = str(fields.get("whatToShow") or "")
         if what not in _KNOWN:
             raise RefusalError.invalid(f"Invalid what to show: '{what}'")
@@ -338,7 +342,7 @@ class History:
     # -- small things ------------------------------------------------------------------------------
 
     def _head(self, client: Client, fields: Mapping[str, Any]) -> None:
-        instrument = self._watch.instrument(fields.get("contract") or {})
+        instrument = self._watch.instrument(fields.get("contract") or {}, continuous=True)
         what = str(fields.get("whatToShow") or "")
         if what not in _KNOWN:
             raise RefusalError.invalid(f"Invalid what to show: '{what}'")

@@ -1,6 +1,6 @@
 """What can be traded at the simulated gateway, and how a client's contract finds it.
 
-The catalogue is fixed data: a couple of dozen stocks, some of the big futures, four currency pairs, the
+The catalogue is fixed data: a couple of dozen stocks, some of the big futures, eight currency pairs, the
 options of two stocks, three indices and two bonds. Contract ids of stocks, indices and currency pairs are the
 broker's; the others are numbers of our own. Expired futures stay listed, so that a program that names one
 keeps working.
@@ -22,6 +22,7 @@ from ibkr_core.gateway.refusals import RefusalError
 __all__ = ["Catalogue", "Instrument", "default_catalogue"]
 
 _STOCK_EXCHANGES = ("SMART", "AMEX", "NYSE", "ARCA", "BATS", "ISLAND", "NASDAQ", "IEX", "EDGX", "IBKRATS")
+_LISTINGS = {"ISLAND": "NASDAQ"}  # its older name
 _ANY_RIGHT = {"", "?", "0"}
 _RIGHTS = {"CALL": "C", "PUT": "P"}
 _MONTH_LETTERS = {3: "H", 6: "M", 9: "U", 12: "Z"}
@@ -159,6 +160,16 @@ class Catalogue:
             candidates = self._by_name.get((name, contract.get("secType") or ""), [])
         return [one for one in candidates if _fits(one, contract, by_id=bool(con_id))]
 
+    def front(self, contract: Mapping[str, Any], today: str) -> Instrument | None:
+        """The future that stands for a continuous one: the next to expire.
+
+        Args:
+            contract: Official field names; its security type is passed over.
+            today: ``YYYYMMDD``.
+        """
+        listed = [one for one in self.matches({**contract, "secType": "FUT"}) if one.expiry >= today]
+        return min(listed, key=lambda one: one.expiry, default=None)
+
     def resolve(self, contract: Mapping[str, Any]) -> Instrument:
         """The one instrument that an order's contract means.
 
@@ -200,13 +211,15 @@ def _fits(instrument: Instrument, contract: Mapping[str, Any], *, by_id: bool) -
         return False
     if contract.get("symbol") and contract["symbol"] not in {instrument.symbol, _bond_number(instrument)}:
         return False
+    listing = contract.get("primaryExch") or ""
+    given = {**contract, "primaryExch": _LISTINGS.get(listing, listing)}
     texts = (
         ("currency", instrument.currency),
         ("primaryExch", instrument.primary_exchange),
         ("localSymbol", instrument.local_symbol),
         ("tradingClass", instrument.trading_class),
     )
-    if any(contract.get(name) and contract[name] != own for name, own in texts):
+    if any(given.get(name) and given[name] != own for name, own in texts):
         return False
     expiry = str(contract.get("lastTradeDateOrContractMonth") or "").split(" ")[0]
     if not instrument.expiry.startswith(expiry):
@@ -325,22 +338,28 @@ def _futures() -> Iterator[Instrument]:
 
 
 def _currencies() -> Iterator[Instrument]:
+    tenth_of_pip, of_yen = Decimal("0.00005"), Decimal("0.005")
     rows = (
-        (12087792, "EUR", "1.15200", "European Monetary Union Euro"),
-        (12087797, "GBP", "1.31000", "British pound"),
-        (14433401, "AUD", "0.64600", "Australian dollar"),
-        (39453441, "NZD", "0.56200", "New Zealand dollar"),
+        (12087792, "EUR", "USD", tenth_of_pip, "1.15200", "European Monetary Union Euro"),
+        (12087797, "GBP", "USD", tenth_of_pip, "1.31000", "British pound"),
+        (14433401, "AUD", "USD", tenth_of_pip, "0.64600", "Australian dollar"),
+        (39453441, "NZD", "USD", tenth_of_pip, "0.56200", "New Zealand dollar"),
+        (15016059, "USD", "JPY", of_yen, "155.300", "United States dollar"),
+        (12087820, "USD", "CHF", tenth_of_pip, "0.80500", "United States dollar"),
+        (15016062, "USD", "CAD", tenth_of_pip, "1.40500", "United States dollar"),
+        (12087807, "EUR", "GBP", tenth_of_pip, "0.87900", "European Monetary Union Euro"),
     )
-    for con_id, symbol, price, name in rows:
+    for con_id, symbol, currency, tick, price, name in rows:
         yield Instrument(
             con_id=con_id,
             symbol=symbol,
             sec_type="CASH",
+            currency=currency,
             exchange="IDEALPRO",
             primary_exchange="IDEALPRO",
-            local_symbol=f"{symbol}.USD",
-            trading_class=f"{symbol}.USD",
-            min_tick=Decimal("0.00005"),
+            local_symbol=f"{symbol}.{currency}",
+            trading_class=f"{symbol}.{currency}",
+            min_tick=tick,
             reference_price=Decimal(price),
             lot=1_000_000,
             long_name=name,

@@ -98,6 +98,11 @@ class Kind:
         return self.pricing in _FOLLOWING
 
     @cached_property
+    def shows_limit(self) -> bool:
+        """Whether a client is told the limit that the gateway worked out, not only its own."""
+        return self.trails or self.pricing in {Pricing.TO_LIMIT, Pricing.PROTECTED}
+
+    @cached_property
     def follows_another(self) -> bool:
         """Whether its price comes from the market of another contract."""
         return self.pricing in _ON_ANOTHER

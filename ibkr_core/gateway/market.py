@@ -64,6 +64,7 @@ class Market:
         self._prints = self._elsewhere = 0
         self._passers = self._passed = 0  # those who traded in a step, and those whom the book has met
         self._volume = _ZERO
+        self._last_size = Decimal(instrument.lot)
         self._frozen = not settings.moves
         self._by_hand = False
         self._reference = int(instrument.to_tick(instrument.reference_price) / instrument.min_tick)
@@ -126,6 +127,11 @@ class Market:
     def volume(self) -> Decimal:
         """Units traded so far: a lot with each print of others, and what our orders took."""
         return self._volume
+
+    @property
+    def last_size(self) -> Decimal:
+        """Units of the last trade; a lot where nobody said how many."""
+        return self._last_size
 
     @property
     def frozen(self) -> bool:
@@ -230,6 +236,7 @@ class Market:
         prints: bool = True,
     ) -> None:
         if last is not None and prints:
+            self._last_size = Decimal(self.instrument.lot)
             self._prints += 1
             self._elsewhere += 1
         (bid, bid_size), (ask, ask_size) = bids[0], asks[0]
@@ -257,6 +264,7 @@ class Market:
         self._quote = attrs.evolve(self._quote, last=price)
         self._prints += 1
         self._volume += quantity
+        self._last_size = quantity
         self._frozen = True
         self._on_change(self)
 
@@ -388,6 +396,7 @@ class Market:
         """Somebody trades a lot in this step."""
         self._passers += 1
         self._prints += 1
+        self._last_size = Decimal(self.instrument.lot)
         self._volume += self.instrument.lot
 
     def passer_by(self) -> tuple[str, Decimal, Decimal]:
@@ -507,6 +516,7 @@ class Market:
         if not by_crowd:
             self._prints += 1
             self._volume += got
+            self._last_size = got
         if one.key != CROWD:
             self._quote = attrs.evolve(self._quote, last=one.price)
             return Trade(one.price, got, one.key)

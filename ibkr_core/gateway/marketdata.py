@@ -133,7 +133,9 @@ class MarketData:
             quote = self._watch.quote(instrument)
             seen = quote if quoted else (self._watch.prints(instrument), quote.last)
             if seen != told[0] and (quoted or not first):
-                tick = _tick(instrument, kind, quote, int(self._watch.now()))
+                tick = _tick(
+                    instrument, kind, quote, self._watch.last_size(instrument), int(self._watch.now())
+                )
                 client.send(Message("tickByTick", {"reqId": request_id, "tickType": kind, **tick}))
             told[0] = seen
 
@@ -234,7 +236,7 @@ def _stopper(feeds: Feeds, missing: tuple[int, str]) -> Callable[[Client, Mappin
     return stop
 
 
-def _tick(instrument: Instrument, kind: int, quote: Quote, now: int) -> dict[str, Any]:
+def _tick(instrument: Instrument, kind: int, quote: Quote, size: Decimal, now: int) -> dict[str, Any]:
     """The part of a tick-by-tick message that its type demands."""
     if kind == _TICK_TYPES["BidAsk"]:
         prices = {"priceBid": float(quote.bid), "priceAsk": float(quote.ask)}
@@ -242,6 +244,6 @@ def _tick(instrument: Instrument, kind: int, quote: Quote, now: int) -> dict[str
         return {"historicalTickBidAsk": {"time": now, **prices, **sizes}}
     if kind == _TICK_TYPES["MidPoint"]:
         return {"historicalTickMidPoint": {"time": now, "price": float((quote.bid + quote.ask) / 2)}}
-    trade = {"time": now, "price": float(quote.last), "size": Decimal(instrument.lot)}
+    trade = {"time": now, "price": float(quote.last), "size": size}
     exchange = instrument.primary_exchange or instrument.exchange
     return {"historicalTickLast": {**trade, "exchange": exchange}}

@@ -15,6 +15,7 @@ __all__ = ["crosses", "first_stop", "hits_needed", "moving_limit", "next_stop", 
 
 _ZERO = Decimal(0)
 _HUNDRED = Decimal(100)
+_DEAREST = Decimal(10) ** 9
 _PROTECTION_TICKS = 12  # three points of the E-mini; the exchange sets them by product (from memory)
 
 
@@ -108,10 +109,23 @@ def moving_limit(
         return _trailing_limit(order)
     if spec.kind.snaps and order.pegged is not None:
         return order.pegged
+    if spec.kind.pricing is Pricing.LIMIT:
+        return _discretion(spec, quote)
     wanted = _pegged(order, quote, elsewhere)
     if wanted is None or spec.limit is None:
         return wanted
     return min(wanted, spec.limit) if spec.action == "BUY" else max(wanted, spec.limit)
+
+
+def _discretion(spec: OrderSpec, quote: Quote) -> Decimal | None:
+    """How far a limit order goes that has a hidden amount more to give: there, if that is enough to trade."""
+    if not spec.fields.get("discretionaryAmt") or spec.limit is None:
+        return None
+    reach = spec.limit + spec.sign * abs(spec.price("discretionaryAmt"))
+    buying = spec.action == "BUY"
+    far, size = (quote.ask, quote.ask_size) if buying else (quote.bid, quote.bid_size)
+    enough = size > 0 and within(spec.action, far, reach) and not within(spec.action, far, spec.limit)
+    return reach if enough else None
 
 
 def _pegged(
@@ -157,7 +171,7 @@ def _from_elsewhere(order: GatewayOrder, price: Decimal | None) -> Decimal | Non
             -1 if spec.fields.get("isPeggedChangeAmountDecrease") else 1
         )
         wanted = spec.price("startingPrice") + step * moved / spec.price("referenceChangeAmount")
-    return _on_grid(spec, order.instrument, max(wanted, order.instrument.min_tick))
+    return _on_grid(spec, order.instrument, min(max(wanted, order.instrument.min_tick), _DEAREST))
 
 
 def _trailing_limit(order: GatewayOrder) -> Decimal | None:

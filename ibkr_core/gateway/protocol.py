@@ -65,6 +65,10 @@ class Host(Protocol):
         """Forget a client."""
 
 
+Watcher = Callable[[str, int, Message | None], None]
+"""Told what passes: ``connected``, ``request``, ``answer`` or ``left``, the client's id, and the message."""
+
+
 class Session:
     """One connection of one client.
 
@@ -73,6 +77,7 @@ class Session:
         name: For people: where the client comes from.
 
     Attributes:
+        watcher: Told of each answer that leaves; None for nobody.
         was_reset: Its end was a reset, not an orderly close; a transport should say so to its client.
     """
 
@@ -82,6 +87,7 @@ class Session:
         self.server_version = 0
         self.on_outgoing: Callable[[], None] | None = None
         self.before_outgoing: Callable[[], None] | None = None
+        self.watcher: Watcher | None = None
         self._client_id = _NOBODY
         self._host = host
         self._hello = bytearray()
@@ -89,6 +95,7 @@ class Session:
         self._out = bytearray()
         self._held: bytearray | None = None  # what a stalled line keeps back
         self._holds = 0
+        self._loses = False
         self._unheard: bytearray | None = None  # what a dead line did not bring us
         self._keeps_unheard = False
         self._hung_up = False
@@ -151,6 +158,7 @@ class Session:
             return
         self.stage = Stage.CLOSED
         self._held = None
+        self._frames.clear()  # something timed may still hold the session for minutes
         self._host.stop(self)
         self._wake()
 
@@ -197,6 +205,8 @@ class Session:
             InvariantViolated: The gateway built a message that the protocol does not have.
         """
         if self.stage is not Stage.CLOSED:
+            if self.watcher is not None:
+                self.watcher("answer", self._client_id, message)
             self.inject(self.framed(message))
 
     def framed(self, message: Message) -> bytes:
@@ -216,16 +226,22 @@ class Session:
         if self.stage is Stage.CLOSED:
             return
         if self._held is not None:
-            self._held += data
+            if not self._loses:
+                self._held += data
             return
         self._out += data
         self._wake()
 
     # -- the line: how faults act on it ------------------------------------------------------------
 
-    def hold(self) -> None:
-        """Let nothing more out, until :meth:`release` was called as often as this."""
+    def hold(self, *, lose: bool = False) -> None:
+        """Let nothing more out, until :meth:`release` was called as often as this.
+
+        Args:
+            lose: Whether what is said from now on is lost, not kept.
+        """
         self._holds += 1
+        self._loses = self._loses or lose
         if self._held is None and self.stage is not Stage.CLOSED:
             self._held = bytearray()
 

@@ -123,15 +123,31 @@ class Reference:
         contract = fields.get("contract") or {}
         if contract.get("secType") == "BAG":  # a combination is described by its legs (TWS facts 3)
             raise RefusalError.invalid("Invalid security type 'BAG' for a contract details request")
-        found = self._venue.catalogue.matches(contract)
-        if not (contract.get("conId") or contract.get("lastTradeDateOrContractMonth")):
-            found = self._listed(found, include_expired=bool(contract.get("includeExpired")), by=contract)
-        if not found:
+        found = [] if contract.get("secType") == "CONTFUT" else self._matches(contract)
+        front = self._continuous(contract)
+        if not (found or front):
             raise RefusalError(200, _NO_DEFINITION)
-        asked = str(contract.get("exchange") or "")
+        asked, now = str(contract.get("exchange") or ""), self._venue.now()
         for one in found:
-            client.send(contract_details(request_id, one, asked, self._rule_of(one), self._venue.now()))
+            client.send(contract_details(request_id, one, asked, self._rule_of(one), now))
+        if front is not None:
+            told = contract_details(request_id, front, asked, self._rule_of(front), now).fields
+            shown = {**told, "contract": {**told["contract"], "secType": "CONTFUT"}}
+            client.send(Message("contractDetails", shown))
         client.send(Message("contractDetailsEnd", {"reqId": request_id}))
+
+    def _matches(self, contract: Mapping[str, Any]) -> list[Instrument]:
+        kind = str(contract.get("secType") or "").removesuffix("+CONTFUT")
+        found = self._venue.catalogue.matches({**contract, "secType": kind})
+        if contract.get("conId") or contract.get("lastTradeDateOrContractMonth"):
+            return found
+        return self._listed(found, include_expired=bool(contract.get("includeExpired")), by=contract)
+
+    def _continuous(self, contract: Mapping[str, Any]) -> Instrument | None:
+        """The future that stands for a continuous one, when one was asked for."""
+        if not str(contract.get("secType") or "").endswith("CONTFUT"):
+            return None
+        return self._venue.catalogue.front(contract, day_text(self._venue.now()))
 
     def _listed(
         self, found: list[Instrument], *, include_expired: bool, by: Mapping[str, Any]

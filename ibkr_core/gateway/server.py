@@ -28,7 +28,7 @@ from ibkr_core.gateway.faults.hand import FaultHand
 from ibkr_core.gateway.faults.injector import Injector
 from ibkr_core.gateway.faults.plan import FaultPlan
 from ibkr_core.gateway.instruments import Catalogue
-from ibkr_core.gateway.protocol import Session
+from ibkr_core.gateway.protocol import Session, Watcher
 from ibkr_core.gateway.venue import Settings, Venue
 
 __all__ = ["SessionHandle", "SimulatedGateway", "WriteChunker", "wall_clock"]
@@ -115,8 +115,9 @@ class _Connection:
         size = len(self.backlog) - keep
         if size <= 0:
             return
-        with memoryview(self.backlog) as view:
-            sent = self._send(view[:size])
+        # Both views are released by hand: one that a traceback keeps alive would forbid the cut below.
+        with memoryview(self.backlog) as view, view[:size] as part:
+            sent = self._send(part)
         del self.backlog[:sent]
         self.blocked = sent < size
         if sent:
@@ -260,6 +261,11 @@ class SimulatedGateway(Admin, FaultHand):
         return self._address[0]
 
     @property
+    def fault(self) -> Exception | None:
+        """The first fault of the gateway itself, which :meth:`stop` will raise; None while there is none."""
+        return self._fault
+
+    @property
     def port(self) -> int:
         """The port it listens on; known once it is started."""
         return self._address[1]
@@ -308,13 +314,23 @@ class SimulatedGateway(Admin, FaultHand):
         if self._fault is not None:
             raise self._fault
 
+    def watch(self, watcher: Watcher | None) -> None:
+        """Have somebody told of each request and answer, of clients that start from now on.
+
+        Args:
+            watcher: Called on the serving thread, or on the one that uses an admin method; None for nobody.
+        """
+        with self._changed:
+            self._gateway.watcher = watcher
+
     # -- hands -------------------------------------------------------------------------------------
 
     def _access(self, action: Callable[[Venue], T]) -> T:
-        with self._changed:
-            result = self._gateway._access(action)  # noqa: SLF001 - the same admin, one floor down
-        self._ring()
-        return result
+        try:
+            with self._changed:
+                return self._gateway._access(action)  # noqa: SLF001 - the same admin, one floor down
+        finally:
+            self._ring()
 
     def _sabotage(self, action: Callable[[Injector], T]) -> T:
         with self._changed:

@@ -274,6 +274,7 @@ class Keeper:
         """
         if self._file is None or self._recorder is None:
             return
+        self._file.check()
         changes = self._recorder.changes(markets=markets)
         if changes:
             self._file.append(changes)

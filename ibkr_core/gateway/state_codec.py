@@ -53,6 +53,7 @@ class Codec:
     def __init__(self, instrument_of: Callable[[int], Instrument]) -> None:
         self._instrument_of = instrument_of
         self._forms: dict[Any, _Form] = {}
+        self._of_fields: dict[tuple[type, tuple[str, ...]], list[tuple[str, _Form]]] = {}
 
     def pack(self, kind: Any, value: Any) -> Any:  # noqa: ANN401 - a type and a value of it
         """Turn a value into dicts, lists, texts and numbers.
@@ -104,8 +105,11 @@ class Codec:
     # -- forms -------------------------------------------------------------------------------------
 
     def _fields(self, owner: type, names: tuple[str, ...]) -> list[tuple[str, _Form]]:
-        hints = typing.get_type_hints(owner)
-        return [(name, self._form(hints[name])) for name in names]
+        found = self._of_fields.get((owner, names))
+        if found is None:
+            hints = typing.get_type_hints(owner)
+            found = self._of_fields[owner, names] = [(name, self._form(hints[name])) for name in names]
+        return found
 
     def _form(self, kind: Any) -> _Form:  # noqa: ANN401 - a type as an annotation says it
         found = self._forms.get(kind)

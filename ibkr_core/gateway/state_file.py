@@ -165,11 +165,12 @@ class StateFile:
         """Replace everything by a snapshot, at once for every reader, and force it to the disk.
 
         Raises:
-            StateFileError: It cannot be written; what was there before still is.
+            StateFileError: It cannot be written; what was there before still is, and takes nothing more.
         """
         header = json.dumps({"format": _FORMAT, "version": VERSION}, separators=(",", ":")).encode() + b"\n"
         data = header + _line(snapshot, 0)
         beside = self.path.with_name(self.path.name + ".new")
+        self._broken = True
         with self._telling():
             with beside.open("wb") as stream:
                 stream.write(data)
@@ -180,7 +181,21 @@ class StateFile:
             beside.replace(self.path)
             _sync_folder(self.path.parent)
             self._stream = self.path.open("ab", buffering=0)
+        self._broken = False
         self._number, self._size, self._snapshot_size = 1, len(data), len(data)
+
+    def check(self) -> FileIO:
+        """See whether it takes more.
+
+        Returns:
+            Where it is written to.
+
+        Raises:
+            StateFileError: It could not be written to, or was closed.
+        """
+        if self._stream is None or self._broken:
+            raise StateFileError(str(self.path), "it could not be written to before, and takes nothing more")
+        return self._stream
 
     def append(self, changes: Changes) -> None:
         """Add what has changed; when this returns, only the machine can lose it, not the program.
@@ -189,14 +204,13 @@ class StateFile:
             StateFileError: It cannot be written. The file takes nothing more: what would follow a torn line
                 could not be read.
         """
-        if self._stream is None or self._broken:
-            raise StateFileError(str(self.path), "it could not be written to before, and takes nothing more")
+        stream = self.check()
         line = _line(changes, self._number)
         self._broken = True
         with self._telling():
-            written = self._stream.write(line) or 0
+            written = stream.write(line) or 0
             while written < len(line):
-                written += self._stream.write(line[written:]) or 0
+                written += stream.write(line[written:]) or 0
         self._broken = False
         self._number += 1
         self._size += len(line)

@@ -228,10 +228,12 @@ class _Revival:
 
     def _begin_the_day(self) -> None:
         """On a new day, profit and loss of the day begin at nothing."""
-        saved_at = self._codec.unpack(float, self._section("gateway")["saved_at"])
-        if day_text(saved_at) != self._today:
-            for code, account in self._venue.accounts.items():
-                account.opening_cash = self._venue.balances(code).net_liquidation
+        began = self._codec.unpack(float, self._section("gateway")["day_began"])
+        if day_text(began) == self._today:
+            self._venue.day_began = began
+            return
+        for code, account in self._venue.accounts.items():
+            account.opening_cash = self._venue.balances(code).net_liquidation
 
     def _resume(self, order: GatewayOrder, *, overnight: bool) -> None:
         venue = self._venue

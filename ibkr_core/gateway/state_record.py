@@ -26,7 +26,9 @@ from ibkr_core.gateway.venue import Venue
 __all__ = ["INSTRUMENT_FIELDS", "ORDER_FIELDS", "Recorder"]
 
 # An order's parent and what it asked for are kept apart; the rest of these is found again at a restart.
-_APART = frozenset({"spec", "parent", "children", "executions", "reported", "alarms", "prints_seen"})
+_APART = frozenset({
+    "spec", "parent", "children", "executions", "reported", "alarms", "prints_seen", "adds",
+})  # fmt: skip
 ORDER_FIELDS = tuple(one.name for one in attrs.fields(GatewayOrder) if one.name not in _APART)
 """What is kept of an order under its own name."""
 INSTRUMENT_FIELDS = tuple(one.name for one in attrs.fields(Instrument))
@@ -114,8 +116,8 @@ class Recorder:
             self._specs[order.perm_id] = order.spec
             self._put(found, "specs", key, self._codec.pack(OrderSpec, order.spec))
         values = self._codec.pack_fields(GatewayOrder, order, ORDER_FIELDS)
-        if order.parent is not None:
-            values["parent"] = order.parent.perm_id
+        if order.parent is not None and order.parent.phase is not Phase.HELD:
+            values["parent"] = order.parent.perm_id  # one that is held is not in the file, and vanishes
         text = to_text(values)
         if self._orders.get(order.perm_id) != hash(text):
             self._orders[order.perm_id] = hash(text)
@@ -184,6 +186,7 @@ class Recorder:
         self._combos = len(combos)
         self._if_new(found, "gateway", "numbers", self._codec.pack(Numbers, venue.numbers))
         self._if_new(found, "gateway", "origin", venue.origin)
+        self._if_new(found, "gateway", "day_began", venue.day_began)
         self._if_new(found, "gateway", "closed", venue.exchange.closed)
         kept = attrs.asdict(venue.restrictions, recurse=False).items()
         restrictions = {name: sorted(con_ids) for name, con_ids in kept if isinstance(con_ids, set)}

@@ -79,7 +79,7 @@ class Terms:
         method = int(fields.get("triggerMethod", TriggerMethod.DEFAULT))
         if method not in TriggerMethod.ALL:
             raise RefusalError(146, "Invalid trigger method.")
-        display, minimum = (Decimal(int(fields.get(name, 0))) for name in ("displaySize", "minQty"))
+        display, minimum = Decimal(int(fields.get("displaySize", 0))), Decimal(int(fields.get("minQty", 0)))
         if display < 0 or minimum < 0:
             raise RefusalError.invalid("Invalid display size or minimum quantity")
         if display and fields.get("discretionaryAmt"):

@@ -179,8 +179,7 @@ class Line:
 
     def _trade(self, quote: Quote, moment: float) -> None:
         """The last price, its size and time, and the volume of the day."""
-        lot = Decimal(self._instrument.lot)
-        size = lot if self._instrument.sec_type != "IND" else _ZERO
+        size = self._watch.last_size(self._instrument)
         self._level("last", quote.last, size, 0)
         self._send("tickString", self._types["time"], value=str(int(moment)))
         if self._instrument.sec_type == "BAG":

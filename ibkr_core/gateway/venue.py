@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from ibkr_core.errors import InvalidInput
+from ibkr_core.errors import InvalidInput, InvariantViolated
 from ibkr_core.gateway import answers, rules
 from ibkr_core.gateway.account import Account, Balances
 from ibkr_core.gateway.algos import Algos
@@ -25,7 +25,7 @@ from ibkr_core.gateway.combos import Combo, ComboMarket, Combos
 from ibkr_core.gateway.conditional import Conditional, VenueWorld
 from ibkr_core.gateway.entry import Entry
 from ibkr_core.gateway.exchange import Exchange, Happened, Happening
-from ibkr_core.gateway.filling import Filler
+from ibkr_core.gateway.filling import Filler, Totals
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
 from ibkr_core.gateway.market import Market
 from ibkr_core.gateway.numbers import Numbers
@@ -49,7 +49,8 @@ class Venue:
 
     Besides what its methods do, it shows what has to survive a restart: ``numbers``; ``fills``, the latest
     revision of each execution by its root; ``unsettled``, by root, the orders with fills that their OCA group
-    has not felt yet; ``origin``, when it began; and ``rebooked``, set when all fills were booked anew.
+    has not felt yet; ``origin``, when it began; ``day_began``, since when the profit of the day counts; and
+    ``rebooked``, set when all fills were booked anew.
 
     Args:
         settings: What kind of venue.
@@ -79,7 +80,7 @@ class Venue:
         self._schedule = Scheduler()
         self._markets: dict[int, Market] = {}
         self._stepping: set[int] = set()
-        self.origin = self._now
+        self.origin = self.day_began = self._now
         self.numbers = Numbers()
         self.fills: dict[str, Execution] = {}
         self.unsettled: dict[str, GatewayOrder] = {}
@@ -252,8 +253,11 @@ class Venue:
         """Dollars for one unit of a currency; 1 where the catalogue has no pair."""
         if currency == "USD":
             return Decimal(1)
-        pairs = self.catalogue.matches({"symbol": currency, "secType": "CASH", "currency": "USD"})
-        return self.price_of(pairs[0]) if pairs else Decimal(1)
+        for pair in self.catalogue.matches({"symbol": currency, "secType": "CASH", "currency": "USD"}):
+            return self.price_of(pair)
+        for pair in self.catalogue.matches({"symbol": "USD", "secType": "CASH", "currency": currency}):
+            return 1 / self.price_of(pair)
+        return Decimal(1)
 
     def balances(self, account: str) -> Balances:
         """An account valued now."""
@@ -356,11 +360,19 @@ class Venue:
         instrument = self.resolve(contract)
         price = spec.limit or self.market(instrument).quote.last
         children = attached_fields(wanted, order_id, spec, instrument, price)
+        highest = self.next_order_id(client_id) - 1
         self._place_new(client_id, order_id, contract, attrs.evolve(spec, transmit=False))
-        for child_id, fields in children:
-            self._place_new(client_id, child_id, contract, OrderSpec.parse(fields))
         parent = self.exchange.find(client_id, order_id)
-        if spec.transmit and parent is not None:
+        if parent is None:
+            raise InvariantViolated(f"order {order_id} of client {client_id} was placed, and is not known")
+        try:
+            for child_id, fields in children:
+                self._place_new(client_id, child_id, contract, OrderSpec.parse(fields))
+        except RefusalError:
+            self.exchange.forget(parent)
+            self.numbers.highest_ids[client_id] = highest
+            raise
+        if spec.transmit:
             for member in parent.family():
                 self._accept(member)
 
@@ -562,8 +574,14 @@ class Venue:
         self.fills[new.root] = new
         self._rebook()
         new = self.fills[new.root]
+        complete = self.exchange.recount(order)
+        self.clients.touched[order.perm_id] = order
         if told:
             self._play(order, self._director.tell_correction(order, new))
+            for listener in self.on_position:
+                listener(new.account, new.instrument)
+        if complete:
+            self.exchange.follow_up(order, new)
         return new
 
     def _rebook(self) -> None:
@@ -571,13 +589,15 @@ class Venue:
         self.rebooked = True
         for account in self.accounts.values():
             account.restart()
+        totals = Totals()
+        for order in {one.perm_id: self.order_of(one) for one in self.fills.values()}.values():
+            totals.begin(one for one in order.executions if one.root not in self.fills)
         for root, one in self.fills.items():
-            if isinstance(one.instrument, Combo):
-                continue  # only its legs are booked
-            booking = self.accounts[one.account].book(
-                one.instrument, one.signed_quantity, one.price, one.commission
-            )
-            booked = attrs.evolve(one, realized=booking.realized)
+            booked = totals.add(one)
+            if not isinstance(one.instrument, Combo):  # of a combination only the legs are booked
+                account = self.accounts[one.account]
+                booking = account.book(one.instrument, one.signed_quantity, one.price, one.commission)
+                booked = attrs.evolve(booked, realized=booking.realized)
             self.fills[root] = booked
             self.exchange.correct(self.order_of(booked), booked)
 

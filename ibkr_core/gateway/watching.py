@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from ibkr_core.gateway.clock import day_text
 from ibkr_core.gateway.data_settings import DataSettings
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.market import Quote
@@ -51,16 +52,24 @@ class Watch:
         """Everything there is."""
         return iter(self._venue.catalogue)
 
-    def instrument(self, contract: Mapping[str, Any], *, combos: bool = False) -> Instrument:
+    def instrument(
+        self, contract: Mapping[str, Any], *, combos: bool = False, continuous: bool = False
+    ) -> Instrument:
         """The one instrument that a request for data means.
 
         Args:
             contract: Official field names.
             combos: Whether it may be a combination.
+            continuous: Whether it may be a continuous future, for which the next to expire stands.
 
         Raises:
             RefusalError: As for an order's contract; 321 for a combination that may not be one.
         """
+        if continuous and contract.get("secType") == "CONTFUT":
+            front = self._venue.catalogue.front(contract, day_text(self.now()))
+            if front is None:
+                raise RefusalError(200, "No security definition has been found for the request")
+            return front
         if contract.get("secType") == "BAG" and not combos:
             raise RefusalError.invalid("This data is not offered for combinations")
         return self._venue.resolve(contract)
@@ -103,6 +112,10 @@ class Watch:
     def interval_s(self, instrument: Instrument) -> float:
         """Seconds between two steps of its market."""
         return self._venue.market(instrument).interval_s
+
+    def last_size(self, instrument: Instrument) -> Decimal:
+        """Units of its last trade; nothing of an index, which nobody trades."""
+        return Decimal(0) if instrument.sec_type == "IND" else self._venue.market(instrument).last_size
 
     def prints(self, instrument: Instrument) -> int:
         """How many trades its market has printed."""

@@ -19,6 +19,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -48,7 +49,7 @@ _LAST_WORDS = frozenset({326, 502, 507})
 _TIME_ID = 49
 _ERROR_ID = 4
 _WARM_UP = 0.1  # of the frames; caches and pools are full by then
-_NOISE_BYTES = 24 * 2**20
+_NOISE_BYTES = 48 * 2**20
 _KEPT_BYTES = 16_384  # of an order with its executions, which are kept for the day
 
 
@@ -179,7 +180,7 @@ class _Fuzz:
         outcome = self._outcome
         settled: tuple[int, int] | None = None
         next_probe = 0
-        while outcome.frames < frames and not outcome.failures:
+        while outcome.frames < frames and not outcome.failures and self._gateway.fault is None:
             if settled is None and outcome.frames >= frames * _WARM_UP:
                 settled = _resident_bytes(), self._orders()
             if outcome.frames >= next_probe:
@@ -190,8 +191,11 @@ class _Fuzz:
             if self._go_on(self._attacks[place]):
                 self._attacks[place] = self._attack()
         for attack in self._attacks:
-            self._finish(attack)
-        self._probe()
+            if self._gateway.fault is None:
+                self._finish(attack)
+            attack.line.close()
+        if self._gateway.fault is None:
+            self._probe()
         self._healthy.close()
         outcome.orders = self._orders()
         if settled is not None:
@@ -320,8 +324,10 @@ def fuzz(frames: int, seed: int, tell: Callable[[int], None] = lambda _: None) -
     try:
         with gateway:
             _Fuzz(gateway, wild, outcome).run(frames, tell)
-    except Exception as fault:  # noqa: BLE001 - whatever the gateway found wrong with itself is the finding
-        outcome.failures.append(f"frame {outcome.frames}: {type(fault).__name__}: {fault}")
+    except Exception as fault:  # noqa: BLE001 - whatever goes wrong is the finding
+        found = gateway.fault or fault
+        text = "".join(traceback.format_exception(found)[-4:])
+        outcome.failures.append(f"frame {outcome.frames}: {text}")
     gc.collect()
     if threading.active_count() > threads:
         outcome.failures.append("a thread was left behind")

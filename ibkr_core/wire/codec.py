@@ -128,12 +128,12 @@ def _encode(direction: Direction, message: Message, version: int) -> bytes:
     kind = direction.by_name.get(message.kind)
     if kind is None:
         raise MalformedMessage(message.kind, f"there is no such {direction.name}")
-    _check(kind, kind.message, message.fields)
     if version >= kind.protobuf_since:
         payload = encode_protobuf(kind.name, kind.message, message.fields, kind.parts)
         return (kind.message_id + PROTOBUF_OFFSET).to_bytes(_RAW_ID, "big") + payload
     if kind.layout is None:
         raise MalformedMessage(kind.name, f"exists from server version {kind.protobuf_since} on")
+    _check(kind, kind.message, message.fields)
     values = plan_for(kind, version).write(kind.name, message.fields)
     if version >= RAW_ID_SINCE:
         return kind.message_id.to_bytes(_RAW_ID, "big") + _join(values)

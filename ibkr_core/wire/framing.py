@@ -57,6 +57,10 @@ class FrameBuffer:
         self._buffer[self._end : self._end + size] = data
         self._end += size
 
+    def clear(self) -> None:
+        """Forget everything and let the room go; views given out stay what they are."""
+        self._buffer, self._start, self._end = bytearray(), 0, 0
+
     def writable(self) -> memoryview:
         """Give room to receive into; tell the outcome with `wrote`."""
         self._make_room(_MIN_ROOM)

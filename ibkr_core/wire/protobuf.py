@@ -168,7 +168,10 @@ def _store(kind: str, message: str, proto: _Proto, fields: Mapping[str, Any]) ->
     table = _fields_by_name(message)
     for name, value in fields.items():
         field = table.get(name)
-        if field is None or value is None:
+        if field is None:
+            _refuse_unknown(kind, message, name)
+            continue
+        if value is None:
             continue
         try:
             if type(value) is field.native and value == value:  # noqa: PLR0124 - all but NaN
@@ -179,13 +182,25 @@ def _store(kind: str, message: str, proto: _Proto, fields: Mapping[str, Any]) ->
             raise MalformedMessage(kind, str(error), field=f"{message}.{name}") from error
 
 
+def _refuse_unknown(kind: str, message: str, name: str) -> None:
+    """Raise for a field that the message does not have; one of text alone or a newer ibapi is left out."""
+    if message not in MESSAGES or name not in fields_of(message):
+        raise MalformedMessage(kind, f"{message} has no such field", field=name)
+
+
 def _store_value(kind: str, field: _Field, proto: _Proto, value: FieldValue) -> None:
+    if field.repeated and not field.is_map and not isinstance(value, (list, tuple)):
+        raise TypeError("must be a list")
+    if (field.is_map or (field.message and not field.repeated)) and not isinstance(value, (dict, Mapping)):
+        raise TypeError("must be a mapping")
     if field.is_map:
         target = getattr(proto, field.name)
         for tag, text in value.items():
             target[to_text(tag)] = to_text(text)
     elif field.message and field.repeated:
         for item in value:
+            if not isinstance(item, (dict, Mapping)):
+                raise TypeError("must be a mapping")
             _store(kind, field.message, getattr(proto, field.name).add(), item)
     elif field.message:
         inner = getattr(proto, field.name)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ibkr_core.gateway.account import Account, Position, book_fill
-from ibkr_core.gateway.instruments import default_catalogue
+from ibkr_core.gateway.instruments import Instrument, default_catalogue
 
 D = Decimal
 CATALOGUE = default_catalogue()
@@ -108,3 +108,12 @@ def test_a_restarted_account_has_its_opening_cash() -> None:
     account.book(AAPL, D(1), D(100), D(1))
     account.restart()
     assert (account.cash, account.positions) == ({"USD": 1000}, ())
+
+
+def test_buying_a_coin_costs_its_commission_and_no_more() -> None:
+    """Whatever is no future and no currency pair is worth what it would fetch."""
+    coin = Instrument(con_id=7, symbol="BTC", sec_type="CRYPTO")
+    account = Account("DU1", D(100_000))
+    account.book(coin, D("0.5"), D(60_000), D(10))
+    valued = account.balances(lambda _: D(60_000), lambda _: D(1))
+    assert (valued.net_liquidation, valued.gross_positions) == (99_990, 30_000)

@@ -99,6 +99,32 @@ def test_a_correction_counts_its_revisions() -> None:
     assert errors(client.listen()) == []
 
 
+def test_a_correction_counts_on_in_later_executions() -> None:
+    """Cumulative quantity and average price of every execution of the order are those of now."""
+    venue = gateway()
+    client = Pocket(venue)
+    client.place(1, "BUY", 100, "LMT", lmtPrice=99.0)
+    first = venue.fill(1, quantity=40, price=99)
+    venue.fill(1, quantity=30, price=98)
+    venue.correct_execution(first, quantity=10, price=96)
+    told = [(one.cumulative, one.average) for one in venue.books().executions]
+    assert told == [(10, 96), (40, Decimal("97.5"))]
+    venue.fill(1, quantity=10, price="97.5")
+    assert venue.books().executions[-1].cumulative == 50
+
+
+def test_a_correction_is_told_to_those_who_watch_positions() -> None:
+    """As any fill is."""
+    venue = gateway()
+    client = Pocket(venue)
+    client.place(1, "BUY", 10)
+    client.ask("reqPositions")
+    corrected = venue.correct_execution(venue.books().executions[0].exec_id, quantity=7)
+    assert [one.fields["position"] for one in client.listen() if one.kind == "position"] == [7]
+    venue.bust_execution(corrected)
+    assert [one.fields["position"] for one in client.listen() if one.kind == "position"] == [0]
+
+
 def test_a_correction_before_the_commission_waits_for_it() -> None:
     """The commission is reported once, under the newest id."""
     import attrs

@@ -65,6 +65,17 @@ def test_attached_orders_that_make_no_sense(attached: dict[str, Any], code: int)
 
 
 @pytest.mark.skipif(not is_available(), reason="attached orders exist in protobuf only")
+def test_an_order_whose_exits_are_refused_is_not_kept() -> None:
+    """All or none: the id stays free, and what comes under it is a new order."""
+    venue = gateway()
+    client = Pocket(venue)
+    attach(venue, {"slOrderId": 2}, allOrNone=True)  # its child would have to be all-or-none, too
+    assert errors(client.listen()) == [(1, 10236)]
+    assert venue.books().orders == ()
+    assert errors(client.place(1, "BUY", 1)) == []
+    assert [order.total for order in venue.books().orders] == [1]
+
+
 def test_they_travel_from_server_version_218_on() -> None:
     """Through the production codec."""
     venue = gateway()

@@ -33,7 +33,6 @@ def test_every_objection_has_a_cause_somewhere() -> None:
         {"shortSaleSlot": 0, "origin": 1},
         {"discretionaryAmt": 0.05},
         {"displaySize": 10},
-        {"competeAgainstBestOffset": float("inf")},
         {"volatilityType": 0, "continuousUpdate": False},
         {"minTradeQty": 10, "minCompeteSize": 0},
     ],
@@ -41,6 +40,15 @@ def test_every_objection_has_a_cause_somewhere() -> None:
 def test_what_clients_send_by_default_is_no_attribute(fields: dict[str, Any]) -> None:
     """Zeros and unset values pass, and so does what goes with a limit order."""
     check_attributes(AAPL, OrderSpec.parse({**LIMIT, **fields}), "SMART")
+
+
+def test_competing_up_to_the_middle_is_an_infinite_offset() -> None:
+    """So the official client spells it; any other infinite number is none."""
+    best = {**LIMIT, "orderType": "PEG BEST", "competeAgainstBestOffset": float("inf")}
+    check_attributes(AAPL, OrderSpec.parse(best), "IBKRATS")
+    peg = {**LIMIT, "orderType": "PEG BENCH", "referenceContractId": 1, "referenceChangeAmount": 1.0}
+    with pytest.raises(RefusalError, match="321"):
+        check_attributes(AAPL, OrderSpec.parse({**peg, "startingPrice": float("inf")}), "SMART")
 
 
 @pytest.mark.parametrize("value", ["lots", float("nan"), -1.0])

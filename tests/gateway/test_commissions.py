@@ -24,6 +24,7 @@ ES = CATALOGUE.matches({"localSymbol": "ESZ6"})[0]
 MES = CATALOGUE.matches({"localSymbol": "MESZ6"})[0]
 CL = CATALOGUE.matches({"localSymbol": "CLZ6"})[0]
 EUR = CATALOGUE.matches({"localSymbol": "EUR.USD"})[0]
+YEN = Instrument(con_id=4, symbol="USD", sec_type="CASH", currency="JPY")
 OPTION = CATALOGUE.matches({"localSymbol": "AAPL  261218C00290000"})[0]
 TREASURY = CATALOGUE.matches({"conId": 3_000_001})[0]
 CORPORATE = attrs.evolve(TREASURY, con_id=1, trading_class="IBM")
@@ -35,6 +36,7 @@ BUND = Instrument(con_id=3, symbol="FGBL", sec_type="FUT", currency="EUR", multi
     ("instrument", "fills", "money"),
     [
         (AAPL, [], "0"),
+        (OPTION, [(0, "5.00")], "0"),  # taken back: its minimum is still to come
         (AAPL, [(100, "292.50")], "1.0003"),  # as captured: the minimum, and the fee
         (AAPL, [(1000, "292.50")], "5.003"),  # 0.005 a share
         (AAPL, [(10, "5.00")], "0.50003"),  # no more than one percent of the value
@@ -52,6 +54,8 @@ BUND = Instrument(con_id=3, symbol="FGBL", sec_type="FUT", currency="EUR", multi
         (BUND, [(2, "130")], "1.30"),
         (EUR, [(20_000, "1.152")], "2.00"),
         (EUR, [(1_000_000, "1.152")], "23.04"),
+        (YEN, [(1000, "155")], "310"),
+        (YEN, [(1_000_000, "155")], "3100"),
         (TREASURY, [(5, "99")], "5.00"),
         (TREASURY, [(1000, "99")], "20.00"),  # the examples of the price page
         (TREASURY, [(2000, "99")], "21.00"),

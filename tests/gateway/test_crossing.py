@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -210,6 +211,60 @@ def test_a_group_that_shrinks_an_order_shrinks_it_in_the_queue() -> None:
     assert pit.market.depth()[1] == [(D("100.10"), 300)]
 
 
+@pytest.mark.parametrize("units", [50, 40, 30])
+def test_many_small_fills_shrink_a_group_like_one_large_one(units: int) -> None:
+    """OCA 2 in proportion: half of the one takes half of the other, however it is rounded on the way."""
+    pit = Pit()
+    fields = {"ocaGroup": "g", "ocaType": 2}
+    one = pit.order(ONE, "SELL", 100, 100.05, **fields)
+    other = pit.order(ONE, "SELL", units, 100.06, **fields)
+    for _ in range(50):
+        pit.gateway.fill(one, quantity=1)
+    assert pit.gateway.books().order(other).total == D(units) / 2
+
+
+def test_nothing_is_killed_half_filled_when_the_other_side_is_a_group() -> None:
+    """Of an OCA group one member can be had: fill-or-kill must not count on the others."""
+    pit = Pit()
+    for _ in range(2):
+        pit.order(ONE, "SELL", 100, 100.05, ocaGroup="g", ocaType=1)
+    killed = pit.order(TWO, "BUY", 200, 100.05, tif="FOK")
+    assert (pit.fills, pit.status(killed)) == ([], "Inactive")
+    filled = pit.order(TWO, "BUY", 100, 100.05, tif="FOK")
+    assert pit.status(filled) == "Filled"
+
+
+def test_what_is_modified_during_a_halt_stands_in_the_queue_as_modified() -> None:
+    """Whoever comes first afterwards meets the new price and size, and nobody is filled beyond them."""
+    pit = Pit()
+    pit.market.set_quote(bid=90, ask=120)
+    seller, buyer = pit.order(ONE, "SELL", 100, 105.0), pit.order(TWO, "BUY", 100, 95.0)
+    pit.gateway.halt("AAPL")
+    pit.clients[ONE].place(seller, "SELL", 50, "LMT", lmtPrice=115.0, account=ONE)
+    pit.clients[TWO].place(buyer, "BUY", 100, "LMT", lmtPrice=106.0, account=TWO)
+    assert pit.market.depth(1) == ([(D("106.0"), 100)], [(D("115.0"), 50)])
+    pit.gateway.halt("AAPL", halted=False)
+    assert pit.fills == []
+    pit.clients[TWO].place(buyer, "BUY", 100, "LMT", lmtPrice=115.0, account=TWO)
+    assert sorted(pit.fills) == [(seller, 50, D("115.0")), (buyer, 50, D("115.0"))]
+
+
+def test_a_correction_changes_what_an_order_still_wants() -> None:
+    """The queue follows a corrected quantity both ways, and an order that wants nothing more is filled."""
+    pit = Pit()
+    order = pit.order(ONE, "BUY", 100, 100.05)
+    first = pit.gateway.fill(order, quantity=40)
+    assert pit.market.depth(1)[0] == [(D("100.05"), 60)]
+    corrected = pit.gateway.correct_execution(first, quantity=70)
+    assert pit.market.depth(1)[0] == [(D("100.05"), 30)]
+    corrected = pit.gateway.bust_execution(corrected)
+    assert pit.market.depth(1)[0] == [(D("100.05"), 100)]
+    child = pit.order(ONE, "SELL", 100, 100.20, parentId=order)
+    pit.gateway.correct_execution(corrected, quantity=100)
+    assert (pit.status(order), pit.status(child)) == ("Filled", "Submitted")
+    assert pit.market.depth(1)[0] == [(D(100), 300)]
+
+
 def test_an_order_that_ends_leaves_the_queue() -> None:
     """Cancelled, or filled from outside in part or wholly."""
     pit = Pit()
@@ -258,6 +313,14 @@ def test_liquidity_is_added_by_who_was_there_and_removed_by_who_comes() -> None:
     pit.market.trade("100.05", 10, "BUY")
     liquidity = {one.order_id: one.liquidity for one in pit.gateway.books().executions}
     assert liquidity == {1: 1, 2: 2, 3: 2, 4: 1}
+
+
+def test_by_hand_everything_trades_at_the_price_that_was_set() -> None:
+    """A market that a hand moves through an order has jumped: the order gets the better price."""
+    pit = Pit()
+    order = pit.order(ONE, "BUY", 10, 100.05)
+    pit.market.set_quote(bid="99.00", ask="99.10")
+    assert pit.fills == [(order, 10, D("99.10"))]
 
 
 def test_the_walk_trades_with_orders_that_rest() -> None:

@@ -235,6 +235,9 @@ def test_connections_are_accepted_and_then_closed_or_left_in_silence() -> None:
     session = venue.connect()
     session.receive(b"API\0")
     assert (session.closed, session.outgoing()) == (False, b"")
+    venue.run(5)
+    assert session.was_reset
+    Pocket(venue)
 
 
 def test_connections_are_dropped_by_hand() -> None:

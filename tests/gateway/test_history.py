@@ -280,3 +280,19 @@ def test_cancels_of_what_is_over_are_silent() -> None:
     client = Pocket(gateway())
     for kind in ("cancelHistogramData", "cancelHeadTimeStamp"):
         assert client.ask(kind, reqId=1) == []
+
+
+def test_continuous_futures_have_a_past_up_to_now() -> None:
+    """Bars and a head like those of the next to expire; no end may be given (10339), and no ticks."""
+    client = Pocket(gateway())
+    future = {"symbol": "ES", "secType": "CONTFUT", "exchange": "CME", "currency": "USD"}
+    asked = {"barSizeSetting": "1 day", "duration": "5 D", "whatToShow": "TRADES", "useRTH": True}
+    answer = client.ask("reqHistoricalData", reqId=4, contract=future, **asked)
+    front = {**future, "secType": "FUT", "lastTradeDateOrContractMonth": "202612"}
+    same = client.ask("reqHistoricalData", reqId=4, contract=front, **asked)
+    assert answer[0].fields["historicalDataBars"] == same[0].fields["historicalDataBars"]
+    ended = client.ask(
+        "reqHistoricalData", reqId=5, contract=future, endDateTime="20261120 16:00:00", **asked
+    )
+    assert errors(ended) == [(5, 10339)]
+    assert errors(client.ask("reqMktData", reqId=6, contract=future)) == [(6, 200)]

@@ -11,6 +11,7 @@ import pytest
 
 from ibkr_core.gateway.instruments import Catalogue, Instrument, default_catalogue
 from ibkr_core.gateway.refusals import RefusalError
+from tests.gateway.pocket import Pocket, gateway
 
 CATALOGUE = default_catalogue()
 STOCK = {"symbol": "AAPL", "secType": "STK", "exchange": "SMART", "currency": "USD"}
@@ -113,3 +114,12 @@ def test_security_numbers_are_whole() -> None:
         assert sum(sum(divmod(number, 10)) for number in doubled) % 10 == 0, one.symbol
         for kind, number in one.numbers.items():
             assert CATALOGUE.matches({"secIdType": kind, "secId": number}) == [one]
+
+
+def test_a_pair_quoted_in_another_currency_is_valued_in_dollars() -> None:
+    """Dollars bought for yen are worth what they were worth before, but for the commission."""
+    client = Pocket(gateway())
+    pair = {"symbol": "USD", "secType": "CASH", "exchange": "IDEALPRO", "currency": "JPY"}
+    client.place(1, "BUY", 25_000, contract=pair)
+    summary = client.ask("reqAccountSummary", reqId=9, group="All", tags="NetLiquidation")
+    assert 999_900 < float(summary[0].fields["value"]) < 1_000_100

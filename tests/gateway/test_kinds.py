@@ -405,3 +405,18 @@ def test_orders_for_the_open_have_names_of_their_own(kind: str) -> None:
     assert desk.fills == []
     desk.gateway.open_exchange()
     assert desk.fills == [(10, Decimal("100.5"))]
+
+
+@pytest.mark.parametrize(("action", "limit", "price"), [("BUY", 99.9, "99.95"), ("SELL", 100.1, "100.05")])
+def test_a_limit_order_may_give_a_little_more(action: str, limit: float, price: str) -> None:
+    """Its discretionary amount is used when that is enough to trade, never shown, and never exceeded."""
+    desk = Desk()
+    desk.place(action, "LMT", lmtPrice=limit, discretionaryAmt=0.05)
+    away = Decimal(price) + (Decimal("0.01") if action == "BUY" else Decimal("-0.01"))
+    spread = (away - 1, away) if action == "BUY" else (away, away + 1)
+    desk.quote(str(spread[0]), str(spread[1]))
+    assert desk.fills == []
+    near = (Decimal(price) - 1, Decimal(price)) if action == "BUY" else (Decimal(price), Decimal(price) + 1)
+    desk.quote(str(near[0]), str(near[1]), bid_size=4, ask_size=4)
+    assert desk.fills == [(4, Decimal(price))]
+    assert (desk.shown("lmtPrice"), desk.limit(1)) == (limit, Decimal(str(limit)))

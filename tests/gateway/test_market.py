@@ -159,6 +159,37 @@ def test_what_is_taken_is_missed_and_comes_back() -> None:
     assert one.quote.ask - one.quote.bid <= D("0.02")
 
 
+def test_half_of_what_is_missing_comes_back_with_each_step() -> None:
+    """Beside a market of the same seed that nobody touched, level by level."""
+    touched, twin = (market(seed=5, max_step_ticks=0, interval_s=1.0, max_lots=64) for _ in range(2))
+    price, missing = touched.quote.ask, int(touched.quote.ask_size)
+    assert touched.take("BUY", D(missing), None) is not None
+    felt = 0
+    for step in range(1, 9):
+        assert touched.catch_up(float(step))
+        assert twin.catch_up(float(step))
+        missing = missing // 200 * 100
+        ours, theirs = touched.book.crowd("SELL"), twin.book.crowd("SELL")
+        wanted = theirs.pop(price, D(0))
+        assert ours.pop(price, D(0)) == max(wanted - missing, 0)
+        assert ours == theirs
+        felt += min(wanted, D(missing)) > 0
+    assert missing == 0
+    assert felt >= 3, "there was something to be missed"
+    assert touched.quote == twin.quote
+
+
+def test_others_who_trade_among_themselves_leave_the_crowd_as_it_is() -> None:
+    """What a step shows is what is there after its trade."""
+    one, twin = market(seed=5), market(seed=5)
+    one.catch_up(0.25)
+    twin.catch_up(0.25)
+    assert one.take("SELL", D(50), None, by_crowd=True) is not None
+    assert one.quote.bid_size == twin.quote.bid_size - 50
+    one.settle()
+    assert (one.quote.bid_size, one.book.levels("BUY")) == (twin.quote.bid_size, twin.book.levels("BUY"))
+
+
 def test_a_trade_between_orders_moves_the_last_price_alone() -> None:
     """It is printed; the crowd's quote does not know of it."""
     one = market()

@@ -45,6 +45,11 @@ def test_a_stock_is_described_as_clients_need_it(version: int) -> None:
         ({"symbol": "SPX", "secType": "IND", "exchange": "CBOE"}, "SPX"),
         ({"localSymbol": "ESZ6", "secType": "FUT", "exchange": "CME"}, "ESZ6"),
         ({"conId": 756733}, "SPY"),
+        ({"conId": 265598, "exchange": "ISLAND"}, "AAPL"),
+        ({"symbol": "MSFT", "secType": "STK", "primaryExch": "ISLAND", "currency": "USD"}, "MSFT"),
+        ({"localSymbol": "USD.JPY", "secType": "CASH"}, "USD.JPY"),
+        ({"symbol": "ES", "secType": "FUT", "lastTradeDateOrContractMonth": "202703"}, "ESH7"),
+        ({"symbol": "ES", "secType": "CONTFUT", "exchange": "CME"}, "ESZ6"),
         ({"secIdType": "ISIN", "secId": "US5949181045", "secType": "STK"}, "MSFT"),
     ],
 )
@@ -64,6 +69,30 @@ def test_a_future_says_when_it_ends(version: int) -> None:
     assert (told[0].contractMonth, told[0].realExpirationDate) == ("202612", "20261218")
     assert float(told[0].contract.multiplier) == 50
     assert len(details(client, **contract, includeExpired=True)) > len(told)
+
+
+@every_version
+def test_a_continuous_future_is_the_next_to_expire(version: int) -> None:
+    """Alone, or beside all the others when both are asked for; it keeps its own type."""
+    client = Checked(gateway(), version)
+    (front,) = details(client, symbol="ES", secType="CONTFUT", exchange="CME")
+    assert (front.contract.secType, front.contract.localSymbol) == ("CONTFUT", "ESZ6")
+    both = details(client, symbol="ES", secType="FUT+CONTFUT", exchange="CME")
+    kinds_told = [told.contract.secType for told in both]
+    assert (kinds_told.count("CONTFUT"), kinds_told[-1], len(both) > 8) == (1, "CONTFUT", True)
+    nothing = client.ask("reqContractDetails", reqId=6, contract={"symbol": "KO", "secType": "CONTFUT"})
+    assert errors(nothing) == [(6, 200)]
+
+
+@every_version
+def test_an_incomplete_contract_has_several_answers(version: int) -> None:
+    """A stock in two currencies, an option without strike or right, a symbol of several kinds."""
+    client = Checked(gateway(), version)
+    assert {told.contract.currency for told in details(client, symbol="SAP", secType="STK")} == {"USD", "EUR"}
+    calls = details(client, symbol="SPY", secType="OPT", right="C", lastTradeDateOrContractMonth="202612")
+    assert len({told.contract.strike for told in calls}) == len(calls) > 5
+    spy = details(client, symbol="SPY", exchange="SMART")
+    assert {told.contract.secType for told in spy} == {"STK", "OPT"}
 
 
 @every_version

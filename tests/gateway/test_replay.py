@@ -10,7 +10,7 @@ import pytest
 from ibkr_core.errors import BadPriceFile
 from ibkr_core.gateway import MarketHandle, MarketSettings, MemoryGateway, choose
 from ibkr_core.gateway.market import Quote
-from tests.gateway.pocket import Pocket, errors, plain, statuses
+from tests.gateway.pocket import AAPL, Pocket, errors, plain, statuses
 from tests.gateway.test_history import wish
 
 D = Decimal
@@ -128,11 +128,26 @@ def test_a_trade_fills_by_price_and_then_by_time(tmp_path: Path) -> None:
     played.buy(2, 20, 100.01)
     played.gateway.run(5)
     assert played.fills == [(2, 20, D("100.01"))], "290 of the 300 in front of order 1 have traded"
+    assert played.market.quote == quote("100.00", "100.05", "100.00", 10, 300), "a trade makes no new quote"
     played.gateway.run(1)
     assert played.fills[1:] == [(1, 15, D("100.00"))]
     played.gateway.run(1)
     assert len(played.fills) == 2, "a buyer takes nothing from a bid"
     assert played.market.quote.last == D("100.05")
+
+
+def test_a_trade_is_told_with_its_size(tmp_path: Path) -> None:
+    """Tick by tick, and as last price and last size."""
+    played = Played(tmp_path, quotes="0 AAPL 100.00 100.05 300 300", trades="5 AAPL 100.05 37")
+    asked = {"contract": AAPL, "numberOfTicks": 0, "ignoreSize": False, "tickType": "AllLast"}
+    played.client.ask("reqTickByTickData", reqId=1, **asked)
+    played.client.ask("reqMktData", reqId=2, contract=AAPL)
+    played.gateway.run(6)
+    told = played.client.listen()
+    (tick,) = [one.fields["historicalTickLast"] for one in told if one.kind == "tickByTick"]
+    assert (tick["price"], tick["size"]) == (100.05, 37)
+    last = [one.fields for one in told if one.kind == "tickPrice" and one.fields["tickType"] == 4]
+    assert [(one["price"], one["size"]) for one in last] == [(100.05, 37)]
 
 
 def test_trades_alone_make_the_quote(tmp_path: Path) -> None:

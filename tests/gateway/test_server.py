@@ -348,6 +348,21 @@ def say(one: _Connection, now: float, length: int) -> None:
     one.flush(now)
 
 
+def test_bytes_that_somebody_still_looks_at_can_leave() -> None:
+    """A socket's error may keep what was sent alive for a while; the backlog shrinks all the same (fuzz)."""
+
+    class Keeper(Line):
+        def send(self, data: bytes) -> int:
+            self.kept = data
+            return super().send(data)
+
+    one = connection(Keeper(room=100))
+    say(one, 10.0, 250)
+    one.flush(10.0)
+    one.flush(10.0)
+    assert one.pending == 0
+
+
 def test_the_guard_keeps_the_last_byte_of_a_long_burst() -> None:
     """Short bursts leave at once; a long one ends a little later, an exact multiple clearly later."""
     line = Line()
@@ -501,6 +516,33 @@ def test_a_client_that_only_reads_on_hears_the_rest(serve: Any) -> None:
         while data := sock.recv(65_536):
             heard += data
         assert heard.count(b"\x1049\x001\0") == 50
+
+
+def test_whether_it_serves_can_be_asked() -> None:
+    """Not before the start nor after the stop; a fault with one client is kept, and the others are served."""
+    server = SimulatedGateway(port=0)
+    assert not server.is_serving
+    server.start()
+    assert (server.is_serving, server.fault) == (True, None)
+    server.stop()
+    assert not server.is_serving
+
+
+def test_a_fault_of_its_own_ends_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the gateway cannot go on after is kept for stop, and whoever asks can see it."""
+    server = SimulatedGateway(port=0)
+    server.start()
+
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("broken on purpose")
+
+    monkeypatch.setattr(server._gateway, "advance", broken)
+    server._ring()
+    server._thread.join(PATIENCE_S)
+    assert not server.is_serving
+    assert isinstance(server.fault, ZeroDivisionError)
+    with pytest.raises(ZeroDivisionError):
+        server.stop()
 
 
 def test_stop_leaves_nothing_behind(serve: Any) -> None:

@@ -252,8 +252,9 @@ def test_a_snapshot_that_cannot_be_written_leaves_the_old_one(file: StateFile, p
     with pytest.raises(StateFileError, match="cannot be written"):
         file.rewrite({"orders": {"9": "9"}})
     assert read_sections(path)["orders"] == {"1": "new"}
-    file.append({"orders": {"2": "2"}})
-    assert read_sections(path)["orders"] == {"1": "new", "2": 2}
+    with pytest.raises(StateFileError, match="takes nothing more"):
+        file.append({"orders": {"2": "2"}})
+    assert read_sections(path)["orders"] == {"1": "new"}
 
 
 def test_a_closed_file_takes_nothing(file: StateFile) -> None:

@@ -27,6 +27,7 @@ SEED = 20261121
 _READY = re.compile(r"Simulated IB Gateway on 127\.0\.0\.1:(\d+), ")
 _GOODBYE = re.compile(r"Goodbye: (\d+) orders, (\d+) executions\.")
 _AUDITOR = 999
+_CLIENTS = {"full": 7, "short": 0}  # some treat client 0, whose manual orders TWS binds, in a way of its own
 
 
 @attrs.frozen
@@ -126,7 +127,7 @@ def run_peer(command: Sequence[str], port: int, folder: Path, *, length: str) ->
     keep = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE")
     clean = {name: os.environ[name] for name in keep if name in os.environ}
     done = subprocess.run(  # noqa: S603 - our own program
-        [*command, "127.0.0.1", str(port), "7", length],
+        [*command, "127.0.0.1", str(port), str(_CLIENTS[length]), length],
         cwd=folder,
         env={**clean, "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

@@ -152,3 +152,14 @@ def test_a_false_count_is_refused(count: int) -> None:
     buffer.writable()
     with pytest.raises(ValueError, match="cannot have been written"):
         buffer.wrote(count)
+
+
+def test_a_cleared_buffer_holds_nothing_and_can_be_used_again() -> None:
+    """Views given out before stay valid; half a frame from before is no part of what comes after."""
+    buffer = FrameBuffer()
+    buffer.feed(frame(b"first") + b"\0\0\0\x09half")
+    view = next(buffer.frames())
+    buffer.clear()
+    assert (len(buffer), bytes(view)) == (0, b"first")
+    buffer.feed(frame(b"second"))
+    assert [bytes(body) for body in buffer.frames()] == [b"second"]

@@ -433,7 +433,7 @@ class Refuse(Action):
     Attributes:
         for_s: How long.
         how: ``refused`` at once; accepted and ``closed``; or accepted and met with silence (``silent``), as
-            by a gateway that is starting up.
+            by a gateway that is starting up, and in the end reset.
     """
 
     name: ClassVar[str] = "refuse"

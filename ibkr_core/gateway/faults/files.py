@@ -18,6 +18,7 @@ import attrs
 
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway.faults.actions import ACTIONS, Action
+from ibkr_core.gateway.faults.checks import is_number
 from ibkr_core.gateway.faults.plan import Chance, Fault, FaultPlan, RateLimit, When
 
 __all__ = ["parse_plan", "read_plan"]
@@ -60,11 +61,11 @@ def parse_plan(data: object) -> FaultPlan:
     chances = _parse_chances(_table("chances", top.get("chances", {})))
     if "nasty" in top:
         intensity = top["nasty"]
-        if not isinstance(intensity, int | float) or isinstance(intensity, bool):
+        if not is_number(intensity) or not 0 <= intensity <= 1:
             raise InvalidInput("nasty", f"must be a number from 0 to 1; got {intensity!r}")
         own = {one.action.name for one in chances}
-        nasty = _at("nasty", lambda: FaultPlan.nasty(intensity))
-        chances = [*(one for one in nasty.chances if one.action.name not in own), *chances]
+        nasty = FaultPlan.nasty(intensity).chances
+        chances = [*(one for one in nasty if one.action.name not in own), *chances]
     answers = top.get("answers", False)
     if not isinstance(answers, bool):
         raise InvalidInput("answers", f"must be true or false; got {answers!r}")

@@ -181,6 +181,10 @@ class Injector:
             self._tools.asked = before
         self._broker.welcome(session)
 
+    def meet_with_silence(self, session: Session) -> None:
+        """Hear nothing of a new connection until connections are accepted again."""
+        self._tools.meet_with_silence(session)
+
     def forget(self, session: Session) -> None:
         """Forget a session that has ended."""
         self._striker.waiting.pop(session, None)

@@ -95,7 +95,7 @@ class Lines:
     def _kill(self, session: Session, action: actions.HalfOpen, request: Message | None = None) -> str:
         """Let a line die; a request that has just left the client is lost with it, or comes at its end."""
         seconds = self._tools.draw(action.for_s)
-        session.hold()
+        session.hold(lose=action.ends == "reset")
         session.deafen(keep=action.ends == "revives")
 
         def end() -> None:

@@ -55,6 +55,7 @@ class Tools:
         self.refusal = ""
         self.asked = ""  # the query that is being answered
         self._refusing = 0
+        self._unmet: list[Session] = []
         self._pending: dict[int, tuple[float, Callable[[], None]]] = {}
         self._ongoing: set[int] = set()
         self._tokens = 0
@@ -132,6 +133,15 @@ class Tools:
         self.last(seconds, lambda: self._accept(spell))
         return seconds
 
+    def meet_with_silence(self, session: Session) -> None:
+        """Hear nothing of a new connection; it is reset when connections are accepted again."""
+        session.deafen(keep=False)
+        self._unmet.append(session)
+
     def _accept(self, spell: int) -> None:
-        if spell == self._refusing:
-            self.refusal = ""
+        if spell != self._refusing:
+            return
+        self.refusal = ""
+        unmet, self._unmet = self._unmet, []
+        for session in unmet:
+            session.reset()

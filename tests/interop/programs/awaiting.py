@@ -32,7 +32,8 @@ class Trader:
         self.ib.errorEvent += lambda req_id, code, text, _contract: self.errors.append([req_id, code, text])
         self.ib.RequestTimeout = PATIENCE_S
         # The defaults: four seconds for each part of the start, and a complaint when one does not come.
-        self.ib.connect(host, port, clientId=client_id)
+        self.address = {"host": host, "port": port, "clientId": client_id}
+        self.ib.connect(**self.address)
         self.version = self.ib.client.serverVersion()
         self.orders: dict[str, Any] = {}
         self.seen: dict[str, Any] = {}
@@ -165,6 +166,19 @@ class Trader:
         for name in ("idle_entry", "idle_target", "idle_stop"):
             self.status(name, "Cancelled")
 
+    def come_back(self) -> None:
+        """Leave while an order rests, and find it and everything else on the way back in."""
+        self.place("kept", self.msft, lib.LimitOrder("BUY", 7, round(self.msft_bid * FAR_BELOW, 2)))
+        self.status("kept", "Submitted")
+        perm_id, fills = self.orders["kept"].order.permId, len(self.ib.fills())
+        self.ib.disconnect()
+        self.ib.connect(**self.address)
+        # ib_insync also still holds the order that got 110.
+        (self.orders["kept"],) = [one for one in self.ib.openTrades() if one.order.permId == perm_id]
+        self.seen["kept"] = len(self.ib.fills()) == fills
+        self.ib.cancelOrder(self.orders["kept"].order)
+        self.status("kept", "Cancelled")
+
     def read(self) -> dict[str, Any]:
         """Everything that the account has to say, asked for anew."""
         ib = self.ib
@@ -211,6 +225,8 @@ def main(host: str, port: str, client_id: str, length: str = "full") -> None:
     if length == "full":
         trader.watch()
     trader.trade()
+    if length == "full":
+        trader.come_back()
     facts = trader.read()
     trader.ib.disconnect()
     report(

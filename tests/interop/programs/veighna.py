@@ -144,6 +144,8 @@ class Trader:
     def watch(self) -> None:
         """Quotes, contracts and history."""
         for symbol in (AAPL, MSFT):
+            # It notes what it asked for after it has asked: an answer that is faster would find no name.
+            self.gateway.api.reqid_symbol_map[self.gateway.api.reqid + 1] = symbol
             self.gateway.subscribe(SubscribeRequest(symbol=symbol, exchange=Exchange.SMART))
         contract = self.heard.wait("contract", lambda one: one.symbol == AAPL)[0]
         self.seen["long_name"], self.seen["min_tick"] = contract.name, contract.pricetick
