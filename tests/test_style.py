@@ -38,9 +38,24 @@ FLOORS = {
     "metrics": 2,
     "clock": 2,
     "listeners": 2,
-    "guardedbook": 3,
+    "scheduler": 2,
+    "settings": 2,
+    "guards": 2,
+    "outbox": 3,
+    "runner": 3,
+    "survey": 3,
+    "settlement": 3,
+    "supervisor": 3,
+    "watchdog": 3,
+    "retrier": 3,
     "keeper": 3,
+    "positioncheck": 3,
+    "guardedbook": 3,
+    "recovering": 3,
     "sending": 3,
+    "orderdesk": 3,
+    "halting": 3,
+    "works": 3,
     "tickets": 3,
     "engine": 3,
     FACADE: 4,
@@ -76,6 +91,8 @@ MAX_MODULE_LINES = 700
 
 FLOATS = {
     ("ibkr_core/model/contract.py", "DeltaNeutral.delta"): "an option's delta is a ratio, not money",
+    ("ibkr_core/model/events.py", "Resumed.gap_s"): "a span of time in seconds",
+    ("ibkr_core/model/events.py", "RetryScheduled.delay_s"): "a span of time in seconds",
     ("ibkr_core/model/numbers.py", "Numeric"): "callers may pass a float; to_number makes it exact",
 }
 """Where lifecycle and model may say ``float`` outside a type test: (file, name) and the reason."""
@@ -93,12 +110,18 @@ LOCK_HOMES = (
     "ibkr_core/guardedbook.py",
     "ibkr_core/keeper.py",
     "ibkr_core/listeners.py",
+    "ibkr_core/orderdesk.py",
+    "ibkr_core/scheduler.py",
     "ibkr_core/link/",
     "ibkr_core/gateway/server.py",
 )
 LOCK_GUESTS: dict[str, str] = {
     "ibkr_core/journal/journal.py": "one owner at a time of the connection, never with the state lock held",
     "ibkr_core/journal/reading.py": "one query at a time on a reader's connection",
+    "ibkr_core/outbox.py": "one message at a time into the socket; only the transport's is inside it",
+    "ibkr_core/runner.py": "around its list of reader threads; nothing else is called under it",
+    "ibkr_core/supervisor.py": "who waits for a state sleeps on it; nothing else is called under it",
+    "ibkr_core/watchdog.py": "around its queue; under it only the scheduler is called",
 }
 """Further files that may make a lock, each with the reason."""
 

@@ -10,10 +10,11 @@ from typing import Any, Self
 
 from ibapi.server_versions import MAX_CLIENT_VER
 
+from ibkr_core.errors import ConnectionFailed
 from ibkr_core.gateway import Choreography, MarketSettings, MemoryGateway, Settings
 from ibkr_core.gateway.core import supported_versions
-from ibkr_core.model.facts import BrokerFact
-from ibkr_core.wire.codec import encode_answer, encode_request
+from ibkr_core.model.facts import BrokerFact, Position
+from ibkr_core.wire.codec import decode_request, encode_answer, encode_request
 from ibkr_core.wire.framing import frame
 from ibkr_core.wire.handshake import client_hello, server_hello
 from ibkr_core.wire.message import Message
@@ -44,6 +45,18 @@ def welcome(version: int, next_id: int = 1) -> bytes:
     return answer("managedAccounts", version, accountsList="DU1") + answer(
         "nextValidId", version, orderId=next_id
     )
+
+
+SURVEY = ("reqOpenOrders", "reqAllOpenOrders", "reqExecutions", "reqCompletedOrders", "reqPositions")
+"""What an engine asks after each start of a session, in this order."""
+
+
+def empty_answer(request: Message, version: int) -> bytes:
+    """The end marker that answers a question of a survey when there is nothing to tell."""
+    if request.kind == "reqExecutions":
+        return answer("execDetailsEnd", version, reqId=request.fields["reqId"])
+    ends = {"reqCompletedOrders": "completedOrdersEnd", "reqPositions": "positionEnd"}
+    return answer(ends.get(request.kind, "openOrderEnd"), version)
 
 
 def recorded_session(version: int) -> bytes:
@@ -78,6 +91,7 @@ class Recorder:
         self.told: list[tuple[Any, ...]] = []
         self.failures: list[BaseException] = []
         self.reasons: list[str] = []
+        self.errors: list[ConnectionFailed | None] = []
 
     def on_fact(self, fact: BrokerFact) -> None:
         self.facts.append(fact)
@@ -97,11 +111,18 @@ class Recorder:
     def on_completed_orders_end(self) -> None:
         self.told.append(("completed orders end",))
 
+    def on_position(self, position: Position) -> None:
+        self.told.append(("position", position))
+
+    def on_positions_end(self) -> None:
+        self.told.append(("positions end",))
+
     def on_callback_failed(self, error: BaseException) -> None:
         self.failures.append(error)
 
-    def on_closed(self, reason: str) -> None:
+    def on_closed(self, reason: str, error: ConnectionFailed | None) -> None:
         self.reasons.append(reason)
+        self.errors.append(error)
 
 
 class Tape:
@@ -160,6 +181,18 @@ class Line:
         self.send(hello(version))
         self.read_frame()
         self.send(b"".join(more))
+
+    def read_request(self, version: int) -> Message:
+        """Read and decode one request."""
+        return decode_request(self.read_frame(), version)
+
+    def answer_survey(self, version: int) -> None:
+        """Answer an engine's questions, in its order: nothing rests, nothing was traded, nothing is held."""
+        for kind in SURVEY:
+            request = self.read_request(version)
+            assert request.kind == kind, (request.kind, kind)
+            self.send(empty_answer(request, version))
+        assert self.read_request(version).kind == "cancelPositions"
 
     def read_to_end(self) -> bytes:
         """Read until the client hangs up."""

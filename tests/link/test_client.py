@@ -49,6 +49,8 @@ TEXT = [v for v in VERSIONS if v < 201]
 PROTOBUF = [v for v in VERSIONS if v >= 201]
 NEWEST = VERSIONS[-1]
 STOCK = Contract.stock("AAPL")
+GREETING = 2
+"""Sends before any request: our hello, and START_API when the peer has answered it."""
 
 
 def opened(
@@ -56,9 +58,19 @@ def opened(
 ) -> tuple[TwsClient, Tape, Recorder]:
     """A client behind its handshake, with what the peer will say after it."""
     pieces = [data] if isinstance(data, bytes) else data
-    tape, recorder = Tape([hello(version), *pieces]), Recorder()
+    tape, recorder = Tape(pieces), Recorder()
     client = kind(recorder)
-    client.open(tape, 1)
+    client.begin(tape, 1)
+    assert client.feed(hello(version))
+    return client, tape, recorder
+
+
+def greeted(*pieces: bytes) -> tuple[TwsClient, Tape, Recorder]:
+    """A client that has read all that a peer says from the first byte on, until it hangs up."""
+    tape, recorder = Tape(pieces), Recorder()
+    client = TwsClient(recorder)
+    client.begin(tape, 1)
+    client.run()
     return client, tape, recorder
 
 
@@ -72,9 +84,9 @@ def played(
 
 
 def requests(tape: Tape, version: int) -> list[Any]:
-    """What the client sent after its hello, decoded."""
+    """What the client sent after its hello and START_API, decoded."""
     frames = FrameBuffer()
-    frames.feed(b"".join(tape.sent[1:]))
+    frames.feed(b"".join(tape.sent[GREETING:]))
     return [decode_request(bytes(body), version) for body in frames.frames()]
 
 
@@ -84,13 +96,13 @@ def requests(tape: Tape, version: int) -> list[Any]:
 def test_the_client_opens_as_the_official_one() -> None:
     """The hello offers the versions of the installed client, and START_API follows the answer."""
     client, tape, _ = opened()
-    client.start()
     lowest, highest = compat.client_versions()
     assert tape.sent[0] == b"API\0" + frame(f"v{lowest}..{highest}".encode())
     assert client.serverVersion() == NEWEST
     assert client.isConnected()
     assert client.twsConnectionTime() is not None
-    (start,) = requests(tape, NEWEST)
+    assert len(tape.sent) == GREETING
+    start = decode_request(tape.sent[1][4:], NEWEST)
     assert (start.kind, start.fields["clientId"]) == ("startApi", 1)
 
 
@@ -99,7 +111,7 @@ def test_connect_options_travel_in_the_hello() -> None:
     tape = Tape([hello(NEWEST)])
     client = TwsClient(Recorder())
     client.connectOptions = "+PACEAPI"
-    client.open(tape, 1)
+    client.begin(tape, 1)
     assert tape.sent[0].endswith(b" +PACEAPI")
 
 
@@ -121,41 +133,45 @@ GARBAGE = {
 
 @pytest.mark.parametrize("name", GARBAGE)
 def test_garbage_for_a_handshake_is_a_typed_error(name: str) -> None:
-    """Whatever answers there, if it is no TWS then HandshakeFailed says so; nothing else escapes."""
-    with pytest.raises(HandshakeFailed):
-        TwsClient(Recorder()).open(Tape([GARBAGE[name]]), 1)
+    """Whatever answers there, if it is no TWS then the end says so by type; nothing escapes the reader."""
+    client, tape, recorder = greeted(GARBAGE[name])
+    (error,) = recorder.errors
+    assert isinstance(error, HandshakeFailed)
+    assert recorder.failures == []
+    assert tape.closed
+    assert not client.isConnected()
 
 
 @pytest.mark.parametrize("version", [1, 100, 141])
 def test_a_server_that_is_too_old_is_named(version: int) -> None:
     """The error tells what the server offered and what is needed."""
-    with pytest.raises(ServerTooOld, match=rf"{version}.*142") as raised:
-        TwsClient(Recorder()).open(Tape([hello(version)]), 1)
-    assert (raised.value.server_version, raised.value.required) == (version, 142)
+    _, _, recorder = greeted(hello(version))
+    (error,) = recorder.errors
+    assert isinstance(error, ServerTooOld)
+    assert str(version) in str(error)
+    assert (error.server_version, error.required) == (version, 142)
 
 
 def test_a_peer_that_hangs_up_in_the_handshake_is_a_typed_error() -> None:
     """At whichever byte of its answer the peer leaves."""
     whole = hello(NEWEST)
     for length in range(len(whole)):
-        with pytest.raises(HandshakeFailed, match="closed the connection"):
-            TwsClient(Recorder()).open(Tape([whole[:length]]), 1)
+        (error,) = greeted(whole[:length])[2].errors
+        assert isinstance(error, HandshakeFailed)
+        assert "closed the connection" in str(error)
 
 
 def test_the_handshake_may_come_byte_by_byte() -> None:
     """The stock client wants it in one read; ours does not care."""
-    tape = Tape([bytes([byte]) for byte in hello(NEWEST)])
-    client = TwsClient(Recorder())
-    client.open(tape, 1)
-    assert client.serverVersion() == NEWEST
+    client, tape, recorder = greeted(*(bytes([byte]) for byte in hello(NEWEST)))
+    assert client.serverVersion_ == NEWEST
+    assert len(tape.sent) == GREETING
+    assert recorder.errors == [None], "an end behind the handshake is no failed handshake"
 
 
 def test_bytes_behind_the_handshake_are_kept() -> None:
     """Messages that arrive in the handshake's own segment are handled, where the stock client drops them."""
-    tape, recorder = Tape([hello(NEWEST) + welcome(NEWEST, 7)]), Recorder()
-    client = TwsClient(recorder)
-    client.open(tape, 1)
-    client.run()
+    _, _, recorder = greeted(hello(NEWEST) + welcome(NEWEST, 7))
     assert recorder.told == [("accounts", ("DU1",)), ("next valid id", 7)]
 
 
@@ -272,7 +288,7 @@ def test_a_session_may_be_split_at_every_byte(version: int, monkeypatch: pytest.
         bodies.clear()
         recorder = Recorder()
         client = TwsClient(recorder, dict.fromkeys((3, 4, 5, 11, 59), keep))
-        client.open(Tape([hello(version), *(piece for piece in pieces if piece)]), 1)
+        client.begin(Tape([hello(version), *(piece for piece in pieces if piece)]), 1)
         client.run()
         return recorder
 
@@ -327,8 +343,7 @@ def test_a_burst_of_any_size_is_heard_though_silence_follows(size: int, version:
 
     with Peer(script) as peer:
         client = TwsClient(Listener())
-        client.open(SocketTransport("127.0.0.1", peer.port), 1)
-        client.start()
+        client.begin(SocketTransport("127.0.0.1", peer.port), 1)
         reader = threading.Thread(target=client.run)
         reader.start()
         assert heard.wait(PATIENCE_S)
@@ -474,7 +489,7 @@ def test_a_broken_connection_is_told_apart_from_a_closed_one() -> None:
 
     recorder = Recorder()
     client = TwsClient(recorder)
-    client.open(Broken([hello(NEWEST), status(NEWEST)]), 1)
+    client.begin(Broken([hello(NEWEST), status(NEWEST)]), 1)
     client.run()
     assert len(recorder.facts) == 1
     assert "reset by peer" in recorder.reasons[0]
@@ -492,7 +507,7 @@ def test_encoding_sends_nothing(version: int) -> None:
     data += client.encode_cancel(7)
     data += client.encode_global_cancel()
     data += client.encode_executions_request(8)
-    assert len(tape.sent) == 1
+    assert len(tape.sent) == GREETING
     client.send(data)
     place, cancel, everything, executions = requests(tape, version)
     assert (place.kind, place.fields["orderId"]) == ("placeOrder", 7)
@@ -524,7 +539,7 @@ def test_a_symbol_that_text_cannot_carry_is_refused(symbol: str, version: int) -
     client, tape, recorder = opened(version=version)
     with pytest.raises((RequestRefused, InvalidInput)):
         client.encode_order(1, Contract.stock(symbol), Order.market("BUY", 1))
-    assert len(tape.sent) == 1
+    assert len(tape.sent) == GREETING
     assert recorder.facts == []
 
 
@@ -539,7 +554,7 @@ def test_a_field_that_the_gateway_is_too_old_for_is_refused(version: int) -> Non
         assert raised.value.code == 503
     except UnknownField:
         pass  # an old client does not know the field at all: refused as well
-    assert len(tape.sent) == 1
+    assert len(tape.sent) == GREETING
     assert recorder.facts == []
 
 
@@ -561,7 +576,7 @@ def test_no_field_is_left_out_in_silence(name: str, version: int) -> None:
         assert name in refusal or "not supported" in refusal
     else:
         assert data != plain
-    assert len(tape.sent) == 1
+    assert len(tape.sent) == GREETING
 
 
 def test_a_field_at_its_default_may_be_named() -> None:
@@ -578,12 +593,12 @@ def test_a_value_that_cannot_be_encoded_is_a_typed_error(version: int) -> None:
     client, tape, _ = opened(version=version)
     with pytest.raises(RequestRefused):
         client.encode_order(1, STOCK, Order.market("BUY", 1, algoStrategy="Twap", algoParams=[1, 2, 3]))
-    assert len(tape.sent) == 1
+    assert len(tape.sent) == GREETING
     assert client.encode_order(1, STOCK, Order.market("BUY", 1))  # and the next one is none the worse
 
 
 def test_requests_without_a_connection_are_refused() -> None:
-    """The official ``Not connected`` is an exception here, and a send before opening is one too."""
+    """The official ``Not connected`` is an exception here, and a send before the beginning is one too."""
     client = TwsClient(Recorder())
     with pytest.raises(NotReady, match="nothing was sent"):
         client.encode(client.reqOpenOrders)
@@ -648,8 +663,7 @@ def test_closing_twice_is_harmless_and_ends_the_reader() -> None:
     with Peer(script) as peer:
         recorder = Recorder()
         client = TwsClient(recorder)
-        client.open(SocketTransport("127.0.0.1", peer.port), 1)
-        client.start()
+        client.begin(SocketTransport("127.0.0.1", peer.port), 1)
         reader = threading.Thread(target=client.run)
         reader.start()
         client.disconnect()
@@ -658,6 +672,63 @@ def test_closing_twice_is_harmless_and_ends_the_reader() -> None:
         assert not reader.is_alive()
     assert len(recorder.reasons) == 1
     assert not client.isConnected()
+
+
+# ── bytes from elsewhere ────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_feeding_is_as_good_as_reading(version: int) -> None:
+    """A simulation hands the bytes over itself: the same facts, frame by frame or all at once."""
+    data = recorded_session(version)
+    expected = played(data, version)
+    for size in (1, 7, len(data)):
+        client, _, recorder = opened(version=version)
+        assert all(client.feed(data[at : at + size]) for at in range(0, len(data), size))
+        assert (recorder.facts, recorder.told) == (expected.facts, expected.told)
+        assert recorder.reasons == []
+        client.hang_up("the simulation ends here")
+        assert recorder.reasons == ["the simulation ends here"]
+
+
+def test_feeding_tells_when_the_stream_cannot_go_on() -> None:
+    """Behind a length that cannot be, the end is told once, with its reason."""
+    client, _, recorder = opened()
+    assert not client.feed(b"\x7f\xff\xff\xff")
+    assert len(recorder.reasons) == 1
+    assert str(0x7FFFFFFF) in recorder.reasons[0]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_recorded_frame_tells_its_facts_again(version: int) -> None:
+    """The journal keeps frames: each gives the fact that it gave live, with no connection."""
+    live: list[tuple[bytes, Any]] = []
+
+    class Keeping(Recorder):
+        client: TwsClient
+
+        def on_fact(self, fact: Any) -> None:
+            live.append((bytes(self.client.frame), fact))
+
+    recorder = Keeping()
+    recorder.client = client = TwsClient(recorder)
+    client.begin(Tape([hello(version), recorded_session(version)]), 1)
+    client.run()
+    assert len(live) > 20
+    assert not client.frame, "between messages there is none"
+    again = Recorder()
+    replayer = TwsClient(again)
+    for body, _ in live:
+        replayer.replay(body, version)
+    assert again.facts == [fact for _, fact in live]
+
+
+def test_received_pieces_are_counted() -> None:
+    """Whoever looks twice knows whether the peer said anything: the heartbeat lives on it."""
+    client, _, _ = opened([status(NEWEST)[:5], status(NEWEST)[5:]])
+    before = client.chunks
+    client.run()
+    assert client.chunks >= before + 2
 
 
 # ── callbacks of the user's own ─────────────────────────────────────────────────────────────────────
@@ -679,7 +750,7 @@ def test_a_hot_decoder_takes_the_place_of_the_official_one() -> None:
         recorder = Recorder()
         client = TwsClient(recorder, {3: decode})
         data = status(version)
-        client.open(Tape([hello(version), data + data + welcome(version)]), 1)
+        client.begin(Tape([hello(version), data + data + welcome(version)]), 1)
         client.run()
         assert recorder.facts == [fact]
         assert [type(failure) for failure in recorder.failures] == [MalformedMessage]

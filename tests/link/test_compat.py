@@ -138,8 +138,7 @@ def test_the_official_client_is_not_changed() -> None:
     from ibkr_core.link.client import TwsClient
 
     client = TwsClient(Recorder())
-    client.open(tape, 1)
-    client.start()
+    client.begin(tape, 1)
     client.run()
     assert methods == (dict(vars(EClient)), dict(vars(EWrapper)))
     for name, contents in before.items():

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ibapi.contract import Contract
 from ibapi.wrapper import EWrapper
 
 from ibkr_core.link.client import TwsClient
@@ -24,6 +25,7 @@ CALLBACKS = [
 MADE_FACTS = {
     "orderStatus", "openOrder", "completedOrder", "execDetails", "commissionReport", "error",
     "commissionAndFeesReport", "commissionAndFeesReportProtoBuf", "orderBound", "managedAccounts",
+    "position",
 }  # fmt: skip
 """Callbacks that the router reads itself, so that they need arguments that make sense."""
 
@@ -50,6 +52,19 @@ def test_every_official_callback_reaches_a_users_override(name: str) -> None:
     getattr(router, name)(*arguments)
     assert heard == [arguments]
     assert recorder.failures == []
+
+
+def test_a_position_is_told_and_reaches_a_users_override() -> None:
+    """Both get it: the session compares positions, and the user's own callback has the official objects."""
+    heard: list[tuple[Any, ...]] = []
+    router, recorder = router_of(overriding("position", lambda _, *arguments: heard.append(arguments)))
+    contract = Contract()
+    contract.conId, contract.symbol, contract.secType = 265598, "AAPL", "STK"
+    router.position("DU1", contract, Decimal("-7.5"), 101.25)
+    assert heard == [("DU1", contract, Decimal("-7.5"), 101.25)]
+    ((kind, position),) = recorder.told
+    assert (kind, position.account, position.quantity) == ("position", "DU1", Decimal("-7.5"))
+    assert position.contract.con_id == 265598
 
 
 def test_official_defaults_are_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
