@@ -17,6 +17,7 @@ from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.status import OrderStatus
+from ibkr_core.settings import EngineSettings
 from ibkr_core.wire.message import Message
 from tests.link.peers import PATIENCE_S
 
@@ -30,6 +31,10 @@ VERSIONS = [
 STOCK = Contract.stock("AAPL")
 S = OrderStatus
 WAIT = {"timeout_s": PATIENCE_S}
+UNLIMITED = EngineSettings(messages_per_second=None, max_active_orders=None)
+"""No pace and no limit of active orders: for what is proved by much traffic."""
+ONE_LIFE = EngineSettings(reconnect=None)
+"""A connection that is lost stays lost."""
 
 
 class WatchedGateway(SimulatedGateway):
@@ -122,9 +127,9 @@ def settle(engine: Engine) -> None:
             client.currentTime = before
 
 
-def buy(engine: Engine, quantity: int | str = 10, **fields: Any) -> Any:
+def buy(engine: Engine, quantity: int | str = 10, *, key: str = "", **fields: Any) -> Any:
     """Submit a market order."""
-    return engine.submit(STOCK, Order.market("BUY", quantity, **fields))
+    return engine.submit(STOCK, Order.market("BUY", quantity, **fields), key=key)
 
 
 def rest(engine: Engine, price: str = "90", quantity: int = 10, **fields: Any) -> Any:

@@ -15,7 +15,7 @@ from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
-from tests.engine.rig import VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway, settle
+from tests.engine.rig import UNLIMITED, VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway, settle
 
 pytestmark = pytest.mark.system
 
@@ -184,7 +184,7 @@ def test_an_hour_of_random_trading(version: int, seed: int, serve: Serve, connec
     )
     for symbol in SYMBOLS:
         gateway.market(symbol).thaw()
-    engine = connect(gateway)
+    engine = connect(gateway, settings=UNLIMITED)
     log = Log(engine)
     trader = Trader(engine, gateway, seed)
     while len(trader.tickets) < 300:
@@ -225,7 +225,7 @@ def test_what_a_second_session_makes_of_it(serve: Serve, connect: Connect) -> No
     gateway = serve(seed=9, clock=ManualClock(), settings=VENUE)
     for symbol in SYMBOLS:
         gateway.market(symbol).thaw()
-    first = connect(gateway, 5)
+    first = connect(gateway, 5, settings=UNLIMITED)
     trader = Trader(first, gateway, 9)
     while len(trader.tickets) < 100:
         trader.act()
@@ -238,9 +238,7 @@ def test_what_a_second_session_makes_of_it(serve: Serve, connect: Connect) -> No
         gateway.market(symbol).freeze()
     gateway.run(60)
 
-    second = connect(gateway, 5)
-    second.client.reqCompletedOrders(False)
-    settle(second)
+    second = connect(gateway, 5)  # which asks for all that happened meanwhile, before it is ready
     books = gateway.books()
     # The text protocol lists completed orders without their order ids (TWS facts 4).
     by_perm_id = {record.perm_id: record for record in second.orders()}

@@ -17,7 +17,7 @@ from ibkr_core.model import events
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
 from tests.engine.conftest import STILL
-from tests.engine.rig import STOCK, VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway, settle
+from tests.engine.rig import STOCK, UNLIMITED, VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway, settle
 from tests.link.peers import PATIENCE_S
 
 pytestmark = pytest.mark.system
@@ -50,7 +50,7 @@ def test_orders_of_eight_threads(version: int, serve: Serve, connect: Connect) -
     """
     style = Choreography(duplicates=0.3, cancel_delay_s=(0.0, 0.002), commission_delay_s=(0.0, 0.01))
     gateway = serve(versions=[version], settings=Settings(market=STILL, choreography=style))
-    engine = connect(gateway)
+    engine = connect(gateway, settings=UNLIMITED)
     log = Log(engine)
 
     def work(number: int) -> list[tuple[str, Any]]:
@@ -97,8 +97,9 @@ def test_orders_of_eight_threads(version: int, serve: Serve, connect: Connect) -
     assert log.seqs() == sorted(set(log.seqs()))
 
 
-def test_groups_of_eight_threads_stay_together(gateway: WatchedGateway, engine: Engine) -> None:
+def test_groups_of_eight_threads_stay_together(gateway: WatchedGateway, connect: Connect) -> None:
     """The legs of a bracket stand side by side on the wire, with no other order between them."""
+    engine = connect(gateway, settings=UNLIMITED)
 
     def work(number: int) -> list[Any]:
         made = []
@@ -119,8 +120,9 @@ def test_groups_of_eight_threads_stay_together(gateway: WatchedGateway, engine: 
     assert {ticket.wait(**WAIT).status for bracket in brackets for ticket in bracket.all} == {S.CANCELLED}
 
 
-def test_one_order_at_the_hands_of_eight_threads(gateway: WatchedGateway, engine: Engine) -> None:
+def test_one_order_at_the_hands_of_eight_threads(gateway: WatchedGateway, connect: Connect) -> None:
     """All modify the same order and all wait for it: one of them cancels, all see the same end."""
+    engine = connect(gateway, settings=UNLIMITED)
     ticket = engine.submit(STOCK, Order.limit("BUY", 10, "90"))
 
     def work(number: int) -> OrderRecord:
@@ -140,8 +142,9 @@ def test_one_order_at_the_hands_of_eight_threads(gateway: WatchedGateway, engine
     assert engine._book._waiters == {}
 
 
-def test_reading_while_much_changes(gateway: WatchedGateway, engine: Engine) -> None:
+def test_reading_while_much_changes(gateway: WatchedGateway, connect: Connect) -> None:
     """Snapshots taken at any moment are whole: what is filled is what the fills say."""
+    engine = connect(gateway, settings=UNLIMITED)
     done = threading.Event()
     faults: list[str] = []
 

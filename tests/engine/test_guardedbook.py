@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,20 +13,43 @@ import pytest
 
 from ibkr_core.errors import ConnectionFailed, DuplicateOrder, UnknownOrder
 from ibkr_core.guardedbook import GuardedBook
-from ibkr_core.lifecycle.effects import Ask, Question
+from ibkr_core.journal.entries import Frame, Payload
+from ibkr_core.lifecycle.book import Book
+from ibkr_core.lifecycle.effects import Ask, Question, RetryWanted
+from ibkr_core.lifecycle.inputs import Cancel, NewOrder, SendFailure, Submit
 from ibkr_core.lifecycle.verdicts import DEFAULT_RULES
 from ibkr_core.listeners import Delivery, Dispatcher
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.facts import ErrorFact, ExecutionFact, StatusFact
+from ibkr_core.model.facts import BrokerFact, ErrorFact, ExecutionFact, StatusFact
 from ibkr_core.model.order import Order
-from ibkr_core.model.record import OrderRecord
+from ibkr_core.model.record import OrderRecord, Request
 from ibkr_core.model.status import OrderStatus
+from ibkr_core.retrier import with_retries
+from ibkr_core.settings import RetryPolicy
 from tests.engine.clocks import FakeClock
 from tests.link.peers import PATIENCE_S
 
 S = OrderStatus
 STOCK = Contract.stock("AAPL")
+
+
+class Tape:
+    """A journal that keeps what it is told, in the order of telling."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self.inputs: list[tuple[Payload, datetime, int, BrokerFact | None]] = []
+        self.events: list[events.Event] = []
+
+    def record(self, payload: Payload, at: datetime, seq: int, fact: BrokerFact | None = None) -> int:
+        assert self._rig.book._lock.locked(), "the journal's order is the book's only under its lock"
+        self.inputs.append((payload, at, seq, fact))
+        return len(self.inputs)
+
+    def note_event(self, event: events.Event) -> None:
+        assert self._rig.book._lock.locked()
+        self.events.append(event)
 
 
 class Rig:
@@ -34,9 +58,19 @@ class Rig:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.asked: list[Ask] = []
+        self.retries: list[RetryWanted] = []
         self.heard: list[events.Event] = []
+        self.journal = Tape(self)
         self.dispatcher = Dispatcher(self.report)
-        self.book = GuardedBook(1, DEFAULT_RULES, self.clock, self.dispatcher, self.note)
+        self.book = GuardedBook(
+            1,
+            with_retries(DEFAULT_RULES, RetryPolicy()),
+            self.clock,
+            self.dispatcher,
+            self.note,
+            self.retry,
+            self.journal,
+        )
         self.on(self.heard.append)
 
     def on(self, listener: Any, kind: type[events.Event] = events.Event) -> None:
@@ -49,13 +83,17 @@ class Rig:
         self.check_unlocked()
         self.asked.extend(asks)
 
+    def retry(self, wish: RetryWanted) -> None:
+        self.check_unlocked()
+        self.retries.append(wish)
+
     def check_unlocked(self) -> None:
         """Fail where a lock is held: user code and asking the broker must not run under it."""
         assert not self.book._lock.locked()
 
     def submit(self, order_id: int = 5, quantity: int = 10) -> None:
         order = Order.market("BUY", quantity)
-        self.book.command(lambda book, now: [book.submit(order_id, f"key{order_id}", STOCK, order, now)])
+        self.book.command(Submit((NewOrder(order_id, f"key{order_id}", STOCK, order),)))
 
     def status(self, word: str, filled: int = 0, remaining: int = 10, order_id: int = 5) -> None:
         self.book.apply(
@@ -144,6 +182,84 @@ def test_questions_are_handed_on_without_the_lock(rig: Rig) -> None:
     assert {ask.order_id for ask in rig.asked} == {5}
 
 
+def test_what_is_to_be_sent_again_is_handed_on_without_the_lock(rig: Rig) -> None:
+    """A refusal that proves that nothing lives leads to a wish, not to an end."""
+    rig.submit()
+    rig.book.apply(ErrorFact(request_id=5, code=10006, message="Missing parent order."))
+    (wish,) = rig.retries
+    assert (wish.order_id, wish.request, wish.code) == (5, Request.NEW, 10006)
+    assert not rig.book.read(lambda book: book.order(5)).status.is_finished
+
+
+# ── the journal ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_input_is_recorded_as_it_is_applied(rig: Rig) -> None:
+    """Commands as they are, facts as the frame that they came in; with the moment, and where the book stood."""
+    rig.submit()
+    rig.clock.advance(5)
+    status = StatusFact(order_id=5, status="Submitted", client_id=1, perm_id=75, remaining=Decimal(10))
+    rig.book.apply(status, memoryview(bytearray(b"the bytes")), 203)
+    local = ErrorFact(request_id=-1, code=504, message="Not connected")
+    rig.book.apply(local)  # the official client's own word came in no frame
+    (first, began, before, none), (second, at, _, fact), (third, _, _, same) = rig.journal.inputs
+    assert isinstance(first, Submit)
+    assert (before, none) == (0, None)
+    assert (second, fact) == (Frame(203, b"the bytes"), status)
+    assert (third, same) == (local, local)
+    assert (at - began).total_seconds() == 5
+    assert [seq for *_, seq, _ in rig.journal.inputs] == sorted(seq for *_, seq, _ in rig.journal.inputs)
+
+
+def test_the_journal_keeps_the_frame_not_the_buffer(rig: Rig) -> None:
+    """The receive buffer is overwritten by the next message."""
+    buffer = bytearray(b"one")
+    rig.book.apply(ErrorFact(request_id=-1, code=2104, message="fine"), memoryview(buffer), 203)
+    buffer[:] = b"two"
+    assert rig.journal.inputs[0][0] == Frame(203, b"one")
+
+
+def test_a_refused_command_is_not_recorded(rig: Rig) -> None:
+    """It changed nothing; a replay would be refused too, and nobody wants to hear of it."""
+    rig.submit()
+    with pytest.raises(DuplicateOrder):
+        rig.submit()
+    assert len(rig.journal.inputs) == 1
+
+
+def test_commands_before_a_refused_one_are_recorded(rig: Rig) -> None:
+    """Each command counts for itself: what was applied is in the journal."""
+    rig.submit()
+    with pytest.raises(UnknownOrder):
+        rig.book.command(Cancel(5), Cancel(99), Cancel(5))
+    assert [payload for payload, *_ in rig.journal.inputs[1:]] == [Cancel(5)]
+    assert rig.book.read(lambda book: book.order(5)).status is S.PENDING_CANCEL
+
+
+def test_every_event_is_noted_in_the_order_of_its_number(rig: Rig) -> None:
+    """Those of the book and those of others alike: what listeners hear is what the tables say."""
+    rig.submit()
+    rig.status("Submitted")
+    rig.book.publish(events.CallbackFailed, error="x")
+    rig.fill()
+    assert rig.journal.events == rig.heard
+    assert [event.seq for event in rig.journal.events] == list(range(1, len(rig.heard) + 1))
+
+
+def test_a_restored_book_tells_nobody(rig: Rig) -> None:
+    """What a journal plays into the book was heard and written long ago; new events go on behind it."""
+
+    def play(book: Book) -> None:
+        book.take(Submit((NewOrder(5, "key5", STOCK, Order.market("BUY", 10)),)), rig.clock.now())
+
+    rig.book.restore(play)
+    rig.book.deliver()
+    assert (rig.heard, rig.journal.inputs, rig.journal.events) == ([], [], [])
+    assert rig.book.read(lambda book: book.order(5)).key == "key5"
+    rig.fill()
+    assert rig.heard[0].seq == 2
+
+
 # ── whether a question is still open ────────────────────────────────────────────────────────────────
 
 EXECUTIONS = Ask(Question.EXECUTIONS, 5, "why")
@@ -171,7 +287,7 @@ def test_an_order_in_doubt_is_an_open_question(rig: Rig) -> None:
     """Nothing is proved: executions may exist."""
     rig.submit()
     assert not rig.book.is_open(EXECUTIONS)
-    rig.book.command(lambda book, now: [book.send_failed(5, "broken", now)])
+    rig.book.command(SendFailure(5, "broken"))
     assert rig.book.is_open(EXECUTIONS)
 
 
@@ -270,7 +386,7 @@ def test_waiters_are_woken_after_a_command_was_delivered_not_during_it(rig: Rig)
         rig.submit(6)  # would stand still if a lock were held
 
     future.add_done_callback(callback)
-    rig.book.command(lambda book, now: [book.cancel(5, now)])
+    rig.book.command(Cancel(5))
     assert seen == []
     rig.book.deliver()
     assert seen == [S.PENDING_CANCEL]
