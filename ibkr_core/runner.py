@@ -73,7 +73,7 @@ class ThreadRunner:
         with self._lock:
             self._threads = [old for old in self._threads if old.is_alive()]
             self._threads.append(thread)
-        thread.start()
+            thread.start()  # before anybody can join it
 
     @property
     def is_reader_here(self) -> bool:

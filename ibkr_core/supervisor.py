@@ -244,11 +244,15 @@ class Supervisor:
 
     def finish(self) -> None:
         """Say that it is over, after everything else has ended."""
+        self._runner.join()  # a connection may have begun just before the close
         if self._state is not SessionState.DISCONNECTED:
             self._set(SessionState.DISCONNECTED, self.session.end_reason or "closed by us")
 
+    def _was_closed(self) -> bool:
+        return self._is_closing
+
     def _connect(self) -> None:
-        if self._is_closing or self._dial is None:
+        if self._was_closed() or self._dial is None:
             return
         self._attempt += 1
         session = self.session = Session(self, self._make_client)
@@ -258,6 +262,8 @@ class Supervisor:
             outbox.post(Parcel(Lane.DATA, data))
 
         session.client.send_data = send_data
+        if self._was_closed():  # meanwhile, on another thread, which may have closed the session before it
+            return
         self._troubles.clear()
         self._set(SessionState.CONNECTING, f"attempt {self._attempt}")
         timeout_s = self._settings.connect_timeout_s
@@ -557,6 +563,8 @@ def _farm(message: str) -> str:
 
 
 def _as_connection_failure(error: BaseException | None, reason: str) -> BaseException:
+    if isinstance(error, SendFailed):  # the hello did not get out: no order's fate hangs on it
+        return HandshakeFailed(f"the connection broke at its beginning: {error}")
     if isinstance(error, IbkrError):
         return error
     if error is not None:

@@ -19,7 +19,7 @@ from ibkr_core.testing.crashing import Fate, Point, Trial, TrialSettings, trial
 from ibkr_core.testing.crashing.diary import Diary, read_diary
 from ibkr_core.testing.crashing.fate import DoomedJournal, DoomedTransport, Reaper
 from ibkr_core.testing.crashing.trial import books_of
-from ibkr_core.testing.crashing.victim import order_for
+from ibkr_core.testing.crashing.wishes import order_for
 from ibkr_core.testing.simulation import Finding
 from ibkr_core.wire.codec import encode_request
 from ibkr_core.wire.framing import frame

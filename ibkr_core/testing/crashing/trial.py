@@ -29,7 +29,7 @@ from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.testing.crashing.diary import read_diary
 from ibkr_core.testing.crashing.fate import Fate, Point
-from ibkr_core.testing.crashing.victim import CLIENT_ID, SETTINGS, SYMBOLS
+from ibkr_core.testing.crashing.wishes import CLIENT_ID, SETTINGS, SYMBOLS
 from ibkr_core.testing.simulation.auditor import Finding, audit
 from ibkr_core.testing.simulation.rebuilding import compare_with_journal
 
@@ -38,7 +38,7 @@ __all__ = ["Report", "Trial", "TrialSettings", "books_of"]
 _VERSIONS: Final = (157, 176, 200, 203, 223, 225)
 _DUPLICATE_ID: Final = 103
 _READY_S: Final = 60.0
-_PATIENCE_S: Final = 10.0
+_PATIENCE_S: Final = 4.0
 _REST_S: Final = 30.0
 _LOOK_S: Final = 0.05
 _MOST_VISITS: Final = {

@@ -24,48 +24,15 @@ from ibkr_core.listeners import Delivery
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
-from ibkr_core.settings import Backoff, EngineSettings
 from ibkr_core.testing.crashing.diary import Diary, read_diary
 from ibkr_core.testing.crashing.fate import DoomedJournal, DoomedTransport, Fate, Reaper
+from ibkr_core.testing.crashing.wishes import CLIENT_ID, SETTINGS, SYMBOLS, order_for
 
-__all__ = ["CLIENT_ID", "SETTINGS", "SYMBOLS", "Trader", "main", "order_for"]
+__all__ = ["Trader", "main"]
 
-CLIENT_ID: Final = 7
-SYMBOLS: Final = ("AAPL", "MSFT")
-"""What is traded; the parent puts their prices to about 100."""
-
-SETTINGS: Final = EngineSettings(
-    ack_timeout_s=1.0,
-    heartbeat_s=1.0,
-    pong_timeout_s=1.0,
-    confirm_s=0.2,
-    executions_timeout_s=1.0,
-    max_active_orders=None,
-    reconnect=Backoff(first_s=0.05, longest_s=0.5),
-)
-"""How the engines of a trial behave: as always, but in a hurry."""
-
-_READY_S: Final = 60.0
 _PAUSE_S: Final = 0.02
 _BURSTS: Final = 0.1
 _BURST: Final = 12
-
-
-def order_for(key: str) -> tuple[Contract, Order]:
-    """Return what a key stands for: so a later run can ask for the same order again."""
-    chance = random.Random(key)  # noqa: S311 - a test is no secret
-    contract = Contract.stock(chance.choice(SYMBOLS))
-    side = chance.choice(("BUY", "SELL"))
-    quantity = chance.choice((1, 10, 100, 300))
-    price = Decimal(100) + Decimal(chance.randrange(-100, 101)) / 100
-    kind = chance.randrange(4)
-    if kind == 0:
-        return contract, Order.market(side, quantity, order_ref=key)
-    if kind == 1:
-        stop = price + 1 if side == "BUY" else price - 1
-        return contract, Order.stop(side, quantity, str(stop), order_ref=key)
-    tif = chance.choice(("DAY", "GTC", "IOC"))
-    return contract, Order.limit(side, quantity, str(price), tif=tif, order_ref=key)
 
 
 class Trader:
@@ -173,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return DoomedTransport(line, reaper)
 
     engine.start_on(dial)
-    engine.wait_ready(_READY_S)
+    engine.wait_ready()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     trader = Trader(engine, diary, given.run, chance)
@@ -181,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     breath = threading.Event()
     while True:
         if not engine.is_ready:
-            engine.wait_ready(_READY_S)
+            engine.wait_ready()
         # A burst is more than the pace allows: then some of it waits, and may die waiting.
         for _ in range(_BURST if chance.random() < _BURSTS else 1):
             trader.wish()
