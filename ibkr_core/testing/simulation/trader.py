@@ -114,7 +114,8 @@ def _play(scenario: Scenario, folder: Path) -> Outcome:
         seed=scenario.seed,
         versions=range(142, newest + 1),
         settings=Settings(
-            market=MarketSettings(moves=True), choreography=Choreography(work_delay_s=(0.001, 2.0))
+            market=MarketSettings(interval_s=1.0, depth=3),
+            choreography=Choreography(work_delay_s=(0.001, 2.0)),
         ),
         faults=FaultPlan.nasty(scenario.intensity),
     )
