@@ -357,21 +357,21 @@ class Engine:
             self._is_closed = True
         is_inside = self._runner.is_reader_here or self.scheduler.is_here
         self._supervisor.close("closed by us")
-        if is_inside or not self._has_threads:
+        if self._has_threads and self._is_started and is_inside:
             # The end of the connection is told by the very thread that is here: what is left to do comes
             # after it.
-            if not self._is_started:
-                self._shut_down()
-            elif self._has_threads:
-                self.scheduler.call_soon(self._shut_down)
-            else:
-                self._shut_down()
+            self.scheduler.call_soon(self._shut_down_behind_reader)
             return
-        if self._is_started:
+        if self._has_threads and self._is_started:
             told = threading.Event()
             self.scheduler.call_soon(told.set)
             told.wait()
         self._shut_down()
+
+    def _shut_down_behind_reader(self) -> None:
+        """Let the reader end first: its last word is that the connection is gone. On the scheduler."""
+        self._runner.join()
+        self.scheduler.call_soon(self._shut_down)
 
     def _shut_down(self) -> None:
         """End everything but the session, which has ended."""

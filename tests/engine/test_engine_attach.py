@@ -8,12 +8,13 @@ from decimal import Decimal
 import pytest
 
 from ibkr_core.engine import Engine
-from ibkr_core.errors import ConnectionFailed, HandshakeFailed, NotReady
+from ibkr_core.errors import ConnectionFailed, HandshakeFailed, NotReady, SendFailed
 from ibkr_core.gateway import Choreography, ManualClock, MarketSettings, MemoryGateway, Settings
 from ibkr_core.model import events
 from ibkr_core.model.order import Order
+from ibkr_core.model.session import SessionState
+from ibkr_core.settings import EngineSettings
 from tests.engine.rig import STOCK, VERSIONS, WAIT, Log, S, buy, settle
-from tests.link.peers import PATIENCE_S
 
 
 class Pipe:
@@ -90,7 +91,11 @@ def test_an_order_on_a_pipe(version: int) -> None:
 
 
 def test_a_pipe_that_is_closed_is_a_lost_connection() -> None:
-    """Whatever the transport, the end is told once and commands are refused."""
+    """Whatever the transport, the end is told once and commands are refused.
+
+    A transport that was given cannot be made again: each attempt says so, and the engine goes on trying for as
+    long as it is wanted, as it does with any other connection.
+    """
     gateway, pipe = make(VERSIONS[-1])
     engine = Engine(4)
     log = Log(engine)
@@ -100,6 +105,9 @@ def test_a_pipe_that_is_closed_is_a_lost_connection() -> None:
         log.wait(events.ConnectionLost)
         with pytest.raises(NotReady):
             engine.submit(STOCK, Order.market("BUY", 1))
+        gap = log.wait(events.SessionChanged, lambda e: "cannot be made again" in e.reason)
+        assert gap.current is SessionState.GAP
+        assert len(log.of(events.ConnectionLost)) == 1
     assert gateway.books().orders == ()
 
 
@@ -112,8 +120,23 @@ def test_a_pipe_that_says_nothing_is_closed_and_left() -> None:
 
     gateway, _ = make(VERSIONS[-1])
     pipe = Silent(gateway)
-    with pytest.raises(HandshakeFailed, match="within"):
-        Engine(4).attach(pipe, timeout_s=0.1)
+    with pytest.raises(HandshakeFailed, match=r"no handshake within 0\.1 s"):
+        Engine(4, settings=EngineSettings(connect_timeout_s=0.1)).attach(pipe)
+    assert pipe._is_closed
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ibkr-core")]
+
+
+def test_a_pipe_that_breaks_at_the_hello() -> None:
+    """Nothing of ours was on its way yet, so it is a connection that failed and no send."""
+
+    class Broken(Pipe):
+        def send(self, data: bytes) -> None:
+            raise SendFailed(f"the pipe burst at {len(data)} bytes")
+
+    gateway, _ = make(VERSIONS[-1])
+    pipe = Broken(gateway)
+    with pytest.raises(HandshakeFailed, match="burst"):
+        Engine(4).attach(pipe)
     assert pipe._is_closed
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ibkr-core")]
 
@@ -124,5 +147,5 @@ def test_two_engines_on_one_gateway() -> None:
     with Engine(4) as first:
         first.attach(first_pipe)
         with pytest.raises(ConnectionFailed, match="client id 4"):
-            Engine(4).attach(Pipe(gateway), timeout_s=PATIENCE_S)
+            Engine(4).attach(Pipe(gateway))
         assert first.is_ready
