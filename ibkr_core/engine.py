@@ -422,6 +422,7 @@ class Engine:
             TradingHalted: See :meth:`halt`.
             JournalError: The intent could not be made durable; nothing was sent.
             NotReady: Not connected, or not synchronised yet, or the broker is out of reach.
+            EngineClosed: It was closed.
             RequestRefused: The official client cannot encode it for this gateway.
             SendFailed: The connection failed while it was being sent; its fate is unknown.
         """

@@ -6,7 +6,14 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from ibkr_core.errors import ConnectionFailed, IbkrError, InvalidInput, JournalError, SendFailed
+from ibkr_core.errors import (
+    ConnectionFailed,
+    EngineClosed,
+    IbkrError,
+    InvalidInput,
+    JournalError,
+    SendFailed,
+)
 from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.link.pacing import Lane
 from ibkr_core.model import events
@@ -110,7 +117,7 @@ class Brake:
                     if record.is_ours and record.status is not OrderStatus.PENDING_CANCEL:
                         self._desk.try_cancel(record.order_id)
                 self._desk.cancel_everything()
-        except (ConnectionFailed, SendFailed):
+        except (ConnectionFailed, SendFailed, EngineClosed):
             return  # the next synchronisation sweeps again
         except IbkrError as error:
             self._book.publish(events.CallbackFailed, error=f"{type(error).__name__}: {error}")

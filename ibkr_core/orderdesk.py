@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from ibkr_core.errors import (
     ConnectionFailed,
     DuplicateOrder,
+    EngineClosed,
     InvalidInput,
     InvalidOrder,
     JournalError,
@@ -41,6 +42,16 @@ from ibkr_core.watchdog import Watchdog
 
 __all__ = ["DurableIntents", "OrderDesk"]
 
+_CANNOT_BE_SENT: Final = (
+    OrderStateError,
+    ConnectionFailed,
+    SendFailed,
+    EngineClosed,
+    JournalError,
+    TradingHalted,
+    InvalidInput,
+)
+"""Why a repetition of ours may not come about; nobody asked for it, so nobody is told by an exception."""
 _SAME: Final = ("action", "order_type", "quantity", "limit_price", "aux_price", "tif")
 
 
@@ -429,7 +440,7 @@ class OrderDesk:
                     self._modify_again(order_id)
                 else:
                     self._place_again(order_id, order_id, attempt, why)
-        except (OrderStateError, ConnectionFailed, SendFailed, JournalError, TradingHalted, InvalidInput):
+        except _CANNOT_BE_SENT:
             return False
         return True
 
@@ -439,7 +450,7 @@ class OrderDesk:
             with self.sending(Lane.ORDER):
                 record = self._book.read(lambda book: book.order(order_id))
                 self._place_again(order_id, self.peek_ids(1)[0], record.retry_count + 1, why)
-        except (OrderStateError, ConnectionFailed, SendFailed, JournalError, TradingHalted, InvalidInput):
+        except _CANNOT_BE_SENT:
             return False
         return True
 

@@ -151,7 +151,10 @@ class Supervisor:
 
         Raises:
             NotReady: The reason is in the message.
+            EngineClosed: It is over for good: waiting for it to be ready would be in vain.
         """
+        if self._is_closing:
+            raise EngineClosed("the engine was closed; nothing was sent")
         state = self.state
         if state in _SYNCHRONISED:
             if lane is not Lane.ORDER or not (_BLOCKING & self._troubles.keys()):

@@ -18,6 +18,7 @@ from ibapi.wrapper import EWrapper
 from ibkr_core.errors import (
     ConnectionFailed,
     HandshakeFailed,
+    IbkrError,
     MalformedMessage,
     NotReady,
     RequestRefused,
@@ -172,11 +173,8 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         try:
             while self._receive():
                 self._handle_frames()
-        except WireError as error:
-            self._end_reason = str(error)  # the stream cannot be followed any more
-        except (ConnectionFailed, SendFailed) as error:
-            end = error if isinstance(error, ConnectionFailed) else None
-            self._end_reason = str(error)
+        except (WireError, ConnectionFailed, SendFailed) as error:
+            end = self._take_fault(error)
         finally:
             self._end(end)
 
@@ -186,15 +184,12 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         Returns:
             Whether the stream can go on. When it cannot, the session has been told of its end.
         """
-        end: ConnectionFailed | None = None
         try:
             self._buffer.feed(data)
             self.chunks += 1
             self._handle_frames()
         except (WireError, ConnectionFailed, SendFailed) as error:
-            end = error if isinstance(error, ConnectionFailed) else None
-            self._end_reason = str(error)
-            self._end(end)
+            self._end(self._take_fault(error))
             return False
         return True
 
@@ -202,6 +197,13 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         """Take notice, in place of run(), that the stream has ended."""
         self._end_reason = self._end_reason or reason
         self._end(None)
+
+    def _take_fault(self, error: IbkrError) -> ConnectionFailed | None:
+        """Note why the stream cannot be followed any more; returns what a failed handshake is to tell."""
+        self._end_reason = str(error)
+        if isinstance(error, WireError) and not self._is_greeted:
+            return HandshakeFailed(f"the peer is no TWS or IB Gateway: {error}")
+        return error if isinstance(error, ConnectionFailed) else None
 
     def _end(self, error: ConnectionFailed | None) -> None:
         if not self._is_greeted and error is None:

@@ -24,15 +24,44 @@ from ibkr_core.errors import (
     ServerTooOld,
 )
 from ibkr_core.link.client import TwsClient
-from ibkr_core.model.session import SessionState
 from ibkr_core.link.transport import SocketTransport
 from ibkr_core.model import events
+from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
+from ibkr_core.model.record import OrderRecord
+from ibkr_core.model.session import SessionState
+from ibkr_core.settings import EngineSettings
 from tests.engine.rig import STOCK, VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway, buy, rest, settle
-from tests.link.peers import PATIENCE_S, Line, Peer, Script, answer, hello, welcome
+from tests.link.peers import (
+    PATIENCE_S,
+    SURVEY,
+    Line,
+    Peer,
+    Script,
+    Tape,
+    answer,
+    empty_answer,
+    hello,
+    welcome,
+)
 
 pytestmark = pytest.mark.system
 V = VERSIONS[-1]
+PATIENT = EngineSettings(
+    connect_timeout_s=3600,
+    orders_timeout_s=3600,
+    rest_timeout_s=PATIENCE_S,
+    executions_timeout_s=PATIENCE_S,
+    heartbeat_s=0,
+)
+
+
+def wait_for_no_threads() -> None:
+    """Wait for the threads of an engine that was closed from inside."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("ibkr-core"):
+            thread.join(PATIENCE_S)
+    assert threads() == []
 
 
 def threads() -> list[str]:
@@ -51,23 +80,47 @@ def test_an_engine_is_ready_when_connect_comes_back(version: int, serve: Serve, 
 
 
 def test_the_beginning_is_told_in_order(gateway: WatchedGateway) -> None:
-    """A listener that was there before hears Connected, then Synchronised, numbered from 1."""
+    """A listener that was there before hears each step with its reason, numbered from 1, and the end last."""
     engine = Engine(1)
     log = Log(engine)
     with engine:
         engine.open("127.0.0.1", gateway.port)
-        names = [name for name in log.names() if name != "BrokerMessage"]
-        assert names == ["Connected", "Synchronised"]
+        told = [event for event in log.heard if not isinstance(event, events.BrokerMessage)]
+        names = [
+            event.current.name if isinstance(event, events.SessionChanged) else type(event).__name__
+            for event in told
+        ]
+        assert names == ["CONNECTING", "Connected", "SYNCHRONISING", "READY", "Synchronised"]
         connected, synchronised = log.of(events.Connected)[0], log.of(events.Synchronised)[0]
         assert (connected.server_version, connected.client_id) == (engine.server_version, 1)
         assert (synchronised.accounts, synchronised.open_orders) == (("DU1234567",), 0)
-    assert isinstance(log.heard[-1], events.Disconnected)
+    disconnected, last = log.heard[-2:]
+    assert isinstance(disconnected, events.Disconnected)
+    assert isinstance(last, events.SessionChanged)
+    assert (last.current, last.reason) == (SessionState.DISCONNECTED, "closed by us")
+    assert all(event.reason for event in log.of(events.SessionChanged))
     assert log.seqs() == list(range(1, len(log.heard) + 1))
 
 
-def test_it_asks_for_open_orders_and_executions(gateway: WatchedGateway, engine: Engine) -> None:
-    """Once each, and sends nothing else."""
-    assert [message.kind for _, message in gateway.requests] == ["reqOpenOrders", "reqExecutions"]
+def test_it_asks_for_all_that_the_broker_knows(gateway: WatchedGateway, engine: Engine) -> None:
+    """Our orders before everybody's, then what was traded, ended and is held; once each, and nothing else.
+
+    The positions, once told, are no longer subscribed to.
+    """
+    settle(engine)
+    kinds = [message.kind for _, message in gateway.requests]
+    assert kinds == [*SURVEY, "cancelPositions", "reqCurrentTime"]  # the last is ours, to settle
+
+
+def test_a_users_subscription_to_positions_is_left_alone(gateway: WatchedGateway, connect: Connect) -> None:
+    """A client of one's own that listens to positions goes on hearing of them."""
+
+    class Mine(TwsClient):
+        def position(self, *_: Any) -> None:
+            """Listen."""
+
+    settle(connect(gateway, client_class=Mine))
+    assert gateway.arrived("cancelPositions") == []
 
 
 def test_closing_ends_every_thread_and_may_be_repeated(gateway: WatchedGateway) -> None:
@@ -105,8 +158,8 @@ def test_a_closed_engine_refuses(gateway: WatchedGateway, connect: Connect) -> N
 def test_an_engine_that_was_never_opened_refuses_and_closes() -> None:
     """It has no threads, is not ready, and says so."""
     engine = Engine(3)
-    assert (engine.state, engine.is_ready, engine.server_version) == (SessionState.CONNECTING, False, 0)
-    with pytest.raises(NotReady, match="nothing was sent"):
+    assert (engine.state, engine.is_ready, engine.server_version) == (SessionState.DISCONNECTED, False, 0)
+    with pytest.raises(NotReady, match="not opened yet; nothing was sent"):
         buy(engine)
     engine.close()
     engine.close()
@@ -138,8 +191,6 @@ def test_an_engine_is_opened_once(gateway: WatchedGateway, engine: Engine) -> No
         *(("port", value) for value in (0, -1, 65536, "4002", None, True, 4002.0)),
         *(("client_id", value) for value in (-1, "1", None, True, 1.0, 2**31)),
         *(("timeout_s", value) for value in (0, -1, None, "3", float("nan"), float("inf"), True)),
-        *(("executions_timeout_s", value) for value in (-1, None, float("nan"))),
-        *(("send_timeout_s", value) for value in (0, -1, None, float("nan"))),
     ],
 )
 def test_a_bad_argument_is_named(gateway: WatchedGateway, argument: str, value: Any) -> None:
@@ -151,6 +202,20 @@ def test_a_bad_argument_is_named(gateway: WatchedGateway, argument: str, value: 
     assert "must be" in raised.value.rule
     assert gateway.requests == []
     assert threads() == []
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        *(("executions_timeout_s", value) for value in (-1, None, float("nan"))),
+        *(("send_timeout_s", value) for value in (0, -1, None, float("nan"))),
+    ],
+)
+def test_a_bad_setting_is_named(argument: str, value: Any) -> None:
+    """The other deadlines are settings, and refused as early."""
+    with pytest.raises(InvalidInput, match="must be") as raised:
+        EngineSettings(**{argument: value})
+    assert raised.value.argument == argument
 
 
 # ── who is there ────────────────────────────────────────────────────────────────────────────────────
@@ -211,16 +276,21 @@ def begun(then: Script) -> Script:
     return script
 
 
+def answering(count: int, then: Script = lambda line: line.read_request(V) and None) -> Script:
+    """A peer that answers so many of the questions."""
+
+    def script(line: Line) -> None:
+        for _ in range(count):
+            line.send(empty_answer(line.read_request(V), V))
+        then(line)
+
+    return script
+
+
 ENDINGS: dict[str, Script] = {
     "at once": lambda _: None,
-    "at the first question": lambda line: line.read_frame() and None,
-    "at the second question": lambda line: (line.read_frame(), line.read_frame()),
+    **{f"at the question {kind}": answering(number) for number, kind in enumerate(SURVEY)},
     "inside an answer": lambda line: (line.read_frame(), line.send(answer("openOrderEnd", V)[:5])),
-    "after the open orders": lambda line: (
-        line.read_frame(),
-        line.send(answer("openOrderEnd", V)),
-        line.read_frame(),
-    ),
 }
 
 
@@ -234,10 +304,10 @@ def test_a_connection_that_ends_while_synchronising(ending: str, is_reset: bool)
         if is_reset:
             line.reset()
 
-    for _ in range(5):
+    for _ in range(3):
         with Peer(script) as peer:
             with pytest.raises(ConnectionFailed):
-                Engine.connect("127.0.0.1", peer.port, executions_timeout_s=PATIENCE_S)
+                Engine.connect("127.0.0.1", peer.port, timeout_s=PATIENCE_S, settings=PATIENT)
             assert threads() == []
 
 
@@ -249,9 +319,26 @@ def test_a_gateway_that_does_not_list_its_orders() -> None:
         assert threads() == []
 
 
+def test_a_gateway_that_lists_only_our_own_orders() -> None:
+    """Orders of others are half of the picture: without them the connection is given up likewise."""
+    with Peer(begun(answering(1, Line.read_to_end))) as peer:
+        with pytest.raises(ConnectionFailed, match=r"did not list the open orders within 0\.3 s"):
+            Engine.connect("127.0.0.1", peer.port, timeout_s=0.3)
+        assert threads() == []
+
+
+def test_the_rest_may_stay_silent() -> None:
+    """Completed orders and positions have a deadline of their own, after which we trade: it is no blocker."""
+    settings = EngineSettings(executions_timeout_s=0.05, rest_timeout_s=0.1, heartbeat_s=0)
+    with Peer(begun(answering(2, Line.read_to_end))) as peer:
+        with Engine.connect("127.0.0.1", peer.port, settings=settings) as engine:
+            assert engine.is_ready
+        assert threads() == []
+
+
 def test_silent_empty_executions_do_not_hold_us_up(serve: Serve, connect: Connect) -> None:
     """Some gateways send no end when there are none (TWS facts 2.9): after a moment we go on."""
-    engine = connect(serve(silent_empty_executions=True), executions_timeout_s=0.05)
+    engine = connect(serve(silent_empty_executions=True), settings=EngineSettings(executions_timeout_s=0.05))
     assert engine.is_ready
     assert buy(engine).wait(**WAIT).status is S.FILLED
 
@@ -263,14 +350,25 @@ def test_silent_empty_executions_do_not_hold_us_up(serve: Serve, connect: Connec
 def test_resting_orders_of_an_earlier_session_are_taken_over(
     version: int, serve: Serve, connect: Connect
 ) -> None:
-    """The next session of the same client sees its order, with its key, and can cancel but not modify it."""
+    """The next session of the same client sees its order, with its key, and can cancel but not modify it.
+
+    Nobody in this run placed it, and there is no journal that knows it: that is an alarm.
+    """
     gateway = serve(versions=[version])
     first = connect(gateway, 5)
     old = rest(first, "90", order_ref="mine").record
     first.close()
     gateway.wait_for(lambda _: gateway.client_ids == ())
 
-    second = connect(gateway, 5)
+    second = Engine(5)
+    log = Log(second)
+    with second:
+        second.open("127.0.0.1", gateway.port)
+        check_taken_over(second, old)
+        assert [event.record.perm_id for event in log.of(events.UnownedOrderFound)] == [old.perm_id]
+
+
+def check_taken_over(second: Engine, old: OrderRecord) -> None:
     (found,) = second.active_orders()
     assert (found.order_id, found.perm_id, found.key) == (old.order_id, old.perm_id, "mine")
     assert (found.client_id, found.is_ours, found.symbol) == (5, True, "AAPL")
@@ -313,7 +411,11 @@ def test_new_ids_start_above_everything_that_was_seen(gateway: WatchedGateway, c
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_key_of_an_earlier_session_cannot_trade_again(version: int, serve: Serve, connect: Connect) -> None:
-    """From the first moment: a finished order is known by its key and counts as no open order."""
+    """From the first moment: a finished order is known by its key and counts as no open order.
+
+    The same order with the key is that order (submitting is idempotent). An order whose terms nobody knows any
+    more can be told from another one by its contract only.
+    """
     gateway = serve(versions=[version])
     first = connect(gateway, 5)
     old = buy(first, order_ref="mine")
@@ -326,7 +428,8 @@ def test_a_key_of_an_earlier_session_cannot_trade_again(version: int, serve: Ser
     with engine:
         engine.open("127.0.0.1", gateway.port)
         with pytest.raises(DuplicateOrder, match=f"order {old.order_id}: .*'mine'"):
-            buy(engine, order_ref="mine")
+            engine.submit(Contract.stock("MSFT"), Order.market("BUY", 10, order_ref="mine"))
+        assert buy(engine, order_ref="mine").order_id == old.order_id
         assert engine.active_orders() == ()
         assert log.wait(events.Synchronised).open_orders == 0
         settle(engine)
@@ -372,12 +475,9 @@ def execution_filter() -> Any:
 
 
 def test_orders_of_other_clients_are_read_only(gateway: WatchedGateway, connect: Connect) -> None:
-    """They can be seen, once shown, but neither cancelled nor modified; cancel_all leaves them alone."""
+    """They are seen from the start, but neither cancelled nor modified; cancel_all leaves them alone."""
     theirs = rest(connect(gateway, 8))
     ours = connect(gateway, 9)
-    log = Log(ours, events.OrderEvent)
-    ours.client.reqAllOpenOrders()
-    log.wait(events.OrderStatusChanged)
     (seen,) = ours.orders()
     assert (seen.client_id, seen.is_ours, seen.perm_id) == (8, False, theirs.record.perm_id)
     before = len(gateway.orders_arrived())
@@ -453,12 +553,12 @@ def test_closing_while_another_thread_opens(step: str) -> None:
         done.wait(PATIENCE_S)
 
     with Peer(script) as peer:
-        engine = Engine(1)
+        engine = Engine(1, settings=PATIENT)
         outcome: list[BaseException] = []
 
         def work() -> None:
             try:
-                engine.open("127.0.0.1", peer.port, timeout_s=3600)
+                engine.open("127.0.0.1", peer.port)
             except (ConnectionFailed, EngineClosed) as error:
                 outcome.append(error)
 
@@ -476,32 +576,58 @@ def test_closing_while_another_thread_opens(step: str) -> None:
 def test_closing_just_before_the_session_begins(gateway: WatchedGateway) -> None:
     """Closed between the connection and the handshake: the session does not come up behind our back."""
     engine = Engine(1)
-    real = engine._session.open
+    refused = threading.Event()
 
-    def late(*arguments: Any) -> None:
+    def dial() -> SocketTransport:
+        transport = SocketTransport("127.0.0.1", gateway.port)
         engine.close()
-        real(*arguments)
+        refused.set()
+        return transport
 
-    engine._session.open = late  # type: ignore[method-assign]
-    with pytest.raises((ConnectionFailed, EngineClosed)):
-        engine.open("127.0.0.1", gateway.port)
-    assert threads() == []
+    engine.start_on(dial)
+    assert refused.wait(PATIENCE_S)
+    with pytest.raises(EngineClosed):
+        engine.wait_ready(PATIENCE_S)
+    wait_for_no_threads()
     gateway.wait_for(lambda _: gateway.client_ids == ())
 
 
-def test_closing_just_before_the_threads_start(gateway: WatchedGateway) -> None:
-    """Closed between the connection and everything else: no thread is started any more."""
+def test_closing_while_it_dials() -> None:
+    """A name server may take its time: whatever comes of it, no session comes up and no thread stays."""
     engine = Engine(1)
-    real = engine.attach
+    dialling, closed = threading.Event(), threading.Event()
+    tape = Tape([])
 
-    def late(transport: Any, **options: Any) -> None:
-        engine.close()
-        real(transport, **options)
+    def dial() -> Tape:
+        dialling.set()
+        assert closed.wait(PATIENCE_S)
+        return tape
 
-    engine.attach = late  # type: ignore[method-assign]
+    engine.start_on(dial)
+    assert dialling.wait(PATIENCE_S)
+    closer = threading.Thread(target=engine.close)
+    closer.start()
     with pytest.raises(EngineClosed):
-        engine.open("127.0.0.1", gateway.port)
+        engine.wait_ready(PATIENCE_S)
+    closed.set()
+    closer.join(PATIENCE_S)
+    assert not closer.is_alive()
     assert threads() == []
+    assert tape.closed
+    assert tape.sent == []
+
+
+def test_closing_at_any_moment_of_the_beginning(gateway: WatchedGateway) -> None:
+    """Whichever step it meets: nothing is left running, and the gateway knows that we are gone."""
+    for number in range(30):
+        engine = Engine(100 + number)
+        engine.start("127.0.0.1", gateway.port)
+        for _ in range(number * 40):
+            pass  # a little later each time, without a wait that could be right by accident
+        engine.close()
+        assert threads() == []
+        assert engine.state is SessionState.DISCONNECTED
+    gateway.wait_for(lambda _: gateway.client_ids == ())
 
 
 def test_two_threads_open_at_once(gateway: WatchedGateway) -> None:
