@@ -54,6 +54,7 @@ class DuplicateGuard:
     def note(self, contract: Contract, order: Order, order_id: int, now: float) -> None:
         """Remember an order that is being sent."""
         if self._window_s > 0:
+            self._expire(now)
             fingerprint = _fingerprint(contract, order)
             self._sent[fingerprint] = (now, order_id)
             self._order.append((now, fingerprint))

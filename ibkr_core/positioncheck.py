@@ -73,7 +73,8 @@ class PositionCheck:
             found.append(
                 Difference(
                     key[0],
-                    self._contracts[key],
+                    # One that is held no more is told no more, an expired option for example.
+                    self._contracts.get(key) or Contract(symbol="", con_id=key[1]),
                     EXACT.add(expected, made.get(key, _ZERO)),
                     told.get(key, _ZERO),
                 )

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from ibkr_core.errors import IbkrError
+from ibkr_core.errors import GatewayUnreachable, InvalidInput
 from ibkr_core.link.session import Session
-from ibkr_core.link.transport import Transport
+from ibkr_core.link.transport import SocketTransport, Transport
+from ibkr_core.settings import EngineSettings
 
-__all__ = ["Runner", "ThreadRunner"]
+__all__ = ["Runner", "ThreadRunner", "dialler", "once"]
 
 
 class Runner(Protocol):
@@ -64,7 +65,7 @@ class ThreadRunner:
                 except BaseException:
                     transport.close()
                     raise
-            except (IbkrError, OSError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - a dial of the user's own raises what it likes
                 failed(error)
                 return
             session.read()
@@ -87,3 +88,37 @@ class ThreadRunner:
         for thread in threads:
             if thread is not threading.current_thread():
                 thread.join()
+
+
+def dialler(host: str, port: int, settings: EngineSettings) -> Callable[[], Transport]:
+    """Return what makes TCP connections, each time a new one.
+
+    Raises:
+        InvalidInput: The host or the port cannot be one.
+    """
+    if not isinstance(host, str) or not host:
+        raise InvalidInput("host", f"must be a host name or an address, not {host!r}")
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:  # noqa: PLR2004 - TCP
+        raise InvalidInput("port", f"must be a whole number between 1 and 65535, not {port!r}")
+
+    def dial() -> Transport:
+        return SocketTransport(
+            host,
+            port,
+            connect_timeout_s=settings.connect_timeout_s,
+            send_timeout_s=settings.send_timeout_s,
+        )
+
+    return dial
+
+
+def once(transport: Transport) -> Callable[[], Transport]:
+    """Return what hands out one connected transport, and cannot make it again."""
+    given = [transport]
+
+    def dial() -> Transport:
+        if not given:
+            raise GatewayUnreachable("a transport that was attached cannot be made again")
+        return given.pop()
+
+    return dial

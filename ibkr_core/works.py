@@ -205,7 +205,7 @@ class Works:
             is_settled &= self._check_positions(findings)
         self.keeper.surveyed(is_settled=is_settled)
         if is_first:
-            self.brake.sweep()
+            self.scheduler.call_soon(self.brake.sweep)  # once the session is ready, which it is not yet
 
     def _report_unowned(self) -> None:
         for record in self.book.read(lambda book: book.active_orders()):
@@ -271,10 +271,19 @@ class Works:
 
     def _report_broken_journal(self, error: JournalError) -> None:
         _LOG.error("the journal cannot be written: %s", error)
-        self.book.publish(events.JournalBroken, error=str(error))
+        self.book.post(events.JournalBroken, error=str(error))
+        self._deliver_soon()
 
     def _report_restored_journal(self) -> None:
-        self.book.publish(events.JournalRestored)
+        self.book.post(events.JournalRestored)
+        self._deliver_soon()
+
+    def _deliver_soon(self) -> None:
+        """Have events delivered by a thread that holds no lock: a commit is made with the send lock held.
+
+        An inline listener that pulls the brake because the journal is broken needs that lock.
+        """
+        self.scheduler.call_soon(self.book.deliver)
 
     @staticmethod
     def _report_refused(entry: Entry, error: OrderStateError) -> None:

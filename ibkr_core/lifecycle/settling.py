@@ -60,8 +60,10 @@ def abandon(turn: Turn, entry: OrderEntry, given_up: Abandon) -> None:
 def unsend(turn: Turn, entry: OrderEntry, unsent: Unsend) -> None:
     """Take a modification or cancel back of which certainly no byte left."""
     message = OrderMessage(at=turn.now, code=0, message=unsent.why)
-    if unsent.request is Request.MODIFY and len(entry.proposals) > 1:
-        entry.proposals.pop()  # earlier ones did leave
+    if unsent.request is Request.MODIFY and entry.proposals:
+        entry.proposals.pop()  # earlier ones did leave; this one cannot come into force, so it is forgotten
+        if not entry.proposals:
+            entry.pending.pop(Request.MODIFY, None)
         entry.note(turn.now, unsent.why)
         turn.tell(events.ModifyRefused, entry, message=message)
     elif unsent.request in entry.pending:
@@ -87,10 +89,13 @@ def resend(turn: Turn, entry: OrderEntry, again: Resend) -> None:
     """Take an order in once more, before any byte of the repetition leaves.
 
     Raises:
-        OrderStateError: It is alive, or has filled: sending it again could trade twice.
+        OrderStateError: It is alive, or has filled: sending it again could trade twice. Or its cancel was
+            asked for meanwhile: whoever cancelled it wants it no more.
     """
     if step(entry.status, Trigger.RESEND).illegal or entry.filled > 0:
         raise OrderStateError(entry.order_id, f"cannot be sent again: it is {entry.status.value}")
+    if entry.cancel_requested:
+        raise OrderStateError(entry.order_id, "cannot be sent again: its cancel was asked for")
     if again.new_order_id != entry.order_id:
         turn.index.rebind(entry, again.new_order_id)
         entry.perm_id = None

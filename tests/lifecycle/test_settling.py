@@ -189,6 +189,17 @@ def test_an_order_can_be_sent_again_under_a_new_id() -> None:
         player.book.order(1)
 
 
+def test_what_was_cancelled_meanwhile_is_never_sent_again() -> None:
+    """A repetition was planned, the cancel found nothing (10147): whoever cancelled wants no such order."""
+    player = Player(rules=extend(DEFAULT_RULES, {10006: Verdict.RETRY}))
+    player.take(ErrorFact(request_id=1, code=10006, message="missing parent"))
+    player.take(inputs.Cancel(1))
+    player.take(ErrorFact(request_id=1, code=10147, message="not found"))
+    assert player.record.status is S.UNKNOWN
+    with pytest.raises(OrderStateError, match="cancel was asked for"):
+        player.take(inputs.Resend(1, 1, 1, "code 10006"))
+
+
 @pytest.mark.parametrize("word", ["Submitted", "Cancelled", "Filled"])
 def test_what_the_broker_knows_is_never_sent_again(word: str) -> None:
     """Sending it again could trade twice."""
