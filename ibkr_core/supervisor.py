@@ -388,10 +388,11 @@ class Supervisor:
         self._outbox.close(f"connection lost: {reason}")
         self._household.take_disconnect()
         was_asked = self._is_closing or session.was_closed_by_us
-        if was_asked:
-            self._household.publish(events.Disconnected)
-        elif session.has_begun:
-            self._household.publish(events.ConnectionLost, reason=reason)
+        if session.has_begun:  # an attempt that came to nothing is told by the state alone
+            if was_asked:
+                self._household.publish(events.Disconnected)
+            else:
+                self._household.publish(events.ConnectionLost, reason=reason)
         if self._gap_began is None:
             self._gap_began = self._scheduler.now()
         self._decide_what_next(reason, error, was_asked=was_asked)

@@ -93,8 +93,8 @@ def test_an_order_on_a_pipe(version: int) -> None:
 def test_a_pipe_that_is_closed_is_a_lost_connection() -> None:
     """Whatever the transport, the end is told once and commands are refused.
 
-    A transport that was given cannot be made again: each attempt says so, and the engine goes on trying for as
-    long as it is wanted, as it does with any other connection.
+    A transport that was given cannot be made again: each attempt says so, and the engine goes on trying for
+    as long as it is wanted, as it does with any other connection.
     """
     gateway, pipe = make(VERSIONS[-1])
     engine = Engine(4)

@@ -161,9 +161,9 @@ def test_a_key_is_used_once(given: str, gateway: WatchedGateway, engine: Engine)
     assert again[1].wait(**WAIT).status is S.FILLED
     different = (O.replace(quantity=Decimal(77)), O.replace(action=Action.SELL), Order.limit("BUY", 10, "1"))
     for order in different:
-        with pytest.raises(DuplicateOrder, match="'one'.*different order"):
+        with pytest.raises(DuplicateOrder, match=r"'one'.*different order"):
             send(order)
-    with pytest.raises(DuplicateOrder, match="'one'.*different order"):
+    with pytest.raises(DuplicateOrder, match=r"'one'.*different order"):
         engine.submit(Contract.stock("MSFT"), O, key="one")
     settle(engine)
     assert len(gateway.orders_arrived()) == 1

@@ -413,8 +413,8 @@ def test_new_ids_start_above_everything_that_was_seen(gateway: WatchedGateway, c
 def test_a_key_of_an_earlier_session_cannot_trade_again(version: int, serve: Serve, connect: Connect) -> None:
     """From the first moment: a finished order is known by its key and counts as no open order.
 
-    The same order with the key is that order (submitting is idempotent). An order whose terms nobody knows any
-    more can be told from another one by its contract only.
+    The same order with the key is that order (submitting is idempotent). An order whose terms nobody knows
+    any more can be told from another one by its contract only.
     """
     gateway = serve(versions=[version])
     first = connect(gateway, 5)

@@ -6,6 +6,7 @@ import threading
 import time
 from typing import Any
 
+import attrs
 import pytest
 
 from ibkr_core.engine import Engine
@@ -16,18 +17,35 @@ from ibkr_core.errors import (
     NotReady,
     OrderInDoubt,
     SendFailed,
+    WaitTimeout,
 )
 from ibkr_core.gateway.core import Delivery
-from ibkr_core.model.session import SessionState
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
+from ibkr_core.model.session import SessionState
+from ibkr_core.settings import Backoff, EngineSettings
 from ibkr_core.wire.message import Message
-from tests.engine.rig import STOCK, VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway, buy, rest, settle
-from tests.link.peers import PATIENCE_S, Line, Peer, answer, welcome
+from tests.engine.rig import (
+    ONE_LIFE,
+    STOCK,
+    UNLIMITED,
+    VERSIONS,
+    WAIT,
+    Connect,
+    Log,
+    S,
+    Serve,
+    WatchedGateway,
+    buy,
+    rest,
+    settle,
+)
+from tests.link.peers import PATIENCE_S, Line, Peer, welcome
 
 pytestmark = pytest.mark.system
 V = VERSIONS[-1]
+QUICK = EngineSettings(reconnect=Backoff(first_s=0.01, longest_s=0.1))
 
 
 def losing(*kinds: str) -> tuple[list[bool], Any]:
@@ -45,10 +63,13 @@ def losing(*kinds: str) -> tuple[list[bool], Any]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_lost_connection_with_an_unanswered_order(version: int, serve: Serve, connect: Connect) -> None:
-    """What was never answered is in doubt, what was answered keeps its state, waits end, nothing is sent."""
+    """What was never answered is in doubt, what was answered keeps its state, waits end, nothing is sent.
+
+    With reconnecting switched off: else waits go on over the gap, as the next tests show.
+    """
     active, outlet = losing("openOrder", "orderStatus", "error")
     gateway = serve(versions=[version], outlet=outlet)
-    engine = connect(gateway)
+    engine = connect(gateway, settings=ONE_LIFE)
     log = Log(engine)
     answered = rest(engine)
     word = answered.status
@@ -96,11 +117,64 @@ def test_a_lost_connection_with_an_unanswered_order(version: int, serve: Serve, 
         answered.wait(timeout_s=1)
 
 
+def test_waits_go_on_over_a_gap(serve: Serve, connect: Connect) -> None:
+    """The connection is made again by itself; what happened meanwhile is told then, and ends the waits."""
+    active, outlet = losing("openOrder", "orderStatus", "execDetails")
+    gateway = serve(outlet=outlet)
+    engine = connect(gateway, settings=QUICK)
+    log = Log(engine)
+    answered = rest(engine)
+    active.append(True)
+    unanswered = buy(engine)
+    gateway.wait_for(lambda books: any(order.filled for order in books.orders))
+    ends: list[Any] = []
+    waiter = threading.Thread(target=lambda: ends.append(unanswered.wait(**WAIT)))
+    waiter.start()
+    word = answered.status
+    active.clear()
+    gateway.session(1).close()
+    resumed = log.wait(events.Resumed)
+    waiter.join(PATIENCE_S)
+
+    assert [(end.status, end.filled_quantity) for end in ends] == [(S.FILLED, 10)]
+    assert resumed.gap_s >= 0
+    engine.wait_ready(PATIENCE_S)
+    assert answered.status is word
+    assert unanswered.record.avg_fill_price is not None
+    told = [event.current for event in log.of(events.SessionChanged)]
+    assert told[0] is SessionState.GAP
+    assert told[-1] is SessionState.READY
+    assert len(log.of(events.ConnectionLost)) == len(log.of(events.Resumed)) == 1
+    settle(engine)
+    assert len(gateway.arrived("placeOrder")) == 2, "nothing is sent twice"
+    answered.cancel()
+    assert answered.wait(**WAIT).status is S.CANCELLED
+
+
+def test_in_a_gap_nothing_is_sent(serve: Serve, connect: Connect) -> None:
+    """Refused with the reason, and it says how it goes on; what was known to work keeps its state."""
+    gateway = serve()
+    engine = connect(gateway, settings=EngineSettings(reconnect=Backoff(first_s=3600, longest_s=3600)))
+    log = Log(engine)
+    ticket = rest(engine)
+    word = ticket.status
+    gateway.session(1).close()
+    gap = log.wait(events.SessionChanged, lambda event: event.current is SessionState.GAP)
+    assert "next attempt in" in gap.reason
+    assert (engine.state, engine.is_ready, ticket.status) == (SessionState.GAP, False, word)
+    for command in (lambda: buy(engine), ticket.cancel, lambda: ticket.modify(limit_price=1)):
+        with pytest.raises(NotReady, match="closed the connection; nothing was sent"):
+            command()
+    with pytest.raises(WaitTimeout, match="gap"):
+        engine.wait_ready(0.01)
+    assert len(engine.orders()) == 1
+
+
 def test_an_order_in_doubt_is_not_sent_again(serve: Serve, connect: Connect) -> None:
     """While nothing is proved, new terms could make a second order; the next session finds the first one."""
     active, outlet = losing("openOrder", "orderStatus")
     gateway = serve(outlet=outlet)
-    engine = connect(gateway, 3)
+    engine = connect(gateway, 3, settings=ONE_LIFE)
     active.append(True)
     ticket = engine.submit(STOCK, Order.limit("BUY", 10, "91"), key="mine")
     gateway.wait_for(lambda books: books.orders)
@@ -118,12 +192,13 @@ def test_an_order_in_doubt_is_not_sent_again(serve: Serve, connect: Connect) -> 
 
 
 def test_a_gateway_that_stops_is_a_lost_connection(serve: Serve, connect: Connect) -> None:
-    """Told once, with nothing left running after close."""
+    """Told once, however often connecting fails after it, with nothing left running after close."""
     gateway = serve()
-    engine = connect(gateway)
+    engine = connect(gateway, settings=QUICK)
     log = Log(engine)
     gateway.stop()
     log.wait(events.ConnectionLost)
+    log.wait(events.SessionChanged, lambda event: event.current is SessionState.CONNECTING, 3)
     engine.close()
     assert len(log.of(events.ConnectionLost)) == 1
     assert log.of(events.Disconnected) == []
@@ -180,12 +255,15 @@ def deaf(stop: threading.Event) -> Any:
 
     def script(line: Line) -> None:
         line.greet(V, welcome(V))
-        line.read_frame()
-        line.read_frame()
-        line.send(answer("openOrderEnd", V) + answer("execDetailsEnd", V, reqId=1))
+        line.answer_survey(V)
         stop.wait(PATIENCE_S)
 
     return script
+
+
+def flooding(send_timeout_s: float) -> EngineSettings:
+    """Settings under which only the socket limits what is sent."""
+    return attrs.evolve(UNLIMITED, send_timeout_s=send_timeout_s, reconnect=None, heartbeat_s=0)
 
 
 def big(number: int) -> Order:
@@ -196,7 +274,7 @@ def test_a_peer_that_stops_reading(connect: Connect) -> None:
     """The send deadline ends it: SendFailed names the order, and nothing that was sent is certain."""
     stop = threading.Event()
     with Peer(deaf(stop), receive_buffer=4096) as peer:
-        engine = Engine.connect("127.0.0.1", peer.port, send_timeout_s=0.3)
+        engine = Engine.connect("127.0.0.1", peer.port, settings=flooding(0.3))
         log = Log(engine)
         sent: list[int] = []
         with pytest.raises(SendFailed, match="timed out") as raised:
@@ -218,7 +296,7 @@ def test_threads_that_wait_behind_a_stalled_send() -> None:
     """One is in doubt, the others know that nothing of theirs was sent; nobody hangs."""
     stop = threading.Event()
     with Peer(deaf(stop), receive_buffer=4096) as peer:
-        engine = Engine.connect("127.0.0.1", peer.port, send_timeout_s=0.5)
+        engine = Engine.connect("127.0.0.1", peer.port, settings=flooding(0.5))
         outcomes: list[BaseException] = []
 
         def work(number: int) -> None:
@@ -244,7 +322,7 @@ def test_closing_ends_a_stalled_send() -> None:
     """Closing does not wait for the send deadline of an hour."""
     stop = threading.Event()
     with Peer(deaf(stop), receive_buffer=4096) as peer:
-        engine = Engine.connect("127.0.0.1", peer.port, send_timeout_s=3600)
+        engine = Engine.connect("127.0.0.1", peer.port, settings=flooding(3600))
         outcome: list[BaseException] = []
         submitted = [0]
 
@@ -286,9 +364,12 @@ def test_bytes_that_certainly_did_not_leave(gateway: WatchedGateway, connect: Co
 
 @pytest.mark.parametrize("from_gateway", [False, True])
 def test_shutdown_with_work_in_flight(from_gateway: bool, serve: Serve, connect: Connect) -> None:
-    """Every call of a trading thread ends in a result or a typed error; our book has all that was sent."""
+    """Every call of a trading thread ends in a result or a typed error; our book has all that was sent.
+
+    A gateway that is gone for good ends them only where nobody hopes for another connection.
+    """
     gateway = serve()
-    engine = connect(gateway)
+    engine = connect(gateway, settings=ONE_LIFE if from_gateway else None)
     faults: list[BaseException] = []
     stopped: list[str] = []
     moving = threading.Event()

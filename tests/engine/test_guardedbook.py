@@ -195,7 +195,7 @@ def test_what_is_to_be_sent_again_is_handed_on_without_the_lock(rig: Rig) -> Non
 
 
 def test_every_input_is_recorded_as_it_is_applied(rig: Rig) -> None:
-    """Commands as they are, facts as the frame that they came in; with the moment, and where the book stood."""
+    """Commands as they are, facts as the frame that they came in; with moment and place."""
     rig.submit()
     rig.clock.advance(5)
     status = StatusFact(order_id=5, status="Submitted", client_id=1, perm_id=75, remaining=Decimal(10))
