@@ -26,7 +26,6 @@ import attrs
 from ibkr_core.clock import Clock, SystemClock
 from ibkr_core.errors import (
     EngineClosed,
-    GatewayUnreachable,
     InvalidInput,
     UnknownOrder,
     WouldDeadlock,
@@ -37,7 +36,7 @@ from ibkr_core.lifecycle.groups import Child, PlannedOrder, plan_bracket, plan_o
 from ibkr_core.lifecycle.verdicts import DEFAULT_RULES, CodeRule
 from ibkr_core.link.client import TwsClient
 from ibkr_core.link.pacing import Lane
-from ibkr_core.link.transport import SocketTransport, Transport
+from ibkr_core.link.transport import Transport
 from ibkr_core.listeners import Delivery, Listener, Subscription
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
@@ -46,7 +45,7 @@ from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.session import SessionState
 from ibkr_core.model.status import OrderStatus
-from ibkr_core.runner import Runner, ThreadRunner
+from ibkr_core.runner import Runner, ThreadRunner, dialler, once
 from ibkr_core.sending import check_time
 from ibkr_core.settings import EngineSettings
 from ibkr_core.tickets import BracketTickets, OrderTicket
@@ -214,7 +213,7 @@ class Engine:
             EngineClosed: It was opened before.
             InvalidInput: An argument breaks a rule.
         """
-        self._open(self._dialler(host, port), keep_trying=False)
+        self._open(dialler(host, port, self.settings), keep_trying=False)
 
     def start(self, host: str = "127.0.0.1", port: int = 4002) -> None:
         """Begin to connect and keep trying for as long as it takes; returns at once. See :meth:`wait_ready`.
@@ -223,7 +222,7 @@ class Engine:
             EngineClosed: It was opened before.
             InvalidInput: An argument breaks a rule.
         """
-        self.start_on(self._dialler(host, port))
+        self.start_on(dialler(host, port, self.settings))
 
     def attach(self, transport: Transport) -> None:
         """Begin the session on a connected transport (a socket, or an in-memory pipe in tests).
@@ -234,15 +233,8 @@ class Engine:
             ConnectionFailed: As for :meth:`connect`. The engine is closed then; no thread is left.
             EngineClosed: It was opened before.
         """
-        given = [transport]
-
-        def dial() -> Transport:
-            if not given:
-                raise GatewayUnreachable("a transport that was attached cannot be made again")
-            return given.pop()
-
         try:
-            self._open(dial, keep_trying=False)
+            self._open(once(transport), keep_trying=False)
         except BaseException:
             transport.close()
             raise
@@ -275,23 +267,6 @@ class Engine:
                 self._dispatcher.start()
                 self.scheduler.start()
         self._supervisor.start(dial, keep_trying=keep_trying)
-
-    def _dialler(self, host: str, port: int) -> Callable[[], Transport]:
-        if not isinstance(host, str) or not host:
-            raise InvalidInput("host", f"must be a host name or an address, not {host!r}")
-        if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:  # noqa: PLR2004 - TCP
-            raise InvalidInput("port", f"must be a whole number between 1 and 65535, not {port!r}")
-        settings = self.settings
-
-        def dial() -> Transport:
-            return SocketTransport(
-                host,
-                port,
-                connect_timeout_s=settings.connect_timeout_s,
-                send_timeout_s=settings.send_timeout_s,
-            )
-
-        return dial
 
     def wait_ready(self, timeout_s: float | None = None) -> None:
         """Block until new orders may be sent: all that the broker knows was taken over.

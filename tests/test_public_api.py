@@ -39,12 +39,13 @@ PUBLIC = {
 
 ENGINE = set(
     """
-    accounts active_orders attach cancel cancel_all check_may_wait client client_id close connect fills
-    is_ready modify next_request_id on open order orders server_version state submit submit_bracket
-    submit_oca take_end take_fact take_failure ticket watch
+    accounts active_orders adopt attach cancel cancel_all check_may_wait client client_id close connect
+    declare_ended fills halt history is_halted is_ready journal modify next_request_id on open order orders
+    release scheduler server_version settings start start_on state state_reason submit submit_bracket
+    submit_oca ticket wait_flat wait_ready watch
     """.split()
 )
-"""The engine's public attributes; the ``take_`` ones are for the connection."""
+"""The engine's public attributes."""
 
 MODULES = sorted(
     name for _, name, _ in pkgutil.walk_packages(ibkr_core.__path__, "ibkr_core.") if "__main__" not in name
