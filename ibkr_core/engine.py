@@ -11,11 +11,10 @@ the book's *state lock*, which is held for microseconds and never during I/O, ib
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from types import TracebackType
@@ -404,7 +403,7 @@ class Engine:
         self._desk.check_new(contract, order)
         if not isinstance(key, str):
             raise InvalidInput("key", f"must be a text, not {key!r}")
-        with self._known_or_sending(key or order.order_ref, contract, order) as known:
+        with self._desk.known_or_sending(key or order.order_ref, contract, order) as known:
             if known is not None:
                 return OrderTicket(self, known.order_id, known.key)
             planned = PlannedOrder(self._desk.peek_ids(1)[0], order)
@@ -690,16 +689,6 @@ class Engine:
             )
 
     # ── inside: sending ─────────────────────────────────────────────────────────────────────────
-
-    @contextlib.contextmanager
-    def _known_or_sending(self, key: str, contract: Contract, order: Order) -> Iterator[OrderRecord | None]:
-        """Yield the order that has the key already, or None while the send lock is held."""
-        known = self._desk.known(key, contract, order)
-        if known is not None:
-            yield known
-            return
-        with self._desk.sending(Lane.ORDER):
-            yield self._desk.known(key, contract, order)  # another thread may have been first
 
     def _tickets(
         self, legs: Sequence[tuple[Contract, PlannedOrder, str]], *, allow_duplicate: bool = False

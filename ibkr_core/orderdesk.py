@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from ibkr_core.errors import (
@@ -207,6 +207,21 @@ class OrderDesk:
         if not is_same or (found.contract is not None and found.contract.symbol != contract.symbol):
             raise _duplicate(found.order_id, key, "it is a different order")
         return found
+
+    @contextlib.contextmanager
+    def known_or_sending(self, key: str, contract: Contract, order: Order) -> Iterator[OrderRecord | None]:
+        """Yield the order that has the key already, or None while the send lock is held.
+
+        Raises:
+            DuplicateOrder: As for :meth:`known`.
+            IbkrError: As for :meth:`sending`.
+        """
+        known = self.known(key, contract, order)
+        if known is not None:
+            yield known
+            return
+        with self.sending(Lane.ORDER):
+            yield self.known(key, contract, order)  # another thread may have been first
 
     def send_new(
         self,
