@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -122,10 +122,12 @@ class RestartWindow:
         for days in (0, 1):  # a window may reach over midnight
             day = local - timedelta(days=days)
             begin = day.replace(
-                hour=self.at.hour, minute=self.at.minute, second=self.at.second, microsecond=0
+                hour=self.at.hour, minute=self.at.minute, second=self.at.second, microsecond=0, fold=0
             )
             fits = not self.weekday or _WEEKDAYS[begin.weekday()] == self.weekday
-            if fits and begin <= local < begin + timedelta(minutes=self.lasts_min):
+            # Measured in UTC: in the nights of the clock change wall time skips an hour, or repeats one.
+            lasted = moment - begin.astimezone(UTC)
+            if fits and timedelta(0) <= lasted < timedelta(minutes=self.lasts_min):
                 return True
         return False
 
