@@ -41,7 +41,7 @@ from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import Order
-from ibkr_core.model.record import OrderRecord
+from ibkr_core.model.record import OrderRecord, Request
 from ibkr_core.model.session import SessionState
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.runner import Runner, ThreadRunner, dialler, once
@@ -489,6 +489,7 @@ class Engine:
         """
         with self._desk.sending(Lane.ORDER):
             self._desk.modify(order_id, order, changes)
+        self._works.retrier.renew(order_id, Request.MODIFY)
         return self.order(order_id)
 
     def cancel(self, order_id: int) -> OrderRecord:

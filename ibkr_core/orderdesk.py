@@ -15,6 +15,7 @@ from ibkr_core.errors import (
     ConnectionFailed,
     DuplicateOrder,
     EngineClosed,
+    IbkrError,
     InvalidInput,
     InvalidOrder,
     JournalError,
@@ -23,12 +24,14 @@ from ibkr_core.errors import (
     SendFailed,
     TooManyOrders,
     TradingHalted,
+    UnknownOrder,
 )
 from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.guards import DuplicateGuard, EfficiencyMeter
 from ibkr_core.journal import check_storable
 from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.groups import PlannedOrder
+from ibkr_core.link.client import TwsClient
 from ibkr_core.link.pacing import Lane
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
@@ -104,7 +107,9 @@ class OrderDesk:
         self._next_id = 1 + (journal.high_water if journal is not None else 0)
         self._duplicates = DuplicateGuard(settings.duplicate_window_s)
         self.meter = EfficiencyMeter(settings.efficiency_limit)
+        self._leaving: frozenset[int] = frozenset()
         self._waiting: dict[int, Parcel] = {}
+        self._changes: dict[int, Parcel] = {}  # the newest modification of an order, while it waits
         self.halted = ""
 
     # ── gates ───────────────────────────────────────────────────────────────────────────────────
@@ -123,8 +128,8 @@ class OrderDesk:
 
     @property
     def unsent(self) -> frozenset[int]:
-        """Ids of orders that wait to be sent."""
-        return frozenset(self._waiting)
+        """Ids of orders of which something has not left yet."""
+        return self._leaving | frozenset(self._waiting) | frozenset(self._changes)
 
     def check_new(self, contract: Contract, order: Order) -> None:
         """Raise unless the order is one that the broker could take.
@@ -244,6 +249,7 @@ class OrderDesk:
             for contract, leg, key in legs
         )
         self._check_limits(keyed, allow_duplicate=allow_duplicate)
+        self._check_keys(keyed)
         client = self._supervisor.session.client
         data = b"".join(
             client.encode_order(new.order_id, new.contract, new.order)
@@ -253,18 +259,42 @@ class OrderDesk:
         ids = tuple(new.order_id for new in keyed)
         submit = inputs.Submit(keyed)
         self._check_storable(submit)
-        self._book.command(submit)
-        self._next_id = ids[-1] + 1
-        self._make_durable(lambda why: self._not_sent(ids, why))
-        now = self._book.monotonic()
-        for new in keyed:
-            if new.contract is not None and new.order is not None:
-                self._duplicates.note(new.contract, new.order, new.order_id, now)
-        self._post_orders(ids, data)
+        with self._on_the_way(ids):
+            self._book.command(submit)
+            self._next_id = ids[-1] + 1
+            self._make_durable(lambda why: self._not_sent(ids, why))
+            now = self._book.monotonic()
+            for new in keyed:
+                if new.contract is not None and new.order is not None:
+                    self._duplicates.note(new.contract, new.order, new.order_id, now)
+            self._post_orders(ids, data, client)
         self._count_messages(len(ids))
         return keyed
 
-    def _post_orders(self, ids: tuple[int, ...], data: bytes) -> None:
+    def _check_keys(self, legs: Sequence[inputs.NewOrder]) -> None:
+        """Raise where the key of a group's leg belongs to an order that has left the book."""
+        if self._journal is None or len(legs) == 1:
+            return  # a single order's key was looked for already
+        known = self._book.read(lambda book: {new.key for new in legs if book.by_key(new.key) is not None})
+        for new in legs:
+            used = self._journal.knows_key(new.key) if new.key not in known else None
+            if used is not None:
+                raise _duplicate(used, new.key, "it has left the book; see engine.history")
+
+    @contextlib.contextmanager
+    def _on_the_way(self, ids: Iterable[int]) -> Iterator[None]:
+        """Show that something about these orders has not left yet, so that no list can tell of it.
+
+        From before the book knows it: the journal may take long, and surveys go on meanwhile. Requires
+        holding the send lock.
+        """
+        self._leaving = frozenset(ids)
+        try:
+            yield
+        finally:
+            self._leaving = frozenset()
+
+    def _post_orders(self, ids: tuple[int, ...], data: bytes, client: TwsClient) -> None:
         parcel = Parcel(
             Lane.ORDER,
             data,
@@ -273,12 +303,14 @@ class OrderDesk:
             on_sent=lambda: self._sent(ids),
             on_unsent=lambda why: self._unsent_later(ids, why),
             on_broken=lambda error: self._broken_later(ids, error),
+            why_not=lambda: self._why_not(lambda: self._check_may_send(Lane.ORDER)),
         )
         for order_id in ids:
             self._waiting[order_id] = parcel
         try:
-            self._supervisor.post(parcel)
-        except NotReady as error:
+            self._check_may_send(Lane.ORDER)  # once more: making it durable may have taken long
+            self._supervisor.post(parcel, client)
+        except (NotReady, EngineClosed, TradingHalted, JournalError) as error:
             self._not_sent(ids, str(error))
             raise
         except SendFailed as error:
@@ -299,16 +331,25 @@ class OrderDesk:
             raise
 
     def _sent(self, ids: tuple[int, ...]) -> None:
-        self._forget_parcel(ids)
         asked = self._book.read(lambda book: [book.asked_at(order_id, Request.NEW) for order_id in ids])
         self._book.command(inputs.Sent(ids))
+        self._forget_parcel(ids)
         for order_id, at in zip(ids, asked, strict=True):
             if at is not None:
                 self._watchdog.expect(order_id, Request.NEW, at)
 
+    @staticmethod
+    def _why_not(check: Callable[[], object]) -> str:
+        """Say why something that had to wait must not leave any more; empty when it may."""
+        try:
+            check()
+        except IbkrError as error:
+            return str(error)
+        return ""
+
     def _not_sent(self, ids: Iterable[int], why: str) -> None:
-        self._forget_parcel(ids)
         self._book.command(*(inputs.NotSent(order_id, why) for order_id in ids))
+        self._forget_parcel(ids)
 
     def _unsent_later(self, ids: tuple[int, ...], why: str) -> None:
         self._not_sent(ids, why)
@@ -344,41 +385,77 @@ class OrderDesk:
             IbkrError: As for ``Engine.modify``.
         """
         contract, terms = self._terms_to_modify(order_id, order, changes)
-        data = self._supervisor.session.client.encode_order(order_id, contract, terms)
+        client = self._supervisor.session.client
+        data = client.encode_order(order_id, contract, terms)
         modify = inputs.Modify(order_id, terms)
         self._check_storable(modify)
-        self._book.command(modify)
-        self._make_durable(lambda why: self._book.command(inputs.Unsend(order_id, Request.MODIFY, why)))
-        self._post_change(order_id, Request.MODIFY, Lane.ORDER, data)
+        with self._on_the_way((order_id,)):
+            self._take_back_change(order_id, "replaced by a newer modification before it was sent")
+            self._book.command(modify)
+            self._make_durable(lambda why: self._book.command(inputs.Unsend(order_id, Request.MODIFY, why)))
+            self._post_change(order_id, Request.MODIFY, Lane.ORDER, data, client)
 
-    def _post_change(self, order_id: int, request: Request, lane: Lane, data: bytes) -> None:
+    def _take_back_change(self, order_id: int, why: str) -> None:
+        """Take a modification back that waits: two of them could end in the wrong order."""
+        parcel = self._changes.get(order_id)
+        if parcel is not None and self._supervisor.take_back(parcel):
+            self._changes.pop(order_id, None)
+            self._book.command(inputs.Unsend(order_id, Request.MODIFY, why))
+
+    def _post_change(
+        self, order_id: int, request: Request, lane: Lane, data: bytes, client: TwsClient
+    ) -> None:
+        is_cancel = request is Request.CANCEL
         asked = self._book.read(lambda book: book.asked_at(order_id, request))
 
+        def left() -> None:
+            if self._changes.get(order_id) is parcel:
+                del self._changes[order_id]
+
         def sent() -> None:
+            left()
             if asked is not None:
                 self._watchdog.expect(order_id, request, asked)
 
         def unsent(why: str) -> None:
             self._book.command(inputs.Unsend(order_id, request, why))
+            left()
             self._book.deliver()
+
+        def broken(error: BaseException) -> None:
+            left()
+            self._supervisor.break_off(str(error))
 
         parcel = Parcel(
             lane,
             data,
-            good_for_s=self._settings.order_queue_s if lane is Lane.ORDER else None,
+            # Only what may grow stale: a cancel never does, in whatever lane.
+            good_for_s=None if is_cancel else self._settings.order_queue_s,
             on_sent=sent,
             on_unsent=unsent,
-            on_broken=lambda error: self._supervisor.break_off(str(error)),
+            on_broken=broken,
+            why_not=lambda: "" if is_cancel else self._why_not(lambda: self._check_may_modify(order_id)),
         )
+        if not is_cancel:
+            self._changes[order_id] = parcel
         try:
-            self._supervisor.post(parcel)
-        except NotReady as error:
+            if not is_cancel:
+                self._check_may_send(lane)  # once more: making it durable may have taken long
+            self._supervisor.post(parcel, client)
+        except (NotReady, EngineClosed, TradingHalted, JournalError) as error:
             self._book.command(inputs.Unsend(order_id, request, str(error)))
+            left()
             raise
         except SendFailed as error:
+            left()
             self._supervisor.break_off(str(error))
             raise SendFailed(str(error), (order_id,)) from error
         self._count_messages(1)
+
+    def _check_may_modify(self, order_id: int) -> None:
+        """Raise where a modification that had to wait must not leave: the order has moved on meanwhile."""
+        self._check_may_send(Lane.ORDER)
+        self._book.read(lambda book: book.last_sent(order_id))
 
     def cancel(self, order_id: int) -> None:
         """Ask for a cancel. Requires holding the send lock. An order that has not left yet is taken back.
@@ -391,14 +468,18 @@ class OrderDesk:
         if parcel is not None and parcel.count == 1 and self._supervisor.take_back(parcel):
             self._not_sent((order_id,), "cancelled before it was sent")
             return
-        data = self._supervisor.session.client.encode_cancel(order_id)
+        client = self._supervisor.session.client
+        data = client.encode_cancel(order_id)
+        self._take_back_change(order_id, "cancelled before it was sent")
         self._book.command(inputs.Cancel(order_id))
         if self._journal is not None and self._journal.failure is None:
             # A cancel only takes risk away: it leaves all the same, and the failure is told elsewhere.
             with contextlib.suppress(JournalError):
                 self._journal.commit()
         # Behind an order that waits (a leg of a group), not past it.
-        self._post_change(order_id, Request.CANCEL, Lane.CANCEL if parcel is None else Lane.ORDER, data)
+        self._post_change(
+            order_id, Request.CANCEL, Lane.CANCEL if parcel is None else Lane.ORDER, data, client
+        )
 
     def try_cancel(self, order_id: int) -> bool:
         """Do as :meth:`cancel`; False for an order that has finished just now."""
@@ -472,18 +553,30 @@ class OrderDesk:
     def _modify_again(self, order_id: int) -> None:
         contract, terms, parent_is_done = self._book.read(lambda book: book.last_sent(order_id))
         terms = terms.replace(parent_id=0) if parent_is_done else terms
-        data = self._supervisor.session.client.encode_order(order_id, contract, terms)
-        self._post_change(order_id, Request.MODIFY, Lane.ORDER, data)
+        client = self._supervisor.session.client
+        data = client.encode_order(order_id, contract, terms)
+        self._post_change(order_id, Request.MODIFY, Lane.ORDER, data, client)
 
     def _place_again(self, order_id: int, new_id: int, attempt: int, why: str) -> None:
         record = self._book.read(lambda book: book.order(order_id))
         if record.contract is None or record.order is None:
             raise OrderStateError(order_id, "its terms are not known")
-        data = self._supervisor.session.client.encode_order(new_id, record.contract, record.order)
-        self._book.command(inputs.Resend(order_id, new_id, attempt, why))
-        self._next_id = max(self._next_id, new_id + 1)
-        self._make_durable(lambda why: self._not_sent((new_id,), why))
-        self._post_orders((new_id,), data)
+        order = record.order
+        if order.parent_id and self._is_acknowledged(order.parent_id):
+            order = order.replace(transmit=True)  # its bracket was let go: held now, it would never work
+        client = self._supervisor.session.client
+        data = client.encode_order(new_id, record.contract, order)
+        with self._on_the_way((order_id, new_id)):
+            self._book.command(inputs.Resend(order_id, new_id, attempt, why))
+            self._next_id = max(self._next_id, new_id + 1)
+            self._make_durable(lambda why: self._not_sent((new_id,), why))
+            self._post_orders((new_id,), data, client)
+
+    def _is_acknowledged(self, order_id: int) -> bool:
+        try:
+            return self._book.read(lambda book: book.order(order_id)).acknowledged_time is not None
+        except UnknownOrder:
+            return False
 
 
 def _was_modified(record: OrderRecord) -> bool:

@@ -40,6 +40,8 @@ class Parcel:
         on_sent: Called once its last byte was given to the kernel.
         on_unsent: Called with the reason when it is certain that no byte of it leaves any more.
         on_broken: Called with the error when some of its bytes may have left and some not.
+        why_not: Asked, where it had to wait, right before it leaves: a reason why it must not any more, or
+            an empty text. Called with the outbox's lock held; must not raise.
     """
 
     lane: Lane
@@ -49,6 +51,7 @@ class Parcel:
     on_sent: Callable[[], None] = _nothing
     on_unsent: Callable[[str], None] = _ignore
     on_broken: Callable[[BaseException], None] = _ignore
+    why_not: Callable[[], str] = str
     _timer: Timer | None = None
 
 
@@ -164,12 +167,16 @@ class Outbox:
                 if parcel is None:
                     self._plan_pump()
                     return
+                refusal = parcel.why_not()
                 try:
-                    self._send_now(parcel)
+                    if not refusal:
+                        self._send_now(parcel)
                 except (ConnectionFailed, SendFailed) as failed:
                     error = failed
             _stop_timer(parcel)
-            if error is None:
+            if refusal:
+                parcel.on_unsent(refusal)
+            elif error is None:
                 parcel.on_sent()
             elif isinstance(error, SendFailed):
                 parcel.on_broken(error)

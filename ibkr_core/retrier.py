@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Mapping
 
 import attrs
@@ -67,6 +68,7 @@ class Retrier:
         self._resend = resend
         self._give_up = give_up
         self._announce = announce
+        self._lock = threading.Lock()  # around the three below; the scheduler plans, any thread calls off
         self._attempts: dict[tuple[int, Request], int] = {}
         self._first: dict[tuple[int, Request], float] = {}
         self._timers: dict[tuple[int, Request], Timer] = {}
@@ -78,42 +80,65 @@ class Retrier:
     def _plan(self, wish: RetryWanted) -> None:
         key = (wish.order_id, wish.request)
         now = self._scheduler.now()
-        first = self._first.setdefault(key, now)
-        attempt = self._attempts.get(key, 0) + 1
-        wait_s = self._policy.backoff.wait_s(attempt, self._chance)
-        if attempt > self._policy.attempts or now + wait_s > first + self._policy.deadline_s:
+        with self._lock:
+            first = self._first.setdefault(key, now)
+            attempt = self._attempts.get(key, 0) + 1
+            wait_s = self._policy.backoff.wait_s(attempt, self._chance)
+            is_over = attempt > self._policy.attempts or now + wait_s > first + self._policy.deadline_s
+            if not is_over:
+                self._attempts[key] = attempt
+                self._timers[key] = self._scheduler.call_later(wait_s, lambda: self._go(wish, attempt))
+        if is_over:
             self._end(key, f"code {wish.code}; given up after {attempt - 1} repetitions")
-            return
-        self._attempts[key] = attempt
-        self._announce(wish.order_id, attempt, wait_s, wish.code)
-        self._timers[key] = self._scheduler.call_later(wait_s, lambda: self._go(wish, attempt))
+        else:
+            self._announce(wish.order_id, attempt, wait_s, wish.code)
 
     def _go(self, wish: RetryWanted, attempt: int) -> None:
         key = (wish.order_id, wish.request)
-        self._timers.pop(key, None)
+        with self._lock:
+            if self._timers.pop(key, None) is None:
+                return  # called off at the last moment
         if not self._resend(wish.order_id, wish.request, attempt, f"code {wish.code}"):
             self._end(key, f"code {wish.code}; it could not be sent again")
 
     def has_plans(self, order_id: int) -> bool:
         """Whether a request of an order waits to be sent again."""
-        return any(key[0] == order_id for key in self._timers)
+        with self._lock:
+            return any(key[0] == order_id for key in self._timers)
 
     def cancel(self, order_id: int) -> bool:
-        """Call off what is planned for an order. Returns whether there was anything."""
-        keys = [key for key in self._timers if key[0] == order_id]
+        """Call off what is planned for an order; any thread may. Returns whether there was anything."""
+        with self._lock:
+            keys = [key for key in self._timers if key[0] == order_id]
+            for key in keys:
+                self._timers.pop(key).cancel()
         for key in keys:
-            self._timers.pop(key).cancel()
             self._end(key, "the repetition was called off")
         return bool(keys)
 
+    def renew(self, order_id: int, request: Request) -> None:
+        """Forget about an earlier request: a new one of its kind takes its place. Any thread may call it.
+
+        It is a case of its own, with attempts and a deadline of its own.
+        """
+        key = (order_id, request)
+        with self._lock:
+            timer = self._timers.pop(key, None)
+            self._attempts.pop(key, None)
+            self._first.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+
     def forget(self) -> None:
         """Drop all plans: the connection is gone, and the lists of the next one decide."""
-        for timer in self._timers.values():
-            timer.cancel()
-        for memory in (self._timers, self._attempts, self._first):
-            memory.clear()
+        with self._lock:
+            for timer in self._timers.values():
+                timer.cancel()
+            for memory in (self._timers, self._attempts, self._first):
+                memory.clear()
 
     def _end(self, key: tuple[int, Request], why: str) -> None:
-        self._attempts.pop(key, None)
-        self._first.pop(key, None)
+        with self._lock:
+            self._attempts.pop(key, None)
+            self._first.pop(key, None)
         self._give_up(key[0], key[1], why)

@@ -70,7 +70,7 @@ class Judge:
         Args:
             findings: What the survey brought.
             orders: Our live orders, as they are after it.
-            unsent: Ids of orders that still wait to be sent.
+            unsent: Ids of orders of which something has not left yet, looked up before ``orders``.
         """
         commands: list[Command] = []
         cancel_again: list[int] = []
@@ -122,7 +122,8 @@ class Judge:
         if not order.is_released or record.order_id in unsent or not findings.orders_are_complete:
             return False  # what is not transmitted is shown to nobody (TWS facts 6)
         asked = order.asked.get(Request.NEW)
-        return asked is None or asked < findings.began
+        # Not the moment of asking alone: the journal may have taken its time before any byte left.
+        return asked is None or max(asked, record.sent_time or asked) < findings.began
 
     def _settle_requests(
         self,
@@ -138,7 +139,10 @@ class Judge:
             why = "unanswered, and the broker shows the order at other terms"
             commands.append(Abandon(record.order_id, Request.MODIFY, why))
         cancelled = order.asked.get(Request.CANCEL)
-        if cancelled is None or cancelled >= findings.began:
+        if cancelled is None:
+            self._cancels.pop(_name(record), None)  # a later one is counted anew
+            return True
+        if cancelled >= findings.began:
             return True
         if record.broker_status and broker_word(record.broker_status) in _CANCELLING:
             return True  # it is on its way; out of hours that takes until the open (TWS facts 5)

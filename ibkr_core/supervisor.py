@@ -119,6 +119,7 @@ class Supervisor:
         self._troubles: dict[str, None] = {}
         self.session = Session(self, make_client)
         self._outbox = Outbox(self.session.client.send, self._limit, scheduler)
+        self._line = self.session.client, self._outbox
         self._dial: Callable[[], Transport] | None = None
         self._keep_trying = False
         self._attempt = 0
@@ -260,6 +261,7 @@ class Supervisor:
         self._attempt += 1
         session = self.session = Session(self, self._make_client)
         outbox = self._outbox = Outbox(session.client.send, self._limit, self._scheduler)
+        self._line = session.client, outbox
 
         def send_data(data: bytes) -> None:
             outbox.post(Parcel(Lane.DATA, data))
@@ -473,9 +475,21 @@ class Supervisor:
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────
 
-    def post(self, parcel: Parcel) -> bool:
-        """Send a parcel on the present connection; see :meth:`Outbox.post`."""
-        return self._outbox.post(parcel)
+    def post(self, parcel: Parcel, client: TwsClient | None = None) -> bool:
+        """Send a parcel on the present connection; see :meth:`Outbox.post`.
+
+        Args:
+            parcel: What to send.
+            client: Whose connection it was made for. Another one may have taken its place meanwhile, which
+                has not taken over the broker's state yet, and may speak another version.
+
+        Raises:
+            NotReady: It is not the present one.
+        """
+        present, outbox = self._line
+        if client is not None and client is not present:
+            raise NotReady("the connection that it was made for is gone; nothing was sent")
+        return outbox.post(parcel)
 
     def take_back(self, parcel: Parcel) -> bool:
         """Take a waiting parcel out of the present connection's outbox."""

@@ -185,8 +185,9 @@ class Works:
 
     def take_findings(self, findings: Findings, *, is_first: bool) -> None:
         """Settle what a survey proves; called on the scheduler."""
+        unsent = self.desk.unsent  # first: what leaves meanwhile is in the book before it is gone here
         orders = self.book.read(lambda book: book.open_requests())
-        settlement = self._judge.settle(findings, orders, self.desk.unsent)
+        settlement = self._judge.settle(findings, orders, unsent)
         self.book.command(*settlement.commands)
         for record in settlement.unresolved:
             why = "listed no more, and last known alive on an earlier day"

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from ibkr_core.engine import Engine
-from ibkr_core.errors import JournalError
+from ibkr_core.errors import JournalError, NotReady
 from ibkr_core.gateway import ManualClock, MarketSettings, MemoryGateway, Settings
 from ibkr_core.journal.store import Store
 from ibkr_core.listeners import Delivery
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
+from ibkr_core.model.facts import ErrorFact
 from ibkr_core.model.order import Order
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.settings import EngineSettings
@@ -136,3 +137,154 @@ def test_a_broken_journal_is_told_with_no_lock_held(
         bench.engine.scheduler.run_due()
     assert was_locked == [False]
     assert len(bench.of(events.JournalBroken)) == 1
+
+
+def while_committing(bench: Bench, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Have something happen while the next commit takes its time."""
+    journal = bench.engine.journal
+    assert journal is not None
+    commit = journal.commit
+
+    def slow_commit(through: int | None = None) -> None:
+        monkeypatch.undo()
+        commit(through)
+        lock = bench.engine._desk._send_lock  # the scheduler is another thread in life; here it is this one
+        lock.release()
+        try:
+            act()
+        finally:
+            lock.acquire()
+
+    monkeypatch.setattr(journal, "commit", slow_commit)
+
+
+def test_no_list_proves_the_absence_of_what_has_not_left_yet(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is slow: two surveys end between the intent and its first byte."""
+    bench = make_bench()
+    doubted = bench.rest()
+    bench.run(1)
+
+    def survey() -> None:
+        for _ in range(3):
+            bench.engine._works.keeper.ask_in(0.0)
+            bench.run(5)
+
+    while_committing(bench, monkeypatch, survey)
+    order_id = bench.rest()
+    bench.run(5)
+    assert bench.of(events.OrderRejected) == bench.of(events.OrderUncertain) == []
+    assert bench.engine.order(order_id).status is bench.engine.order(doubted).status is S.SUBMITTED
+
+
+def test_an_order_is_never_sent_on_another_connection_than_it_was_made_for(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While its intent was made durable the connection was lost, and made again."""
+    bench = make_bench()
+
+    def reconnect() -> None:
+        bench.lose_connection()
+        bench.run(20)
+        assert bench.engine.is_ready
+
+    while_committing(bench, monkeypatch, reconnect)
+    with pytest.raises(NotReady, match="is gone"):
+        bench.rest(order_ref="mine")
+    bench.run(10)
+    assert bench.refs() == []
+    (record,) = bench.engine.orders()
+    assert record.status is S.REJECTED
+
+
+def test_nothing_leaves_while_the_broker_is_away_though_it_was_asked_for_before(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1100 comes while the intent is made durable."""
+    bench = make_bench()
+
+    def lose_broker() -> None:
+        bench.engine._supervisor.take_fact(ErrorFact(request_id=-1, code=1100, message="lost"), session)
+        bench.engine.scheduler.run_due()
+
+    session = bench.engine._supervisor.session
+    while_committing(bench, monkeypatch, lose_broker)
+    with pytest.raises(NotReady, match="lost its connection"):
+        bench.rest()
+    assert bench.refs() == []
+
+
+def test_what_waits_for_the_pace_stays_here_when_trading_is_halted(make_bench: MakeBench) -> None:
+    """Also the legs of a group, which no single cancel can take back."""
+    bench = make_bench(messages_per_second=4)
+    for _ in range(4):
+        bench.engine.client.reqCurrentTime()
+    bracket = bench.engine.submit_bracket(
+        STOCK, Order.limit("BUY", 10, "90"), take_profit="95", stop_loss="80"
+    )
+    bench.engine.halt("enough")
+    bench.run(60)
+    assert bench.refs() == []
+    assert bracket.parent.record.status is S.REJECTED
+
+
+def test_a_modification_that_waits_is_replaced_by_a_newer_one(make_bench: MakeBench) -> None:
+    """Two of them could leave one without the other, and the book would not know which terms work."""
+    bench = make_bench(messages_per_second=2)
+    order_id = bench.rest()
+    bench.run(5)
+    for _ in range(2):
+        bench.engine.client.reqCurrentTime()
+    bench.engine.modify(order_id, limit_price="91")
+    bench.engine.modify(order_id, quantity=20)
+    bench.run(20)
+    record = bench.engine.order(order_id)
+    assert record.order is not None
+    assert (str(record.order.limit_price), record.order.quantity, record.pending) == ("91", 20, ())
+    assert len(bench.of(events.OrderModified)) == 1
+
+
+def test_a_cancel_takes_back_the_modification_that_waits(make_bench: MakeBench) -> None:
+    """It would arrive after the cancel, at an order that is no more."""
+    bench = make_bench(messages_per_second=2)
+    order_id = bench.rest()
+    bench.run(5)
+    for _ in range(2):
+        bench.engine.client.reqCurrentTime()
+    bench.engine.modify(order_id, limit_price="91")
+    bench.engine.cancel(order_id)
+    bench.run(20)
+    record = bench.engine.order(order_id)
+    assert (record.status, record.pending, record.error_codes) == (S.CANCELLED, (), (202,))
+    assert bench.of(events.OrderModified) == []
+
+
+def test_the_cancel_of_a_leg_that_waits_never_grows_stale(make_bench: MakeBench) -> None:
+    """It waits behind its group, and leaves however long that takes."""
+    bench = make_bench(messages_per_second=4, order_queue_s=0.9)
+    for _ in range(3):
+        bench.engine.client.reqCurrentTime()
+    bracket = bench.engine.submit_bracket(
+        STOCK, Order.limit("BUY", 10, "90"), take_profit="95", stop_loss="80"
+    )
+    bench.run(0.5)
+    bench.engine.cancel(bracket.parent.order_id)
+    bench.run(30)
+    assert bracket.parent.record.status in (S.CANCELLED, S.REJECTED)
+    assert bench.of(events.CancelRefused) == []
+
+
+def test_a_new_modification_has_attempts_of_its_own(make_bench: MakeBench) -> None:
+    """An order that was hard to modify an hour ago is no reason to give up at once today."""
+    bench = make_bench()
+    order_id = bench.rest()
+    bench.run(5)
+    session = bench.engine._supervisor.session
+    for price in ("91", "92"):
+        bench.engine.modify(order_id, limit_price=price)
+        fact = ErrorFact(request_id=order_id, code=2102, message="still being processed")
+        bench.engine._supervisor.take_fact(fact, session)
+        bench.run(3600)
+    assert [event.attempt for event in bench.of(events.RetryScheduled)] == [1, 1]
+    assert bench.of(events.ModifyRefused) == []

@@ -191,7 +191,7 @@ def test_an_order_can_be_sent_again_under_a_new_id() -> None:
 
 def test_what_was_cancelled_meanwhile_is_never_sent_again() -> None:
     """A repetition was planned, the cancel found nothing (10147): whoever cancelled wants no such order."""
-    player = Player(rules=extend(DEFAULT_RULES, {10006: Verdict.RETRY}))
+    player = Player(Book(1, RETRYING))
     player.take(ErrorFact(request_id=1, code=10006, message="missing parent"))
     player.take(inputs.Cancel(1))
     player.take(ErrorFact(request_id=1, code=10147, message="not found"))
