@@ -34,7 +34,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--kills", type=int, default=200, help="how often (default 200)")
     parser.add_argument("--seed", type=int, default=None, help="decides the plan (default: by the clock)")
-    parser.add_argument("--intensity", type=float, default=0.1, help="how nasty the gateway is, from 0 to 1")
+    parser.add_argument("--intensity", type=float, default=0.05, help="how nasty the gateway is, from 0 to 1")
     parser.add_argument("--verbose", action="store_true", help="print a line for each kill")
     return parser.parse_args(argv)
 

@@ -173,7 +173,10 @@ class Trial:
         fate = self._fate()
         with self._log_path.open("ab") as log:
             victim = subprocess.Popen(  # noqa: S603 - our own program
-                self._command(gateway.port, fate), stdout=subprocess.PIPE, stderr=log
+                self._command(gateway.port, fate),
+                stdin=subprocess.PIPE,  # it dies when we do
+                stdout=subprocess.PIPE,
+                stderr=log,
             )
         with victim:
             how = self._kill(victim, gateway, fate)

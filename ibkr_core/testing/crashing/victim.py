@@ -25,7 +25,13 @@ from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.testing.crashing.diary import Diary, read_diary
-from ibkr_core.testing.crashing.fate import DoomedJournal, DoomedTransport, Fate, Reaper
+from ibkr_core.testing.crashing.fate import (
+    DoomedJournal,
+    DoomedTransport,
+    Fate,
+    Reaper,
+    kill_myself,
+)
 from ibkr_core.testing.crashing.wishes import CLIENT_ID, SETTINGS, SYMBOLS, order_for
 
 __all__ = ["Trader", "main"]
@@ -121,9 +127,16 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def _die_with_parent() -> None:
+    """Die when nobody holds the other end of our standard input any more."""
+    sys.stdin.read()
+    kill_myself()
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Trade until killed."""
     given = _arguments(argv)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     chance = random.Random(given.seed)  # noqa: S311 - a test is no secret
     reaper = Reaper(given.fate, chance)
     in_doubt = [key for key, returned in read_diary(given.diary).wanted.items() if not returned]
