@@ -9,6 +9,7 @@ from ibkr_core import errors
 from ibkr_core._version import __version__
 from ibkr_core.engine import Engine
 from ibkr_core.errors import IbkrError
+from ibkr_core.journal import Durability, Journal, JournalReader, Retention
 from ibkr_core.lifecycle.verdicts import CodeRule, Verdict
 from ibkr_core.link.client import TwsClient
 from ibkr_core.listeners import Delivery, Subscription
@@ -19,18 +20,24 @@ from ibkr_core.model.order import Action, OcaType, Order
 from ibkr_core.model.record import OrderMessage, OrderRecord, Request
 from ibkr_core.model.session import SessionState
 from ibkr_core.model.status import OrderStatus
+from ibkr_core.settings import Backoff, EngineSettings, RestartWindow, RetryPolicy
 from ibkr_core.tickets import BracketTickets, OrderTicket
 
 __all__ = [
     "Action",
+    "Backoff",
     "BracketTickets",
     "CodeRule",
     "ComboLeg",
     "Contract",
     "Delivery",
+    "Durability",
     "Engine",
+    "EngineSettings",
     "Fill",
     "IbkrError",
+    "Journal",
+    "JournalReader",
     "OcaType",
     "Order",
     "OrderMessage",
@@ -38,6 +45,9 @@ __all__ = [
     "OrderStatus",
     "OrderTicket",
     "Request",
+    "RestartWindow",
+    "Retention",
+    "RetryPolicy",
     "SessionState",
     "Subscription",
     "TwsClient",
