@@ -119,6 +119,7 @@ LOCK_GUESTS: dict[str, str] = {
     "ibkr_core/journal/journal.py": "one owner at a time of the connection, never with the state lock held",
     "ibkr_core/journal/reading.py": "one query at a time on a reader's connection",
     "ibkr_core/outbox.py": "one message at a time into the socket; only the transport's is inside it",
+    "ibkr_core/retrier.py": "around its tables; under it only the scheduler is called",
     "ibkr_core/runner.py": "around its list of reader threads; nothing else is called under it",
     "ibkr_core/supervisor.py": "who waits for a state sleeps on it; nothing else is called under it",
     "ibkr_core/watchdog.py": "around its queue; under it only the scheduler is called",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,10 +13,12 @@ from typing import Any, Final
 import attrs
 
 from ibkr_core.model import events
+from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import WhatIfMargin
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderMessage, OrderRecord
+from ibkr_core.model.session import SessionState
 
 __all__ = ["AccountMask", "event_fields", "exact_text"]
 
@@ -87,9 +90,11 @@ def _account(record: OrderRecord) -> str:
 
 def _detail(name: str, value: object, known: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of one attribute that only some kinds of events have."""
-    if name == "current" and isinstance(value, Enum):
-        return {"status": value.value}
     match value:
+        case Enum() if name in ("current", "previous"):
+            return _of_stage(name, value)
+        case Contract():
+            return {"symbol": value.symbol, "con_id": value.con_id or None}
         case Fill():
             return _of_fill(value, known) if name == "fill" else _of_old_fill(name, value)
         case OrderMessage():
@@ -99,12 +104,16 @@ def _detail(name: str, value: object, known: Mapping[str, Any]) -> dict[str, Any
         case WhatIfMargin():
             figures = attrs.asdict(value).items()
             return {f"{name}_{figure}": _plain(amount) for figure, amount in figures}
-        case Enum() if name == "previous":
-            return {"previous_status": value.value}
         case -1 if name == "request_id":  # the broker's way to say: about no request
             return {}
         case _:
-            return {"reason" if name == "what" else name: _plain(value)}
+            return {"reason" if name in ("what", "why") else name: _plain(value)}
+
+
+def _of_stage(name: str, stage: Enum) -> dict[str, Any]:
+    """Return where something stands now, or stood before; a session's state is no order's status."""
+    what = "state" if isinstance(stage, SessionState) else "status"
+    return {what if name == "current" else f"{name}_{what}": stage.value}
 
 
 def _of_fill(fill: Fill, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,6 +203,8 @@ def _plain(value: object) -> object:
     match value:
         case None | bool() | int() | str():
             return value
+        case float():  # a span of time; money is Decimal
+            return value if math.isfinite(value) else str(value)
         case Decimal():
             return exact_text(value)
         case datetime():

@@ -73,6 +73,7 @@ AFTER = Books(
             order_id=2,
             client_id=1,
             perm_id=1,
+            order_ref="mine",
             symbol="AAPL",
             action="BUY",
             status="Filled",

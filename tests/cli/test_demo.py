@@ -99,7 +99,8 @@ def test_the_event_log_has_what_the_demo_did(tmp_path: Path) -> None:
     assert outcome.log_lines == len(lines)
     assert outcome.log_lost == 0
     assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
-    assert lines[-1]["event"] == "Disconnected"
+    assert [line["event"] for line in lines[-2:]] == ["Disconnected", "SessionChanged"]
+    assert lines[-1]["state"] == "disconnected"
     filled = {line["order_id"]: line for line in lines if line["event"] == "OrderFilled"}
     for order in outcome.orders:
         if order.record.fills:

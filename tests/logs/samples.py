@@ -13,6 +13,7 @@ from ibkr_core.model.facts import WhatIfMargin
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import Action, Order
 from ibkr_core.model.record import OrderMessage, OrderRecord
+from ibkr_core.model.session import SessionState
 from ibkr_core.model.status import OrderStatus
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC)
@@ -135,6 +136,13 @@ ORDER_EVENTS: tuple[tuple[type[events.OrderEvent], dict[str, Any], dict[str, Any
     (events.ModifyRefused, {"message": MESSAGE}, _OF_MESSAGE),
     (events.CancelRequested, {}, {}),
     (events.CancelRefused, {"message": MESSAGE}, _OF_MESSAGE),
+    (events.UnownedOrderFound, {}, {}),
+    (events.OrderUnresolved, {"why": "listed no more"}, {"reason": "listed no more"}),
+    (
+        events.RetryScheduled,
+        {"attempt": 2, "delay_s": 0.25, "code": 10006},
+        {"attempt": 2, "delay_s": 0.25, "code": 10006},
+    ),
     (events.OrderUncertain, {"reason": "sent into the dark"}, {"reason": "sent into the dark"}),
     (events.OrderWarning, {"message": MESSAGE}, _OF_MESSAGE),
     (
@@ -185,6 +193,44 @@ OTHER_EVENTS: tuple[tuple[type[events.Event], dict[str, Any], dict[str, Any]], .
         events.Synchronised,
         {"accounts": (ACCOUNT, "U7654321"), "open_orders": 0},
         {"accounts": [ACCOUNT, "U7654321"], "open_orders": 0},
+    ),
+    (
+        events.SessionChanged,
+        {
+            "previous": SessionState.READY,
+            "current": SessionState.GAP,
+            "reason": "reset",
+            "can_trade": False,
+            "is_expected": True,
+        },
+        {
+            "previous_state": "ready",
+            "state": "gap",
+            "reason": "reset",
+            "can_trade": False,
+            "is_expected": True,
+        },
+    ),
+    (events.Resumed, {"gap_s": 1.5}, {"gap_s": 1.5}),
+    (
+        events.PositionDiffers,
+        {
+            "account": ACCOUNT,
+            "contract": Contract.stock("AAPL", con_id=265598),
+            "expected": Decimal("-7.50"),
+            "told": Decimal(0),
+        },
+        {"account": ACCOUNT, "symbol": "AAPL", "con_id": 265598, "expected": "-7.5", "told": "0"},
+    ),
+    (events.JournalBroken, {"error": "disk full"}, {"error": "disk full"}),
+    (events.JournalRestored, {}, {}),
+    (events.TradingHalted, {"reason": "enough"}, {"reason": "enough"}),
+    (events.HaltConfirmed, {}, {}),
+    (events.TradingReleased, {}, {}),
+    (
+        events.EfficiencyWarning,
+        {"messages": 400, "filled_orders": 3},
+        {"messages": 400, "filled_orders": 3},
     ),
     (events.ConnectionLost, {"reason": "reset"}, {"reason": "reset"}),
     (events.Disconnected, {}, {}),

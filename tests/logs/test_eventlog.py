@@ -302,7 +302,8 @@ def test_a_real_engine_is_logged_from_its_first_event_to_its_last(tmp_path: Path
             filled = ticket.wait(timeout_s=30)
     lines = list(read_events(tmp_path))
     assert [line["seq"] for line in lines] == [event.seq for event in seen] == list(range(1, len(seen) + 1))
-    assert lines[-1]["event"] == "Disconnected"
+    assert [line["event"] for line in lines[-2:]] == ["Disconnected", "SessionChanged"]
+    assert lines[-1]["state"] == "disconnected"
     (execution,) = [line for line in lines if line["event"] == "ExecutionReceived"]
     assert filled.status is OrderStatus.FILLED
     assert (execution["key"], execution["exec_id"]) == ("one", filled.fills[0].exec_id)
