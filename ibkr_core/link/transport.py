@@ -20,6 +20,10 @@ _RECEIVE_POLL_S: Final = 3600.0
 """A receive wakes up this rarely by itself; data or a close wakes it at once."""
 
 
+_LEAVE_S: Final = 2.0
+"""How long a thread may take to come out of a call on a socket that was shut down."""
+
+
 class Transport(Protocol):
     """A two-way byte stream. One thread receives; any thread sends, one at a time."""
 
@@ -71,7 +75,8 @@ class SocketTransport:
         # The same connection with a time limit of its own for sends.
         self._sender = self._socket.dup()
         self._sender.settimeout(send_timeout_s)
-        self._send_lock = threading.Lock()
+        self._send_lock = threading.RLock()
+        self._receive_lock = threading.RLock()
         self._closed = False
         self._fault = ""
 
@@ -79,7 +84,8 @@ class SocketTransport:
         """See :meth:`Transport.receive_into`."""
         while True:
             try:
-                count = self._socket.recv_into(room)
+                with self._receive_lock:
+                    count = self._socket.recv_into(room)
             except TimeoutError:
                 continue
             except OSError as error:
@@ -109,6 +115,20 @@ class SocketTransport:
             return
         self._closed = True
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)  # wakes the receiver, which close() alone does not
-        self._sender.close()
-        self._socket.close()
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes receiver and sender, which close() alone does not
+        _close_when_left(self._sender, self._send_lock)
+        _close_when_left(self._socket, self._receive_lock)
+
+
+def _close_when_left(sock: socket.socket, lock: threading.RLock) -> None:
+    """Close a socket once nobody is inside a call on it.
+
+    The system may give a closed socket's number to the next connection at once: a send that is still on its
+    way into the kernel would put an order's bytes there.
+    """
+    was_left = lock.acquire(timeout=_LEAVE_S)  # should a system not wake who was inside
+    try:
+        sock.close()
+    finally:
+        if was_left:
+            lock.release()
