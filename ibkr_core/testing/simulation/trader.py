@@ -30,6 +30,9 @@ _SYMBOLS = ("AAPL", "MSFT", "SPY")
 _VERSIONS = (157, 176, 200, 201, 203, 213, 223, 225)
 _REST_ROUNDS = 40
 _REST_S = 15.0
+_LEAST_ROUNDS = 600
+_ROUNDS_PER_ORDER = 20
+"""An engine that never gets ready again must be found out, not waited for."""
 
 
 @attrs.frozen(kw_only=True)
@@ -169,11 +172,13 @@ class _Trader:
     # ── life ────────────────────────────────────────────────────────────────────────────────────
 
     def live(self) -> None:
-        """Wish for this and that, until all wishes are spent."""
+        """Wish for this and that, until all wishes are spent, or for long enough."""
         world, scenario = self._world, self._scenario
         self._start()
         world.kills, world.send_breaks = scenario.kills, scenario.breaks
-        while self._number < scenario.orders:
+        for _ in range(_LEAST_ROUNDS + _ROUNDS_PER_ORDER * scenario.orders):
+            if self._number >= scenario.orders:
+                break
             try:
                 world.run(self._chance.expovariate(1.0))
                 if self._chance.random() < scenario.restarts:
