@@ -17,9 +17,10 @@ from ibkr_core.errors import (
 from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.link.pacing import Lane
 from ibkr_core.model import events
+from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.orderdesk import OrderDesk
-from ibkr_core.scheduler import Scheduler
+from ibkr_core.scheduler import Scheduler, Timer
 from ibkr_core.survey import Findings
 
 __all__ = ["Brake", "DurableState"]
@@ -47,6 +48,7 @@ class Brake:
         scheduler: Runs the repetitions.
         survey: Begins a survey of the broker's orders; False when that cannot be done now.
         publish: Publishes an event.
+        is_unresolved: Whether an order is known to be listed no more, though its end is not.
         journal: Keeps the halt over a restart; None for none.
     """
 
@@ -57,6 +59,7 @@ class Brake:
         scheduler: Scheduler,
         survey: Callable[[Callable[[Findings], None]], bool],
         publish: Callable[..., None],
+        is_unresolved: Callable[[OrderRecord], bool],
         journal: DurableState | None,
     ) -> None:
         self._desk = desk
@@ -64,7 +67,9 @@ class Brake:
         self._scheduler = scheduler
         self._survey = survey
         self._publish: Callable[..., Any] = publish
+        self._is_unresolved = is_unresolved
         self._journal = journal
+        self._timer: Timer | None = None
         self._is_flat = threading.Event()
         if journal is not None:
             desk.halted = journal.state(_STATE) or ""
@@ -107,6 +112,15 @@ class Brake:
         except JournalError as error:
             self._publish(events.JournalBroken, error=str(error))
 
+    def _may_work(self, record: OrderRecord, findings: Findings) -> bool:
+        """Whether an order that is not finished can still trade."""
+        if findings.shows(record.perm_id, record.client_id, record.order_id):
+            return True
+        if not record.is_ours or self._is_unresolved(record):
+            return False  # nobody tells how it ended, but it is not among the open orders
+        # What was never released is shown to nobody, and does nothing (TWS facts 6).
+        return self._book.read(lambda book: book.is_released(record.order_id))
+
     def sweep(self) -> None:
         """Cancel all that is alive, and look again a little later. Called after each synchronisation too."""
         if not self.is_on or self._is_flat.is_set():
@@ -121,17 +135,34 @@ class Brake:
             return  # the next synchronisation sweeps again
         except IbkrError as error:
             self._book.publish(events.CallbackFailed, error=f"{type(error).__name__}: {error}")
-        self._scheduler.call_later(_AGAIN_S, self._look)
+        self._look_later()
+
+    def resume(self) -> None:
+        """Sweep after a synchronisation, also where it was confirmed before that nothing works."""
+        if self.is_on:
+            if any(record.is_ours and record.is_working for record in self._active()):
+                self._is_flat.clear()  # an order was taken for dead, and shows a sign of life
+            self.sweep()
+
+    def _active(self) -> tuple[OrderRecord, ...]:
+        return self._book.read(lambda book: book.active_orders())
+
+    def _look_later(self) -> None:
+        """Have one look, however often it is asked for."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._scheduler.call_later(_AGAIN_S, self._look)
 
     def _look(self) -> None:
         if not self.is_on or self._is_flat.is_set():
             return
         if not self._survey(self._judge):
-            self._scheduler.call_later(_AGAIN_S, self._look)
+            self._look_later()
 
     def _judge(self, findings: Findings) -> None:
-        is_alive = bool(self._book.read(lambda book: book.active_orders()))
-        if is_alive or not findings.orders_are_complete:
+        if not self.is_on or self._is_flat.is_set():
+            return
+        if not findings.orders_are_complete or any(self._may_work(r, findings) for r in self._active()):
             self.sweep()
             return
         self._is_flat.set()

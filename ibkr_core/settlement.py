@@ -109,6 +109,10 @@ class Judge:
             tuple(commands), tuple(cancel_again), tuple(send_again), tuple(unresolved), is_settled
         )
 
+    def is_unresolved(self, record: OrderRecord) -> bool:
+        """Whether an order was told to be unresolved: listed no more, and its end cannot be told."""
+        return _name(record) in self._told_unresolved
+
     def _forget(self, live: set[str]) -> None:
         for memory in (self._missed, self._cancels):
             for name in memory.keys() - live:

@@ -288,7 +288,10 @@ class Supervisor:
             if session.server_version
             else f"no handshake within {timeout_s:g} s; is this the API port?"
         )
-        session.give_up(HandshakeFailed(what))
+        error = HandshakeFailed(what)
+        session.give_up(error)
+        # Its end is told by the thread that dials or reads; one that hangs there is not waited for.
+        self._later("connect", timeout_s, lambda: self._ended(session, what, error))
 
     # ── what the session tells, on the reader thread ────────────────────────────────────────────
 
@@ -350,7 +353,12 @@ class Supervisor:
                 f"the gateway did not list the open orders within {self._settings.orders_timeout_s:g} s"
             )
             return
-        self._household.take_findings(findings, is_first=True)
+        try:
+            self._household.take_findings(findings, is_first=True)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not leave us half-way for ever
+            self._household.take_failure(error)
+            self._fail("what the gateway listed could not be taken over")
+            return
         if self.session.has_ended:
             return
         self._attempt = 0
@@ -422,9 +430,12 @@ class Supervisor:
         if session is not self.session:
             return
         if fact.code in _LOST:
+            is_cut_off = _BROKER in self._troubles and "self-healing" not in self._timers
             self._troubles[_BROKER] = None
             self._show_health_if_synchronised()
-            if fact.code != _CONNECTIVITY_LOST:
+            if fact.code == _CONNECTIVITY_LOST:
+                self._cancel("self-healing")  # its end is told (1101, 1102), and until then it lasts
+            elif not is_cut_off:
                 self._later("self-healing", _SELF_HEALING_S, self._restored)
         elif fact.code in _RESTORED:
             self._restored()
@@ -513,8 +524,8 @@ class Supervisor:
 
     def begin_survey(self, done: Callable[[Findings], None]) -> bool:
         """Ask the broker for all that it has. False when that cannot be done now, or is being done."""
-        if self.state not in _SYNCHRONISED or self._survey is not None:
-            return False
+        if self.state not in _SYNCHRONISED or self._survey is not None or _BROKER in self._troubles:
+            return False  # a gateway that is cut off cannot know what ended meanwhile
         self._begin_survey(done, grace_s=0.1)
         return True
 
@@ -576,8 +587,8 @@ class Supervisor:
 
 
 def _farm(message: str) -> str:
-    """Return the farm's name, which stands behind the last colon of the text."""
-    return re.sub(r".*:", "", message).strip() or "?"
+    """Return the farm's name, which stands behind the last colon of the text, or "upon demand."."""
+    return re.sub(r".*(?::|demand\.)", "", message, flags=re.DOTALL).strip() or "?"
 
 
 def _as_connection_failure(error: BaseException | None, reason: str) -> BaseException:

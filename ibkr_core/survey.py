@@ -17,6 +17,7 @@ import attrs
 from ibkr_core.link.session import Answer
 from ibkr_core.model.facts import (
     BrokerFact,
+    ExecutionFact,
     OpenOrderFact,
     Position,
     StatusFact,
@@ -116,6 +117,7 @@ class Survey:
         self._lists_ended = 0
         self._executions_id = -1
         self._last_answer: Answer | None = None
+        self._executions_come = False
         self._seen: set[int | tuple[int | None, int]] = set()
         self._positions: dict[tuple[str, object], Position] = {}
         self._timers: list[Timer] = []
@@ -138,6 +140,8 @@ class Survey:
         """Note which orders are shown. Called where facts come in, before they are told as ended."""
         if isinstance(fact, OpenOrderFact) and not fact.order.what_if:
             self._note(fact.order.perm_id, fact.order.client_id, fact.order.order_id)
+        elif isinstance(fact, ExecutionFact):
+            self._executions_come |= fact.request_id != -1
         elif isinstance(fact, StatusFact):
             self._note(fact.perm_id, fact.client_id, fact.order_id)
 
@@ -192,8 +196,11 @@ class Survey:
         self._interview.ask_positions()
 
     def _give_up_executions(self) -> None:
-        """Take the silence about executions for their end, once everything else has been told."""
-        if self._awaited == {Answer.EXECUTIONS}:
+        """Take the silence about executions for their end, once everything else has been told.
+
+        Where some were told it is no silence: then their end is told too (TWS facts 2.9).
+        """
+        if self._awaited == {Answer.EXECUTIONS} and not self._executions_come:
             self._conclude()
         elif not self._is_over:
             self._after(self._executions_timeout_s, self._give_up_executions)
@@ -214,7 +221,8 @@ class Survey:
             Findings(
                 frozenset(self._answered),
                 orders_are_complete=Answer.OPEN_ORDERS in self._answered,
-                executions_are_complete=Answer.EXECUTIONS in self._answered or others <= self._answered,
+                executions_are_complete=Answer.EXECUTIONS in self._answered
+                or (others <= self._answered and not self._executions_come),
                 seen=frozenset(self._seen),
                 positions=tuple(self._positions.values()) if Answer.POSITIONS in self._answered else None,
                 began=self._began,

@@ -100,11 +100,19 @@ class Works:
         self.supervisor = Supervisor(client_id, client_class, self.scheduler, runner, settings, self)
         self._watchdog = Watchdog(self.scheduler, settings.ack_timeout_s, self._take_silence)
         self.desk = OrderDesk(self.book, self.supervisor, self._watchdog, settings, make_key, self.journal)
-        self.brake = Brake(self.desk, self.book, self.scheduler, self.survey_for, self.publish, self.journal)
         self._judge = Judge(
             settings.broker_zone,
             settings.cancel_attempts,
             resends_duplicates=settings.retry.attempts > 0 and _DUPLICATE_ID in settings.retry.codes,
+        )
+        self.brake = Brake(
+            self.desk,
+            self.book,
+            self.scheduler,
+            self.survey_for,
+            self.publish,
+            self._judge.is_unresolved,
+            self.journal,
         )
         self._positions = PositionCheck()
         self._unowned: set[int] = set()
@@ -206,7 +214,7 @@ class Works:
             is_settled &= self._check_positions(findings)
         self.keeper.surveyed(is_settled=is_settled)
         if is_first:
-            self.scheduler.call_soon(self.brake.sweep)  # once the session is ready, which it is not yet
+            self.scheduler.call_soon(self.brake.resume)  # once the session is ready, which it is not yet
 
     def _report_unowned(self) -> None:
         for record in self.book.read(lambda book: book.active_orders()):

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ibkr_core.engine import Engine
-from ibkr_core.errors import JournalError, NotReady
+from ibkr_core.errors import ConnectionFailed, JournalError, NotReady
 from ibkr_core.gateway import ManualClock, MarketSettings, MemoryGateway, Settings
 from ibkr_core.journal.store import Store
 from ibkr_core.listeners import Delivery
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.facts import ErrorFact
+from ibkr_core.model.facts import ErrorFact, StatusFact
 from ibkr_core.model.order import Order
+from ibkr_core.model.session import SessionState
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.settings import EngineSettings
 from ibkr_core.testing.simulation.world import World
@@ -241,7 +243,9 @@ def test_a_modification_that_waits_is_replaced_by_a_newer_one(make_bench: MakeBe
     bench.run(20)
     record = bench.engine.order(order_id)
     assert record.order is not None
-    assert (str(record.order.limit_price), record.order.quantity, record.pending) == ("91", 20, ())
+    assert record.order.limit_price == Decimal(91)
+    assert record.order.quantity == Decimal(20)
+    assert not record.pending
     assert len(bench.of(events.OrderModified)) == 1
 
 
@@ -288,3 +292,102 @@ def test_a_new_modification_has_attempts_of_its_own(make_bench: MakeBench) -> No
         bench.run(3600)
     assert [event.attempt for event in bench.of(events.RetryScheduled)] == [1, 1]
     assert bench.of(events.ModifyRefused) == []
+
+
+def hear(bench: Bench, code: int, message: str = "x") -> None:
+    """Have the gateway say something about its connections."""
+    supervisor = bench.engine._supervisor
+    supervisor.take_fact(ErrorFact(request_id=-1, code=code, message=message), supervisor.session)
+    bench.engine.scheduler.run_due()
+
+
+@pytest.mark.parametrize("codes", [(1100, 2110), (2110, 1100)])
+def test_a_lost_broker_does_not_come_back_by_waiting(make_bench: MakeBench, codes: tuple[int, ...]) -> None:
+    """2110 heals without a word, 1100 does not: together they last until 1101 or 1102."""
+    bench = make_bench()
+    for code in codes:
+        hear(bench, code)
+    bench.run(600)
+    assert not bench.engine.is_ready
+    hear(bench, 1102)
+    bench.run(5)
+    assert bench.engine.is_ready
+
+
+def test_nothing_is_concluded_while_the_broker_is_away(make_bench: MakeBench) -> None:
+    """A cancel that shows no effect then is on its way all the same."""
+    bench = make_bench()
+    order_id = bench.rest()
+    bench.run(2)
+    hear(bench, 1100)
+    bench.engine._works.keeper.ask_in(0.0)
+    before = len(bench.gateway.books().orders)
+    assert not bench.engine._supervisor.begin_survey(lambda _: None)
+    bench.run(30)
+    assert bench.engine.order(order_id).status is S.SUBMITTED
+    assert len(bench.gateway.books().orders) == before
+
+
+@pytest.mark.parametrize(
+    ("down", "up"),
+    [
+        ((2105, "HMDS data farm connection is broken:ushmds"), (2106, "HMDS data farm is OK:ushmds")),
+        (
+            (2105, "HMDS data farm connection is broken:ushmds"),
+            (2107, "HMDS data farm is inactive but should be available upon demand.ushmds"),
+        ),
+        (
+            (2103, "Market data farm connection is broken:usfarm.nj"),
+            (2108, "Market data farm is inactive but should be available upon demand.usfarm.nj"),
+        ),
+    ],
+)
+def test_a_farm_that_is_back_is_no_trouble_any_more(
+    make_bench: MakeBench, down: tuple[int, str], up: tuple[int, str]
+) -> None:
+    """Its name stands behind a colon or behind a full stop. Orders were never refused for it."""
+    bench = make_bench()
+    hear(bench, *down)
+    assert bench.engine.is_ready
+    hear(bench, *up)
+    changes = [event.current for event in bench.of(events.SessionChanged)]
+    assert changes[-2:] == [SessionState.DEGRADED, SessionState.READY]
+
+
+def test_a_takeover_that_fails_is_tried_again(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the session would be synchronising for ever."""
+    bench = make_bench()
+
+    def stumble(*_: object, **__: object) -> None:
+        monkeypatch.undo()
+        raise KeyError("what nobody foresaw")
+
+    monkeypatch.setattr(bench.engine._works._judge, "settle", stumble)
+    bench.lose_connection()
+    bench.run(30)
+    assert bench.engine.is_ready
+    assert any("nobody foresaw" in event.error for event in bench.of(events.CallbackFailed))
+
+
+def test_a_halt_does_not_wait_for_a_foreign_order_that_is_listed_no_more(make_bench: MakeBench) -> None:
+    """Another client's order of yesterday: nobody ever tells how it ended."""
+    bench = make_bench()
+    fact = StatusFact(order_id=77, client_id=9, perm_id=4711, status="Submitted", filled=Decimal(0))
+    bench.engine._book.apply(fact)
+    bench.run(5)
+    assert bench.engine.active_orders()
+    bench.engine.halt("enough")
+    bench.engine.halt("enough, I say")
+    bench.run(20)
+    assert len(bench.of(events.HaltConfirmed)) == 1
+
+
+def test_a_dial_that_raises_anything_is_an_attempt_that_failed() -> None:
+    """The user's own dial can be wrong in any way; the engine must not connect for ever."""
+    engine = Engine(settings=EngineSettings(reconnect=None))
+
+    def dial() -> Any:
+        raise RuntimeError("no such proxy")
+
+    with pytest.raises(ConnectionFailed, match="no such proxy"):
+        engine._open(dial, keep_trying=False)
