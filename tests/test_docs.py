@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ibkr_core import Journal, JournalReader, errors, events
+from ibkr_core.clock import SystemClock
+
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 
@@ -57,3 +60,52 @@ def test_the_example_of_the_testing_page_passes() -> None:
     example = names["test_my_strategy"]
     assert callable(example)
     example()
+
+
+# ── docs/recovery.md ────────────────────────────────────────────────────────────────────────────────
+
+RECOVERY = (ROOT / "docs" / "recovery.md").read_text(encoding="utf-8")
+QUERIES = [" ".join(found.split()) for found in re.findall(r"`(SELECT [^`]*)`", RECOVERY)]
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query[:60])
+def test_what_one_asks_a_journal_at_night_is_answered(query: str, tmp_path: Path) -> None:
+    """Each statement of the page runs on a journal."""
+    with Journal.open(tmp_path / "orders.db", client_id=1, clock=SystemClock()) as journal:
+        journal.flush()
+        with JournalReader(tmp_path / "orders.db") as reader:
+            reader.query(query)
+
+
+def test_alarms_have_the_names_that_they_are_looked_up_by() -> None:
+    """The first column of each table names events, errors, and states that are there."""
+    cells = re.findall(r"^\| (`[^|]+) \|", RECOVERY, re.MULTILINE)
+    names = {name for cell in cells for name in re.findall(r"`([A-Z]\w+)`", cell)}
+    states = {"GAP", "DEGRADED", "DISCONNECTED"}
+    assert names - states <= {*events.__all__, *errors.__all__}
+    assert states <= names
+
+
+@pytest.mark.parametrize(
+    "alarm",
+    [
+        *(name for name in events.__all__ if (getattr(events, name).__doc__ or "").startswith("Alarm")),
+        *(
+            name
+            for name in errors.__all__
+            if name.startswith("Journal") and name not in {"JournalError", "JournalFailed"}
+        ),
+        *("ConnectionLost", "OrderUncertain", "TradingHalted", "HaltConfirmed", "Resumed"),
+    ],
+)
+def test_every_alarm_is_explained(alarm: str) -> None:
+    """It has a row of its own."""
+    assert re.search(rf"^\| [^|]*`{alarm}`", RECOVERY, re.MULTILINE)
+
+
+def test_reasons_are_quoted_as_they_are_told() -> None:
+    """Who searches the page for what the log says must find it."""
+    source = (ROOT / "ibkr_core" / "supervisor.py").read_text(encoding="utf-8")
+    quoted = re.findall(r"`DEGRADED`,? \*([^*]+)\*", RECOVERY)
+    assert len(quoted) == 3
+    assert [text for text in quoted if f'"{text.split(" ... ")[0]}' not in source] == []

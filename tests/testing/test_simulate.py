@@ -1,4 +1,4 @@
-"""The simulation: good engines pass, engines that were broken on purpose are caught, the command tells which."""
+"""The simulation: good engines pass, those that were broken on purpose are caught, the command tells which."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ibkr_core.works import Works
 
 @pytest.mark.parametrize("seed", range(1, 7))
 def test_a_life_among_faults_ends_in_the_gateways_own_books(seed: int) -> None:
-    """Kills, cut sends, restarts, and a gateway that repeats, delays and withholds: nothing lost or doubled."""
+    """Kills, cut sends, restarts, a gateway that repeats and withholds: nothing is lost, nothing doubled."""
     assert play(Scenario(seed=seed, orders=25)).findings == ()
 
 
@@ -119,7 +119,7 @@ def test_an_engine_whose_orders_leave_twice_is_caught(monkeypatch: pytest.Monkey
     """Nothing of it shows in the engine's own book: only the gateway's tells."""
     proper = OrderDesk.send_new
 
-    def twice(self: OrderDesk, legs: Any, *, allow_duplicate: bool = False) -> Any:  # noqa: ANN401 - as the real one
+    def twice(self: OrderDesk, legs: Any, *, allow_duplicate: bool = False) -> Any:
         sent = proper(self, legs, allow_duplicate=allow_duplicate)
         client = self._supervisor.session.client
         new = sent[0]
