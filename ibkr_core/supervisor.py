@@ -242,8 +242,8 @@ class Supervisor:
         with self._changed:
             self._is_closing = True
             self._changed.notify_all()
+        self.session.close(reason)  # first: a send that stalls holds the outbox until its socket is closed
         self._outbox.close(reason)
-        self.session.close(reason)
         self._runner.join()
 
     def finish(self) -> None:

@@ -256,7 +256,7 @@ def deaf(stop: threading.Event) -> Any:
     def script(line: Line) -> None:
         line.greet(V, welcome(V))
         line.answer_survey(V)
-        stop.wait(PATIENCE_S)
+        assert stop.wait(PATIENCE_S), "we came out of it only when the peer gave up"
 
     return script
 
