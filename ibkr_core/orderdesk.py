@@ -209,6 +209,7 @@ class OrderDesk:
         # What was modified since is still the order that was asked for then.
         terms = found.order if not _was_modified(found) else None
         is_same = terms is None or all(getattr(terms, name) == getattr(order, name) for name in _SAME)
+        is_same &= not found.action or found.action == order.action.value  # no modification changes the side
         if not is_same or (found.contract is not None and found.contract.symbol != contract.symbol):
             raise _duplicate(found.order_id, key, "it is a different order")
         return found

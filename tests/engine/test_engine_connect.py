@@ -364,6 +364,8 @@ def test_resting_orders_of_an_earlier_session_are_taken_over(
     log = Log(second)
     with second:
         second.open("127.0.0.1", gateway.port)
+        with pytest.raises(DuplicateOrder, match="different order"):  # a side is never modified
+            second.submit(STOCK, Order.limit("SELL", 10, "90"), key="mine")
         check_taken_over(second, old)
         assert [event.record.perm_id for event in log.of(events.UnownedOrderFound)] == [old.perm_id]
 
