@@ -188,19 +188,31 @@ class OrderNotOurs(OrderStateError):
 
 
 class OrderInDoubt(OrderStateError):
-    """The order's fate is unknown, so repeating it could trade twice."""
+    """The order's fate is unknown (``UNKNOWN``), so repeating or modifying it could trade twice.
+
+    The broker is being asked. A cancel is taken.
+    """
 
 
 class DuplicateOrder(OrderStateError):
-    """An order with this id or client key was sent before."""
+    """The client order key belongs to a different order, or one that looks like this was sent just now.
+
+    Submitting the *same* order with its key again is no error. ``order_id`` is the first order's.
+    """
 
 
 class TooManyOrders(OrderStateError):
-    """As many orders of this account, contract and side are active as the broker takes."""
+    """As many orders of this account, contract and side are active as the broker takes.
+
+    See ``EngineSettings.max_active_orders``. ``order_id`` is the new order's; nothing of it was sent.
+    """
 
 
 class TradingHalted(IbkrError):
-    """New orders are refused until the halt is lifted. Nothing was sent."""
+    """New orders and modifications are refused until ``engine.release()``. Nothing was sent.
+
+    A halt survives restarts where there is a journal. The message has its reason.
+    """
 
 
 class ConnectionFailed(IbkrError, ConnectionError):
@@ -245,7 +257,10 @@ class ClientIdInUse(ConnectionFailed):
 
 
 class NotReady(ConnectionFailed):
-    """Refused because the engine is not connected and synchronised. Nothing was sent."""
+    """Refused because the engine is not connected and synchronised. Nothing was sent.
+
+    Also for new orders while the gateway has lost the broker, or does not answer; the message tells why.
+    """
 
 
 class SendFailed(IbkrError, ConnectionError):
@@ -301,7 +316,7 @@ class JournalError(IbkrError):
 
 
 class JournalFailed(JournalError):
-    """Writing failed, so what follows would not be durable. It is tried again by itself."""
+    """Writing failed, so what follows would not be durable: nothing was sent. It is tried again by itself."""
 
 
 class JournalInUse(JournalError):

@@ -95,7 +95,12 @@ class OrderAcknowledged(OrderEvent):
 
 @attrs.frozen(kw_only=True)
 class OrderStatusChanged(OrderEvent):
-    """The proved status changed."""
+    """The proved status changed.
+
+    Attributes:
+        previous: The status before.
+        current: The status now.
+    """
 
     previous: OrderStatus
     current: OrderStatus
@@ -160,7 +165,11 @@ class CancelRefused(OrderEvent):
 
 @attrs.frozen(kw_only=True)
 class OrderUncertain(OrderEvent):
-    """Nothing is proved about the order any more. The broker is asked; do not send it again."""
+    """Alarm: nothing is proved about the order any more. The broker is asked; do not send it again.
+
+    Attributes:
+        reason: Why, in words: no answer in time, the connection, a code, a list that lacks it.
+    """
 
     reason: str
 
@@ -198,7 +207,12 @@ class CommissionReported(OrderEvent):
 
 @attrs.frozen(kw_only=True)
 class WhatIfAnswered(Event):
-    """The broker answered a what-if order. Nothing was placed; no record exists."""
+    """The broker answered a what-if order. Nothing was placed; no record exists.
+
+    Attributes:
+        order_id: The id that the what-if went out with.
+        margin: What it answered.
+    """
 
     order_id: int | None
     margin: WhatIfMargin
@@ -206,7 +220,12 @@ class WhatIfAnswered(Event):
 
 @attrs.frozen(kw_only=True)
 class AnomalyDetected(Event):
-    """The broker said something that cannot be. It is recorded and changed nothing it should not."""
+    """The broker said something that cannot be. It is recorded and changed nothing it should not.
+
+    Attributes:
+        what: In words.
+        record: The order that it is about; None for none.
+    """
 
     what: str
     record: OrderRecord | None = None
@@ -221,7 +240,13 @@ class UnattributedExecution(Event):
 
 @attrs.frozen(kw_only=True)
 class BrokerMessage(Event):
-    """A broker message that is about no order: connectivity, farms, other requests."""
+    """A broker message that is about no order: connectivity, farms, other requests.
+
+    Attributes:
+        request_id: The request that it answers, -1 for none.
+        code: The broker's code.
+        message: Its text.
+    """
 
     request_id: int
     code: int
@@ -230,7 +255,12 @@ class BrokerMessage(Event):
 
 @attrs.frozen(kw_only=True)
 class Connected(Event):
-    """The socket is up and the session has begun; orders are not known yet."""
+    """The socket is up and the session has begun; orders are not known yet.
+
+    Attributes:
+        server_version: The protocol version that was agreed on.
+        client_id: Our API client id.
+    """
 
     server_version: int
     client_id: int
@@ -238,7 +268,15 @@ class Connected(Event):
 
 @attrs.frozen(kw_only=True)
 class Synchronised(Event):
-    """Open orders and executions were taken over from the broker: orders may be sent."""
+    """The broker's open orders, executions, completed orders and positions were taken over.
+
+    Orders may be sent from now on, unless the session is degraded by something that forbids it. Comes after
+    each start, reconnect, 1101 and 1102.
+
+    Attributes:
+        accounts: The accounts of this login.
+        open_orders: How many orders are known to work.
+    """
 
     accounts: tuple[str, ...]
     open_orders: int
@@ -277,7 +315,10 @@ class Resumed(Event):
 
 @attrs.frozen(kw_only=True)
 class UnownedOrderFound(OrderEvent):
-    """Alarm: a live order carries our client id, but this engine did not place it and nobody adopted it."""
+    """Alarm: a live order carries our client id, but this engine did not place it and nobody adopted it.
+
+    It can be cancelled, or taken over with ``engine.adopt``. Told once for each order.
+    """
 
 
 @attrs.frozen(kw_only=True)
@@ -285,7 +326,10 @@ class OrderUnresolved(OrderEvent):
     """Alarm: the broker lists an order no more, and can no longer tell how it ended.
 
     It tells executions and completed orders of the day only. Look it up in your statement, then call
-    ``engine.declare_ended``.
+    ``engine.declare_ended``. Told once in each run.
+
+    Attributes:
+        why: In words.
     """
 
     why: str
@@ -325,7 +369,13 @@ class RetryScheduled(OrderEvent):
 
 @attrs.frozen(kw_only=True)
 class JournalBroken(Event):
-    """Alarm: the journal cannot be written. New orders are refused; cancels and facts are still taken."""
+    """Alarm: the journal cannot be written. New orders are refused; cancels and facts are still taken.
+
+    What is recorded waits in memory, and writing is tried again by itself. Told once for each failure.
+
+    Attributes:
+        error: The error's text: the file, what is wrong, what to do.
+    """
 
     error: str
 
@@ -337,14 +387,18 @@ class JournalRestored(Event):
 
 @attrs.frozen(kw_only=True)
 class TradingHalted(Event):
-    """New orders are refused from now on, and all working orders are being cancelled."""
+    """New orders are refused from now on, and all working orders are being cancelled.
+
+    Attributes:
+        reason: What the caller of ``engine.halt`` gave.
+    """
 
     reason: str
 
 
 @attrs.frozen(kw_only=True)
 class HaltConfirmed(Event):
-    """The broker confirmed after a halt that no order of ours works any more."""
+    """The broker's complete lists showed after a halt that no order works any more. Positions are untouched."""
 
 
 @attrs.frozen(kw_only=True)
@@ -367,7 +421,11 @@ class EfficiencyWarning(Event):
 
 @attrs.frozen(kw_only=True)
 class ConnectionLost(Event):
-    """The socket is gone. Orders keep working at the broker; nothing can be sent."""
+    """The socket is gone. Orders keep working at the broker; nothing can be sent until it is made again.
+
+    Attributes:
+        reason: Why, in words.
+    """
 
     reason: str
 
@@ -379,7 +437,12 @@ class Disconnected(Event):
 
 @attrs.frozen(kw_only=True)
 class ListenerFailed(Event):
-    """A listener raised. Others were not affected."""
+    """A listener raised. Others were not affected.
+
+    Attributes:
+        listener: Its name.
+        error: What it raised, in words.
+    """
 
     listener: str
     error: str
@@ -387,6 +450,10 @@ class ListenerFailed(Event):
 
 @attrs.frozen(kw_only=True)
 class CallbackFailed(Event):
-    """A callback of the connection raised, or a message could not be decoded; the session goes on."""
+    """A callback raised, a message could not be decoded, or something due failed; the session goes on.
+
+    Attributes:
+        error: What was raised, in words.
+    """
 
     error: str
