@@ -398,7 +398,7 @@ class TradingHalted(Event):
 
 @attrs.frozen(kw_only=True)
 class HaltConfirmed(Event):
-    """The broker's complete lists showed after a halt that no order works any more. Positions are untouched."""
+    """The broker's lists showed after a halt that no order works any more. Positions are untouched."""
 
 
 @attrs.frozen(kw_only=True)

@@ -1,4 +1,4 @@
-"""The simulation: good engines pass, those that were broken on purpose are caught, the command tells which."""
+"""The simulation: good engines pass, engines broken on purpose are caught, the command tells which."""
 
 from __future__ import annotations
 
