@@ -48,6 +48,7 @@ class PositionCheck:
         self._base: dict[_Key, Decimal] = {}  # position minus fills: what came from elsewhere
         self._contracts: dict[_Key, Contract] = {}
         self._suspected: dict[_Key, Decimal] = {}
+        self._gone: Mapping[_Key, Decimal] = {}
         self._is_based = False
 
     def compare(self, positions: Iterable[Position], fills: Iterable[Fill]) -> tuple[Difference, ...]:
@@ -99,9 +100,22 @@ class PositionCheck:
             made[key] = EXACT.add(made.get(key, _ZERO), signed)
         return made
 
+    def let_go(self, fills: Iterable[Fill]) -> None:
+        """Count these fills as what came from elsewhere once this run is over: the next will not know them.
+
+        Args:
+            fills: All that the journal no longer keeps, though the book of this run does.
+        """
+        self._gone = self._sum(fills)
+
     def dump(self) -> str:
-        """Return what is remembered, as text for the journal."""
-        return json.dumps([[account, con_id, str(base)] for (account, con_id), base in self._base.items()])
+        """Return what is remembered, as text for the journal: the base of a book without what it let go."""
+        return json.dumps(
+            [
+                [key[0], key[1], str(EXACT.add(self._base.get(key, _ZERO), self._gone.get(key, _ZERO)))]
+                for key in self._base.keys() | self._gone.keys()
+            ]
+        )
 
     def load(self, text: str) -> None:
         """Take back what :meth:`dump` gave."""

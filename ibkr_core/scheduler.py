@@ -134,8 +134,12 @@ class Scheduler:
     def _work(self) -> None:
         while not self._nap():
             timer = self._take_due()
-            if timer is not None:
+            if timer is None:
+                continue
+            try:
                 self._run(timer)
+            except BaseException as error:  # noqa: BLE001 - sys.exit() in a user's callback must not end the keeper
+                self._on_error(error)
 
     def _nap(self) -> bool:
         """Wait until something is due. Returns whether it is time to stop."""

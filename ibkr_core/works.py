@@ -22,10 +22,11 @@ from ibkr_core.journal import Entry, Journal
 from ibkr_core.keeper import Keeper
 from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.effects import Ask
+from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.lifecycle.verdicts import CodeRule
 from ibkr_core.link.client import TwsClient
 from ibkr_core.link.session import Session
-from ibkr_core.listeners import Dispatcher
+from ibkr_core.listeners import Delivery, Dispatcher
 from ibkr_core.model import events
 from ibkr_core.model.facts import BrokerFact
 from ibkr_core.model.record import Request
@@ -115,6 +116,7 @@ class Works:
             self.journal,
         )
         self._positions = PositionCheck()
+        self.dispatcher.subscribe((events.ExecutionReceived,), self._note_fill, Delivery.INLINE, None)
         self._unowned: set[int] = set()
 
     def restore(self, on_progress: Callable[[int], None] | None) -> None:
@@ -139,8 +141,17 @@ class Works:
         """Drop from the journal what its retention no longer keeps; once a day."""
         if self.journal is not None:
             with contextlib.suppress(JournalError):  # its failure is told by itself
-                self.journal.prune(self.scheduler.clock.now(), self.book.read(lambda book: book.orders()))
+                orders = self.book.read(lambda book: book.orders())
+                if self.journal.prune(self.scheduler.clock.now(), orders):
+                    kept = self.journal.execution_ids()
+                    fills = self.book.read(lambda book: book.position_fills())
+                    self._positions.let_go(f for f in fills if ExecutionId.parse(f.exec_id).base not in kept)
+                    self.journal.set_state(_POSITIONS, self._positions.dump())
             self.scheduler.call_later(_DAY_S, self._prune)
+
+    def _note_fill(self, event: events.ExecutionReceived) -> None:
+        if len(event.record.fills) == 1 and not event.fill.is_leg:
+            self.desk.meter.note_filled()  # its first one
 
     def _send_again(self, order_id: int, request: Request, attempt: int, why: str) -> bool:
         return self.desk.send_again(order_id, request, attempt, why)

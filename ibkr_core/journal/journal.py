@@ -19,6 +19,7 @@ from ibkr_core.journal.retention import Retention, prunable
 from ibkr_core.journal.store import Durability, Store, describe_failure, read_meta
 from ibkr_core.journal.times import to_text
 from ibkr_core.journal.writing import Batch
+from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.model.events import Event
 from ibkr_core.model.facts import BrokerFact
 from ibkr_core.model.record import OrderRecord
@@ -168,6 +169,11 @@ class Journal:
     def knows_key(self, key: str) -> int | None:
         """Return the order id that a client order key was committed with, also of pruned orders."""
         return self._reader.order_id_of(key)
+
+    def execution_ids(self) -> frozenset[str]:
+        """Return the ids, without revision, of all executions that the stored inputs tell of."""
+        found = self._reader.query("SELECT DISTINCT exec_id FROM inputs WHERE exec_id IS NOT NULL")
+        return frozenset(ExecutionId.parse(row[0]).base for row in found)
 
     def state(self, name: str) -> str | None:
         """Return a small durable fact, None where it was never set."""

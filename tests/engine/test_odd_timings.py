@@ -391,3 +391,31 @@ def test_a_dial_that_raises_anything_is_an_attempt_that_failed() -> None:
 
     with pytest.raises(ConnectionFailed, match="no such proxy"):
         engine._open(dial, keep_trying=False)
+
+
+def test_what_the_journal_let_go_raises_no_alarm_about_positions(make_bench: MakeBench) -> None:
+    """After the retention the fills are forgotten, and the position is still held."""
+    bench = make_bench()
+    bench.engine.submit(STOCK, Order.market("BUY", 10))
+    bench.run(10)
+    assert len(bench.engine.fills()) == 1
+    bench.lose_connection()  # the next synchronisation looks at positions
+    bench.run(20)
+    bench.clock.advance(40 * 86_400)
+    bench.run(20)
+    bench.world.kill_engine()
+    bench.start()
+    bench.run(30)
+    assert bench.engine.fills() == ()
+    assert bench.of(events.PositionDiffers) == []
+
+
+def test_orders_that_filled_count_for_the_efficiency(make_bench: MakeBench) -> None:
+    """Each one once, with its first execution."""
+    bench = make_bench()
+    for _ in range(3):
+        bench.engine.submit(STOCK, Order.market("BUY", 10))
+    bench.rest()
+    bench.run(10)
+    meter = bench.engine._desk.meter
+    assert (meter.messages, meter.filled_orders) == (4, 3)
