@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 
 from ibkr_core import Contract, Order, OrderRecord, OrderStatus
 from ibkr_core.engine import Engine
-from ibkr_core.gateway import Books, ManualClock, MemoryGateway
+from ibkr_core.gateway import Books, ManualClock, MemoryGateway, OrderAccount
 from ibkr_core.settings import EngineSettings
 from ibkr_core.testing.simulation import World, audit
 
@@ -50,19 +51,19 @@ def test_books_that_agree_are_without_fault(agreed: Pair) -> None:
     assert findings(agreed) == []
 
 
-def first(pair: Pair, **changes: object) -> Pair:
+def first(pair: Pair, **changes: Any) -> Pair:
     """Change the engine's record of the filled order."""
     (one, two), books = pair
     return (attrs.evolve(one, **changes), two), books
 
 
-def second(pair: Pair, **changes: object) -> Pair:
+def second(pair: Pair, **changes: Any) -> Pair:
     """Change the engine's record of the working order."""
     (one, two), books = pair
     return (one, attrs.evolve(two, **changes)), books
 
 
-def booked(pair: Pair, *orders: object) -> Pair:
+def booked(pair: Pair, *orders: OrderAccount) -> Pair:
     """Change the gateway's orders."""
     return pair[0], attrs.evolve(pair[1], orders=orders)
 

@@ -123,6 +123,8 @@ def test_an_engine_whose_orders_leave_twice_is_caught(monkeypatch: pytest.Monkey
         sent = proper(self, legs, allow_duplicate=allow_duplicate)
         client = self._supervisor.session.client
         new = sent[0]
+        assert new.contract is not None
+        assert new.order is not None
         client.send(client.encode_order(new.order_id + 1_000, new.contract, new.order))
         return sent
 
