@@ -267,7 +267,7 @@ class Book:
         """Note that a transmitted order lets its whole bracket go: parent and siblings were held for it."""
         family = entry.parent_id or entry.order_id
         for other in self._index.live():
-            if other.order_id == family or other.parent_id == family:
+            if family in (other.order_id, other.parent_id):
                 other.was_released = True
 
     def track(self, order_id: int, now: datetime) -> tuple[Effects, ...]:
