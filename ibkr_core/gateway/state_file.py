@@ -144,7 +144,7 @@ class StateFile:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = Path(path).resolve()  # one file has one lock, and a link to it stays a link
         self._number = 0
         self._size = self._snapshot_size = 0
         self._stream: FileIO | None = None

@@ -163,6 +163,21 @@ def test_two_gateways_cannot_have_one_file(file: StateFile, path: Path) -> None:
     second.close()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_to_a_file_is_the_file(file: StateFile, path: Path, tmp_path: Path) -> None:
+    """Whoever comes by another name meets the same lock, and writes to the same place."""
+    link = tmp_path / "link.state"
+    link.symlink_to(path)
+    with pytest.raises(StateFileInUse):
+        StateFile(link)
+    file.close()
+    second = StateFile(link)
+    second.rewrite({"orders": {"1": '"through the link"'}})
+    second.close()
+    assert link.is_symlink()
+    assert read_sections(path) == {"orders": {"1": "through the link"}}
+
+
 HOLDER = """
 import sys
 from ibkr_core.gateway.state_file import StateFile
