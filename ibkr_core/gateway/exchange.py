@@ -263,6 +263,7 @@ class Exchange:
         if order.is_stop:
             if not order.elected:
                 self._place(order)
+                order.trigger_hits = 0  # being looked at again is no second quote
         else:
             self._place(order)
             order.elected = False
