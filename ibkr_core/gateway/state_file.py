@@ -73,6 +73,8 @@ def read_sections(path: Path) -> Sections:
         StateFileDamaged: It is no state file, it ends too early, or a line is not as it was written.
         StateFileTooNew: Its form is newer than this program.
     """
+    if path.exists() and not path.is_file():  # a device or a pipe may never end
+        raise StateFileError(str(path), "cannot be read: it is no ordinary file")
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -152,6 +152,13 @@ def test_a_file_that_cannot_be_had_is_told(tmp_path: Path, where: str) -> None:
         read_sections(tmp_path / where)
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such device here")
+def test_a_device_that_never_ends_is_refused() -> None:
+    """Reading it would take all the memory of the machine before anybody is told."""
+    with pytest.raises(StateFileError, match="no ordinary file"):
+        read_sections(Path("/dev/zero"))
+
+
 def test_two_gateways_cannot_have_one_file(file: StateFile, path: Path) -> None:
     """The second is told who has it; when the first lets go, the second gets what the first left."""
     with pytest.raises(StateFileInUse, match=f"process {os.getpid()}.*stop that one, or name another file"):
