@@ -195,6 +195,7 @@ class SimulatedGateway(Admin, FaultHand):
             :mod:`ibkr_core.gateway.state`. :meth:`stop` lets go of it.
 
     Raises:
+        InvalidInput: The host is empty.
         StateFileError: The state file cannot be had or used; the subclass says why.
     """
 
@@ -216,6 +217,8 @@ class SimulatedGateway(Admin, FaultHand):
         max_backlog_bytes: int = 64 * 1024 * 1024,
         state: str | Path | None = None,
     ) -> None:
+        if not host:  # to a socket an empty address is every address, and nobody means that
+            raise InvalidInput("host", "must be an address, such as 127.0.0.1; got none")
         self._address = (host, port)
         self.state = state
         self._gateway = MemoryGateway(
