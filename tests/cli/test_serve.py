@@ -169,7 +169,7 @@ def test_commands_are_taken_from_standard_input(tmp_path: Path) -> None:
     ("arguments", "told"),
     [
         (["--symbols", "NOSUCH"], "symbols: 'NOSUCH' is not known; give it a price to start from"),
-        (["--speed", "0"], "speed: must be above zero and finite; got 0.0"),
+        (["--speed", "0"], "speed: must be above zero and at most a million; got 0.0"),
         (["--host", ""], "host: must be an address, such as 127.0.0.1; got none"),
         (["--account", ""], "accounts: each must be letters and digits; got ''"),
         (["--account", "DU1,DU2"], "accounts: each must be letters and digits; got 'DU1,DU2'"),
