@@ -243,9 +243,7 @@ def gateway(
             make_console(),
             seed=seed,
             accounts=accounts,
-            prices=""
-            if prices is None
-            else f"Prices come from {prices}, {speed:g} times as fast as they came.",
+            prices=_about_prices(prices, speed),
             commands=_commands(stdin),
         )
 
