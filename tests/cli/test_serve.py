@@ -239,3 +239,27 @@ def test_an_address_that_is_not_ours_is_said_in_one_line() -> None:
     assert result.stderr.startswith("error: cannot listen on 192.0.2.1:0: ")
     assert len(result.stderr.splitlines()) == 1
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_it_goes_on_when_nobody_reads_what_it_says() -> None:
+    """Found by a hostile user: ``ibkr-core gateway | head -1`` took the gateway down with the pipe."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ibkr_core", "gateway", "--port", "0", "--still"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        told = READY.match(process.stdout.readline())
+        assert told is not None
+        process.stdout.close()
+        with Engine.connect("127.0.0.1", int(told[1]), 1, timeout_s=PATIENCE_S):
+            pass
+        with Engine.connect("127.0.0.1", int(told[1]), 2, timeout_s=PATIENCE_S) as engine:
+            assert engine.is_ready
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
