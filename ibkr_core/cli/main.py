@@ -17,7 +17,7 @@ from ibkr_core._version import __version__
 from ibkr_core.cli.demo import DemoScreen, DemoSetup, run_demo
 from ibkr_core.cli.screen import SilentScreen, TerminalScreen
 from ibkr_core.cli.serve import serve
-from ibkr_core.cli.shell import CommandGroup, make_console, show_traceback
+from ibkr_core.cli.shell import CommandGroup, ServerConsole, make_console, show_traceback
 from ibkr_core.cli.wirelog import WireLog
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway import MarketSettings, PriceFile, Settings, SimulatedGateway, choose
@@ -240,12 +240,10 @@ def gateway(
     with _wire_log(json_log, server):
         serve(
             server,
-            make_console(),
+            ServerConsole(highlight=False),
             seed=seed,
             accounts=accounts,
-            prices=""
-            if prices is None
-            else f"Prices come from {prices}, {speed:g} times as fast as they came.",
+            prices=_about_prices(prices, speed),
             commands=_commands(stdin),
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any, Final
 
 import typer
@@ -9,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
-__all__ = ["INTERRUPTED", "CommandGroup", "complain", "make_console", "show_traceback"]
+__all__ = ["INTERRUPTED", "CommandGroup", "ServerConsole", "complain", "make_console", "show_traceback"]
 
 INTERRUPTED: Final = 130
 """Exit code of a command that Ctrl-C ended: 128 and the number of the signal, as shells have it."""
@@ -23,6 +25,16 @@ def make_console(*, stderr: bool = False) -> Console:
     Colours are off where it is no terminal, or where the environment says ``NO_COLOR``.
     """
     return Console(stderr=stderr, highlight=False)
+
+
+class ServerConsole(Console):
+    """A console that nobody has to read: a server goes on when its reader has left."""
+
+    def on_broken_pipe(self) -> None:
+        """Say no more, and do not end the program, as the usual console does."""
+        self.quiet = True
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path, a device
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def complain(text: str) -> None:

@@ -32,6 +32,8 @@ Number = Decimal | int | str | float
 """A price or a quantity; a float is taken by its shortest text."""
 
 _NOBODY = -1
+_MOST_DIGITS = 14
+"""Digits after the first of any price or size by hand; sums of larger numbers could not be kept exactly."""
 
 
 def _decimal(name: str, value: Number) -> Decimal:
@@ -41,6 +43,8 @@ def _decimal(name: str, value: Number) -> Decimal:
         raise InvalidInput(name, f"must be a number; got {value!r}") from None
     if not number.is_finite():
         raise InvalidInput(name, f"must be finite; got {value!r}")
+    if number.adjusted() > _MOST_DIGITS:
+        raise InvalidInput(name, f"must be below ten to the {_MOST_DIGITS + 1}; got {value!r}")
     return number
 
 

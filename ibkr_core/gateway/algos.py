@@ -90,7 +90,8 @@ class Algos:
         def release() -> None:
             if order.phase is Phase.DONE:
                 return
-            order.allowance = (order.total * part).to_integral_value()
+            # The last slice is all of it, parts of a unit too.
+            order.allowance = order.total if part == 1 else (order.total * part).to_integral_value()
             self._exchange.retry(order)
 
         self._later(delay_s, release)

@@ -15,6 +15,7 @@ import attrs
 
 from ibkr_core.gateway.instruments import Catalogue, Instrument
 from ibkr_core.gateway.market import Market, MarketSettings, Quote, Trade
+from ibkr_core.gateway.options import options_on
 from ibkr_core.gateway.orderbook import CROWD
 from ibkr_core.gateway.refusals import RefusalError
 
@@ -139,9 +140,10 @@ class Combos:
         self._known[tuple((leg.instrument.con_id, leg.weight) for leg in combo.legs)] = combo
 
     def with_leg(self, instrument: Instrument) -> Iterator[Combo]:
-        """Every combination that an instrument is a leg of."""
+        """Every combination that an instrument is a leg of, or that has an option on it as a leg."""
         for combo in self._known.values():
-            if any(leg.instrument is instrument for leg in combo.legs):
+            legs = [leg.instrument for leg in combo.legs]
+            if instrument in legs or options_on(legs, instrument):
                 yield combo
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import decimal
 import errno
 from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,7 +30,17 @@ from ibkr_core.wire.protobuf import is_available
 __all__ = ["Delivery", "MemoryGateway", "Outlet", "straight", "supported_versions"]
 
 _OLDEST, _NEWEST = 142, 226
+_EXACT = decimal.Context(
+    prec=28,
+    rounding=decimal.ROUND_HALF_EVEN,
+    traps=[decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow],
+)
 T = TypeVar("T")
+
+
+def _exactly() -> AbstractContextManager[decimal.Context]:
+    """Reckon with so many digits, whatever the program whose thread this is has chosen for itself."""
+    return decimal.localcontext(_EXACT)
 
 
 @attrs.frozen
@@ -110,7 +122,8 @@ class MemoryGateway(Admin, FaultHand):
         self._venue = self._new_venue(catalogue)
         self._keeper = Keeper(state)
         try:
-            self._keeper.open(self._venue)
+            with _exactly():
+                self._keeper.open(self._venue)
         except StateFileError:
             self._keeper.abandon()
             raise
@@ -200,6 +213,10 @@ class MemoryGateway(Admin, FaultHand):
         Args:
             now: Seconds since the epoch; by default what the clock says.
         """
+        with _exactly():
+            self._advance(now)
+
+    def _advance(self, now: float | None) -> None:
         if self._up_at is not None:
             present = self.clock() if now is None else now
             self._venue.wait(present)
@@ -224,14 +241,16 @@ class MemoryGateway(Admin, FaultHand):
         session.watcher = self.watcher
         if self.watcher is not None:
             self.watcher("connected", session.client_id, None)
-        self._injector.welcome(session, lambda: self._desk.welcome(session))
+        with _exactly():
+            self._injector.welcome(session, lambda: self._desk.welcome(session))
         return None
 
     def request(self, session: Session, message: Message) -> None:
         """Answer a request of a started client, or let a fault happen to it."""
         if self.watcher is not None:
             self.watcher("request", session.client_id, message)
-        self._injector.take(session, message)
+        with _exactly():
+            self._injector.take(session, message)
 
     def answer(self, session: Session, message: Message) -> None:
         """Answer a request of a started client, past all faults."""
@@ -304,7 +323,8 @@ class MemoryGateway(Admin, FaultHand):
         self.advance()
         for session in list(self._lines):
             session.close()
-        self._begin_anew(overnight=overnight)
+        with _exactly():
+            self._begin_anew(overnight=overnight)
         if down_s:
             self._up_at = self.now() + down_s
             self._venue.exchange.down = True
@@ -322,13 +342,15 @@ class MemoryGateway(Admin, FaultHand):
 
     def _sabotage(self, action: Callable[[Injector], T]) -> T:
         self.advance()
-        result = action(self._injector)
+        with _exactly():
+            result = action(self._injector)
         self.advance()
         return result
 
     def _access(self, action: Callable[[Venue], T]) -> T:
         self.advance()
-        result = action(self._venue)
+        with _exactly():
+            result = action(self._venue)
         self.advance()
         self.save(markets=True)
         return result

@@ -254,6 +254,8 @@ class Exchange:
         """Apply a checked modification, and match again. On a held order it says nothing."""
         was_stop = order.is_stop
         order.spec = spec
+        if order.allowance is not None:  # what an algorithm has released so far is a part of the whole
+            order.allowance = (order.allowance * spec.quantity / order.total).to_integral_value()
         order.total = spec.quantity
         if order.phase is not Phase.LIVE:
             return
@@ -261,6 +263,7 @@ class Exchange:
         if order.is_stop:
             if not order.elected:
                 self._place(order)
+                order.trigger_hits = 0  # being looked at again is no second quote
         else:
             self._place(order)
             order.elected = False

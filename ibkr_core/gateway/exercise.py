@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from ibkr_core.gateway import answers
+from ibkr_core.gateway.clients import BY_HAND
 from ibkr_core.gateway.options import underlying_of
 from ibkr_core.gateway.orders import Hold, OrderSpec
 from ibkr_core.gateway.refusals import RefusalError
@@ -81,6 +82,8 @@ class Exercises:
             RefusalError: 321 for what makes no sense, 322 for what cannot be done.
         """
         venue = self._venue
+        if number <= BY_HAND:  # these ids are for orders made by hand
+            raise RefusalError.invalid("Invalid order id")
         option = venue.catalogue.resolve(fields.get("contract") or {})
         under = underlying_of(venue.catalogue, option)
         if option.strike is None or under is None:

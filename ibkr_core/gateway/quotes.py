@@ -12,6 +12,9 @@ from ibkr_core.gateway.orderbook import CROWD
 
 __all__ = ["MarketMemory", "MarketSettings", "Quote", "Trade"]
 
+_FASTEST = 1_000_000
+"""Beyond it time between two steps is too short for a clock to tell, and steps would be all that is done."""
+
 
 @attrs.frozen(kw_only=True)
 class MarketSettings:
@@ -37,8 +40,8 @@ class MarketSettings:
 
     @speed.validator
     def _check_speed(self, _: object, value: float) -> None:
-        if not 0 < value < float("inf"):
-            raise InvalidInput("speed", f"must be above zero and finite; got {value}")
+        if not 0 < value <= _FASTEST:
+            raise InvalidInput("speed", f"must be above zero and at most a million; got {value}")
 
 
 @attrs.frozen(kw_only=True)

@@ -195,6 +195,7 @@ class SimulatedGateway(Admin, FaultHand):
             :mod:`ibkr_core.gateway.state`. :meth:`stop` lets go of it.
 
     Raises:
+        InvalidInput: The host is empty.
         StateFileError: The state file cannot be had or used; the subclass says why.
     """
 
@@ -216,6 +217,8 @@ class SimulatedGateway(Admin, FaultHand):
         max_backlog_bytes: int = 64 * 1024 * 1024,
         state: str | Path | None = None,
     ) -> None:
+        if not host:  # to a socket an empty address is every address, and nobody means that
+            raise InvalidInput("host", "must be an address, such as 127.0.0.1; got none")
         self._address = (host, port)
         self.state = state
         self._gateway = MemoryGateway(
@@ -341,6 +344,8 @@ class SimulatedGateway(Admin, FaultHand):
 
     def _await_door(self) -> None:
         """Wait until the serving thread, which owns the listening socket, has followed."""
+        if threading.current_thread() is self._thread:
+            return  # a watcher or an outlet has asked: it follows when they return
         with self._changed:
             while self.is_serving and self._listens is self._gateway.refuses:
                 self._changed.wait(_DOOR_LOOK_S)

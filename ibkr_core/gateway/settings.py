@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import attrs
 
+from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway.choreography import Choreography
 from ibkr_core.gateway.clients import ClientRules
 from ibkr_core.gateway.data_settings import DataSettings
@@ -37,7 +38,7 @@ class Settings:
             6); by default there may be any number.
     """
 
-    accounts: tuple[str, ...] = ("DU1234567",)
+    accounts: tuple[str, ...] = attrs.field(default=("DU1234567",))
     cash: Decimal = Decimal(1_000_000)
     choreography: Choreography = attrs.field(factory=Choreography)
     market: MarketSettings = attrs.field(factory=MarketSettings)
@@ -49,3 +50,12 @@ class Settings:
     precautions: Precautions = attrs.field(factory=Precautions)
     data: DataSettings = attrs.field(factory=DataSettings)
     most_active: int | None = None
+
+    @accounts.validator
+    def _check_accounts(self, _: object, codes: tuple[str, ...]) -> None:
+        """The wire lists codes with commas between them, so a comma in one would make it two."""
+        for code in codes:
+            if not (code.isascii() and code.isalnum()):
+                raise InvalidInput("accounts", f"each must be letters and digits; got {code!r}")
+        if not codes or len(set(codes)) < len(codes):
+            raise InvalidInput("accounts", f"must name at least one, and each once; got {', '.join(codes)}")

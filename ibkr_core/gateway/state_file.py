@@ -73,6 +73,8 @@ def read_sections(path: Path) -> Sections:
         StateFileDamaged: It is no state file, it ends too early, or a line is not as it was written.
         StateFileTooNew: Its form is newer than this program.
     """
+    if path.exists() and not path.is_file():  # a device or a pipe may never end
+        raise StateFileError(str(path), "cannot be read: it is no ordinary file")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -144,7 +146,7 @@ class StateFile:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = Path(path).resolve()  # one file has one lock, and a link to it stays a link
         self._number = 0
         self._size = self._snapshot_size = 0
         self._stream: FileIO | None = None

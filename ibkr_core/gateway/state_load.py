@@ -205,7 +205,11 @@ class _Revival:
         for order in found.values():
             if order.parent is not None:
                 order.parent.children.append(order)
-        return [order for order in found.values() if self._is_known(order)]
+        awaited = {self._fill(root).perm_id for root in self._section("unsettled")}
+        return [one for one in found.values() if self._is_known(one) or one.perm_id in awaited]
+
+    def _fill(self, root: str) -> Execution:
+        return self._venue.fills.get(root) or self._settled[root]
 
     def _order(
         self, values: dict[str, Any], spec: Mapping[str, Any], known: Mapping[int, GatewayOrder]
@@ -248,5 +252,5 @@ class _Revival:
         """Let groups feel the fills that they had not felt yet."""
         venue = self._venue
         for root in self._section("unsettled"):
-            fill = venue.fills.get(root) or self._settled[root]
+            fill = self._fill(root)
             venue.settle_later(venue.order_of(fill), fill, 0.0)

@@ -578,7 +578,7 @@ class Venue:
         self.clients.touched[order.perm_id] = order
         if told:
             self._play(order, self._director.tell_correction(order, new))
-            for listener in self.on_position:
+            for listener in self.on_position if not isinstance(new.instrument, Combo) else ():
                 listener(new.account, new.instrument)
         if complete:
             self.exchange.follow_up(order, new)

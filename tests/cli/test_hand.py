@@ -149,3 +149,10 @@ def test_a_command_that_makes_no_sense_changes_nothing(line: str, rule: str) -> 
     assert rule in str(caught.value)
     assert table.gateway.market("AAPL").quote == before
     assert isinstance(caught.value, InvalidInput) or "orders" in rule
+
+
+@pytest.mark.parametrize("line", ["AAPL 1e400 1e401", "AAPL 1 2 1e15 5", "last AAPL 1e15"])
+def test_numbers_beyond_all_arithmetic_are_refused(line: str) -> None:
+    """With such a price in the book the next order's money could not be counted."""
+    with pytest.raises(InvalidInput, match="below ten to the 15"):
+        Table().do(line)

@@ -169,7 +169,11 @@ def test_commands_are_taken_from_standard_input(tmp_path: Path) -> None:
     ("arguments", "told"),
     [
         (["--symbols", "NOSUCH"], "symbols: 'NOSUCH' is not known; give it a price to start from"),
-        (["--speed", "0"], "speed: must be above zero and finite; got 0.0"),
+        (["--speed", "0"], "speed: must be above zero and at most a million; got 0.0"),
+        (["--host", ""], "host: must be an address, such as 127.0.0.1; got none"),
+        (["--account", ""], "accounts: each must be letters and digits; got ''"),
+        (["--account", "DU1,DU2"], "accounts: each must be letters and digits; got 'DU1,DU2'"),
+        (["--account", "D", "--account", "D"], "accounts: must name at least one, and each once; got D, D"),
         (["--prices", "none.csv"], "No such file or directory: 'none.csv'"),
     ],
 )
@@ -235,3 +239,27 @@ def test_an_address_that_is_not_ours_is_said_in_one_line() -> None:
     assert result.stderr.startswith("error: cannot listen on 192.0.2.1:0: ")
     assert len(result.stderr.splitlines()) == 1
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_it_goes_on_when_nobody_reads_what_it_says() -> None:
+    """Found by a hostile user: ``ibkr-core gateway | head -1`` took the gateway down with the pipe."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ibkr_core", "gateway", "--port", "0", "--still"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        told = READY.match(process.stdout.readline())
+        assert told is not None
+        process.stdout.close()
+        with Engine.connect("127.0.0.1", int(told[1]), 1, timeout_s=PATIENCE_S):
+            pass
+        with Engine.connect("127.0.0.1", int(told[1]), 2, timeout_s=PATIENCE_S) as engine:
+            assert engine.is_ready
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""

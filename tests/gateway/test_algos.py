@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.pocket import Pocket, errors, gateway
+from tests.gateway.pocket import AAPL, Pocket, errors, gateway, plain
 from tests.gateway.test_kinds import Desk
 
 
@@ -85,3 +85,26 @@ def test_an_algorithm_cannot_be_changed() -> None:
     client.place(1, "BUY", 10, "LMT", lmtPrice=99.0, algoStrategy="Twap")
     assert errors(client.place(1, "BUY", 10, "LMT", lmtPrice=98.0, algoStrategy="Vwap")) == [(1, 440)]
     assert errors(client.place(1, "BUY", 10, "LMT", lmtPrice=98.0, algoStrategy="Twap")) == []
+
+
+def test_an_algorithm_that_gets_more_to_do_does_it() -> None:
+    """A modification scales what was released already, during its time and after it."""
+    desk = Desk()
+    desk.place("BUY", "LMT", 100, lmtPrice=101.0, algoStrategy="Twap")
+    assert filled(desk) == 10
+    desk.client.place(1, "BUY", 200, "LMT", lmtPrice=101.0, algoStrategy="Twap")
+    assert filled(desk) == 20
+    desk.gateway.run(120)
+    assert (filled(desk), desk.status) == (200, "Filled")
+
+
+def test_the_last_slice_holds_parts_of_a_share() -> None:
+    """Otherwise the order would never end."""
+    venue = gateway(settings=plain(fractional=True))
+    client = Pocket(venue)
+    order = {"action": "BUY", "totalQuantity": Decimal("2.5"), "orderType": "MKT", "tif": "DAY"}
+    client.ask(
+        "placeOrder", orderId=1, contract=AAPL, order={**order, "transmit": True, "algoStrategy": "Twap"}
+    )
+    venue.run(120)
+    assert venue.books().order(1).status == "Filled"

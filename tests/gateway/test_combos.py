@@ -110,7 +110,12 @@ def test_a_corrected_leg_leaves_the_books_exact() -> None:
         one.fields["execution"]["execId"] for one in client.heard
         if one.kind == "execDetails" and one.fields["contract"]["conId"] == AAPL_ID
     )  # fmt: skip
+    client.ask("reqPositions")
     venue.correct_execution(leg_id, price="100.51")
+    own_id = venue.books().order(1).executions[0].exec_id
+    venue.correct_execution(own_id, price="20.51")
+    told = [one.fields["contract"]["conId"] for one in client.listen() if one.kind == "position"]
+    assert told == [AAPL_ID], "nobody holds a combination"
     cash = venue.books().cash["DU1234567"]["USD"]
     assert cash == 1_000_000 - 10 * D("20.51") - D("2.00009")
     assert venue.books().order(1).filled == 10

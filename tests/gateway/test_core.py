@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Iterable
 
 import attrs
@@ -124,3 +125,21 @@ def test_several_clients_do_not_hear_each_other() -> None:
     assert two.listen() == []
     assert venue.session(2) is two.session
     assert venue.session(3) is None
+
+
+def test_the_books_are_exact_whatever_the_callers_arithmetic() -> None:
+    """A program that reckons with six digits on the thread that calls gets the same cents."""
+    venue = gateway()
+    client = Pocket(venue)
+    with decimal.localcontext(prec=6):
+        client.place(1, "BUY", 333, "LMT", lmtPrice=99.0)
+        venue.fill(1, price="99.123456", quantity=300)
+        venue.restart()
+        venue.fill(1, price="99.123457")
+        client = Pocket(venue)
+        client.place(2, "BUY", 1)
+        venue.run(1)
+        (cash,) = (held["USD"] for held in venue.books().cash.values())
+        commissions = [order.commission for order in venue.books().orders]
+    spent = 300 * decimal.Decimal("99.123456") + 33 * decimal.Decimal("99.123457")
+    assert cash == 1_000_000 - spent - decimal.Decimal("100.01") - sum(commissions)

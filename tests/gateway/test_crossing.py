@@ -394,3 +394,71 @@ def check(pit: Pit) -> None:
     }
     wanted = {order.perm_id for order in live if order.spec.limit is not None}
     assert resting - {CROWD} == wanted, "an order that is done rests"
+
+
+sides = st.sampled_from([(ONE, "BUY"), (ONE, "SELL"), (TWO, "BUY"), (TWO, "SELL")])
+groups = st.sampled_from([{}, {}, {"ocaGroup": "g", "ocaType": 1}, {"ocaGroup": "h", "ocaType": 2}])
+deeds = st.one_of(
+    st.tuples(st.just("place"), sides, st.integers(1, 20), prices, groups, st.sampled_from(["DAY", "FOK"])),
+    st.tuples(st.just("modify"), st.integers(0, 3), st.integers(1, 20), prices),
+    st.tuples(st.just("correct"), st.integers(0, 3), st.integers(0, 20)),
+    st.tuples(st.just("halt")),
+)
+
+
+class Trouble:
+    """Halts, corrections, groups and modifications in one pit."""
+
+    def __init__(self) -> None:
+        self.pit = Pit()
+        self.pit.market.set_quote(bid="99.95", ask="100.05", bid_size=30, ask_size=30)
+        self.halted = False
+        self.placed: list[tuple[str, str, int, dict[str, Any]]] = []
+        self.corrected: set[int] = set()
+
+    def place(self, side: tuple[str, str], units: int, limit: float, group: Any, tif: str) -> None:
+        if not self.halted:
+            order_id = self.pit.order(*side, units, limit, tif=tif, strict=False, **group)
+            self.placed.append((*side, order_id, {"tif": tif, **group}))
+
+    def modify(self, which: int, units: int, limit: float) -> None:
+        if which < len(self.placed):
+            account, action, order_id, kept = self.placed[which]
+            client = self.pit.clients[account]
+            client.place(order_id, action, units, "LMT", lmtPrice=limit, account=account, **kept)
+
+    def correct(self, which: int, units: int) -> None:
+        fills = self.pit.gateway.books().executions
+        if which < len(fills):
+            fill, units = fills[which], min(units, int(fills[which].quantity))
+            self.corrected.add(fill.perm_id)
+            if units:
+                self.pit.gateway.correct_execution(fill.exec_id, quantity=units)
+            else:
+                self.pit.gateway.bust_execution(fill.exec_id)
+
+    def halt(self) -> None:
+        self.halted = not self.halted
+        self.pit.gateway.halt("AAPL", halted=self.halted)
+
+
+@settings(max_examples=60)
+@given(st.lists(deeds, min_size=15, max_size=30))
+def test_trouble_lets_nobody_have_more_than_was_asked_for(what: list[tuple[Any, ...]]) -> None:
+    """The book holds what each order still wants at its price; nothing overfills or is half killed."""
+    trouble = Trouble()
+    trouble.place((ONE, "BUY"), 20, 100.0, {}, "DAY")
+    trouble.place((TWO, "SELL"), 10, 100.0, {}, "DAY")
+    for name, *arguments in what:
+        getattr(trouble, name)(*arguments)
+        found: list[GatewayOrder] = trouble.pit.gateway._access(lambda venue: list(venue.exchange.orders()))
+        book = trouble.pit.gateway._access(lambda venue: venue.market(trouble.pit.market.instrument).book)
+        for order in found:
+            assert order.filled <= order.total
+            one = book.order(order.perm_id)
+            if order.phase is Phase.LIVE:
+                assert order.remaining > 0
+            if one is not None:
+                assert (order.phase, one.total, one.price) == (Phase.LIVE, order.remaining, order.limit)
+            if order.spec.tif == "FOK" and order.perm_id not in trouble.corrected:
+                assert order.filled in {0, order.total}

@@ -188,8 +188,8 @@ IN_TEXT = sorted(
 def test_every_request_is_answered_or_has_no_answer(kind: str) -> None:
     """Nothing crashes; what is not simulated is refused under its request's id; the session goes on."""
     client = Pocket(gateway())
-    fields = {"reqId": 41} if "reqId" in fields_of(requests().by_name[kind].message) else {}
-    answer = client.ask(kind, **fields)
+    known = fields_of(requests().by_name[kind].message)
+    answer = client.ask(kind, **{name: 41 for name in ("reqId", "orderId") if name in known})
     if kind in NOTHING_TO_CANCEL:
         assert errors(answer) == [(41, NOTHING_TO_CANCEL[kind])]
     elif kind.startswith(("cancel", "unsubscribe")) or kind in AS_AT_A_REAL_GATEWAY:

@@ -70,6 +70,8 @@ def test_instructions_that_make_no_sense() -> None:
     ):
         assert errors(client.ask("exerciseOptions", **{**ASKED, **change})) == [(41, code)]
     assert errors(client.ask("exerciseOptions", **{**ASKED, "orderId": 1})) == [(1, 322)]
+    for number in (0, -1):  # an order made by hand may get such an id
+        assert errors(client.ask("exerciseOptions", **{**ASKED, "orderId": number})) == [(number, 321)]
 
 
 def test_an_instruction_ends_with_its_day() -> None:

@@ -420,3 +420,15 @@ def test_a_limit_order_may_give_a_little_more(action: str, limit: float, price: 
     desk.quote(str(near[0]), str(near[1]), bid_size=4, ask_size=4)
     assert desk.fills == [(4, Decimal(price))]
     assert (desk.shown("lmtPrice"), desk.limit(1)) == (limit, Decimal(str(limit)))
+
+
+def test_a_modification_is_no_second_quote_for_a_stop_that_wants_two() -> None:
+    """Method 1 wants two bids in a row; the same one seen again because the order changed is one."""
+    desk = Desk()
+    desk.quote("100", "100.01", last=100)
+    desk.place("BUY", "STP", 5, auxPrice=102.0, triggerMethod=1)
+    desk.quote("103", "103.01")
+    desk.place("BUY", "STP", 6, auxPrice=102.0, triggerMethod=1)
+    assert desk.fills == []
+    desk.quote("103.05", "103.06")
+    assert desk.status == "Filled"

@@ -103,3 +103,20 @@ def test_a_moving_stock_moves_its_options() -> None:
 
     assert walk(1) == walk(2)
     assert len(set(walk(1))) > 5
+
+
+def test_a_resting_spread_trades_when_the_stock_moves() -> None:
+    """A limit order on two calls fills when the stock makes the spread cheap enough."""
+    made = gateway()
+    stock, far = made.market("AAPL"), made.market("AAPL  261218C00300000", "OPT")
+    stock.set_quote(bid="300.00", ask="300.02")
+    legs = [
+        {"conId": made.market(CALL, "OPT").instrument.con_id, "ratio": 1, "action": "BUY"},
+        {"conId": far.instrument.con_id, "ratio": 1, "action": "SELL"},
+    ]
+    spread = {"symbol": "AAPL", "secType": "BAG", "exchange": "SMART", "currency": "USD", "comboLegs": legs}
+    client = Pocket(made)
+    client.place(1, "BUY", 1, "LMT", lmtPrice=3.0, contract=spread)
+    assert "status Filled 1/0" not in story(client.listen(), 1)
+    stock.set_quote(bid="270.00", ask="270.02")
+    assert "status Filled 1/0" in story(client.listen(), 1)

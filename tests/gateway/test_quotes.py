@@ -8,7 +8,7 @@ from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway.quotes import MarketSettings
 
 
-@pytest.mark.parametrize("speed", [0.0, -1.0, float("inf"), float("nan")])
+@pytest.mark.parametrize("speed", [0.0, -1.0, 1e7, 1e300, float("inf"), float("nan")])
 def test_a_speed_that_makes_no_sense_is_refused(speed: float) -> None:
     """Time neither stands still nor goes back, nor does it end at once."""
     with pytest.raises(InvalidInput, match="speed"):

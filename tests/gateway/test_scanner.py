@@ -7,10 +7,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from ibkr_core.gateway.scanner import SCAN_CODES
-from tests.gateway.checked import VERSIONS, Checked
+from tests.gateway.checked import Checked
 from tests.gateway.pocket import Pocket, errors, gateway, kinds
+from tests.wire.oracle import versions
 
-every_version = pytest.mark.parametrize("version", VERSIONS)
+every_version = pytest.mark.parametrize("version", versions(157, 200, 226))
 GAINERS = {"instrument": "STK", "locationCode": "STK.US.MAJOR", "scanCode": "TOP_PERC_GAIN"}
 
 

@@ -604,3 +604,23 @@ def test_a_lively_market_fills_in_parts_by_itself(serve: Any, join: Any) -> None
     for exec_id in reports:
         client.wait("commissionReport", lambda told, *_, wanted=exec_id: told == wanted)
     assert {args[2].execId for args in client.of("execDetails")} == reports
+
+
+def test_a_watcher_may_use_the_admin_methods(serve: Any) -> None:
+    """Also those that open and close the door, which its own thread minds: it must not wait for itself."""
+    server = serve()
+    heard = threading.Event()
+
+    def watcher(what: str, _client_id: int, _message: Message | None) -> None:
+        if what == "connected":
+            server.refuse_connections(3600)
+            heard.set()
+
+    server.watch(watcher)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as sock:
+        sock.sendall(client_hello(176, 176))
+        sock.sendall(frame(encode_request(Message("startApi", {"clientId": 1}), 176)))
+        assert heard.wait(PATIENCE_S)
+        assert server.wait_for(lambda _: 1 in server.client_ids, PATIENCE_S)
+    server.end_faults()
+    assert server.is_serving

@@ -152,6 +152,13 @@ def test_a_file_that_cannot_be_had_is_told(tmp_path: Path, where: str) -> None:
         read_sections(tmp_path / where)
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such device here")
+def test_a_device_that_never_ends_is_refused() -> None:
+    """Reading it would take all the memory of the machine before anybody is told."""
+    with pytest.raises(StateFileError, match="no ordinary file"):
+        read_sections(Path("/dev/zero"))
+
+
 def test_two_gateways_cannot_have_one_file(file: StateFile, path: Path) -> None:
     """The second is told who has it; when the first lets go, the second gets what the first left."""
     with pytest.raises(StateFileInUse, match=f"process {os.getpid()}.*stop that one, or name another file"):
@@ -161,6 +168,21 @@ def test_two_gateways_cannot_have_one_file(file: StateFile, path: Path) -> None:
     second = StateFile(path)
     assert second.found == {"orders": {"1": "new"}, "gateway": {"closed": False}}
     second.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_to_a_file_is_the_file(file: StateFile, path: Path, tmp_path: Path) -> None:
+    """Whoever comes by another name meets the same lock, and writes to the same place."""
+    link = tmp_path / "link.state"
+    link.symlink_to(path)
+    with pytest.raises(StateFileInUse):
+        StateFile(link)
+    file.close()
+    second = StateFile(link)
+    second.rewrite({"orders": {"1": '"through the link"'}})
+    second.close()
+    assert link.is_symlink()
+    assert read_sections(path) == {"orders": {"1": "through the link"}}
 
 
 HOLDER = """

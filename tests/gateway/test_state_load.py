@@ -12,6 +12,7 @@ import pytest
 
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway import Calendar, Choreography, Instrument, MarketSettings, MemoryGateway, Settings
+from ibkr_core.gateway.clock import ManualClock
 from ibkr_core.gateway.state import read_state
 from tests.gateway.pocket import AAPL, Pocket, errors, gateway, plain, statuses, story
 
@@ -235,6 +236,23 @@ def test_a_group_feels_a_fill_that_it_had_not_felt_yet() -> None:
     venue.restart()
     venue.run(0.0)
     assert words(venue) == {1: "Filled", 2: "Cancelled"}
+
+
+def test_a_group_feels_a_fill_of_yesterday(path: Path) -> None:
+    """Also when the order that was filled would be forgotten by now."""
+    style = attrs.evolve(Choreography.plain(), oca_delay_s=(60.0, 60.0))
+    clock = ManualClock()
+    venue = gateway(settings=plain(choreography=style), clock=clock, state=path)
+    client = Pocket(venue)
+    for order_id in (1, 2):
+        client.place(order_id, "BUY", 10, "LMT", lmtPrice=99.0, ocaGroup="g", ocaType=3, tif="GTC")
+    venue.fill(1)
+    venue.save()
+    venue.close(save=False)
+    clock.advance_to(clock() + 2 * DAY_S)
+    with contextlib.closing(gateway(settings=plain(choreography=style), clock=clock, state=path)) as venue:
+        venue.run(0.0)
+        assert words(venue)[2] == "Cancelled"
 
 
 def test_a_cancel_on_its_way_arrives() -> None:

@@ -9,10 +9,11 @@ import pytest
 
 from ibkr_core.gateway import Calendar, DataSettings, MarketSettings, MemoryGateway
 from ibkr_core.gateway.clock import DEFAULT_START, ManualClock
-from tests.gateway.checked import VERSIONS, Checked
+from tests.gateway.checked import Checked
 from tests.gateway.pocket import AAPL, Pocket, errors, gateway, kinds, plain
+from tests.wire.oracle import versions
 
-every_version = pytest.mark.parametrize("version", VERSIONS)
+every_version = pytest.mark.parametrize("version", versions(157, 176, 203, 226))
 CALL = {"localSymbol": "AAPL  261218C00290000", "secType": "OPT", "exchange": "SMART"}
 SLOW = MarketSettings(moves=False, interval_s=60.0)
 UNSUBSCRIBED = plain(data=DataSettings(live=False), market=SLOW)
