@@ -60,6 +60,7 @@ class Judge:
         self._resends_duplicates = resends_duplicates
         self._missed: dict[str, int] = {}
         self._cancels: dict[str, int] = {}
+        self._stale: dict[str, datetime] = {}
         self._told_unresolved: set[str] = set()
 
     def settle(
@@ -114,7 +115,7 @@ class Judge:
         return _name(record) in self._told_unresolved
 
     def _forget(self, live: set[str]) -> None:
-        for memory in (self._missed, self._cancels):
+        for memory in (self._missed, self._cancels, self._stale):
             for name in memory.keys() - live:
                 del memory[name]
         self._told_unresolved &= live
@@ -139,15 +140,19 @@ class Judge:
         """Settle changes that an open order shows no sign of. Returns whether nothing is left open."""
         record = order.record
         modified = order.asked.get(Request.MODIFY)
-        if modified is not None and modified < findings.began:
+        is_settled = True
+        if modified is not None and modified < findings.began and self._stale.get(_name(record)) != modified:
+            self._stale[_name(record)] = modified  # it may be in the making: the next look decides
+            is_settled = False
+        elif modified is not None and modified < findings.began:
             why = "unanswered, and the broker shows the order at other terms"
             commands.append(Abandon(record.order_id, Request.MODIFY, why))
         cancelled = order.asked.get(Request.CANCEL)
         if cancelled is None:
             self._cancels.pop(_name(record), None)  # a later one is counted anew
-            return True
+            return is_settled
         if cancelled >= findings.began:
-            return True
+            return is_settled
         if record.broker_status and broker_word(record.broker_status) in _CANCELLING:
             return True  # it is on its way; out of hours that takes until the open (TWS facts 5)
         name = _name(record)
@@ -155,7 +160,7 @@ class Judge:
         if self._cancels[name] > self._cancel_attempts:
             why = f"sent {self._cancel_attempts} times, and the broker shows the order working"
             commands.append(Abandon(record.order_id, Request.CANCEL, why))
-            return True
+            return is_settled
         cancel_again.append(record.order_id)
         return False
 

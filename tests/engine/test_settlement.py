@@ -163,8 +163,14 @@ def test_the_brokers_day_is_that_of_its_zone() -> None:
 
 
 def test_a_modification_without_an_answer_is_given_up() -> None:
-    """The broker shows the order, and nothing of the change: the terms that work are in force."""
-    settled = Bench().settle(found(7), live(asked={Request.MODIFY: 3}))
+    """Twice the broker shows the order, and nothing of the change: the terms that work are in force.
+
+    Once proves nothing: a change that was sent a moment ago may be in the making.
+    """
+    bench = Bench()
+    first = bench.settle(found(7), live(asked={Request.MODIFY: 3}))
+    assert (first.commands, first.is_settled) == ((), False)
+    settled = bench.settle(found(7), live(asked={Request.MODIFY: 3}))
     (given_up,) = settled.commands
     assert isinstance(given_up, Abandon)
     assert (given_up.order_id, given_up.request) == (7, Request.MODIFY)
