@@ -17,7 +17,7 @@ GONE := $(shell test -x $(BIN)/python || echo gone)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: gone help demo test lint format types matrix interop clean
+.PHONY: gone help demo test lint format types simulate matrix interop clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,9 @@ matrix: $(VENV)/.installed-dev ## run the tests that touch ibapi with each suppo
 
 interop: $(VENV)/.installed-dev ## let unchanged clients of others trade on our gateway
 	@$(BIN)/nox --session interop $(ARGS)
+
+simulate: $(VENV)/.installed-dev ## play 200 fresh lives of the engine against a nasty gateway
+	@$(BIN)/python -m ibkr_core.testing.simulate $(ARGS)
 
 clean: ## remove all that these commands made
 	@rm -rf $(VENV) .nox build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
