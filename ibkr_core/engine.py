@@ -378,7 +378,8 @@ class Engine:
 
         Submitting the same order with the same key again sends nothing and returns the ticket of the first
         one, also after a restart where there is a journal. So a program that does not know whether its
-        order went out can just ask again.
+        order went out can just ask again. An order of which certainly no byte ever left (refused while not
+        ready, or too old in the queue) is sent then, under a new id.
 
         Args:
             contract: What to trade.
@@ -404,6 +405,8 @@ class Engine:
         if not isinstance(key, str):
             raise InvalidInput("key", f"must be a text, not {key!r}")
         with self._desk.known_or_sending(key or order.order_ref, contract, order) as known:
+            if known is not None and self._desk.never_left(known):
+                return OrderTicket(self, self._desk.send_at_last(known), known.key)
             if known is not None:
                 return OrderTicket(self, known.order_id, known.key)
             planned = PlannedOrder(self._desk.peek_ids(1)[0], order)

@@ -37,6 +37,7 @@ from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord, Request
+from ibkr_core.model.status import OrderStatus
 from ibkr_core.outbox import Parcel
 from ibkr_core.sending import Sending, type_name
 from ibkr_core.settings import EngineSettings
@@ -55,6 +56,7 @@ _CANNOT_BE_SENT: Final = (
     InvalidInput,
 )
 """Why a repetition of ours may not come about; nobody asked for it, so nobody is told by an exception."""
+_CALLED_OFF: Final = "cancelled before it was sent"
 _SAME: Final = ("action", "order_type", "quantity", "limit_price", "aux_price", "tif")
 
 
@@ -223,7 +225,7 @@ class OrderDesk:
             IbkrError: As for :meth:`sending`.
         """
         known = self.known(key, contract, order)
-        if known is not None:
+        if known is not None and not self.never_left(known):
             yield known
             return
         with self.sending(Lane.ORDER):
@@ -467,11 +469,11 @@ class OrderDesk:
         self._book.read(lambda book: book.order(order_id))  # what does not exist is no matter for the encoder
         parcel = self._waiting.get(order_id)
         if parcel is not None and parcel.count == 1 and self._supervisor.take_back(parcel):
-            self._not_sent((order_id,), "cancelled before it was sent")
+            self._not_sent((order_id,), _CALLED_OFF)
             return
         client = self._supervisor.session.client
         data = client.encode_cancel(order_id)
-        self._take_back_change(order_id, "cancelled before it was sent")
+        self._take_back_change(order_id, _CALLED_OFF)
         self._book.command(inputs.Cancel(order_id))
         if self._journal is not None and self._journal.failure is None:
             # A cancel only takes risk away: it leaves all the same, and the failure is told elsewhere.
@@ -550,6 +552,33 @@ class OrderDesk:
         except _CANNOT_BE_SENT:
             return False
         return True
+
+    @staticmethod
+    def never_left(record: OrderRecord) -> bool:
+        """Whether certainly no byte of an order ever left, and nobody called it off: it may be sent yet."""
+        last = record.history[-1].what if record.history else ""
+        return (
+            record.status is OrderStatus.REJECTED
+            and last.startswith("not sent:")
+            and _CALLED_OFF not in last
+            and record.sent_time is None
+            and record.perm_id is None
+            and not record.parent_id
+            and not record.oca_group
+        )
+
+    def send_at_last(self, record: OrderRecord) -> int:
+        """Send an order that never left, under a new id. Requires holding the send lock.
+
+        Returns:
+            The id.
+
+        Raises:
+            IbkrError: As for ``Engine.submit``.
+        """
+        new_id = self.peek_ids(1)[0]
+        self._place_again(record.order_id, new_id, record.retry_count + 1, "it had never left")
+        return new_id
 
     def _modify_again(self, order_id: int) -> None:
         contract, terms, parent_is_done = self._book.read(lambda book: book.last_sent(order_id))

@@ -155,6 +155,8 @@ class EngineSettings:
         duplicate_window_s: Refuse an order with the contract, side, quantity and price of one that was sent
             less than so many seconds ago; 0 for no check.
         confirm_s: How long after a list that lacks an order the broker is asked once more.
+        recheck_s: How often the broker is asked for all that it has though nothing is in doubt: a correction
+            that it never told comes to light so; 0 for never.
         cancel_attempts: How often a cancel that came to nothing is sent.
         broker_zone: The zone of the broker's day: it tells executions and completed orders of the day only.
         efficiency_limit: Messages for each filled order from which on a warning is given; 0 for none.
@@ -177,6 +179,7 @@ class EngineSettings:
     restart_windows: tuple[RestartWindow, ...] = ()
     duplicate_window_s: float = attrs.field(default=0.0, validator=_seconds())
     confirm_s: float = attrs.field(default=1.0, validator=_seconds(least=0.001))
+    recheck_s: float = attrs.field(default=300.0, validator=_seconds())
     cancel_attempts: int = attrs.field(default=3, validator=_count(least=1))
     broker_zone: str = "America/New_York"
     efficiency_limit: int = attrs.field(default=20, validator=_count())

@@ -35,7 +35,7 @@ from ibkr_core.positioncheck import PositionCheck
 from ibkr_core.recovering import restore_book
 from ibkr_core.retrier import Retrier, with_retries
 from ibkr_core.runner import Runner
-from ibkr_core.scheduler import Scheduler
+from ibkr_core.scheduler import Scheduler, Timer
 from ibkr_core.sending import describe
 from ibkr_core.settings import EngineSettings
 from ibkr_core.settlement import Judge
@@ -117,6 +117,8 @@ class Works:
         )
         self._positions = PositionCheck()
         self.dispatcher.subscribe((events.ExecutionReceived,), self._note_fill, Delivery.INLINE, None)
+        self._recheck_s = settings.recheck_s
+        self._recheck = Timer(0.0, lambda: None)
         self._unowned: set[int] = set()
 
     def restore(self, on_progress: Callable[[int], None] | None) -> None:
@@ -224,6 +226,9 @@ class Works:
         if findings.positions is not None and (is_first or self._positions.is_suspicious):
             is_settled &= self._check_positions(findings)
         self.keeper.surveyed(is_settled=is_settled)
+        if self._recheck_s > 0:  # a correction of a finished order may never have been told
+            self._recheck.cancel()
+            self._recheck = self.scheduler.call_later(self._recheck_s, lambda: self.keeper.ask_in(0.0))
         if is_first:
             self.scheduler.call_soon(self.brake.resume)  # once the session is ready, which it is not yet
 

@@ -419,3 +419,37 @@ def test_orders_that_filled_count_for_the_efficiency(make_bench: MakeBench) -> N
     bench.run(10)
     meter = bench.engine._desk.meter
     assert (meter.messages, meter.filled_orders) == (4, 3)
+
+
+def test_an_order_that_never_left_is_sent_by_the_same_key(make_bench: MakeBench) -> None:
+    """A program that just asks again after a refusal gets its order, once; asking once more sends nothing."""
+    bench = make_bench(messages_per_second=5, order_queue_s=0.5)
+    order = Order.limit("BUY", 10, "90")
+    for number in range(12):  # more than the pace lets out before they are too old
+        bench.engine.submit(STOCK, order, key=f"key-{number}")
+    bench.run(10)
+    dead = next(record for record in bench.engine.orders() if record.status is S.REJECTED)
+    assert dead.key not in bench.refs()
+    again = bench.engine.submit(STOCK, order, key=dead.key)
+    assert again.order_id > dead.order_id
+    bench.run(10)
+    assert again.record.status is S.SUBMITTED
+    assert again.record.retry_count == 1
+    assert bench.engine.submit(STOCK, order, key=dead.key) == again
+    assert bench.refs().count(dead.key) == 1
+
+
+def test_what_was_withheld_about_a_finished_order_comes_to_light(make_bench: MakeBench) -> None:
+    """A correction that the broker never told live is found by looking now and then."""
+    bench = make_bench(recheck_s=60.0)
+    ticket = bench.engine.submit(STOCK, Order.market("BUY", 10))
+    bench.run(5)
+    [fill] = ticket.record.fills
+    line = next(iter(bench.world.lines))
+    line.far_end.hold(lose=True)
+    bench.gateway.correct_execution(fill.exec_id, price=Decimal("1.23"))
+    bench.run(1)
+    line.far_end.release()
+    assert ticket.record.avg_fill_price == fill.price
+    bench.run(120)
+    assert ticket.record.avg_fill_price == Decimal("1.23")

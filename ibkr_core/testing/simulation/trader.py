@@ -30,7 +30,6 @@ _SYMBOLS = ("AAPL", "MSFT", "SPY")
 _VERSIONS = (157, 176, 200, 201, 203, 213, 223, 225)
 _REST_ROUNDS = 40
 _REST_S = 15.0
-_REVISIONS = frozenset({"bust", "correction"})
 _LEAST_ROUNDS = 600
 _ROUNDS_PER_ORDER = 20
 """An engine that never gets ready again must be found out, not waited for."""
@@ -208,12 +207,11 @@ class _Trader:
         """Let everything settle with no new fault, and return the engine as it stands then."""
         world = self._world
         world.gateway.end_faults()
-        if any(one.fault in _REVISIONS for one in world.gateway.injected()):
-            # What was withheld about an order that has ended nobody asks for before a session begins.
-            world.run(_REST_S)
-            world.gateway.restart(1.0)
         if world.engine is None:
             self._start()
+        if world.engine is not None:
+            # What was withheld about an order that has ended comes to light with the next look at everything.
+            world.run(world.engine.settings.recheck_s + _REST_S)
         for _ in range(_REST_ROUNDS):
             world.run(_REST_S)
             engine = world.engine
