@@ -179,7 +179,7 @@ class EngineSettings:
     restart_windows: tuple[RestartWindow, ...] = ()
     duplicate_window_s: float = attrs.field(default=0.0, validator=_seconds())
     confirm_s: float = attrs.field(default=1.0, validator=_seconds(least=0.001))
-    recheck_s: float = attrs.field(default=300.0, validator=_seconds())
+    recheck_s: float = attrs.field(default=3600.0, validator=_seconds())
     cancel_attempts: int = attrs.field(default=3, validator=_count(least=1))
     broker_zone: str = "America/New_York"
     efficiency_limit: int = attrs.field(default=20, validator=_count())

@@ -131,6 +131,7 @@ def _play(scenario: Scenario, folder: Path) -> Outcome:
             seed=scenario.seed,
             reconnect=Backoff(first_s=0.5, longest_s=5.0),
             max_active_orders=None,
+            recheck_s=120.0,
         ),
     )
     diary = _Diary()
