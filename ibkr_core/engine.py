@@ -377,9 +377,8 @@ class Engine:
         """Send a new order.
 
         Submitting the same order with the same key again sends nothing and returns the ticket of the first
-        one, also after a restart where there is a journal. So a program that does not know whether its
-        order went out can just ask again. An order of which certainly no byte ever left (refused while not
-        ready, or too old in the queue) is sent then, under a new id.
+        one, also after a restart where there is a journal: a program that does not know whether its order
+        went out can just ask again. One of which certainly no byte left is sent then, under a new id.
 
         Args:
             contract: What to trade.
