@@ -51,23 +51,6 @@ def serve() -> Iterator[Callable[..., SimulatedGateway]]:
         server.stop()
 
 
-@pytest.fixture
-def join() -> Iterator[Callable[..., OfficialClient]]:
-    """Connect official clients that hang up when the test ends."""
-    joined: list[OfficialClient] = []
-
-    def make(server: SimulatedGateway, client_id: int = 1) -> OfficialClient:
-        client = OfficialClient()
-        joined.append(client)
-        client.begin(server.port, client_id)
-        client.wait("nextValidId")
-        return client
-
-    yield make
-    for client in joined:
-        client.end()
-
-
 def raw_client(server: SimulatedGateway, client_id: int = 9, version: int = 176) -> socket.socket:
     """A started session on a plain socket, its welcome read."""
     sock = socket.create_connection((server.host, server.port), timeout=PATIENCE_S)

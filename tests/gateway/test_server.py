@@ -45,23 +45,6 @@ def serve() -> Iterator[Callable[..., SimulatedGateway]]:
         server.stop()
 
 
-@pytest.fixture
-def join() -> Iterator[Callable[..., OfficialClient]]:
-    """Connect official clients that hang up when the test ends."""
-    joined: list[OfficialClient] = []
-
-    def make(server: SimulatedGateway, client_id: int = 1) -> OfficialClient:
-        client = OfficialClient()
-        joined.append(client)
-        client.begin(server.port, client_id)
-        client.wait("nextValidId")
-        return client
-
-    yield make
-    for client in joined:
-        client.end()
-
-
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_market_order_travels_at_every_version(version: int, serve: Any, join: Any) -> None:
     """Fills, average, commission and books agree with what the official client decodes at each version."""
