@@ -1,0 +1,696 @@
+"""The order engine: one session with the broker, one order book, and the calls that orders need.
+
+:class:`~ibkr_core.engine.Engine` adds what callers want on top of it.
+
+Threads: the *reader* receives, decodes, applies facts and calls inline listeners; the *worker* calls
+the other listeners; the *keeper* does all that waits for a moment: deadlines, questions, reconnecting. Any
+thread may call anything here.
+
+Locks: the *send lock* keeps order ids and the legs of a group in order on the wire; it is taken before
+the book's *state lock*, which is held for microseconds and never during I/O, ibapi calls or user code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final, Self
+
+import attrs
+
+from ibkr_core.clock import Clock, SystemClock
+from ibkr_core.errors import (
+    EngineClosed,
+    InvalidInput,
+    UnknownOrder,
+    WouldDeadlock,
+)
+from ibkr_core.journal import HistoryLine, Journal
+from ibkr_core.lifecycle import inputs
+from ibkr_core.lifecycle.groups import Child, PlannedOrder, plan_bracket, plan_oca
+from ibkr_core.lifecycle.verdicts import DEFAULT_RULES, CodeRule
+from ibkr_core.link.client import TwsClient
+from ibkr_core.link.pacing import Lane
+from ibkr_core.link.transport import Transport
+from ibkr_core.listeners import Delivery, Listener, Subscription
+from ibkr_core.model import events
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.fill import Fill
+from ibkr_core.model.order import Order
+from ibkr_core.model.record import OrderRecord, Request
+from ibkr_core.model.session import SessionState
+from ibkr_core.model.status import OrderStatus
+from ibkr_core.runner import Runner, ThreadRunner, dialler, once
+from ibkr_core.sending import check_time
+from ibkr_core.settings import EngineSettings
+from ibkr_core.tickets import BracketTickets, OrderTicket
+from ibkr_core.works import Works
+
+__all__ = ["OrderEngine"]
+
+
+_INT_LIMIT: Final = 2**31
+"""The protocol's integers are smaller than this."""
+
+
+def _new_key() -> str:
+    return uuid.uuid4().hex
+
+
+class OrderEngine:
+    """Orders on one session with TWS or IB Gateway: sending, waiting, listening, recovering.
+
+    Args:
+        client_id: The API client id, 0 or more. Keep it the same from run to run: it owns your orders.
+        settings: Deadlines, pace, retries, reconnecting.
+        journal: The durable record: a file's path, or an open :class:`~ibkr_core.journal.Journal` that you
+            close yourself. Without one, nothing survives the end of this process but what the broker tells.
+        rules: What error codes prove; see :func:`ibkr_core.lifecycle.verdicts.extend`.
+        client_class: A class derived from :class:`TwsClient`, to have callbacks of your own on the
+            same connection.
+        clock: Tells the time.
+        make_key: Makes client order keys for orders that have none.
+        runner: Receives; by default a thread for each connection. With one of your own the engine starts no
+            thread at all: you run :attr:`scheduler` (a simulation does).
+        on_progress: Told now and then how many inputs of the journal were replayed.
+
+    Raises:
+        InvalidInput: An argument breaks a rule.
+        JournalError: The journal cannot be opened; the subclass tells why.
+    """
+
+    def __init__(
+        self,
+        client_id: int = 1,
+        *,
+        settings: EngineSettings | None = None,
+        journal: str | os.PathLike[str] | Journal | None = None,
+        rules: Mapping[int, CodeRule] = DEFAULT_RULES,
+        client_class: type[TwsClient] = TwsClient,
+        clock: Clock | None = None,
+        make_key: Callable[[], str] = _new_key,
+        runner: Runner | None = None,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> None:
+        if isinstance(client_id, bool) or not isinstance(client_id, int) or not 0 <= client_id < _INT_LIMIT:
+            raise InvalidInput(
+                "client_id", f"must be a whole number from 0 to {_INT_LIMIT - 1}, not {client_id!r}"
+            )
+        self.client_id = client_id
+        self.settings = settings if settings is not None else EngineSettings()
+        self._clock = clock if clock is not None else SystemClock()
+        self._owns_journal = not isinstance(journal, Journal) and journal is not None
+        self.journal = (
+            journal
+            if isinstance(journal, Journal) or journal is None
+            else Journal.open(journal, client_id=client_id, clock=self._clock)
+        )
+        try:
+            self._has_threads = runner is None
+            self._runner = runner if runner is not None else ThreadRunner()
+            self._works = Works(
+                client_id,
+                self.settings,
+                self.journal,
+                rules,
+                client_class,
+                self._clock,
+                make_key,
+                self._runner,
+            )
+            self._works.restore(on_progress)
+        except BaseException:
+            if self._owns_journal and self.journal is not None:
+                self.journal.close()
+            raise
+        self.scheduler = self._works.scheduler
+        self._book = self._works.book
+        self._supervisor = self._works.supervisor
+        self._desk = self._works.desk
+        self._brake = self._works.brake
+        self._dispatcher = self._works.dispatcher
+        self._life = threading.Lock()
+        self._is_started = False
+        self._is_closed = False
+
+    # ── connecting ──────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def connect(
+        cls,
+        host: str = "127.0.0.1",
+        port: int = 4002,
+        client_id: int = 1,
+        *,
+        timeout_s: float = 10.0,
+        settings: EngineSettings | None = None,
+        journal: str | os.PathLike[str] | Journal | None = None,
+        rules: Mapping[int, CodeRule] = DEFAULT_RULES,
+        client_class: type[TwsClient] = TwsClient,
+        clock: Clock | None = None,
+        make_key: Callable[[], str] = _new_key,
+    ) -> Self:
+        """Connect, take over the broker's orders and executions, and return an engine that is ready.
+
+        The usual ports are 4002 (Gateway, paper), 4001 (Gateway, live), 7497 (TWS, paper) and 7496
+        (TWS, live). A connection that is lost later is made again by itself.
+
+        Args:
+            host: Where TWS or IB Gateway runs.
+            port: Its API port.
+            client_id: Your API client id.
+            timeout_s: For the connection and each step of the session's beginning, in seconds.
+            settings: As for the class.
+            journal: As for the class.
+            rules: As for the class.
+            client_class: As for the class.
+            clock: As for the class.
+            make_key: As for the class.
+
+        Raises:
+            GatewayUnreachable: Nothing accepts connections there.
+            HandshakeFailed: The peer is no TWS, or ended the session before it began.
+            ServerTooOld: The peer is too old.
+            ClientIdInUse: Another session has this client id (code 326).
+            InvalidInput: An argument breaks a rule.
+            JournalError: The journal cannot be opened.
+        """
+        check_time("timeout_s", timeout_s)
+        engine = cls(
+            client_id,
+            settings=attrs.evolve(
+                settings if settings is not None else EngineSettings(),
+                connect_timeout_s=timeout_s,
+                orders_timeout_s=timeout_s,
+            ),
+            journal=journal,
+            rules=rules,
+            client_class=client_class,
+            clock=clock,
+            make_key=make_key,
+        )
+        engine.open(host, port)
+        return engine
+
+    def open(self, host: str = "127.0.0.1", port: int = 4002) -> None:
+        """Do what :meth:`connect` does, on an engine that has its listeners already.
+
+        Listeners that are added before see the orders that the broker shows at the beginning.
+
+        Raises:
+            ConnectionFailed: As for :meth:`connect`. The engine is closed then; make a new one.
+            EngineClosed: It was opened before.
+            InvalidInput: An argument breaks a rule.
+        """
+        self._open(dialler(host, port, self.settings), keep_trying=False)
+
+    def start(self, host: str = "127.0.0.1", port: int = 4002) -> None:
+        """Begin to connect and keep trying for as long as it takes; returns at once. See :meth:`wait_ready`.
+
+        Raises:
+            EngineClosed: It was opened before.
+            InvalidInput: An argument breaks a rule.
+        """
+        self.start_on(dialler(host, port, self.settings))
+
+    def attach(self, transport: Transport) -> None:
+        """Begin the session on a connected transport (a socket, or an in-memory pipe in tests).
+
+        Such a connection cannot be made again when it is lost.
+
+        Raises:
+            ConnectionFailed: As for :meth:`connect`. The engine is closed then; no thread is left.
+            EngineClosed: It was opened before.
+        """
+        try:
+            self._open(once(transport), keep_trying=False)
+        except BaseException:
+            transport.close()
+            raise
+
+    def start_on(self, dial: Callable[[], Transport]) -> None:
+        """Begin to connect by a way of your own, and keep trying; returns at once.
+
+        Args:
+            dial: Makes a connection, each time a new one; raises ConnectionFailed or OSError when it cannot.
+
+        Raises:
+            EngineClosed: It was opened before.
+        """
+        self._begin(dial, keep_trying=True)
+
+    def _open(self, dial: Callable[[], Transport], *, keep_trying: bool) -> None:
+        self._begin(dial, keep_trying=keep_trying)
+        try:
+            self._supervisor.wait_synchronised()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self, dial: Callable[[], Transport], *, keep_trying: bool) -> None:
+        with self._life:  # against a close, or a second open, on another thread
+            if self._is_started or self._is_closed:
+                raise EngineClosed("an engine is opened once; make a new one for a new connection")
+            self._is_started = True
+            if self._has_threads:
+                self._dispatcher.start()
+                self.scheduler.start()
+        self._supervisor.start(dial, keep_trying=keep_trying)
+
+    def wait_ready(self, timeout_s: float | None = None) -> None:
+        """Block until new orders may be sent: all that the broker knows was taken over.
+
+        Raises:
+            WaitTimeout: It took too long; the attempts go on.
+            ConnectionFailed: It was opened with :meth:`open`, and that failed.
+            EngineClosed: It was closed meanwhile.
+            WouldDeadlock: Called from an inline listener.
+            InvalidInput: ``timeout_s`` is no number of seconds.
+        """
+        if timeout_s is not None:
+            check_time("timeout_s", timeout_s, least=0)
+        self.check_may_wait()
+        self._supervisor.wait_ready(timeout_s)
+
+    @property
+    def state(self) -> SessionState:
+        """Where the session with the broker stands."""
+        return self._supervisor.state
+
+    @property
+    def state_reason(self) -> str:
+        """Why it stands there, in words."""
+        return self._supervisor.reason
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether new orders may be sent, as far as the connection goes."""
+        return self._supervisor.can_trade
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts of this login."""
+        return self._supervisor.session.accounts
+
+    @property
+    def client(self) -> TwsClient:
+        """The official client underneath, for requests that are not about orders; a new one after a gap."""
+        return self._supervisor.session.client
+
+    def next_request_id(self) -> int:
+        """Return an id for a request of your own on :attr:`client`, such as ``reqMktData``.
+
+        Orders and requests share one row of numbers at the broker: an error that answers a request with
+        an order's id would be taken for the order's.
+        """
+        return self._desk.take_id()
+
+    @property
+    def server_version(self) -> int:
+        """The protocol version of this session."""
+        return self._supervisor.session.server_version
+
+    def close(self) -> None:
+        """Disconnect, deliver what is left to listeners, and end every thread of the engine.
+
+        Orders keep working at the broker. May be called again, and from any thread.
+        """
+        with self._life:
+            if self._is_closed:
+                return
+            self._is_closed = True
+        is_inside = self._runner.is_reader_here or self.scheduler.is_here
+        self._supervisor.close("closed by us")
+        if self._has_threads and self._is_started and is_inside:
+            # The end of the connection is told by the very thread that is here: what is left to do comes
+            # after it.
+            self.scheduler.call_soon(self._shut_down_behind_reader)
+            return
+        if self._has_threads and self._is_started:
+            told = threading.Event()
+            self.scheduler.call_soon(told.set)
+            told.wait()
+        self._shut_down()
+
+    def _shut_down_behind_reader(self) -> None:
+        """Let the reader end first: its last word is that the connection is gone. On the scheduler."""
+        self._runner.join()
+        self.scheduler.call_soon(self._shut_down)
+
+    def _shut_down(self) -> None:
+        """End everything but the session, which has ended."""
+        self._supervisor.finish()
+        self._book.end_waiting(lambda: EngineClosed("the engine was closed"))
+        self._book.deliver()
+        self.scheduler.stop()
+        if self._is_started and self._has_threads:
+            self._dispatcher.stop()
+        if self.journal is not None:
+            if self._owns_journal:
+                self.journal.close()
+            else:
+                self.journal.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ── sending ─────────────────────────────────────────────────────────────────────────────────
+
+    def submit(
+        self, contract: Contract, order: Order, *, key: str = "", allow_duplicate: bool = False
+    ) -> OrderTicket:
+        """Send a new order.
+
+        Submitting the same order with the same key again sends nothing and returns the ticket of the first
+        one, also after a restart where there is a journal: a program that does not know whether its order
+        went out can just ask again. One of which certainly no byte left is sent then, under a new id.
+
+        Args:
+            contract: What to trade.
+            order: At what terms.
+            key: Your own unique key for the order; it travels in ``orderRef``, and every callback
+                brings it back. Made up where neither this nor ``order.order_ref`` is given.
+            allow_duplicate: Let an order pass that looks like one that was sent just now; see
+                ``EngineSettings.duplicate_window_s``.
+
+        Raises:
+            InvalidContract: The contract cannot be routed.
+            InvalidOrder: The order cannot work, or not for this contract.
+            DuplicateOrder: The key was used before for a different order, or the same was sent just now.
+            TooManyOrders: As many orders of this account, contract and side are active as the broker takes.
+            TradingHalted: See :meth:`halt`.
+            JournalError: The intent could not be made durable; nothing was sent.
+            NotReady: Not connected, or not synchronised yet, or the broker is out of reach.
+            EngineClosed: It was closed.
+            RequestRefused: The official client cannot encode it for this gateway.
+            SendFailed: The connection failed while it was being sent; its fate is unknown.
+        """
+        self._desk.check_new(contract, order)
+        if not isinstance(key, str):
+            raise InvalidInput("key", f"must be a text, not {key!r}")
+        with self._desk.known_or_sending(key or order.order_ref, contract, order) as known:
+            if known is not None and self._desk.never_left(known):
+                return OrderTicket(self, self._desk.send_at_last(known), known.key)
+            if known is not None:
+                return OrderTicket(self, known.order_id, known.key)
+            planned = PlannedOrder(self._desk.peek_ids(1)[0], order)
+            return self._tickets([(contract, planned, key)], allow_duplicate=allow_duplicate)[0]
+
+    def submit_bracket(
+        self,
+        contract: Contract,
+        parent: Order,
+        *,
+        take_profit: Child | None = None,
+        stop_loss: Child | None = None,
+    ) -> BracketTickets:
+        """Send an entry with exits: once it fills, one exit's fill cancels the other.
+
+        Args:
+            contract: What to trade.
+            parent: The entry.
+            take_profit: A limit price, or a whole order. None for none.
+            stop_loss: A stop price, or a whole order. None for none.
+
+        Raises:
+            InvalidGroup: The orders contradict each other; nothing was sent.
+            IbkrError: As for :meth:`submit`. All legs are sent together or none is.
+        """
+        self._desk.check_new(contract, parent)
+        with self._desk.sending(Lane.ORDER):
+            count = 1 + (take_profit is not None) + (stop_loss is not None)
+            plan = plan_bracket(parent, take_profit, stop_loss, self._desk.peek_ids(count))
+            for leg in plan[1:]:
+                self._desk.check_new(contract, leg.order)
+            tickets = self._tickets([(contract, leg, "") for leg in plan])
+        exits = iter(tickets[1:])
+        return BracketTickets(
+            tickets[0],
+            next(exits) if take_profit is not None else None,
+            next(exits) if stop_loss is not None else None,
+        )
+
+    def submit_oca(
+        self, orders: Sequence[tuple[Contract, Order]], *, group: str = "", oca_type: int = 1
+    ) -> tuple[OrderTicket, ...]:
+        """Send a one-cancels-all group.
+
+        Args:
+            orders: What to trade at what terms, two or more.
+            group: The group's name, which must never have been used; made up where it is empty.
+            oca_type: 1 cancels the rest with block, 2 reduces it with block, 3 reduces it without
+                (and can overfill). See :class:`~ibkr_core.model.order.OcaType`.
+
+        Raises:
+            InvalidGroup: The orders contradict each other; nothing was sent.
+            IbkrError: As for :meth:`submit`. All are sent together or none is.
+        """
+        for contract, order in orders:
+            self._desk.check_new(contract, order)
+        with self._desk.sending(Lane.ORDER):
+            name = group or f"oca-{self._desk.make_key()}"
+            plan = plan_oca([o for _, o in orders], name, oca_type, self._desk.peek_ids(len(orders)))
+            legs = [(contract, leg, "") for (contract, _), leg in zip(orders, plan, strict=True)]
+            return self._tickets(legs)
+
+    def modify(self, order_id: int, order: Order | None = None, **changes: Any) -> OrderRecord:
+        """Ask for new terms of an order. What is not changed stays as it was last sent.
+
+        Args:
+            order_id: The order.
+            order: The new terms as a whole, or
+            **changes: the fields to change: ``engine.modify(7, limit_price="101.50")``.
+
+        Returns:
+            The order, with the request pending. Its ``order`` shows the new terms once the broker works
+            them; if they are refused it is alive at the old ones.
+
+        Raises:
+            UnknownOrder: No such order.
+            OrderFinished: It is filled, cancelled or rejected.
+            OrderInDoubt: Its fate is unknown.
+            OrderNotOurs: Another client placed it.
+            OrderStateError: A cancel is pending, or an earlier session placed it.
+            InvalidOrder: The new terms cannot work.
+            IbkrError: As for :meth:`submit`.
+        """
+        with self._desk.sending(Lane.ORDER):
+            self._desk.modify(order_id, order, changes)
+        self._works.retrier.renew(order_id, Request.MODIFY)
+        return self.order(order_id)
+
+    def cancel(self, order_id: int) -> OrderRecord:
+        """Ask for an order's cancellation. It may still fill until the broker confirms.
+
+        Asking again while a cancel is pending sends it again.
+
+        Raises:
+            UnknownOrder: No such order.
+            OrderFinished: It is filled, cancelled or rejected.
+            OrderNotOurs: Another client placed it.
+            NotReady: Not connected, or not synchronised yet.
+            SendFailed: The connection failed while it was being sent.
+        """
+        self._works.retrier.cancel(order_id)
+        with self._desk.sending(Lane.CANCEL):
+            self._desk.cancel(order_id)
+        return self.order(order_id)
+
+    def cancel_all(self, *, everywhere: bool = False) -> tuple[OrderRecord, ...]:
+        """Ask for the cancellation of all our active orders.
+
+        Args:
+            everywhere: Also send the global cancel, which takes the orders of other clients and of TWS
+                itself with it.
+
+        Returns:
+            The orders whose cancel was asked for.
+
+        Raises:
+            NotReady: Not connected, or not synchronised yet.
+            SendFailed: The connection failed while it was being sent.
+        """
+        with self._desk.sending(Lane.CANCEL):
+            ours = (record.order_id for record in self.active_orders() if record.is_ours)
+            asked = [order_id for order_id in ours if self._desk.try_cancel(order_id)]
+            if everywhere:
+                self._desk.cancel_everything()
+        if everywhere:
+            self._works.keeper.ask_in(1.0)  # orders of others tell nothing by themselves
+        return tuple(self.order(order_id) for order_id in asked)
+
+    def halt(self, reason: str) -> None:
+        """Pull the brake: refuse new orders, cancel everything, and keep at it until the broker confirms.
+
+        All orders are cancelled one by one and by the global cancel, which takes the orders of other clients
+        and of TWS itself with it. :class:`~ibkr_core.model.events.HaltConfirmed` tells that nothing works any
+        more; positions stay as they are. With a journal the halt survives a restart.
+
+        Args:
+            reason: For whoever reads it at night.
+
+        Raises:
+            InvalidInput: No reason was given.
+        """
+        self._brake.halt(reason)
+
+    def release(self) -> None:
+        """Lift a halt. Harmless when there is none."""
+        self._brake.release()
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether new orders are refused because of :meth:`halt`."""
+        return self._brake.is_on
+
+    def wait_flat(self, timeout_s: float | None = None) -> bool:
+        """Block until the broker confirmed after a halt that no order works. False when it took too long."""
+        self.check_may_wait()
+        return self._brake.wait_flat(timeout_s)
+
+    def adopt(self, perm_id: int, order: Order | None = None) -> OrderTicket:
+        """Take over an order with our client id that this engine did not place.
+
+        Args:
+            perm_id: The broker's permanent id, as ``OrderRecord.perm_id`` shows it.
+            order: Its whole terms, so that it can be modified; it can be cancelled without.
+
+        Raises:
+            UnknownOrder: No such order.
+            OrderNotOurs: Another client placed it: the broker lets only that one manage it.
+        """
+        self._book.command(inputs.Adopt(perm_id, order))
+        self._book.deliver()
+        record = self._book.read(lambda book: book.by_perm_id(perm_id))
+        if record is None:
+            raise UnknownOrder(0, f"no order with the permId {perm_id}")
+        return OrderTicket(self, record.order_id, record.key)
+
+    def declare_ended(self, order_id: int, why: str) -> OrderRecord:
+        """Say from your own knowledge that an order lives no more; see :class:`OrderUnresolved`.
+
+        A sign of life from the broker overrules it.
+
+        Raises:
+            UnknownOrder: No such order.
+            InvalidInput: No reason was given.
+        """
+        if not isinstance(why, str) or not why.strip():
+            raise InvalidInput("why", "say how you know: it is kept in the order's history")
+        self._book.command(inputs.ProveAbsent(order_id, f"declared ended: {why}"))
+        self._book.deliver()
+        return self.order(order_id)
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────
+
+    def order(self, order_id: int) -> OrderRecord:
+        """Return a snapshot of an order.
+
+        Raises:
+            UnknownOrder: No such order.
+        """
+        return self._book.read(lambda book: book.order(order_id))
+
+    def ticket(self, order_id: int) -> OrderTicket:
+        """Return a ticket for an order that is in the book, for example one of an earlier session.
+
+        Raises:
+            UnknownOrder: No such order.
+        """
+        return OrderTicket(self, order_id, self.order(order_id).key)
+
+    def orders(self) -> tuple[OrderRecord, ...]:
+        """Return snapshots of all orders, oldest first."""
+        return self._book.read(lambda book: book.orders())
+
+    def active_orders(self) -> tuple[OrderRecord, ...]:
+        """Return snapshots of all orders that are not finished, those in doubt included."""
+        return self._book.read(lambda book: book.active_orders())
+
+    def fills(self) -> tuple[Fill, ...]:
+        """Return all executions of all orders."""
+        return self._book.read(lambda book: book.fills())
+
+    def history(
+        self,
+        *,
+        order_id: int | None = None,
+        key: str | None = None,
+        symbol: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 1_000,
+    ) -> tuple[HistoryLine, ...]:
+        """Return events from the journal, of earlier runs too: the newest that fit, oldest first.
+
+        Raises:
+            InvalidInput: The engine has no journal.
+        """
+        if self.journal is None:
+            raise InvalidInput("journal", "the engine was made without one, so it keeps no history")
+        return self.journal.history(
+            order_id=order_id, key=key, symbol=symbol, since=since, until=until, limit=limit
+        )
+
+    # ── listening ───────────────────────────────────────────────────────────────────────────────
+
+    def on(
+        self,
+        kind: type[events.Event] | tuple[type[events.Event], ...],
+        listener: Listener,
+        delivery: Delivery = Delivery.WORKER,
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> Subscription:
+        """Listen for events of a kind (and its subclasses).
+
+        Args:
+            kind: An event class of :mod:`ibkr_core.model.events`, or several.
+            listener: Is called with each event. What it raises is reported as
+                :class:`~ibkr_core.model.events.ListenerFailed` and harms nobody.
+            delivery: Where it runs; see :class:`Delivery`.
+            loop: For ``Delivery.ASYNCIO``; the running loop where it is not given.
+
+        Returns:
+            A handle; its ``close()`` ends the listening.
+        """
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        return self._dispatcher.subscribe(kinds, listener, delivery, loop)
+
+    def watch(
+        self, order_id: int, wanted: frozenset[OrderStatus], *, settled: bool = False
+    ) -> Future[OrderRecord]:
+        """Return a future of an order's reaching one of the statuses, or finishing. See tickets."""
+        return self._book.watch(order_id, wanted, settled=settled)
+
+    def check_may_wait(self) -> None:
+        """Raise where a wait would stop the thread that has to end it.
+
+        Raises:
+            WouldDeadlock: This is the reader thread, or an inline listener.
+        """
+        is_inside = self._runner.is_reader_here or self.scheduler.is_here
+        if is_inside or self._dispatcher.is_draining_here:
+            raise WouldDeadlock(
+                "this is an inline listener: it runs on the thread that would bring the answer; use "
+                "delivery=Delivery.WORKER for listeners that wait"
+            )
+
+    # ── inside: sending ─────────────────────────────────────────────────────────────────────────
+
+    def _tickets(
+        self, legs: Sequence[tuple[Contract, PlannedOrder, str]], *, allow_duplicate: bool = False
+    ) -> tuple[OrderTicket, ...]:
+        sent = self._desk.send_new(legs, allow_duplicate=allow_duplicate)
+        return tuple(OrderTicket(self, new.order_id, new.key) for new in sent)
