@@ -1,0 +1,223 @@
+"""One run of one contestant: its own process, against a sender in a process of its own, over loopback TCP."""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import attrs
+
+from benchmarks.peers import PEERS, ROOT, ready_peers
+
+__all__ = ["OURS", "Contestant", "Failed", "Field", "Run", "contest"]
+
+_FAR_S: Final = 600.0
+
+
+class Failed(Exception):
+    """A contestant did not come to its end."""
+
+
+@attrs.frozen
+class Contestant:
+    """Who runs.
+
+    Attributes:
+        name: As tables show it.
+        python: The interpreter of its environment.
+        program: A module under ``benchmarks.programs``.
+        task: What its program is told beside the port and the protocol version.
+        lowest: The lowest protocol version that it speaks.
+        newest: The newest.
+    """
+
+    name: str
+    python: Path
+    program: str
+    task: Mapping[str, Any] = attrs.Factory(dict)
+    lowest: int = 100
+    newest: int = 226
+
+    def given(self, **more: Any) -> Contestant:
+        """Return the same one with more in its task."""
+        return attrs.evolve(self, task={**self.task, **more})
+
+
+OURS: Final[Mapping[str, Contestant]] = MappingProxyType(
+    {
+        one.name: one
+        for one in (
+            Contestant("ours", Path(sys.executable), "engine"),
+            Contestant("ours + journal", Path(sys.executable), "engine", {"journal": True}),
+            Contestant("floor", Path(sys.executable), "floor"),
+            Contestant("floor, cut only", Path(sys.executable), "floor", {"cut": True}),
+        )
+    }
+)
+"""What needs no environment of its own, by name."""
+
+
+@attrs.frozen
+class Field:
+    """Who takes part.
+
+    Attributes:
+        contestants: By name.
+        missing: Why others are not there.
+    """
+
+    contestants: Mapping[str, Contestant]
+    missing: Mapping[str, str]
+
+    @classmethod
+    def gather(cls, names: tuple[str, ...]) -> Field:
+        """Find these contestants, and make environments for those that need one."""
+        pythons, missing = ready_peers(name for name in names if name not in OURS)
+        found = {}
+        for name in names:
+            if name in OURS:
+                found[name] = OURS[name]
+            elif name in pythons:
+                peer = PEERS[name]
+                found[name] = Contestant(name, pythons[name], peer.program, {}, peer.lowest, peer.newest)
+        return cls(found, missing)
+
+    def at(self, version: int) -> dict[str, Contestant]:
+        """Return those that speak a protocol version.
+
+        The newest one stands for each peer's own newest from the first protobuf versions on: the bytes of
+        the messages here do not differ between them.
+        """
+        return {
+            name: one
+            for name, one in self.contestants.items()
+            if one.lowest <= version and (version <= one.newest or one.newest > 200 <= version)
+        }
+
+
+@attrs.frozen
+class Run:
+    """What came of a run.
+
+    Attributes:
+        seconds: From the moment before the stream's first byte to the handling of its end mark.
+        cpu_s: CPU seconds of the contestant's process meanwhile, all threads together.
+        answer: All that its program reported.
+        stamps: For a paced stream the moment before each frame, in nanoseconds.
+        orders: How many orders its sender received.
+    """
+
+    seconds: float
+    cpu_s: float
+    answer: Mapping[str, Any]
+    stamps: array.array[int]
+    orders: int
+
+
+class _Process:
+    """A program that speaks JSON lines."""
+
+    def __init__(self, command: list[str], errors: Path) -> None:
+        self.name = command[2]
+        self._errors = errors
+        pipe = subprocess.PIPE
+        with errors.open("wb") as sink:
+            self._process = subprocess.Popen(  # noqa: S603 - our own modules
+                command, stdin=pipe, stdout=pipe, stderr=sink, cwd=ROOT, env=_environment()
+            )
+        self._rest = b""
+
+    def tell(self, values: Mapping[str, Any]) -> None:
+        """Write one line."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(values).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def hear(self) -> dict[str, Any]:
+        """Read one line; raises when none comes."""
+        assert self._process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._rest:
+                if not selector.select(_FAR_S):
+                    raise Failed(f"{self.name} says nothing any more")
+                data = os.read(self._process.stdout.fileno(), 1 << 16)
+                if not data:
+                    raise Failed(f"{self.name} ended: {self._errors.read_text(errors='replace')[-2000:]}")
+                self._rest += data
+        line, _, self._rest = self._rest.partition(b"\n")
+        values: dict[str, Any] = json.loads(line)
+        return values
+
+    def end(self) -> None:
+        """See it out."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(10.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@contextlib.contextmanager
+def _process(command: list[str], folder: Path) -> Iterator[_Process]:
+    process = _Process(command, folder / f"{command[2]}.err")
+    try:
+        yield process
+    finally:
+        process.end()
+
+
+def contest(one: Contestant, version: int, stream: Path | None, *, rate: float = 0.0, **task: Any) -> Run:
+    """Run a contestant once.
+
+    Args:
+        one: Who.
+        version: The protocol version of the session; a peer's own newest one where that is lower.
+        stream: What is sent once it is ready. None where it only places orders.
+        rate: Messages a second, or 0 for as fast as TCP takes them.
+        **task: What its program is told beside its own task.
+
+    Raises:
+        Failed: It did not come to its end, or its end was wrong.
+    """
+    version = min(version, one.newest)
+    with tempfile.TemporaryDirectory(prefix="ibkr-core-bench-") as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        sender = stack.enter_context(
+            _process([sys.executable, "-m", "benchmarks.sender", str(version)], folder)
+        )
+        port = sender.hear()["port"]
+        words = json.dumps({"port": port, "version": version, **one.task, **task})
+        command = [str(one.python), "-m", f"benchmarks.programs.{one.program}", words]
+        contestant = stack.enter_context(_process(command, folder))
+        began, stamps = 0.0, array.array("Q")
+        if stream is not None:
+            contestant.hear()
+            sender.tell({"send": str(stream), "rate": rate, "stamps": str(folder / "stamps")})
+            began = sender.hear()["began"]
+        answer = contestant.hear()
+        sender.tell({"count": True})
+        orders = sender.hear()["orders"]
+        if rate:
+            stamps.frombytes((folder / "stamps").read_bytes())
+    return Run(answer.get("at", 0.0) - began, answer.get("cpu_s", 0.0), answer, stamps, orders)

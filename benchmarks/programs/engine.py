@@ -1,0 +1,119 @@
+"""The engine, with the orders that it placed itself, and one inline listener on all order events."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import attrs
+
+from benchmarks.programs.stage import Stage
+from benchmarks.terms import CLIENT_ID, END_MARK, FIRST_ID, QUANTITY, terms
+from ibkr_core import Contract, Delivery, Engine, EngineSettings, Order, TwsClient, events
+from ibkr_core.model.status import OrderStatus
+
+__all__ = ["check", "make_order", "open_engine", "place"]
+
+
+def make_order(order_id: int) -> tuple[Contract, Order]:
+    """Return what the order with this id trades, and how."""
+    its = terms(order_id)
+    contract = Contract.stock(its.symbol, con_id=its.con_id)
+    price = f"{its.limit // 100}.{its.limit % 100:02d}"
+    return contract, Order.limit(its.action, QUANTITY, price, order_ref=its.key)
+
+
+def place(engine: Engine, count: int, pause_s: float = 0.0) -> list[int]:
+    """Place orders and return how long each call took, in nanoseconds."""
+    while engine.next_request_id() < FIRST_ID - 1:
+        pass
+    took = []
+    for order_id in range(FIRST_ID, FIRST_ID + count):
+        contract, order = make_order(order_id)
+        began = time.perf_counter_ns()
+        ticket = engine.submit(contract, order)
+        took.append(time.perf_counter_ns() - began)
+        if ticket.order_id != order_id:
+            raise SystemExit(f"order {order_id} became {ticket.order_id}")
+        if pause_s:
+            time.sleep(pause_s)
+    return took
+
+
+def check(engine: Engine, count: int) -> None:
+    """Raise unless the book knows the end of every order."""
+    records = engine.orders()
+    if len(records) != count:
+        raise SystemExit(f"{len(records)} orders, not {count}")
+    for record in records:
+        its = terms(record.order_id)
+        if record.status is not OrderStatus.FILLED or record.filled_quantity != QUANTITY:
+            raise SystemExit(f"not filled: {record}")
+        if dict(record.commissions) != {"USD": its.commission} or len(record.fills) != len(its.parts):
+            raise SystemExit(f"paid {record.commissions}: {record}")
+
+
+@contextlib.contextmanager
+def open_engine(stage: Stage) -> Iterator[Engine]:
+    """Open an engine that nothing throttles, with a journal where the task asks for it."""
+
+    class Client(TwsClient):
+        def currentTime(self, time: int) -> None:  # noqa: N802 - official name
+            if time == END_MARK:
+                stage.end()
+
+    settings = EngineSettings(messages_per_second=None, max_active_orders=None)
+    settings = attrs.evolve(settings, **stage.task.get("settings", {}))
+    with TemporaryDirectory(prefix="ibkr-core-bench-") as folder:
+        journal = Path(folder) / "orders.db" if stage.task.get("journal") else None
+        with Engine(CLIENT_ID, settings=settings, journal=journal, client_class=Client) as engine:
+            engine.open("127.0.0.1", stage.task["port"])
+            yield engine
+
+
+def profile(stage: Stage) -> contextlib.AbstractContextManager[Any]:
+    """Return the engine's latency profile where the task asks for it."""
+    if not stage.task.get("profile"):
+        return contextlib.nullcontext()
+    found: contextlib.AbstractContextManager[Any] = importlib.import_module("ibkr_core.profiles").latency()
+    return found
+
+
+def listen(engine: Engine, stage: Stage) -> None:
+    """Put one inline listener on order events."""
+    if not stage.task.get("timed"):
+        engine.on(events.OrderEvent, lambda _: None, Delivery.INLINE)
+        return
+    clock, executions, commissions = time.perf_counter_ns, stage.executions, stage.commissions
+
+    def note(event: events.Event) -> None:
+        if isinstance(event, events.ExecutionReceived):
+            executions.append((event.fill.exec_id, clock()))
+        elif isinstance(event, events.CommissionReported):
+            commissions.append((event.fill.exec_id, clock()))
+
+    engine.on(events.OrderEvent, note, Delivery.INLINE)
+
+
+def main() -> None:
+    """Run once."""
+    stage = Stage()
+    with profile(stage), open_engine(stage) as engine:
+        took = place(engine, stage.task["orders"], stage.task.get("pause_s", 0.0))
+        if stage.task.get("submit"):
+            stage.report(took=took)
+            return
+        listen(engine, stage)
+        stage.ready()
+        stage.wait()
+        check(engine, stage.task["orders"])
+        stage.report()
+
+
+if __name__ == "__main__":
+    main()
