@@ -31,7 +31,7 @@ from ibkr_core.model.status import OrderStatus
 __all__ = ["GuardedBook"]
 
 _T = TypeVar("_T")
-_NO_FRAME: Final = memoryview(b"")
+_NO_FRAME: Final = b""
 
 
 class Recorder(Protocol):
@@ -79,8 +79,8 @@ class GuardedBook:
         on_retries: Callable[[RetryWanted], None],
         journal: Recorder | None = None,
     ) -> None:
-        self._lock = threading.Lock()
-        self._book = Book(client_id, rules)
+        self._lock = threading.RLock()  # re-entrant: what is called under it may look at an event's record
+        self._book = Book(client_id, rules, self._lock)
         self._clock = clock
         self._dispatcher = dispatcher
         self._on_asks = on_asks
@@ -92,7 +92,7 @@ class GuardedBook:
         self._retries: deque[RetryWanted] = deque()
         self._no_more: Callable[[], BaseException] | None = None
 
-    def apply(self, fact: BrokerFact, frame: memoryview = _NO_FRAME, server_version: int = 0) -> None:
+    def apply(self, fact: BrokerFact, frame: bytes = _NO_FRAME, server_version: int = 0) -> None:
         """Apply a fact of the broker, and deliver what follows from it.
 
         Args:
@@ -106,7 +106,7 @@ class GuardedBook:
             effects = self._book.take(fact, now)
             if self._journal is not None:
                 self._journal.record(
-                    Frame(server_version, bytes(frame)) if frame else fact, now, before, fact
+                    Frame(server_version, frame) if frame else fact, now, before, fact
                 )
             self._post(effects)
         self.deliver()
@@ -234,12 +234,13 @@ class GuardedBook:
         if self._waiters:
             for event in effects.events:
                 if isinstance(event, OrderEvent):
-                    self._woken.extend(self._ended_by(event.record))
+                    self._woken.extend(self._ended_by(event))
 
-    def _ended_by(self, record: OrderRecord) -> Iterable[tuple[_Waiter, OrderRecord]]:
-        waiters = self._waiters.get(record.order_id)
+    def _ended_by(self, event: OrderEvent) -> Iterable[tuple[_Waiter, OrderRecord]]:
+        waiters = self._waiters.get(event.order_id)
         if not waiters:
             return
+        record = event.record
         for waiter in [w for w in waiters if w.is_met_by(record)]:
             waiters.remove(waiter)
             yield waiter, record

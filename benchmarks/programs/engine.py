@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from benchmarks.programs.stage import Stage
+from benchmarks.programs.stage import FAR_S, Stage
 from benchmarks.terms import CLIENT_ID, END_MARK, FIRST_ID, QUANTITY, terms
 from ibkr_core import Contract, Delivery, Engine, EngineSettings, Order, TwsClient, events
 from ibkr_core.model.status import OrderStatus
@@ -67,7 +67,8 @@ def open_engine(stage: Stage) -> Iterator[Engine]:
             if time == END_MARK:
                 stage.end()
 
-    settings = EngineSettings(messages_per_second=None, max_active_orders=None)
+    # Nobody answers before the stream, which comes when all orders are placed: no asking meanwhile.
+    settings = EngineSettings(messages_per_second=None, max_active_orders=None, ack_timeout_s=FAR_S)
     settings = attrs.evolve(settings, **stage.task.get("settings", {}))
     with TemporaryDirectory(prefix="ibkr-core-bench-") as folder:
         journal = Path(folder) / "orders.db" if stage.task.get("journal") else None

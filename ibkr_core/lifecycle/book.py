@@ -6,7 +6,9 @@ order's status is decided by THE table (``transitions.py``) and by nothing else.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any, cast
 
@@ -15,7 +17,7 @@ import attrs
 from ibkr_core.errors import DuplicateOrder, OrderStateError, UnknownOrder
 from ibkr_core.lifecycle import commands, inputs, settling
 from ibkr_core.lifecycle.effects import Effects, Turn
-from ibkr_core.lifecycle.entry import OrderEntry
+from ibkr_core.lifecycle.entry import OrderEntry, Picture
 from ibkr_core.lifecycle.fillings import Fillings
 from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.lifecycle.inputs import Command, Input
@@ -67,10 +69,18 @@ class Book:
         client_id: Our API client id; orders of other clients are read-only. None when it is unknown,
             as in a replay.
         rules: What error codes prove; see :mod:`ibkr_core.lifecycle.verdicts`.
+        guard: What the owner holds, re-entrantly, while it calls; events look at orders under it.
     """
 
-    def __init__(self, client_id: int | None = None, rules: Mapping[int, CodeRule] = DEFAULT_RULES) -> None:
+    def __init__(
+        self,
+        client_id: int | None = None,
+        rules: Mapping[int, CodeRule] = DEFAULT_RULES,
+        guard: AbstractContextManager[Any] | None = None,
+    ) -> None:
         self.client_id = client_id
+        self._guard = guard if guard is not None else nullcontext()
+        self._pictures: list[weakref.ref[Picture]] = []
         self._rules = rules
         self._index = OrderIndex()
         self._fillings = Fillings()
@@ -283,6 +293,7 @@ class Book:
 
         The broker's answer can be applied before we come to note it: what was answered had been sent.
         """
+        self._fix_pictures()
         for order_id in order_ids:
             entry = self._entry(order_id)
             entry.sent_time = min(now, entry.acknowledged_time or now)
@@ -352,7 +363,9 @@ class Book:
         act = self._appliers.get(type(given))
         if act is None:
             return self._obey(cast("Command", given), now)  # what is no fact is a command
-        turn = self._turn(now)
+        if self._pictures:
+            self._fix_pictures()
+        turn = Turn(now, self)
         act(turn, given)
         return turn.effects
 
@@ -525,7 +538,27 @@ class Book:
             raise DuplicateOrder(known.order_id, f"has the client order key {key!r} already")
 
     def _turn(self, now: datetime) -> Turn:
-        return Turn(now, self.next_seq, self._index)
+        self._fix_pictures()
+        return Turn(now, self)
+
+    def _fix_pictures(self) -> None:
+        """Fix the pictures of earlier turns that somebody still holds: an order may be about to change."""
+        for reference in self._pictures:
+            picture = reference()
+            if picture is not None:
+                picture.fix()
+        self._pictures.clear()
+
+    def picture(self, entry: OrderEntry) -> Picture:
+        """Return a picture of an order, which is fixed before the order changes in a later turn."""
+        picture = Picture(entry, self._guard)
+        self._pictures.append(weakref.ref(picture))
+        return picture
+
+    @property
+    def index(self) -> OrderIndex:
+        """The orders."""
+        return self._index
 
     def _entry(self, order_id: int) -> OrderEntry:
         found = self._own(order_id)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
-from ibkr_core.lifecycle.entry import OrderEntry
+from ibkr_core.lifecycle.entry import OrderEntry, Picture
 from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.model.events import Event, OrderEvent
 from ibkr_core.model.record import Request
 
-__all__ = ["Ask", "Effects", "Question", "RetryWanted", "Turn"]
+__all__ = ["Ask", "Effects", "Question", "RetryWanted", "Scribe", "Turn"]
 
 
 class Question(enum.Enum):
@@ -54,32 +53,67 @@ class RetryWanted:
     code: int
 
 
-@attrs.define
 class Effects:
-    """What follows from one fact or command, in order."""
+    """What follows from one fact or command, in order: events, questions for the broker, retries."""
 
-    events: list[Event] = attrs.Factory(list)
-    asks: list[Ask] = attrs.Factory(list)
-    retries: list[RetryWanted] = attrs.Factory(list)
+    __slots__ = ("asks", "events", "retries")
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.asks: list[Ask] = []
+        self.retries: list[RetryWanted] = []
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Effects):
+            return NotImplemented
+        mine, theirs = ((one.events, one.asks, one.retries) for one in (self, other))
+        return mine == theirs
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
 
 
-@attrs.frozen
+class Scribe(Protocol):
+    """What a turn needs of the book."""
+
+    @property
+    def index(self) -> OrderIndex:
+        """The orders."""
+
+    def next_seq(self) -> int:
+        """Return the next event number."""
+
+    def picture(self, entry: OrderEntry) -> Picture:
+        """Return a picture of an order, which is fixed before the order changes in a later turn."""
+
+
 class Turn:
     """One fact or command being applied: its moment, the orders, and the collector of what follows."""
 
-    now: datetime
-    next_seq: Callable[[], int]
-    index: OrderIndex
-    effects: Effects = attrs.Factory(Effects)
+    __slots__ = ("_pictured", "_picture", "_scribe", "effects", "now")
+
+    def __init__(self, now: datetime, scribe: Scribe) -> None:
+        self.now = now
+        self._scribe = scribe
+        self.effects = Effects()
+        self._pictured: OrderEntry | None = None
+        self._picture: Picture | None = None
+
+    @property
+    def index(self) -> OrderIndex:
+        """The orders."""
+        return self._scribe.index
 
     def tell(self, kind: type[OrderEvent], entry: OrderEntry, **details: Any) -> None:
-        """Publish an event about an order, with its picture as it is now."""
-        record = entry.snapshot()
-        self.effects.events.append(kind(at=self.now, seq=self.next_seq(), record=record, **details))
+        """Publish an event about an order, with its picture as it is at the end of this turn."""
+        if entry is not self._pictured:
+            self._pictured, self._picture = entry, self._scribe.picture(entry)
+        self.effects.events.append(
+            kind(at=self.now, seq=self._scribe.next_seq(), record=self._picture, **details)
+        )
 
     def tell_all(self, kind: type[Event], **details: Any) -> None:
         """Publish an event that is about no single order."""
-        self.effects.events.append(kind(at=self.now, seq=self.next_seq(), **details))
+        self.effects.events.append(kind(at=self.now, seq=self._scribe.next_seq(), **details))
 
     def ask(self, entry: OrderEntry, reason: str, *questions: Question) -> None:
         """Have the broker asked about an order."""

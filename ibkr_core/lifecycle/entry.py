@@ -6,9 +6,11 @@ The status has one door: :meth:`OrderEntry.move`, which reads THE table.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
+from typing import Any
 
 from ibkr_core.lifecycle.ledger import Ledger
 from ibkr_core.lifecycle.transitions import Step, Trigger, step
@@ -18,14 +20,48 @@ from ibkr_core.model.order import BrokerOrder, Order
 from ibkr_core.model.record import HistoryEntry, OrderMessage, OrderRecord, Request
 from ibkr_core.model.status import BrokerWord, OrderStatus
 
-__all__ = ["MAX_HISTORY", "MAX_MESSAGES", "OrderEntry"]
+__all__ = ["MAX_HISTORY", "MAX_MESSAGES", "OrderEntry", "Picture"]
 
 _ZERO = Decimal(0)
+_Line = tuple[datetime, OrderStatus, str, tuple[Any, ...]]
+"""A line of the history that nobody has read yet: its words are put together when somebody does."""
 
 MAX_MESSAGES = 1_000
 """Messages kept per order. A gateway can repeat one many times a second (TWS facts 2.1)."""
 MAX_HISTORY = 1_000
 """History lines kept per order; the first ones and the newest stay."""
+
+
+class Picture:
+    """An order as it was right after a fact or a command, made into a record only when somebody looks.
+
+    Most events are looked at in passing, or by nobody. Before the order changes again the book fixes every
+    picture that is still held (:meth:`fix`), so that whoever looks later sees what was true then.
+
+    Args:
+        entry: The order.
+        guard: Held while the order is looked at, since its owner may change it on another thread.
+    """
+
+    __slots__ = ("__weakref__", "_entry", "_guard", "_record", "order_id")
+
+    def __init__(self, entry: OrderEntry, guard: AbstractContextManager[Any]) -> None:
+        self._entry = entry
+        self._guard = guard
+        self._record: OrderRecord | None = None
+        self.order_id = entry.order_id
+
+    def fix(self) -> None:
+        """Make the record now. Requires holding the guard."""
+        if self._record is None:
+            self._record = self._entry.snapshot()
+
+    def record(self) -> OrderRecord:
+        """Return the order as it was."""
+        if self._record is None:
+            with self._guard:
+                self.fix()
+        return self._record  # type: ignore[return-value]  # fixed above, or before the order changed
 
 
 class OrderEntry:
@@ -110,7 +146,7 @@ class OrderEntry:
         self.heard_time: datetime | None = None
         self.last_update_time: datetime | None = None
         self.finished_time: datetime | None = None
-        self._history: list[HistoryEntry] = []
+        self._history: list[HistoryEntry | _Line] = []
         self._messages: list[OrderMessage] = []
         self._snapshot: OrderRecord | None = None
 
@@ -128,7 +164,7 @@ class OrderEntry:
             return self.acknowledged_time is None or self.is_listed_no_more
         return self._status is OrderStatus.CANCELLED and self.is_listed_no_more
 
-    def move(self, trigger: Trigger, now: datetime, why: str) -> Step:
+    def move(self, trigger: Trigger, now: datetime, why: str, *details: Any) -> Step:  # noqa: ANN401 - as for note
         """Apply a trigger by THE table, and note the step. The caller has refused illegal ones.
 
         Returns:
@@ -147,9 +183,9 @@ class OrderEntry:
                 self.is_listed_no_more = False
             if was_finished and target is not OrderStatus.REJECTED:
                 self.reject = None  # it was not the end after all; the message stays among the others
-            self.note(now, why)
+            self.note(now, why, *details)
         elif cell.anomaly:
-            self.note(now, f"anomaly: {why}")
+            self.note(now, "anomaly: " + why, *details)
         return cell
 
     def _resumed(self) -> OrderStatus:
@@ -172,7 +208,11 @@ class OrderEntry:
     @property
     def filled(self) -> Decimal:
         """Executions, or the broker's own count where that is ahead (it is a lower bound)."""
-        return max(self.ledger.quantity, EXACT.subtract(self.broker_filled, self.ledger.corrected_away))
+        ledger = self.ledger
+        told = self.broker_filled
+        if ledger.corrected_away:
+            told = EXACT.subtract(told, ledger.corrected_away)
+        return told if told > ledger.quantity else ledger.quantity
 
     @property
     def unexplained(self) -> Decimal:
@@ -208,13 +248,25 @@ class OrderEntry:
 
     # ── notes ───────────────────────────────────────────────────────────────────────────────────
 
-    def note(self, now: datetime, what: str) -> None:
-        """Add a line to the history."""
-        if len(self._history) >= MAX_HISTORY:
+    def note(self, now: datetime, what: str, *details: Any) -> None:  # noqa: ANN401 - anything with a text
+        """Add a line to the history: words, and what stands at each ``%s`` in them."""
+        history = self._history
+        if len(history) >= MAX_HISTORY:
             # The beginning tells how it came to be, the end how it stands: drop from the middle.
-            del self._history[MAX_HISTORY // 2]
-        line = " ".join(what.split())  # broker texts have line breaks, and a history line has none
-        self._history.append(HistoryEntry(at=now, status=self._status, what=line))
+            del history[MAX_HISTORY // 2]
+        history.append((now, self._status, what, details))
+
+    def _read_history(self) -> tuple[HistoryEntry, ...]:
+        history = self._history
+        for place in range(len(history) - 1, -1, -1):
+            line = history[place]
+            if isinstance(line, HistoryEntry):
+                break  # what was read before stands in front
+            at, status, what, details = line
+            text = what % details if details else what
+            # Broker texts have line breaks, and a history line has none.
+            history[place] = HistoryEntry(at=at, status=status, what=" ".join(text.split()))
+        return tuple(history)  # type: ignore[arg-type]  # all were read
 
     def add_message(self, message: OrderMessage) -> None:
         """Keep a broker message."""
@@ -271,7 +323,7 @@ class OrderEntry:
             heard_time=self.heard_time,
             last_update_time=self.last_update_time,
             finished_time=self.finished_time,
-            history=tuple(self._history),
+            history=self._read_history(),
         )
 
     def _commissions(self) -> Mapping[str, Decimal]:

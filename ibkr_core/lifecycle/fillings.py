@@ -89,14 +89,15 @@ class Fillings:
         fill = entry.ledger.report_commission(fact)
         if fill is None:
             return
-        entry.note(turn.now, f"commission {fill.commission} {fill.commission_currency}")
+        entry.note(turn.now, "commission %s %s", fill.commission, fill.commission_currency)
         entry.touched(turn.now)
         turn.tell(events.CommissionReported, entry, fill=fill)
 
 
 def _tell_fill(turn: Turn, entry: OrderEntry, fill: Fill) -> None:
-    leg = " (leg)" if fill.is_leg else ""
-    entry.note(turn.now, f"executed {fill.quantity} at {fill.price}{leg}")
+    entry.note(
+        turn.now, "executed %s at %s (leg)" if fill.is_leg else "executed %s at %s", fill.quantity, fill.price
+    )
     entry.touched(turn.now)
     turn.tell(events.ExecutionReceived, entry, fill=fill)
     if fill.commission is not None:  # its report came first
@@ -108,7 +109,8 @@ def _tell_fill(turn: Turn, entry: OrderEntry, fill: Fill) -> None:
         what = f"executions of {entry.ledger.quantity} exceed the order's size of {target}"
         report_anomaly(turn, entry, what)
     trigger = trigger_for_execution(entry)
-    move(turn, entry, trigger, "executions complete it" if trigger is Trigger.EXEC_FULL else "executed", fill)
+    why = "executions complete it" if trigger is Trigger.EXEC_FULL else "executed"
+    move(turn, entry, trigger, why, fill=fill)
     if not entry.status.is_finished:
         turn.tell(events.OrderPartiallyFilled, entry, fill=fill)
 
@@ -126,7 +128,7 @@ def _tell_correction(turn: Turn, entry: OrderEntry, fill: Fill, previous: Fill) 
         value_delta=EXACT.subtract(fill.value, previous.value),
     )
     if not fill.is_leg and trigger_for_execution(entry) is Trigger.EXEC_FULL:
-        move(turn, entry, Trigger.EXEC_FULL, "executions complete it", fill)
+        move(turn, entry, Trigger.EXEC_FULL, "executions complete it", fill=fill)
 
 
 def _ask_for_missing(turn: Turn, entry: OrderEntry, fact: ExecutionFact, fill: Fill) -> None:

@@ -11,7 +11,7 @@ correction replaces what it corrects (TWS facts 3, 9.2). Invariants, which prope
 from __future__ import annotations
 
 import enum
-import re
+import functools
 from collections.abc import Mapping
 from decimal import Context, Decimal
 from types import MappingProxyType
@@ -29,9 +29,9 @@ _ZERO = Decimal(0)
 _AVERAGE = Context(prec=28, traps=[])
 """For quotients, which have no end. Not the host's context, for the reasons given at EXACT."""
 
-# Nine digits at most: more are no revision, and Python refuses to read thousands of them.
-_FOUR_SEGMENTS = re.compile(r"([^.]+\.[^.]+\.[^.]+)\.([0-9]{1,9})")
-_SEGMENTS_OF_A_LEG = 5
+_MAX_REVISION_DIGITS = 9
+"""More are no revision, and Python refuses to read thousands of them."""
+_DOTS_OF_AN_EXECUTION, _DOTS_OF_A_LEG = 3, 4
 
 
 @attrs.frozen
@@ -54,29 +54,38 @@ class ExecutionId:
     @classmethod
     def parse(cls, text: str) -> ExecutionId:
         """Take an id apart. Ids of any other shape stand for themselves, at revision 1."""
-        match = _FOUR_SEGMENTS.fullmatch(text)
-        if match is not None:
-            return cls(text, match.group(1), int(match.group(2)), is_five_segments=False)
-        five = text.count(".") == _SEGMENTS_OF_A_LEG - 1
-        return cls(text, text, 1, is_five_segments=five)
+        return _parse(text)
+
+
+@functools.lru_cache(maxsize=4096)  # each id comes at least twice: with its execution and its commission
+def _parse(text: str) -> ExecutionId:
+    dots = text.count(".")
+    if dots == _DOTS_OF_AN_EXECUTION:
+        base, _, digits = text.rpartition(".")
+        is_number = digits.isascii() and digits.isdigit() and len(digits) <= _MAX_REVISION_DIGITS
+        if is_number and ".." not in base and base[0] != "." and base[-1] != ".":
+            return ExecutionId(text, base, int(digits), is_five_segments=False)
+    return ExecutionId(text, text, 1, is_five_segments=dots == _DOTS_OF_A_LEG)
+
+
+_SIDES = {"BOT": Action.BUY, "BUY": Action.BUY, "SLD": Action.SELL, "SELL": Action.SELL}
 
 
 def fill_from(fact: ExecutionFact, execution_id: ExecutionId) -> Fill:
     """Make the fill that an execution report describes."""
     contract = fact.contract
-    side = fact.side.upper()
     return Fill(
-        exec_id=fact.exec_id,
-        revision=execution_id.revision,
-        quantity=fact.shares,
-        price=fact.price,
-        action=Action.BUY if side in ("BOT", "BUY") else Action.SELL if side in ("SLD", "SELL") else None,
-        time=parse_execution_time(fact.time) if fact.time else None,
-        time_text=fact.time,
-        exchange=fact.exchange,
-        account=fact.account,
-        liquidity=fact.liquidity,
-        cum_quantity=fact.cum_quantity,
+        fact.exec_id,
+        fact.shares,
+        fact.price,
+        _SIDES.get(fact.side) or _SIDES.get(fact.side.upper()),
+        execution_id.revision,
+        parse_execution_time(fact.time) if fact.time else None,
+        fact.time,
+        fact.exchange,
+        fact.account,
+        fact.liquidity,
+        fact.cum_quantity,
         symbol=contract.name if contract is not None else "",
         con_id=contract.con_id if contract is not None else 0,
         price_may_change=fact.pending_price_revision,
@@ -90,6 +99,10 @@ def _completed(report: CommissionFact, before: CommissionFact) -> CommissionFact
     if report.realized_pnl is None:
         report = attrs.evolve(report, realized_pnl=before.realized_pnl)
     return report
+
+
+def _paid(fill: Fill) -> tuple[Decimal | None, str, Decimal | None]:
+    return fill.commission, fill.commission_currency, fill.realized_pnl
 
 
 @attrs.define
@@ -200,7 +213,7 @@ class Ledger:
             return None
         previous = entry.fill
         self._settle(execution_id.base, entry)
-        if entry.fill == previous:
+        if _paid(entry.fill) == _paid(previous):
             return None
         self._list_of(entry)[self._places[execution_id.base]] = entry.fill
         if previous.commission is None:
@@ -256,15 +269,19 @@ class Ledger:
         report = self._live_commission(base, fill.revision)
         is_leg = not self._counts(entry)
         if report is not None:
-            entry.fill = attrs.evolve(
-                fill,
+            entry.fill = fill.placed(
                 is_leg=is_leg,
                 commission=report.commission,
-                commission_currency=report.currency,
+                currency=report.currency,
                 realized_pnl=report.realized_pnl,
             )
         elif fill.is_leg != is_leg:
-            entry.fill = attrs.evolve(fill, is_leg=is_leg)
+            entry.fill = fill.placed(
+                is_leg=is_leg,
+                commission=fill.commission,
+                currency=fill.commission_currency,
+                realized_pnl=fill.realized_pnl,
+            )
 
     def _live_commission(self, base: str, revision: int) -> CommissionFact | None:
         reports = self._commissions.get(base)
@@ -272,6 +289,9 @@ class Ledger:
             return None
         # Whether a corrected execution gets a report of its own is not documented (TWS facts 3), so
         # the newest report up to the live revision holds, and never the sum of two.
+        exact = reports.get(revision)
+        if exact is not None:
+            return exact
         usable = [r for r in reports if r <= revision]
         return reports[max(usable)] if usable else reports[min(reports)]
 
@@ -287,7 +307,8 @@ class Ledger:
         if self._counts(entry):
             self._quantity = EXACT.add(self._quantity, fill.quantity)
             self._value = EXACT.add(self._value, fill.value)
-            self._gone = EXACT.add(self._gone, EXACT.subtract(entry.peak, fill.quantity))
+            if entry.peak != fill.quantity:
+                self._gone = EXACT.add(self._gone, EXACT.subtract(entry.peak, fill.quantity))
 
     def _charge(self, fill: Fill) -> None:
         if fill.commission is not None:

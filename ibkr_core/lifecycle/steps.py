@@ -25,11 +25,33 @@ __all__ = [
 ]
 
 
-def move(turn: Turn, entry: OrderEntry, trigger: Trigger, why: str, fill: Fill | None = None) -> None:
-    """Move the status through its one door, and tell what came of it."""
+_ASKED_ABOUT = frozenset({OrderStatus.UNKNOWN, OrderStatus.INACTIVE})
+
+
+def move(
+    turn: Turn,
+    entry: OrderEntry,
+    trigger: Trigger,
+    why: str,
+    *details: object,
+    fill: Fill | None = None,
+) -> None:
+    """Move the status through its one door, and tell what came of it.
+
+    Args:
+        turn: The fact or command that brings it.
+        entry: The order.
+        trigger: What happened, for THE table.
+        why: In words, with a ``%s`` for each detail.
+        *details: What stands there.
+        fill: The execution that brings it.
+    """
     before = entry.status
-    cell = entry.move(trigger, turn.now, why)
+    cell = entry.move(trigger, turn.now, why, *details)
     after = entry.status
+    if after is before and not cell.anomaly:
+        return
+    why = why % details if details and (cell.anomaly or after in _ASKED_ABOUT) else why
     if cell.anomaly:
         entry.touched(turn.now)
         report_anomaly(turn, entry, f"{why}, but the order is {before.value}")
@@ -65,7 +87,7 @@ def hear(turn: Turn, entry: OrderEntry, text: str) -> None:
     acknowledge(turn, entry)
     entry.touched(turn.now)
     if trigger is not None:
-        move(turn, entry, trigger, f"the broker says {text or 'it lives'}")
+        move(turn, entry, trigger, "the broker says %s", text or "it lives")
 
 
 def acknowledge(turn: Turn, entry: OrderEntry) -> None:

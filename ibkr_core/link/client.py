@@ -8,8 +8,8 @@ run loop (design section 4 tells why).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 import attrs
 from ibapi.client import EClient
@@ -27,6 +27,7 @@ from ibkr_core.errors import (
     WireError,
 )
 from ibkr_core.link import compat, convert
+from ibkr_core.link.hotpath import HotPath, hot_path
 from ibkr_core.link.receiver import Receiver
 from ibkr_core.link.router import CallbackRouter
 from ibkr_core.link.transport import Transport
@@ -36,23 +37,12 @@ from ibkr_core.model.order import Order
 from ibkr_core.wire.framing import FrameBuffer
 from ibkr_core.wire.handshake import client_hello, parse_server_hello
 
-__all__ = ["HotDecoder", "TwsClient"]
+__all__ = ["TwsClient"]
 
 _RAW_ID_BYTES: Final = 4
 _MAX_ID_DIGITS: Final = 4
 _NOT_CONNECTED: Final = 504
-_NO_FRAME: Final = memoryview(b"")
-
-
-class HotDecoder(Protocol):
-    """Decodes one kind of message straight into a fact, without the official decoder."""
-
-    def __call__(self, body: memoryview, server_version: int, *, is_protobuf: bool) -> BrokerFact:
-        """Decode a message body, which does not hold the message id.
-
-        Raises:
-            WireError: It cannot be decoded.
-        """
+_NO_FRAME: Final = b""
 
 
 @attrs.define
@@ -98,16 +88,14 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
 
     Args:
         receiver: Takes facts and session messages, on the reader thread.
-        hot_decoders: By message id, decoders that replace the official one.
 
     Attributes:
         chunks: How many receives there were: whoever looks twice knows whether the peer said anything.
-        frame: The message that is being handled right now, without its length; empty between messages. It
-            lies in the receive buffer and is overwritten later.
+        frame: The message that is being handled right now, without its length; empty between messages.
         send_data: Where requests go that are made by calling an official method, such as ``reqMktData``.
     """
 
-    def __init__(self, receiver: Receiver, hot_decoders: Mapping[int, HotDecoder] | None = None) -> None:
+    def __init__(self, receiver: Receiver) -> None:
         EWrapper.__init__(self)
         self.receiver = receiver
         self._captures = threading.local()
@@ -118,7 +106,7 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         self.send_data: Callable[[bytes], None] = self.send
         self.chunks = 0
         self.frame = _NO_FRAME
-        self._hot_decoders = dict(hot_decoders or {})
+        self._hot = HotPath.none()
         self._router = CallbackRouter(self)
         EClient.__init__(self, self._router)
 
@@ -161,6 +149,7 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         self.connTime = hello.time_text.encode()
         self.conn = _Connection(self._transport, self._captures, self.send_data)
         self.decoder = compat.make_decoder(self._router, hello.server_version)
+        self._hot = hot_path(type(self), hello.server_version)
         self.setConnState(EClient.CONNECTED)
         self._is_greeted = True
         self.send(self.encode(self.startApi))
@@ -228,30 +217,33 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         return count
 
     def _handle_frames(self) -> None:
-        for body in self._buffer.frames():
+        for body in self._buffer.bodies():
             if not self._is_greeted:
-                self._greet(bytes(body))
+                self._greet(body)
                 continue
             try:
                 self._handle(body)
             except Exception as error:  # noqa: BLE001 - whatever one message does, the next one counts
                 self.receiver.on_callback_failed(error)
 
-    def _handle(self, body: memoryview) -> None:
+    def _handle(self, body: bytes) -> None:
+        self.frame = body
+        try:
+            fact = self._hot.decode(body)
+            if fact is not None:
+                self.receiver.on_fact(fact)
+            else:
+                self._decode_officially(body)
+        finally:
+            self.frame = _NO_FRAME
+
+    def _decode_officially(self, body: bytes) -> None:
         version = self.serverVersion_
         message_id, start = _message_id(body, version)
         is_protobuf = message_id > compat.PROTOBUF_SINCE and version >= compat.RAW_IDS_SINCE
         if is_protobuf:
             message_id -= compat.PROTOBUF_SINCE
-        hot = self._hot_decoders.get(message_id)
-        self.frame = body
-        try:
-            if hot is not None:
-                self.receiver.on_fact(hot(body[start:], version, is_protobuf=is_protobuf))
-            else:
-                compat.decode(self.decoder, message_id, bytes(body[start:]), is_protobuf=is_protobuf)
-        finally:
-            self.frame = _NO_FRAME
+        compat.decode(self.decoder, message_id, body[start:], is_protobuf=is_protobuf)
 
     def replay(self, body: bytes, server_version: int) -> None:
         """Decode one recorded frame, with no connection: facts go to the receiver as if it had just come.
@@ -262,8 +254,9 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         if self.serverVersion_ != server_version or not self._is_greeted:
             self.serverVersion_ = server_version
             self.decoder = compat.make_decoder(self._router, server_version)
+            self._hot = hot_path(type(self), server_version)
             self._is_greeted = True
-        self._handle(memoryview(body))
+        self._handle(body)
 
     # ── sending ─────────────────────────────────────────────────────────────────────────────────
 
@@ -369,13 +362,13 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
             connection.disconnect()
 
 
-def _message_id(body: memoryview, server_version: int) -> tuple[int, int]:
+def _message_id(body: bytes, server_version: int) -> tuple[int, int]:
     """Return the message id and where the rest begins (wire facts 2)."""
     if server_version >= compat.RAW_IDS_SINCE:
         if len(body) < _RAW_ID_BYTES:
             raise MalformedMessage("message", f"a frame of {len(body)} bytes has no message id")
         return int.from_bytes(body[:_RAW_ID_BYTES], "big"), _RAW_ID_BYTES
-    head, nul, _ = bytes(body[: _MAX_ID_DIGITS + 1]).partition(b"\0")
+    head, nul, _ = body[: _MAX_ID_DIGITS + 1].partition(b"\0")
     if not nul or not head.isdigit():
-        raise MalformedMessage("message", f"no message id in {bytes(body[:32])!r}")
+        raise MalformedMessage("message", f"no message id in {body[:32]!r}")
     return int(head), len(head) + 1

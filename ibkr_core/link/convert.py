@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import math
 from collections.abc import Iterator
 from decimal import Decimal
@@ -27,6 +28,7 @@ __all__ = [
     "commission_fact",
     "completed_order_fact",
     "contract_from_official",
+    "contract_from_protobuf",
     "contract_to_official",
     "execution_fact",
     "open_order_fact",
@@ -224,6 +226,12 @@ def contract_from_official(official: IbContract) -> Contract:
         combo_legs_description=official.comboLegsDescrip or "",
         delta_neutral=_delta_neutral(official.deltaNeutralContract),
     )
+
+
+def contract_from_protobuf(message: Any) -> Contract:  # noqa: ANN401 - a generated class
+    """Make our Contract of the generated one, by way of the official."""
+    decoder_utils = importlib.import_module("ibapi.decoder_utils")  # not in the oldest client
+    return contract_from_official(decoder_utils.decodeContract(message))
 
 
 def _leg_from_official(leg: IbComboLeg) -> ComboLeg:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Protocol
 
 import attrs
 
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import WhatIfMargin
 from ibkr_core.model.fill import Fill
+from ibkr_core.model.light import light
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderMessage, OrderRecord
 from ibkr_core.model.session import SessionState
@@ -63,7 +65,7 @@ __all__ = [
 ]
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class Event:
     """Base of all events: ``seq`` and ``at``."""
 
@@ -71,29 +73,50 @@ class Event:
     seq: int = 0
 
 
-@attrs.frozen(kw_only=True)
-class OrderEvent(Event):
-    """Base of all events about one order; ``record`` is the order right after it."""
+class Picture(Protocol):
+    """An order's record that is made when somebody looks."""
 
-    record: OrderRecord
+    order_id: int
+
+    def record(self) -> OrderRecord:
+        """Return it."""
+
+
+def _looked_at(record: OrderRecord | Picture) -> OrderRecord:
+    return record if isinstance(record, OrderRecord) else record.record()
+
+
+@light(kw_only=True)
+class OrderEvent(Event):
+    """Base of all events about one order; ``record`` is the order right after what brought the event.
+
+    One callback can bring several events: all of them show the order as the callback left it.
+    """
+
+    _record: OrderRecord | Picture = attrs.field(eq=_looked_at, repr=lambda held: repr(_looked_at(held)))
+
+    @property
+    def record(self) -> OrderRecord:
+        """The order right after the callback or the call that brought the event."""
+        return _looked_at(self._record)
 
     @property
     def order_id(self) -> int:
         """The order's id."""
-        return self.record.order_id
+        return self._record.order_id
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class OrderSubmitted(OrderEvent):
     """The engine accepted the order and is about to send it."""
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class OrderAcknowledged(OrderEvent):
     """The broker answered for the first time: it knows the order."""
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class OrderStatusChanged(OrderEvent):
     """The proved status changed.
 
@@ -106,64 +129,64 @@ class OrderStatusChanged(OrderEvent):
     current: OrderStatus
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class ExecutionReceived(OrderEvent):
     """A new execution was booked. Count money by this event: it comes exactly once per execution."""
 
     fill: Fill
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class OrderPartiallyFilled(OrderEvent):
     """An execution left the order partly filled."""
 
     fill: Fill
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class OrderFilled(OrderEvent):
     """The order became completely filled. ``fill`` is None when only the status told so."""
 
     fill: Fill | None = None
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class OrderCancelled(OrderEvent):
     """The rest of the order is confirmed dead."""
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class OrderRejected(OrderEvent):
     """The order was refused. ``record.reject`` says why."""
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class OrderModified(OrderEvent):
     """The broker works the order at new terms."""
 
     previous: Order
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class ModifyRefused(OrderEvent):
     """A modification was refused; the order is alive at the terms it had."""
 
     message: OrderMessage
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class CancelRequested(OrderEvent):
     """A cancel was asked for. The order may still fill."""
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class CancelRefused(OrderEvent):
     """A cancel was refused; the message names the state where the broker did."""
 
     message: OrderMessage
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class OrderUncertain(OrderEvent):
     """Alarm: nothing is proved about the order any more. The broker is asked; do not send it again.
 
@@ -174,14 +197,14 @@ class OrderUncertain(OrderEvent):
     reason: str
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class OrderWarning(OrderEvent):
     """A broker message that does not change the order."""
 
     message: OrderMessage
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class ExecutionCorrected(OrderEvent):
     """The broker replaced an execution by a newer revision.
 
@@ -198,14 +221,14 @@ class ExecutionCorrected(OrderEvent):
     value_delta: Decimal
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class CommissionReported(OrderEvent):
     """The commission of a fill became known, or changed."""
 
     fill: Fill
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class WhatIfAnswered(Event):
     """The broker answered a what-if order. Nothing was placed; no record exists.
 
@@ -218,7 +241,7 @@ class WhatIfAnswered(Event):
     margin: WhatIfMargin
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class AnomalyDetected(Event):
     """The broker said something that cannot be. It is recorded and changed nothing it should not.
 
@@ -231,14 +254,14 @@ class AnomalyDetected(Event):
     record: OrderRecord | None = None
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class UnattributedExecution(Event):
     """An execution that belongs to no order (TWS facts 3: trades from outside IB)."""
 
     fill: Fill
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class BrokerMessage(Event):
     """A broker message that is about no order: connectivity, farms, other requests.
 
@@ -253,7 +276,7 @@ class BrokerMessage(Event):
     message: str
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class Connected(Event):
     """The socket is up and the session has begun; orders are not known yet.
 
@@ -266,7 +289,7 @@ class Connected(Event):
     client_id: int
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class Synchronised(Event):
     """The broker's open orders, executions, completed orders and positions were taken over.
 
@@ -282,7 +305,7 @@ class Synchronised(Event):
     open_orders: int
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class SessionChanged(Event):
     """The session with the broker is in another state now.
 
@@ -302,7 +325,7 @@ class SessionChanged(Event):
     is_expected: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class Resumed(Event):
     """After a gap, the broker's state was taken over again: nothing that happened meanwhile is missing.
 
@@ -313,7 +336,7 @@ class Resumed(Event):
     gap_s: float
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class UnownedOrderFound(OrderEvent):
     """Alarm: a live order carries our client id, but this engine did not place it and nobody adopted it.
 
@@ -321,7 +344,7 @@ class UnownedOrderFound(OrderEvent):
     """
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class OrderUnresolved(OrderEvent):
     """Alarm: the broker lists an order no more, and can no longer tell how it ended.
 
@@ -335,7 +358,7 @@ class OrderUnresolved(OrderEvent):
     why: str
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class PositionDiffers(Event):
     """Alarm: the broker's position is not what the fills make of it. Nothing was overwritten.
 
@@ -352,7 +375,7 @@ class PositionDiffers(Event):
     told: Decimal
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class RetryScheduled(OrderEvent):
     """A request that the broker turned down for now will be sent again.
 
@@ -367,7 +390,7 @@ class RetryScheduled(OrderEvent):
     code: int
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class JournalBroken(Event):
     """Alarm: the journal cannot be written. New orders are refused; cancels and facts are still taken.
 
@@ -380,12 +403,12 @@ class JournalBroken(Event):
     error: str
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class JournalRestored(Event):
     """The journal can be written again; nothing that happened meanwhile is missing in it."""
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class TradingHalted(Event):
     """New orders are refused from now on, and all working orders are being cancelled.
 
@@ -396,17 +419,17 @@ class TradingHalted(Event):
     reason: str
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class HaltConfirmed(Event):
     """The broker's lists showed after a halt that no order works any more. Positions are untouched."""
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class TradingReleased(Event):
     """A halt was lifted: new orders are taken again."""
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class EfficiencyWarning(Event):
     """Too many messages for too few fills: the broker may restrict the account (order efficiency ratio).
 
@@ -419,7 +442,7 @@ class EfficiencyWarning(Event):
     filled_orders: int
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class ConnectionLost(Event):
     """The socket is gone. Orders keep working at the broker; nothing can be sent until it is made again.
 
@@ -430,12 +453,12 @@ class ConnectionLost(Event):
     reason: str
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class Disconnected(Event):
     """We closed the connection. Orders keep working at the broker."""
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class ListenerFailed(Event):
     """A listener raised. Others were not affected.
 
@@ -448,7 +471,7 @@ class ListenerFailed(Event):
     error: str
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class CallbackFailed(Event):
     """A callback raised, a message could not be decoded, or something due failed; the session goes on.
 

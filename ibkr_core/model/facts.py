@@ -3,6 +3,9 @@
 A fact is made at the boundary (``link``) and applied to the book (``lifecycle``). Sentinels are gone:
 **None means that the broker did not say**. Texts are as they came. Numbers that count money or
 quantity are Decimal.
+
+The three that come by the thousand are :func:`~ibkr_core.model.light.light` values, and the hot decoders give
+their fields in order; everyone else names them.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from decimal import Decimal
 import attrs
 
 from ibkr_core.model.contract import Contract
+from ibkr_core.model.light import light
 from ibkr_core.model.order import BrokerOrder
 
 __all__ = [
@@ -28,7 +32,7 @@ __all__ = [
 ]
 
 
-@attrs.frozen(kw_only=True)
+@light
 class StatusFact:
     """One orderStatus callback.
 
@@ -98,7 +102,7 @@ class CompletedOrderFact:
     commission_currency: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@light
 class ExecutionFact:
     """One execDetails callback.
 
@@ -124,7 +128,7 @@ class ExecutionFact:
     pending_price_revision: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@light
 class CommissionFact:
     """One commissionReport (commissionAndFeesReport) callback; it names only the execution."""
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import attrs
-
+from ibkr_core.model.light import light
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
 
 __all__ = ["Fill", "parse_execution_time"]
 
 
-@attrs.frozen(kw_only=True)
+@light
 class Fill:
     """One execution.
 
@@ -66,10 +66,36 @@ class Fill:
         """Quantity times price, without the contract's multiplier."""
         return EXACT.multiply(self.quantity, self.price)
 
+    def placed(
+        self, *, is_leg: bool, commission: Decimal | None, currency: str, realized_pnl: Decimal | None
+    ) -> Fill:
+        """Return a copy with its place in the order and its commission."""
+        return Fill(
+            self.exec_id,
+            self.quantity,
+            self.price,
+            self.action,
+            self.revision,
+            self.time,
+            self.time_text,
+            self.exchange,
+            self.account,
+            self.liquidity,
+            self.cum_quantity,
+            commission,
+            currency,
+            realized_pnl,
+            is_leg,
+            self.symbol,
+            self.con_id,
+            self.price_may_change,
+        )
+
 
 _TIME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})([ -]+)(\d{2}):(\d{2}):(\d{2})(?:\s+(\S.*))?")
 
 
+@functools.lru_cache(maxsize=1024)  # many executions share a second
 def parse_execution_time(text: str, local_zone: tzinfo | None = None) -> datetime | None:
     """Read an execution time in any of the forms that TWS sends (TWS facts 3).
 

@@ -12,6 +12,7 @@ import attrs
 
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.fill import Fill
+from ibkr_core.model.light import light
 from ibkr_core.model.order import BrokerOrder, Order
 from ibkr_core.model.status import OrderStatus
 
@@ -28,7 +29,7 @@ class Request(enum.Enum):
     CANCEL = "cancel"
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class HistoryEntry:
     """One step in an order's life.
 
@@ -64,7 +65,7 @@ class OrderMessage:
     advanced_reject: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@light(kw_only=True)
 class OrderRecord:
     """An immutable snapshot of one order.
 

@@ -4,6 +4,7 @@
 fed to it or received straight into the room that it offers.
 """
 
+import struct
 from collections.abc import Iterator
 
 from ibkr_core.errors import FrameTooLong
@@ -16,6 +17,7 @@ MAX_FRAME = 0xFFFFFF
 PREFIX = 4
 """Bytes of the length in front of a body."""
 
+_LENGTH = struct.Struct(">I")
 _FIRST_ROOM = 65_536
 _MIN_ROOM = 4_096
 
@@ -91,6 +93,23 @@ class FrameBuffer:
             begin = self._start + PREFIX
             self._start = begin + length
             yield memoryview(self._buffer)[begin : begin + length].toreadonly()
+
+    def bodies(self) -> Iterator[bytes]:
+        """Give copies of the bodies of all complete frames; as `frames`, at half the cost of a view and a copy.
+
+        Raises:
+            FrameTooLong: As for `frames`.
+        """
+        while self._end - self._start >= PREFIX:
+            buffer, begin = self._buffer, self._start + PREFIX
+            (length,) = _LENGTH.unpack_from(buffer, self._start)
+            if length > self._max_frame:
+                raise FrameTooLong(length, self._max_frame)
+            end = begin + length
+            if end > self._end:
+                return
+            self._start = end
+            yield bytes(memoryview(buffer)[begin:end])
 
     def _next_length(self) -> int | None:
         if self._end - self._start < PREFIX:

@@ -32,7 +32,7 @@ from ibkr_core.wire.schema import MESSAGES, FieldType, fields_of
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-__all__ = ["ProtobufUnavailable", "decode_protobuf", "encode_protobuf", "is_available"]
+__all__ = ["ProtobufUnavailable", "decode_protobuf", "encode_protobuf", "is_available", "message_class"]
 
 _LABEL_REPEATED = 3  # as descriptor.proto numbers it
 
@@ -88,7 +88,7 @@ class _Field:
 def is_available() -> bool:
     """Tell whether the installed ibapi has generated protobuf messages."""
     try:
-        _message_class("OrderStatus")
+        message_class("OrderStatus")
     except ProtobufUnavailable:
         return False
     return True
@@ -107,7 +107,7 @@ def decode_protobuf(kind: str, message: str, payload: bytes, parts: tuple[str, .
         MalformedMessage: Not that message, or a value that no field of it can have.
         ProtobufUnavailable: The installed ibapi does not have the message.
     """
-    proto = _message_class(message)()
+    proto = message_class(message)()
     try:
         proto.ParseFromString(payload)
     except Exception as error:  # DecodeError of whichever protobuf runtime is installed
@@ -130,7 +130,7 @@ def encode_protobuf(kind: str, message: str, fields: Mapping[str, Any], parts: t
         MalformedMessage: A value does not fit into its field.
         ProtobufUnavailable: The installed ibapi does not have the message.
     """
-    proto = _message_class(message)()
+    proto = message_class(message)()
     for part in parts:
         getattr(proto, part).SetInParent()
     _store(kind, message, proto, fields)
@@ -218,7 +218,7 @@ def _store_value(kind: str, field: _Field, proto: _Proto, value: FieldValue) -> 
 def _serialized(kind: str, message: str, part: Part) -> bytes:
     made: bytes | None = part.made.get(message)
     if made is None:
-        proto = _message_class(message)()
+        proto = message_class(message)()
         _store(kind, message, proto, part)
         made = part.made[message] = proto.SerializeToString()
     return made
@@ -261,7 +261,12 @@ _CONVERTERS: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], Any], type
 
 
 @cache
-def _message_class(message: str) -> Callable[[], _Proto]:
+def message_class(message: str) -> Callable[[], _Proto]:
+    """Give the installed client's generated class of a message.
+
+    Raises:
+        ProtobufUnavailable: It has none.
+    """
     try:
         module = importlib.import_module(f"ibapi.protobuf.{message}_pb2")
     except ImportError as error:
@@ -278,7 +283,7 @@ def _fields_by_name(message: str) -> Mapping[str, _Field]:
 @cache
 def _fields(message: str) -> Mapping[int, _Field]:
     known = fields_of(message) if message in MESSAGES else {}
-    descriptor = _message_class(message)().DESCRIPTOR
+    descriptor = message_class(message)().DESCRIPTOR
     return {field.number: _describe(field, known) for field in descriptor.fields}
 
 
