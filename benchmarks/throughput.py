@@ -7,6 +7,7 @@ quote are the ratios within a round; the rates themselves depend on the machine 
 from __future__ import annotations
 
 import argparse
+import statistics
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import report
+from benchmarks import plots, report
 from benchmarks.arena import Contestant, Field, contest
 from benchmarks.feed import CALLBACKS_PER_ORDER, burst
 from benchmarks.terms import FIRST_ID
@@ -113,7 +114,14 @@ def main(arguments: list[str]) -> None:
     options = parser().parse_args(arguments)
     figures = run(options, report.console())
     report.write_json(options.json, "throughput", figures)
+    if options.plots is not None:
+        rates = {
+            version: {name: _three(figures["callbacks"], its["seconds"]) for name, its in found.items()}
+            for version, found in figures["versions"].items()
+        }
+        plots.throughput(options.plots, rates)
 
 
-if __name__ == "__main__":
-    main([])
+def _three(callbacks: int, seconds: list[float]) -> list[float]:
+    rates = [callbacks / s for s in seconds]
+    return [min(rates), statistics.median(rates), max(rates)]

@@ -22,8 +22,10 @@ async def place(ib: IB, count: int, pause_s: float) -> list[int]:
         contract = Stock(its.symbol, "SMART", "USD", conId=its.con_id)
         order = LimitOrder(its.action, QUANTITY, its.limit / 100, orderId=order_id, tif="DAY", orderRef=its.key)
         began = time.perf_counter_ns()
-        ib.placeOrder(contract, order)
+        trade = ib.placeOrder(contract, order)
         took.append(time.perf_counter_ns() - began)
+        # An openOrder would tell it; without, it keeps commissions but tells nobody of them.
+        ib.wrapper.permId2Trade[its.perm_id] = trade
         await asyncio.sleep(pause_s)
     return took
 
