@@ -105,10 +105,9 @@ class GuardedBook:
             before = self._book.seq
             effects = self._book.take(fact, now)
             if self._journal is not None:
-                self._journal.record(
-                    Frame(server_version, frame) if frame else fact, now, before, fact
-                )
-            self._post(effects)
+                self._journal.record(Frame(server_version, frame) if frame else fact, now, before, fact)
+            if effects.events or effects.asks or effects.retries:
+                self._post(effects)
         self.deliver()
 
     def command(self, *commands: Command) -> None:
@@ -158,12 +157,14 @@ class GuardedBook:
 
         Waking runs callbacks of users on their futures, which may call anything.
         """
-        for waiter, record in _taken(self._woken):
-            _wake(waiter, record)
+        if self._woken:
+            for waiter, record in _taken(self._woken):
+                _wake(waiter, record)
         if self._asks:
             self._on_asks(tuple(_taken(self._asks)))
-        for wish in _taken(self._retries):
-            self._on_retries(wish)
+        if self._retries:
+            for wish in _taken(self._retries):
+                self._on_retries(wish)
         self._dispatcher.drain()
 
     def is_open(self, ask: Ask) -> bool:
@@ -229,8 +230,10 @@ class GuardedBook:
         if self._journal is not None:
             for event in effects.events:
                 self._journal.note_event(event)
-        self._asks.extend(effects.asks)
-        self._retries.extend(effects.retries)
+        if effects.asks:
+            self._asks.extend(effects.asks)
+        if effects.retries:
+            self._retries.extend(effects.retries)
         if self._waiters:
             for event in effects.events:
                 if isinstance(event, OrderEvent):

@@ -160,11 +160,15 @@ class Dispatcher:
         Called without any lock held. A listener that makes new events (by submitting an order, say)
         sees them delivered after it has returned.
         """
-        while self._outbox and self._draining.acquire(blocking=False):
+        outbox = self._outbox
+        while outbox and self._draining.acquire(blocking=False):
             self._drainer = threading.get_ident()
             try:
-                while self._outbox:
-                    self._deliver(self._outbox.popleft())
+                while outbox:
+                    event = outbox.popleft()
+                    for subscription in self._by_kind.get(type(event)) or self._listeners(type(event)):
+                        self._hand_over(subscription, event)
+                    del event  # whoever wants it later holds it; a picture that nobody holds costs nothing
             finally:
                 self._drainer = None
                 self._draining.release()
@@ -179,14 +183,13 @@ class Dispatcher:
         """Events that wait for the worker thread."""
         return self._queue.qsize()
 
-    def _deliver(self, event: Event) -> None:
-        for subscription in self._listeners(type(event)):
-            if subscription.delivery is Delivery.INLINE:
-                self._call(subscription, event)
-            elif subscription.delivery is Delivery.WORKER:
-                self._queue.put((subscription, event))
-            else:
-                self._hand_to_loop(subscription, event)
+    def _hand_over(self, subscription: Subscription, event: Event) -> None:
+        if subscription.delivery is Delivery.INLINE:
+            self._call(subscription, event)
+        elif subscription.delivery is Delivery.WORKER:
+            self._queue.put((subscription, event))
+        else:
+            self._hand_to_loop(subscription, event)
 
     def _call(self, subscription: Subscription, event: Event) -> None:
         if subscription.is_closed:

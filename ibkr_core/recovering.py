@@ -39,6 +39,10 @@ class FrameReader:
         """See :class:`Receiver`."""
         self._fact = fact
 
+    def hot_taker(self) -> Callable[[BrokerFact, bytes], None]:
+        """See :class:`Receiver`."""
+        return lambda fact, _: self.on_fact(fact)
+
     def on_next_valid_id(self, order_id: int) -> None:
         """See :class:`Receiver`."""
 

@@ -304,6 +304,17 @@ class Supervisor:
         if isinstance(fact, ErrorFact) and fact.code in _SESSION_CODES:
             self._on_scheduler(lambda: self._hear(fact, session))
 
+    def hot_taker(self, session: Session) -> Callable[[BrokerFact, bytes], None]:
+        """See :class:`SessionOwner`."""
+        take = self._household.hot_taker(session)
+
+        def take_hot(fact: BrokerFact, frame: bytes) -> None:
+            if self._survey is not None:
+                self._survey.note_fact(fact)
+            take(fact, frame)
+
+        return take_hot
+
     def take_position(self, position: Position, session: Session) -> None:
         """See :class:`SessionOwner`."""
         survey = self._survey

@@ -30,6 +30,7 @@ from ibkr_core.listeners import Delivery, Dispatcher
 from ibkr_core.model import events
 from ibkr_core.model.facts import BrokerFact
 from ibkr_core.model.record import Request
+from ibkr_core.model.status import OrderStatus
 from ibkr_core.orderdesk import OrderDesk
 from ibkr_core.positioncheck import PositionCheck
 from ibkr_core.recovering import restore_book
@@ -47,6 +48,7 @@ __all__ = ["Works"]
 
 _DUPLICATE_ID: Final = 103
 _POSITIONS: Final = "positions"
+_HAS_FILLS: Final = (OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED)
 _DAY_S: Final = 86_400.0
 
 _LOG: Final = logging.getLogger("ibkr_core.engine")
@@ -116,7 +118,7 @@ class Works:
             self.journal,
         )
         self._positions = PositionCheck()
-        self.dispatcher.subscribe((events.ExecutionReceived,), self._note_fill, Delivery.INLINE, None)
+        self.dispatcher.subscribe((events.OrderStatusChanged,), self._note_fill, Delivery.INLINE, None)
         self._recheck_s = settings.recheck_s
         self._recheck = Timer(0.0, lambda: None)
         self._unowned: set[int] = set()
@@ -151,9 +153,9 @@ class Works:
                     self.journal.set_state(_POSITIONS, self._positions.dump())
             self.scheduler.call_later(_DAY_S, self._prune)
 
-    def _note_fill(self, event: events.ExecutionReceived) -> None:
-        if len(event.record.fills) == 1 and not event.fill.is_leg:
-            self.desk.meter.note_filled()  # its first one
+    def _note_fill(self, event: events.OrderStatusChanged) -> None:
+        if event.current in _HAS_FILLS and event.previous is not OrderStatus.PARTIALLY_FILLED:
+            self.desk.meter.note_filled()  # its first fill
 
     def _send_again(self, order_id: int, request: Request, attempt: int, why: str) -> bool:
         return self.desk.send_again(order_id, request, attempt, why)
@@ -185,6 +187,13 @@ class Works:
             self.book.apply(fact)
         else:
             self.book.apply(fact, session.client.frame, session.server_version)
+
+    def hot_taker(self, session: Session) -> Callable[[BrokerFact, bytes], None]:
+        """Return what takes the facts of hot messages; called once for each connection."""
+        apply, version = self.book.apply, session.server_version
+        if self.journal is None:
+            return lambda fact, _: apply(fact)
+        return lambda fact, frame: apply(fact, frame, version)
 
     def take_failure(self, error: BaseException) -> None:
         """Take notice of a message that could not be handled; called where bytes come in."""

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, cast
 
 import attrs
@@ -21,6 +22,7 @@ from ibkr_core.lifecycle.entry import OrderEntry, Picture
 from ibkr_core.lifecycle.fillings import Fillings
 from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.lifecycle.inputs import Command, Input
+from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.lifecycle.refusals import take_error
 from ibkr_core.lifecycle.steps import (
     ask_if_unexplained,
@@ -187,7 +189,7 @@ class Book:
         if order is not None and order.transmit:
             self._release(entry)
         turn.tell(events.OrderSubmitted, entry)
-        return turn.effects
+        return turn
 
     def submit_all(
         self, orders: Sequence[tuple[int, str, Contract | None, Order | None]], now: datetime
@@ -286,7 +288,7 @@ class Book:
         entry.client_id = self.client_id
         turn = self._turn(now)
         self._take_in(turn, entry, "tracked")
-        return (turn.effects,)
+        return (turn,)
 
     def sent(self, order_ids: Iterable[int], now: datetime) -> tuple[Effects, ...]:
         """Note that the last byte of new orders was given to the kernel.
@@ -305,13 +307,13 @@ class Book:
         turn, entry = self._turn(now), self._entry(order_id)
         entry.reject = OrderMessage(at=now, code=0, message=why)
         move(turn, entry, Trigger.NOT_SENT, f"not sent: {why}")
-        return turn.effects
+        return turn
 
     def send_failed(self, order_id: int, why: str, now: datetime) -> Effects:
         """Note that some bytes of a new order may have left."""
         turn, entry = self._turn(now), self._entry(order_id)
         move(turn, entry, Trigger.SEND_FAILED, f"send failed: {why}")
-        return turn.effects
+        return turn
 
     def modify(self, order_id: int, order: Order, now: datetime) -> Effects:
         """Take in a modification of ours, before any byte of it leaves.
@@ -329,7 +331,7 @@ class Book:
             self._release(entry)
         entry.note(now, "modification asked for")
         entry.touched(now)
-        return turn.effects
+        return turn
 
     def cancel(self, order_id: int, now: datetime) -> Effects:
         """Take in a cancel of ours, before any byte of it leaves.
@@ -344,7 +346,7 @@ class Book:
         entry.touched(now)
         move(turn, entry, Trigger.CANCEL, "cancel asked for")
         turn.tell(events.CancelRequested, entry)
-        return turn.effects
+        return turn
 
     def disconnected(self, now: datetime) -> Effects:
         """Note that the connection is gone: orders that were never answered are in doubt."""
@@ -352,7 +354,7 @@ class Book:
         for entry in self._index.live():
             if Request.NEW in entry.pending:
                 move(turn, entry, Trigger.DISCONNECTED, "connection lost before the broker answered")
-        return turn.effects
+        return turn
 
     def take(self, given: Input, now: datetime) -> Effects:
         """Take any input: this one door makes the book a function of its inputs in order.
@@ -367,21 +369,19 @@ class Book:
             self._fix_pictures()
         turn = Turn(now, self)
         act(turn, given)
-        return turn.effects
+        return turn
 
     def _obey(self, command: Command, now: datetime) -> Effects:
         effects = Effects()
         for part in self._commands[type(command)](command, now):
-            effects.events += part.events
-            effects.asks += part.asks
-            effects.retries += part.retries
+            effects.join(part)
         return effects
 
     def _about_one(self, act: Callable[[Turn, OrderEntry, Any], None]) -> Callable[..., Iterable[Effects]]:
         def take(command: inputs.AboutOne, now: datetime) -> Iterable[Effects]:
             turn = self._turn(now)
             act(turn, self._entry(command.order_id), command)
-            return (turn.effects,)
+            return (turn,)
 
         return take
 
@@ -410,14 +410,14 @@ class Book:
         turn = self._turn(now)
         settling.resend(turn, self._entry(command.order_id), command)
         self._highest_id = max(self._highest_id, command.new_order_id)
-        return (turn.effects,)
+        return (turn,)
 
     def _adopt(self, command: inputs.Adopt, now: datetime) -> Iterable[Effects]:
         turn, found = self._turn(now), self._index.by_perm_id(command.perm_id)
         if found is None:
             raise UnknownOrder(0, f"no order with the permId {command.perm_id}")
         settling.adopt(turn, found, command, self.client_id)
-        return (turn.effects,)
+        return (turn,)
 
     # ── facts ───────────────────────────────────────────────────────────────────────────────────
 
@@ -426,28 +426,37 @@ class Book:
         return self.take(fact, now)
 
     def _on_status(self, turn: Turn, fact: facts.StatusFact) -> None:
+        entry = self._index.known_perm_ids.get(fact.perm_id)
+        if entry is None:
+            entry = self._find_by_status(turn, fact)
+            if entry is None:
+                return
+        filled, remaining = fact.filled, fact.remaining
+        word = broker_word(fact.status) if fact.status else None
+        if filled is not None:
+            if filled >= entry.broker_filled:
+                if filled > 0:
+                    entry.broker_avg_price = fact.avg_fill_price
+                entry.broker_filled = filled
+            if remaining is not None:
+                _learn_total(entry, EXACT.add(filled, remaining), word)
+        if remaining is not None:
+            entry.broker_remaining = remaining
+        entry.why_held = fact.why_held
+        if fact.parent_id:
+            entry.parent_id = fact.parent_id
+        hear(turn, entry, fact.status, word)
+        ask_if_unexplained(turn, entry)
+
+    def _find_by_status(self, turn: Turn, fact: facts.StatusFact) -> OrderEntry | None:
         entry = self._index.find(
-            perm_id=fact.perm_id,
-            order_id=fact.order_id,
-            client_id=fact.client_id,
-            client_is_certain=False,
+            perm_id=fact.perm_id, order_id=fact.order_id, client_id=fact.client_id, client_is_certain=False
         )
         if entry is None:
             entry = self._discover(turn, fact.order_id, fact.client_id, fact.perm_id, "orderStatus")
-            if entry is None:
-                return
-        self._learn_identity(turn, entry, fact.perm_id, None)
-        if fact.filled is not None:
-            if fact.filled >= entry.broker_filled and fact.filled > 0:
-                entry.broker_avg_price = fact.avg_fill_price
-            entry.broker_filled = max(entry.broker_filled, fact.filled)
-        if fact.remaining is not None:
-            entry.broker_remaining = fact.remaining
-        _learn_total(entry, fact)
-        entry.why_held = fact.why_held
-        entry.parent_id = fact.parent_id or entry.parent_id
-        hear(turn, entry, fact.status)
-        ask_if_unexplained(turn, entry)
+        if entry is not None:
+            self._learn_identity(turn, entry, fact.perm_id, None)
+        return entry
 
     def _on_open_order(self, turn: Turn, fact: facts.OpenOrderFact) -> None:
         echo = fact.order
@@ -467,7 +476,7 @@ class Book:
             entry.reject = OrderMessage(at=turn.now, code=0, message=fact.reject_reason)
         # The terms first: who waits for the status shall see the order as the broker works it.
         settle_proposals(turn, entry, echo)
-        hear(turn, entry, fact.status)
+        hear(turn, entry, fact.status, broker_word(fact.status) if fact.status else None)
         if fact.warning:
             warn_once(turn, entry, fact.warning)
 
@@ -489,11 +498,12 @@ class Book:
         reason = (fact.reject_reason or fact.completed_status).strip()
         if entry.reject is None and reason and not is_filled:
             entry.reject = OrderMessage(at=turn.now, code=0, message=reason)
-        hear(turn, entry, fact.status)
+        hear(turn, entry, fact.status, broker_word(fact.status) if fact.status else None)
         ask_if_unexplained(turn, entry)
 
     def _on_execution(self, turn: Turn, fact: facts.ExecutionFact) -> None:
-        entry = self._fillings.owner_of(fact.exec_id) or self._index.find(
+        execution_id = ExecutionId.parse(fact.exec_id)
+        entry = self._fillings.owner_of(execution_id) or self._index.find(
             perm_id=fact.perm_id,
             order_ref=fact.order_ref,
             order_id=fact.order_id,
@@ -506,9 +516,11 @@ class Book:
             entry = self._discover(turn, fact.order_id, fact.client_id, fact.perm_id, "execDetails")
             if entry is None:
                 return
-        self._learn_identity(turn, entry, fact.perm_id, fact.client_id)
-        self._learn_label(entry, fact.order_ref)
-        self._fillings.take_execution(turn, entry, fact)
+        if not entry.perm_id or entry.client_id is None:
+            self._learn_identity(turn, entry, fact.perm_id, fact.client_id)
+        if fact.order_ref and not entry.key:
+            self._learn_label(entry, fact.order_ref)
+        self._fillings.take_execution(turn, entry, fact, execution_id)
 
     def _on_error(self, turn: Turn, fact: facts.ErrorFact) -> None:
         entry = self._own(fact.request_id) if fact.request_id != -1 else None
@@ -630,14 +642,11 @@ class Book:
         entry.touched(turn.now)
 
 
-def _learn_total(entry: OrderEntry, fact: facts.StatusFact) -> None:
+def _learn_total(entry: OrderEntry, size: Decimal, word: BrokerWord | None) -> None:
     # filled + remaining was constant per order in every capture (TWS facts 2.11); a reduction by OCA
     # shows up here. While a modification is open it may still be the old size, which is then the size
     # in force; what counts as a full fill is the largest size that may be (entry.target).
-    if fact.filled is None or fact.remaining is None:
-        return
-    size = EXACT.add(fact.filled, fact.remaining)
-    if size > 0 and (entry.total is None or broker_word(fact.status) in _WORKING_WORDS):
+    if size > 0 and (entry.total is None or word in _WORKING_WORDS):
         entry.total = size
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -60,16 +61,22 @@ class Effects:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self.asks: list[Ask] = []
-        self.retries: list[RetryWanted] = []
+        self.asks: Sequence[Ask] = ()
+        self.retries: Sequence[RetryWanted] = ()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Effects):
             return NotImplemented
-        mine, theirs = ((one.events, one.asks, one.retries) for one in (self, other))
+        mine, theirs = ((one.events, [*one.asks], [*one.retries]) for one in (self, other))
         return mine == theirs
 
     __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def join(self, other: Effects) -> None:
+        """Append what followed next."""
+        self.events += other.events
+        self.asks = (*self.asks, *other.asks)
+        self.retries = (*self.retries, *other.retries)
 
 
 class Scribe(Protocol):
@@ -86,17 +93,18 @@ class Scribe(Protocol):
         """Return a picture of an order, which is fixed before the order changes in a later turn."""
 
 
-class Turn:
-    """One fact or command being applied: its moment, the orders, and the collector of what follows."""
+class Turn(Effects):
+    """One fact or command being applied: its moment, the orders, and what follows from it."""
 
-    __slots__ = ("_pictured", "_picture", "_scribe", "effects", "now")
+    __slots__ = ("_picture", "_pictured", "_scribe", "now")
 
     def __init__(self, now: datetime, scribe: Scribe) -> None:
+        self.events = []
+        self.asks = ()
+        self.retries = ()
         self.now = now
         self._scribe = scribe
-        self.effects = Effects()
         self._pictured: OrderEntry | None = None
-        self._picture: Picture | None = None
 
     @property
     def index(self) -> OrderIndex:
@@ -107,14 +115,16 @@ class Turn:
         """Publish an event about an order, with its picture as it is at the end of this turn."""
         if entry is not self._pictured:
             self._pictured, self._picture = entry, self._scribe.picture(entry)
-        self.effects.events.append(
-            kind(at=self.now, seq=self._scribe.next_seq(), record=self._picture, **details)
-        )
+        self.events.append(kind(at=self.now, seq=self._scribe.next_seq(), record=self._picture, **details))
 
     def tell_all(self, kind: type[Event], **details: Any) -> None:
         """Publish an event that is about no single order."""
-        self.effects.events.append(kind(at=self.now, seq=self._scribe.next_seq(), **details))
+        self.events.append(kind(at=self.now, seq=self._scribe.next_seq(), **details))
 
     def ask(self, entry: OrderEntry, reason: str, *questions: Question) -> None:
         """Have the broker asked about an order."""
-        self.effects.asks.extend(Ask(question, entry.order_id, reason) for question in questions)
+        self.asks = (*self.asks, *(Ask(question, entry.order_id, reason) for question in questions))
+
+    def retry(self, wanted: RetryWanted) -> None:
+        """Have a request sent again."""
+        self.retries = (*self.retries, wanted)

@@ -171,6 +171,8 @@ class OrderEntry:
             The table's cell, so that the caller can report an anomaly.
         """
         cell = step(self._status, trigger)
+        if cell.is_idle:
+            return cell
         target = self._resumed() if cell.resume else cell.next
         if target is not None and target is not self._status:
             was_finished, self._status = self._status.is_finished, target
@@ -229,6 +231,8 @@ class OrderEntry:
     @property
     def target(self) -> Decimal | None:
         """The quantity that fills the order for certain: the largest size it may have right now."""
+        if self.order is None and not self.proposals and not self.put_aside:
+            return self.total if self.total is not None and self.total > 0 else None
         sizes = [order.quantity for order in (*self.proposals, *self.put_aside)]
         if self.order is not None:
             sizes.append(self.order.quantity)

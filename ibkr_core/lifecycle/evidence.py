@@ -32,19 +32,20 @@ def trigger_for_word(entry: OrderEntry, word: BrokerWord) -> Trigger:
     """Classify a status word. ``entry`` still holds the meaning of the word before it."""
     if word not in _LIVING_WORDS:
         return _PLAIN[word]
-    before = entry.meaning
-    if entry.end_is_presumed:
-        return Trigger.VERDICT_LIVES
-    if entry.status is OrderStatus.FILLED and before is not BrokerWord.FILLED:
-        # Executions complete an order before its statuses come (TWS facts 1: PendingCancel -> Filled).
-        return Trigger.WORD_ECHO
+    before, status = entry.meaning, entry.status
+    if status.is_finished:
+        if entry.end_is_presumed:
+            return Trigger.VERDICT_LIVES
+        if status is OrderStatus.FILLED and before is not BrokerWord.FILLED:
+            # Executions complete an order before its statuses come (TWS facts 1: PendingCancel -> Filled).
+            return Trigger.WORD_ECHO
     if word is BrokerWord.PENDING_CANCEL:
         return Trigger.WORD_PENDING_CANCEL
     # Our cancel is on its way and the broker has not mentioned it: this word crossed it. Once the
     # broker itself has said PendingCancel, a working word means that the cancel came to nothing.
-    is_cancelling = entry.status is OrderStatus.PENDING_CANCEL and Request.CANCEL in entry.pending
-    if is_cancelling and before is not BrokerWord.PENDING_CANCEL:
-        return Trigger.WORD_ECHO
+    if status is OrderStatus.PENDING_CANCEL and before is not BrokerWord.PENDING_CANCEL:
+        if Request.CANCEL in entry.pending:
+            return Trigger.WORD_ECHO
     if word is not BrokerWord.PENDING and entry.filled > 0:
         return Trigger.WORD_PARTIAL
     return _PLAIN[word]

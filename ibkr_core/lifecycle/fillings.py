@@ -33,22 +33,24 @@ class Fillings:
         self._orphan_commissions: OrderedDict[str, list[CommissionFact]] = OrderedDict()
         self._orphan_executions: OrderedDict[str, None] = OrderedDict()
 
-    def owner_of(self, exec_id: str) -> OrderEntry | None:
+    def owner_of(self, execution_id: ExecutionId) -> OrderEntry | None:
         """Return the order into which an execution was booked before, in whatever revision.
 
         Its id is unique, so it stays there whatever other ids a repetition shows: an execution that
         counted for two orders would be money twice.
         """
-        return self._by_execution.get(ExecutionId.parse(exec_id).base)
+        return self._by_execution.get(execution_id.base)
 
-    def take_execution(self, turn: Turn, entry: OrderEntry, fact: ExecutionFact) -> None:
+    def take_execution(
+        self, turn: Turn, entry: OrderEntry, fact: ExecutionFact, execution_id: ExecutionId
+    ) -> None:
         """Book an execution into its order."""
-        execution_id = ExecutionId.parse(fact.exec_id)
         before = entry.filled
         self._by_execution[execution_id.base] = entry
-        for report in self._orphan_commissions.pop(execution_id.base, ()):
-            entry.ledger.report_commission(report)
-        booking, fill, previous = entry.ledger.book(fact)
+        if self._orphan_commissions:
+            for report in self._orphan_commissions.pop(execution_id.base, ()):
+                entry.ledger.report_commission(report)
+        booking, fill, previous = entry.ledger.book(fact, execution_id)
         if entry.contract is None and fact.contract is not None and not fill.is_leg:
             entry.contract = fact.contract
             entry.touched(turn.now)
@@ -77,7 +79,8 @@ class Fillings:
 
     def take_commission(self, turn: Turn, fact: CommissionFact) -> None:
         """Join a commission report to its execution, which may still have to come (TWS facts 2.6)."""
-        base = ExecutionId.parse(fact.exec_id).base
+        execution_id = ExecutionId.parse(fact.exec_id)
+        base = execution_id.base
         entry = self._by_execution.get(base)
         if entry is None:
             reports = self._orphan_commissions.setdefault(base, [])
@@ -86,7 +89,7 @@ class Fillings:
             if len(self._orphan_commissions) > MAX_ORPHANS:
                 self._orphan_commissions.popitem(last=False)
             return
-        fill = entry.ledger.report_commission(fact)
+        fill = entry.ledger.report_commission(fact, execution_id)
         if fill is None:
             return
         entry.note(turn.now, "commission %s %s", fill.commission, fill.commission_currency)

@@ -14,13 +14,17 @@ __all__ = ["OrderIndex"]
 
 
 class OrderIndex:
-    """All orders of the book, findable by each of their identities."""
+    """All orders of the book, findable by each of their identities.
 
-    __slots__ = ("_by_id", "_by_key", "_by_perm", "_entries", "_live")
+    Attributes:
+        known_perm_ids: By permId; to look at only. None is never in it.
+    """
+
+    __slots__ = ("_by_id", "_by_key", "_entries", "_live", "known_perm_ids")
 
     def __init__(self) -> None:
         self._entries: list[OrderEntry] = []
-        self._by_perm: dict[int, OrderEntry] = {}
+        self.known_perm_ids: dict[int | None, OrderEntry] = {}
         self._by_key: dict[str, OrderEntry] = {}
         self._by_id: dict[int, list[OrderEntry]] = {}
         self._live: dict[int, OrderEntry] = {}
@@ -37,7 +41,7 @@ class OrderIndex:
         self.sort_in(entry)
         self._by_id.setdefault(entry.order_id, []).append(entry)
         if entry.perm_id:
-            self._by_perm[entry.perm_id] = entry
+            self.known_perm_ids[entry.perm_id] = entry
         if entry.key:
             self._by_key.setdefault(entry.key, entry)
 
@@ -55,7 +59,7 @@ class OrderIndex:
     def learn_perm_id(self, entry: OrderEntry, perm_id: int) -> None:
         """Note the permanent id of an entry that had none."""
         entry.perm_id = perm_id
-        self._by_perm[perm_id] = entry
+        self.known_perm_ids[perm_id] = entry
 
     def learn_key(self, entry: OrderEntry, key: str) -> None:
         """Note the client order key of an order of ours that an earlier session placed."""
@@ -70,7 +74,7 @@ class OrderIndex:
 
     def by_perm_id(self, perm_id: int) -> OrderEntry | None:
         """Find by the broker's permanent id."""
-        return self._by_perm.get(perm_id)
+        return self.known_perm_ids.get(perm_id)
 
     def by_key(self, key: str) -> OrderEntry | None:
         """Find by the client order key that we put into orderRef."""
@@ -119,7 +123,7 @@ class OrderIndex:
                 permId the order id alone then has to do.
         """
         if perm_id:
-            found = self._by_perm.get(perm_id)
+            found = self.known_perm_ids.get(perm_id)
             if found is not None:
                 return found
         candidates = (

@@ -20,6 +20,7 @@ import attrs
 
 from ibkr_core.model.facts import CommissionFact, ExecutionFact
 from ibkr_core.model.fill import Fill, parse_execution_time
+from ibkr_core.model.light import light
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
 
@@ -34,7 +35,7 @@ _MAX_REVISION_DIGITS = 9
 _DOTS_OF_AN_EXECUTION, _DOTS_OF_A_LEG = 3, 4
 
 
-@attrs.frozen
+@light
 class ExecutionId:
     """An execId taken apart.
 
@@ -64,8 +65,8 @@ def _parse(text: str) -> ExecutionId:
         base, _, digits = text.rpartition(".")
         is_number = digits.isascii() and digits.isdigit() and len(digits) <= _MAX_REVISION_DIGITS
         if is_number and ".." not in base and base[0] != "." and base[-1] != ".":
-            return ExecutionId(text, base, int(digits), is_five_segments=False)
-    return ExecutionId(text, text, 1, is_five_segments=dots == _DOTS_OF_A_LEG)
+            return ExecutionId(text, base, int(digits), False)  # noqa: FBT003 - made for each execution
+    return ExecutionId(text, text, 1, dots == _DOTS_OF_A_LEG)
 
 
 _SIDES = {"BOT": Action.BUY, "BUY": Action.BUY, "SLD": Action.SELL, "SELL": Action.SELL}
@@ -165,13 +166,20 @@ class Ledger:
             self._is_combo = is_combo
             self._recount()
 
-    def book(self, fact: ExecutionFact) -> tuple[Booking, Fill, Fill | None]:
+    def book(
+        self, fact: ExecutionFact, execution_id: ExecutionId | None = None
+    ) -> tuple[Booking, Fill, Fill | None]:
         """Book one execution report.
+
+        Args:
+            fact: The report.
+            execution_id: Its id taken apart, where the caller has it.
 
         Returns:
             What happened, the fill as it stands now, and the fill that it replaced if it was corrected.
         """
-        execution_id = ExecutionId.parse(fact.exec_id)
+        if execution_id is None:
+            execution_id = ExecutionId.parse(fact.exec_id)
         base = execution_id.base
         is_bag = fact.contract is not None and fact.contract.sec_type == "BAG"
         fill = fill_from(fact, execution_id)
@@ -196,13 +204,20 @@ class Ledger:
         self._recount()
         return (Booking.CORRECTED, entry.fill, previous) if is_newer else (Booking.KNOWN, entry.fill, None)
 
-    def report_commission(self, fact: CommissionFact) -> Fill | None:
+    def report_commission(
+        self, fact: CommissionFact, execution_id: ExecutionId | None = None
+    ) -> Fill | None:
         """Take a commission report for an execution of this order.
+
+        Args:
+            fact: The report.
+            execution_id: The id of its execution taken apart, where the caller has it.
 
         Returns:
             The fill with its new commission, or None when the report changed nothing.
         """
-        execution_id = ExecutionId.parse(fact.exec_id)
+        if execution_id is None:
+            execution_id = ExecutionId.parse(fact.exec_id)
         reports = self._commissions.setdefault(execution_id.base, {})
         before = reports.get(execution_id.revision)
         if before is not None:

@@ -43,7 +43,7 @@ def _hear_stated(turn: Turn, entry: OrderEntry, message: OrderMessage) -> Verdic
     text = stated_word(message.message)
     if text is None or broker_word(text) is BrokerWord.UNRECOGNISED:
         return Verdict.CHECK
-    hear(turn, entry, text)
+    hear(turn, entry, text, broker_word(text))
     target = entry.target
     if entry.status is OrderStatus.FILLED and (target is None or entry.ledger.quantity < target):
         turn.ask(entry, "filled, but not all executions were seen", Question.EXECUTIONS)
@@ -71,7 +71,7 @@ def _put_off(turn: Turn, entry: OrderEntry, message: OrderMessage) -> None:
     warn(turn, entry, message)
     answered = answered_request(message.code, entry.pending)
     if answered is not None:
-        turn.effects.retries.append(RetryWanted(entry.order_id, answered, message.code))
+        turn.retry(RetryWanted(entry.order_id, answered, message.code))
 
 
 def _doubt(turn: Turn, entry: OrderEntry, message: OrderMessage) -> None:

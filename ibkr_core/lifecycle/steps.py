@@ -11,7 +11,7 @@ from ibkr_core.model import events
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import BrokerOrder
 from ibkr_core.model.record import OrderMessage, Request
-from ibkr_core.model.status import BrokerWord, OrderStatus, broker_word
+from ibkr_core.model.status import BrokerWord, OrderStatus
 
 __all__ = [
     "acknowledge",
@@ -48,9 +48,9 @@ def move(
     """
     before = entry.status
     cell = entry.move(trigger, turn.now, why, *details)
-    after = entry.status
-    if after is before and not cell.anomaly:
+    if cell.is_idle:
         return
+    after = entry.status
     why = why % details if details and (cell.anomaly or after in _ASKED_ABOUT) else why
     if cell.anomaly:
         entry.touched(turn.now)
@@ -74,29 +74,35 @@ def move(
         turn.ask(entry, why, Question.ORDERS)
 
 
-def hear(turn: Turn, entry: OrderEntry, text: str) -> None:
-    """Take in a status word; an empty one is a bare sign of life."""
-    word = broker_word(text) if text else None
-    trigger = trigger_for_word(entry, word) if word is not None else None
-    if word is None and entry.end_is_presumed:
-        trigger = Trigger.VERDICT_LIVES
-    if text:
+def hear(turn: Turn, entry: OrderEntry, text: str, word: BrokerWord | None) -> None:
+    """Take in a status word.
+
+    Args:
+        turn: The fact that brings it.
+        entry: The order.
+        text: The word as it came; an empty one is a bare sign of life.
+        word: What it means, None for an empty one.
+    """
+    if word is not None:
+        trigger: Trigger | None = trigger_for_word(entry, word)
         entry.broker_word = text
-    if word is not None and word is not BrokerWord.UNRECOGNISED:
-        entry.meaning = word
+        if word is not BrokerWord.UNRECOGNISED:
+            entry.meaning = word
+    else:
+        trigger = Trigger.VERDICT_LIVES if entry.end_is_presumed else None
     acknowledge(turn, entry)
-    entry.touched(turn.now)
     if trigger is not None:
         move(turn, entry, trigger, "the broker says %s", text or "it lives")
 
 
 def acknowledge(turn: Turn, entry: OrderEntry) -> None:
     """Note a sign of life from the broker, and the first one for good."""
-    entry.heard_time = turn.now
-    entry.touched(turn.now)
+    now = turn.now
+    entry.heard_time = now
+    entry.touched(now)
     if entry.acknowledged_time is not None:
         return
-    entry.acknowledged_time = turn.now
+    entry.acknowledged_time = now
     entry.pending.pop(Request.NEW, None)
     if entry.submission_time is not None:
         turn.tell(events.OrderAcknowledged, entry)
@@ -150,6 +156,9 @@ def report_anomaly(turn: Turn, entry: OrderEntry, what: str) -> None:
 
 def ask_if_unexplained(turn: Turn, entry: OrderEntry) -> None:
     """Ask for executions where the broker counts more as filled than they show."""
+    ledger = entry.ledger
+    if entry.broker_filled <= ledger.quantity:
+        return  # the usual case, and the cheapest to see
     if entry.unexplained > 0:
-        reason = f"the broker counts {entry.filled} filled, executions show {entry.ledger.quantity}"
+        reason = f"the broker counts {entry.filled} filled, executions show {ledger.quantity}"
         turn.ask(entry, reason, Question.EXECUTIONS)

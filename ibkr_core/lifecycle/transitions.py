@@ -114,6 +114,8 @@ class Trigger(enum.Enum):
     LISTS_LACK_KNOWN = "gone"
     """The broker's complete lists lack an order that it had answered for."""
 
+    __hash__ = object.__hash__  # members are single objects; Enum's own hash is a slow Python method
+
     @property
     def source(self) -> Source:
         """Where this trigger's evidence comes from."""
@@ -135,12 +137,19 @@ class Step:
         resume: Go back to what the broker's last word says.
         anomaly: Record that this should not happen.
         illegal: The command must be refused.
+        is_idle: Nothing happens at all.
     """
 
     next: OrderStatus | None = None
     resume: bool = False
     anomaly: bool = False
     illegal: bool = False
+    is_idle: bool = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Note once what is asked most often."""
+        is_idle = self.next is None and not (self.resume or self.anomaly or self.illegal)
+        object.__setattr__(self, "is_idle", is_idle)
 
 
 _GRID: Final = """
@@ -217,6 +226,11 @@ TABLE: Final[dict[tuple[OrderStatus, Trigger], Step]] = _read_grid(_GRID)
 """Every (status, trigger) pair."""
 
 
+_ROWS: Final = {
+    status: {trigger: TABLE[status, trigger] for trigger in Trigger} for status in OrderStatus
+}
+
+
 def step(status: OrderStatus, trigger: Trigger) -> Step:
     """Look up what ``trigger`` does to an order in ``status``."""
-    return TABLE[status, trigger]
+    return _ROWS[status][trigger]

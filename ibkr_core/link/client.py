@@ -27,7 +27,7 @@ from ibkr_core.errors import (
     WireError,
 )
 from ibkr_core.link import compat, convert
-from ibkr_core.link.hotpath import HotPath, hot_path
+from ibkr_core.link.hotpath import hot_path
 from ibkr_core.link.receiver import Receiver
 from ibkr_core.link.router import CallbackRouter
 from ibkr_core.link.transport import Transport
@@ -106,7 +106,8 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         self.send_data: Callable[[bytes], None] = self.send
         self.chunks = 0
         self.frame = _NO_FRAME
-        self._hot = HotPath.none()
+        self._decode_hot: Callable[[bytes], BrokerFact | None] = lambda _: None
+        self._take_hot: Callable[[BrokerFact, bytes], None] = lambda *_: None
         self._router = CallbackRouter(self)
         EClient.__init__(self, self._router)
 
@@ -149,10 +150,14 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         self.connTime = hello.time_text.encode()
         self.conn = _Connection(self._transport, self._captures, self.send_data)
         self.decoder = compat.make_decoder(self._router, hello.server_version)
-        self._hot = hot_path(type(self), hello.server_version)
+        self._choose_path(hello.server_version)
         self.setConnState(EClient.CONNECTED)
         self._is_greeted = True
         self.send(self.encode(self.startApi))
+
+    def _choose_path(self, server_version: int) -> None:
+        self._decode_hot = hot_path(type(self), server_version)
+        self._take_hot = self.receiver.hot_taker()
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────
 
@@ -222,28 +227,26 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
                 self._greet(body)
                 continue
             try:
-                self._handle(body)
+                fact = self._decode_hot(body)
+                if fact is not None:
+                    self._take_hot(fact, body)
+                else:
+                    self._handle(body)
             except Exception as error:  # noqa: BLE001 - whatever one message does, the next one counts
                 self.receiver.on_callback_failed(error)
 
     def _handle(self, body: bytes) -> None:
-        self.frame = body
-        try:
-            fact = self._hot.decode(body)
-            if fact is not None:
-                self.receiver.on_fact(fact)
-            else:
-                self._decode_officially(body)
-        finally:
-            self.frame = _NO_FRAME
-
-    def _decode_officially(self, body: bytes) -> None:
+        """Hand a message to the official decoder."""
         version = self.serverVersion_
         message_id, start = _message_id(body, version)
         is_protobuf = message_id > compat.PROTOBUF_SINCE and version >= compat.RAW_IDS_SINCE
         if is_protobuf:
             message_id -= compat.PROTOBUF_SINCE
-        compat.decode(self.decoder, message_id, body[start:], is_protobuf=is_protobuf)
+        self.frame = body
+        try:
+            compat.decode(self.decoder, message_id, body[start:], is_protobuf=is_protobuf)
+        finally:
+            self.frame = _NO_FRAME
 
     def replay(self, body: bytes, server_version: int) -> None:
         """Decode one recorded frame, with no connection: facts go to the receiver as if it had just come.
@@ -254,9 +257,13 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         if self.serverVersion_ != server_version or not self._is_greeted:
             self.serverVersion_ = server_version
             self.decoder = compat.make_decoder(self._router, server_version)
-            self._hot = hot_path(type(self), server_version)
+            self._choose_path(server_version)
             self._is_greeted = True
-        self._handle(body)
+        fact = self._decode_hot(body)
+        if fact is not None:
+            self._take_hot(fact, body)
+        else:
+            self._handle(body)
 
     # ── sending ─────────────────────────────────────────────────────────────────────────────────
 

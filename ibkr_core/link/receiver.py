@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from ibkr_core.errors import ConnectionFailed
@@ -15,6 +16,9 @@ class Receiver(Protocol):
 
     def on_fact(self, fact: BrokerFact) -> None:
         """Take something that the broker told about orders."""
+
+    def hot_taker(self) -> Callable[[BrokerFact, bytes], None]:
+        """Return what takes the facts of hot messages, each with its frame. Asked once for each connection."""
 
     def on_next_valid_id(self, order_id: int) -> None:
         """Take the lower bound for our next order id."""

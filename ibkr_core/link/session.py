@@ -38,6 +38,9 @@ class SessionOwner(Protocol):
     def take_fact(self, fact: BrokerFact, session: Session) -> None:
         """Take something that the broker told about orders."""
 
+    def hot_taker(self, session: Session) -> Callable[[BrokerFact, bytes], None]:
+        """Return what takes the facts of hot messages of a session, each with its frame."""
+
     def take_position(self, position: Position, session: Session) -> None:
         """Take a position."""
 
@@ -146,6 +149,10 @@ class Session(Receiver):
         if isinstance(fact, ErrorFact) and not self.has_begun:
             self._see_refusal(fact)
         self._owner.take_fact(fact, self)
+
+    def hot_taker(self) -> Callable[[BrokerFact, bytes], None]:
+        """See :class:`Receiver`. The owner's own: between the message and the book lies nothing else."""
+        return self._owner.hot_taker(self)
 
     def _see_refusal(self, fact: ErrorFact) -> None:
         if fact.code == _CLIENT_ID_IN_USE:

@@ -28,6 +28,8 @@ class Request(enum.Enum):
     MODIFY = "modify"
     CANCEL = "cancel"
 
+    __hash__ = object.__hash__  # members are single objects; Enum's own hash is a slow Python method
+
 
 @light(kw_only=True)
 class HistoryEntry:

@@ -75,6 +75,8 @@ class BrokerWord(enum.Enum):
     UNRECOGNISED = "unrecognised"
     """A word that no source knows. It is kept, flagged, and changes nothing."""
 
+    __hash__ = object.__hash__  # members are single objects; Enum's own hash is a slow Python method
+
 
 BROKER_WORDS: Final[dict[str, BrokerWord]] = {
     "ApiPending": BrokerWord.PENDING,
