@@ -8,6 +8,7 @@
     │   ├── InvalidOrder
     │   ├── UnknownField                  a field that the official API does not have; names the nearest one
     │   ├── InvalidGroup                  a bracket or OCA plan that cannot work
+    │   ├── InvalidStrategy               legs that do not go together
     │   └── BadPriceFile                  a file of prices to replay; names line, column and rule
     ├── OrderStateError                   a command that the order's state forbids; nothing was sent
     │   ├── UnknownOrder
@@ -70,6 +71,7 @@ __all__ = [
     "InvalidGroup",
     "InvalidInput",
     "InvalidOrder",
+    "InvalidStrategy",
     "InvariantViolated",
     "JournalCorrupt",
     "JournalError",
@@ -144,6 +146,10 @@ class UnknownField(InvalidInput):
 
 class InvalidGroup(InvalidInput):
     """A bracket or OCA group whose legs contradict each other."""
+
+
+class InvalidStrategy(InvalidInput):
+    """Legs that do not go together: strikes out of order, one instrument twice, parts of an option."""
 
 
 class BadPriceFile(InvalidInput):
