@@ -9,21 +9,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final
 
 import attrs
 
 from ibkr_core.errors import InvalidGroup
+from ibkr_core.model.exits import check_exits
 from ibkr_core.model.numbers import Numeric, to_number
 from ibkr_core.model.order import OcaType, Order
 
 __all__ = ["Child", "PlannedOrder", "plan_bracket", "plan_oca", "stop_child", "target_child"]
-
-_MARKET: Final = frozenset({"MKT", "MKT PRT", "MOC", "MTL"})
-_TRAILING: Final = frozenset({"TRAIL", "TRAIL LIMIT"})
-_TRIGGERED: Final = frozenset({"STP", "STP LMT", "STP PRT", "MIT", "LIT"})
-_STOPS: Final = frozenset({"STP", "STP LMT", "STP PRT"})
-_TARGETS: Final = frozenset({"LMT", "LOC", "MIT", "LIT"})
 
 Child = Order | Numeric
 """An exit of a bracket: a finished order, or a price from which one is made."""
@@ -93,7 +87,7 @@ def plan_bracket(
 
     Raises:
         InvalidGroup: No exit; an exit on the parent's side, of another size or account, or at a price
-            on the wrong side of the entry; a trailing exit under a market parent.
+            on the wrong side of the entry; a trailing exit under a parent that is no LMT or STP LMT.
     """
     if take_profit is None and stop_loss is None:
         raise InvalidGroup("take_profit", "a bracket needs a take-profit, a stop-loss, or both")
@@ -102,11 +96,7 @@ def plan_bracket(
         exits.append(("take_profit", target_child(parent, take_profit)))
     if stop_loss is not None:
         exits.append(("stop_loss", stop_child(parent, stop_loss)))
-    if parent.parent_id:
-        raise InvalidGroup("parent", "is itself the child of another order")
-    for name, order in exits:
-        _check_exit(parent, name, order)
-    _check_price_order(parent, dict(exits))
+    check_exits(parent, dict(exits))
     _check_ids(order_ids, 1 + len(exits))
     parent_id = order_ids[0]
     planned = [PlannedOrder(parent_id, parent.replace(transmit=False))]
@@ -115,72 +105,6 @@ def plan_bracket(
         child = order.replace(parent_id=parent_id, transmit=is_last)
         planned.append(PlannedOrder(order_ids[index + 1], child))
     return tuple(planned)
-
-
-def _check_exit(parent: Order, name: str, order: Order) -> None:
-    if order.action.sign == parent.action.sign:
-        raise InvalidGroup(name, f"must be on the other side of the {parent.action.value} parent")
-    if order.quantity != parent.quantity:
-        raise InvalidGroup(
-            name, f"must have the parent's quantity of {parent.quantity}, not {order.quantity}"
-        )
-    if order.account != parent.account:
-        raise InvalidGroup(name, "must be for the same account as the parent")
-    if order.oca_group:
-        # The gateway groups the exits by the parent's permId itself (TWS facts 4).
-        raise InvalidGroup(name, "is in an OCA group already; the broker groups the exits itself")
-    if _kind(parent) == "MKT" and _kind(order) in _TRAILING:
-        # Refused with 328, and then the whole bracket stays silent (TWS facts 6).
-        raise InvalidGroup(name, "a market parent cannot have a trailing exit (broker code 328)")
-
-
-def _kind(order: Order) -> str:
-    return order.order_type.upper()
-
-
-def _entry_prices(parent: Order) -> tuple[Decimal, ...]:
-    """Prices at which the parent may fill or wake up; none for one that takes what the market gives."""
-    kind = _kind(parent)
-    if kind in _MARKET or kind in _TRAILING:
-        return ()
-    trigger = parent.aux_price if kind in _TRIGGERED else None  # elsewhere it is an offset
-    return tuple(price for price in (parent.limit_price, trigger) if price is not None)
-
-
-def _exit_price(order: Order) -> Decimal | None:
-    """Return the price at which an exit wakes up, None where that depends on the market."""
-    kind = _kind(order)
-    if kind in _TRIGGERED:
-        return order.aux_price
-    return order.limit_price if kind in _TARGETS else None
-
-
-def _check_price_order(parent: Order, exits: dict[str, Order]) -> None:
-    """Hold target above entry above stop for a buy, and the other way round for a sale.
-
-    The exit's type decides on which side it belongs, whatever it is called: a sell limit below the
-    entry, or a sell stop above it, would trade at once.
-    """
-    entries = _entry_prices(parent)
-    sign = parent.action.sign
-    beyond, before = ("above", "below") if sign > 0 else ("below", "above")
-    targets: list[Decimal] = []
-    stops: list[tuple[str, Decimal]] = []
-    for name, order in exits.items():
-        price, kind = _exit_price(order), _kind(order)
-        if price is None:
-            continue
-        side, word = (-sign, before) if kind in _STOPS else (sign, beyond)
-        for entry in entries:
-            if (price - entry) * side <= 0:
-                raise InvalidGroup(name, f"a {kind} exit at {price} must be {word} the entry at {entry}")
-        if kind in _STOPS:
-            stops.append((name, price))
-        else:
-            targets.append(price)
-    for (name, stop), target in itertools.product(stops, targets):
-        if (target - stop) * sign <= 0:
-            raise InvalidGroup(name, f"{stop} must be {before} the take-profit at {target}")
 
 
 def plan_oca(
