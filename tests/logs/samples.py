@@ -73,6 +73,7 @@ OF_THE_RECORD = {
     "key": "mine-1",
     "account": ACCOUNT,
     "symbol": "AAPL",
+    "currency": "USD",
     "action": "BUY",
     "order_type": "LMT",
     "quantity": "100",
@@ -85,6 +86,7 @@ OF_THE_RECORD = {
     "commissions": {"USD": "1.0003"},
     "parent_id": 6,
     "oca_group": "oca-1",
+    "submission_time": "2026-11-21T12:00:00.120956Z",
     "send_latency_us": 100,
     "ack_latency_us": 1500,
 }
