@@ -154,7 +154,7 @@ class Batch:
         self._records[identity] = (record, at)
 
     def _add_fills(self, record: OrderRecord, at: str) -> None:
-        for fill in (*record.fills, *record.leg_fills):
+        for fill in (*record.fills, *record.leg_fills, *record.allocation_fills):
             self._add_fill(fill, record, at)
 
     def _add_fill(self, fill: Fill, record: OrderRecord | None, at: str) -> None:

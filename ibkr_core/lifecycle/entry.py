@@ -254,6 +254,7 @@ class OrderEntry:
             avg_fill_price=self.average_price,
             fills=ledger.fills,
             leg_fills=ledger.leg_fills,
+            allocation_fills=ledger.allocation_fills,
             unexplained_quantity=self.unexplained,
             commissions=self._commissions(),
             pending=tuple(self.pending),
