@@ -47,7 +47,7 @@ _BY_TYPE: Final[Mapping[EventType, str]] = {
     EventType.RETRY: "RetryScheduled",
     EventType.MODIFY: "OrderModified ModifyRefused",
     EventType.RISK: "TradingHalted HaltConfirmed TradingReleased EfficiencyWarning PositionDiffers "
-    "RiskGateRefused RiskGateFailed RiskLimitsChanged",
+    "RiskGateRefused RiskGateFailed RiskLimitsChanged StrategyUnfinished",
     EventType.SESSION: "Connected Synchronised SessionChanged Resumed ConnectionLost Disconnected "
     "JournalRestored BrokerMessage Event",
 }

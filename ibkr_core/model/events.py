@@ -57,6 +57,7 @@ __all__ = [
     "RiskGateRefused",
     "RiskLimitsChanged",
     "SessionChanged",
+    "StrategyUnfinished",
     "Synchronised",
     "TradingHalted",
     "TradingReleased",
@@ -360,6 +361,27 @@ class PositionDiffers(Event):
     contract: Contract
     expected: Decimal
     told: Decimal
+
+
+@attrs.frozen(kw_only=True)
+class StrategyUnfinished(Event):
+    """Alarm: closing or rolling a strategy ended with something left that nobody may be watching over.
+
+    Told when legs were traded but not all, and when exits were cancelled and the position stayed.
+
+    Attributes:
+        call: ``close_position`` or ``roll_position``.
+        key: The key of the call: the same call with it goes on where this one ended.
+        strategy: What was to be closed or rolled, in words.
+        order_ids: The orders that were sent for it.
+        error_message: What is left, in words.
+    """
+
+    call: str
+    key: str
+    strategy: str
+    order_ids: tuple[int, ...]
+    error_message: str
 
 
 @attrs.frozen(kw_only=True)

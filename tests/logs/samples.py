@@ -224,6 +224,23 @@ OTHER_EVENTS: tuple[tuple[type[events.Event], dict[str, Any], dict[str, Any]], .
         },
         {"account": ACCOUNT, "symbol": "AAPL", "con_id": 265598, "expected": "-7.5", "told": "0"},
     ),
+    (
+        events.StrategyUnfinished,
+        {
+            "call": "close_position",
+            "key": "k1",
+            "strategy": "1 x single: BUY 1 AAPL",
+            "order_ids": (7,),
+            "error_message": "SELL 0 of 1 AAPL",
+        },
+        {
+            "call": "close_position",
+            "key": "k1",
+            "strategy": "1 x single: BUY 1 AAPL",
+            "order_ids": [7],
+            "error_message": "SELL 0 of 1 AAPL",
+        },
+    ),
     (events.JournalBroken, {"error": "disk full"}, {"error": "disk full"}),
     (events.JournalRestored, {}, {}),
     (events.TradingHalted, {"reason": "enough"}, {"reason": "enough"}),
