@@ -84,6 +84,20 @@ class PositionCheck:
         self._is_based = True
         return tuple(found)
 
+    def expected(self, account: str, con_id: int, fills: Iterable[Fill]) -> Decimal | None:
+        """Return what a position should be by the last agreement and the fills since; None before the first.
+
+        It knows nothing of trades elsewhere since then. Harmless from any thread.
+        """
+        if not self._is_based:
+            return None
+        key = (account, con_id)
+        made = _ZERO
+        for fill in fills:
+            if (fill.account, fill.con_id) == key and fill.action is not None:
+                made = EXACT.add(made, fill.quantity if fill.action is Action.BUY else -fill.quantity)
+        return EXACT.add(self._base.get(key, _ZERO), made)
+
     @property
     def is_suspicious(self) -> bool:
         """Whether the last check saw a difference that the next one has to confirm."""
