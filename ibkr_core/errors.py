@@ -151,7 +151,9 @@ class AmbiguousContract(InvalidContract):
         con_ids: Their contract ids, in the same order.
     """
 
-    def __init__(self, argument: str, rule: str, candidates: tuple[str, ...], con_ids: tuple[int, ...]) -> None:
+    def __init__(
+        self, argument: str, rule: str, candidates: tuple[str, ...], con_ids: tuple[int, ...]
+    ) -> None:
         self.candidates = candidates
         self.con_ids = con_ids
         super().__init__(argument, rule)
