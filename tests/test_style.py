@@ -28,6 +28,7 @@ FACADE = ""
 
 FLOORS = {
     "_version": 0,
+    "orders": 0,
     "errors": 0,
     "model": 0,
     "wire": 0,

@@ -278,7 +278,7 @@ class Order:
 
     def _check_prices(self) -> None:
         kind = self.order_type.upper()
-        for group in _NEEDED_PRICES.get(kind, ()):
+        for group in () if self.official.get("orderComboLegs") else _NEEDED_PRICES.get(kind, ()):
             present = [name for name in group if getattr(self, name) is not None]
             if not present:
                 wanted = " or ".join(_WORDS[name] for name in group)
