@@ -17,9 +17,9 @@ A line has these fields, and leaves out those that say nothing:
   filled_quantity remaining_quantity average_price commissions parent_id oca_group submission_time
   finished_time``, and ``first_seen_time`` where we did not submit it;
 * what the event itself tells: ``previous_status``; the fill as ``exec_id fill_quantity fill_price fill_time
-  exchange liquidity is_leg commission commission_currency realized_pnl``; a broker message as ``code`` and
-  ``message``; the old terms of a modification as ``previous_quantity``, ``previous_limit_price`` …;
-  ``reason`` or ``error``;
+  exchange liquidity is_leg is_allocation commission commission_currency realized_pnl``, and ``fill_action``
+  where it is not the order's; a broker message as ``code`` and ``message``; the old terms of a modification
+  as ``previous_quantity``, ``previous_limit_price`` …; ``reason`` or ``error``;
 * ``send_latency_us`` and ``ack_latency_us``, from submission to the last byte given to the kernel and to the
   broker's first answer, once known; ``first_fill_latency_us`` with the first fill.
 

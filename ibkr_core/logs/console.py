@@ -37,9 +37,9 @@ _COLOURS: Final[Mapping[str, str]] = MappingProxyType(
 )
 _SAID_ELSEWHERE: Final = frozenset(
     "timestamp event type seq mode order_id perm_id client_id key account is_ours symbol currency "
-    "multiplier action order_type quantity limit_price aux_price status broker_status why_held filled_quantity "
-    "remaining_quantity average_price commissions parent_id oca_group first_seen_time submission_time "
-    "finished_time send_latency_us ack_latency_us first_fill_latency_us".split()
+    "multiplier action order_type quantity limit_price aux_price status broker_status why_held "
+    "filled_quantity remaining_quantity average_price commissions parent_id oca_group first_seen_time "
+    "submission_time finished_time send_latency_us ack_latency_us first_fill_latency_us".split()
 )
 """What a line of unknown kind need not repeat: the order stands before it."""
 

@@ -137,10 +137,13 @@ def _of_fill(fill: Fill, known: Mapping[str, Any]) -> dict[str, Any]:
         "exchange": fill.exchange,
         "liquidity": fill.liquidity,
         "is_leg": fill.is_leg or None,
+        "is_allocation": fill.is_allocation or None,
         "commission": exact_text(fill.commission),
         "commission_currency": fill.commission_currency if fill.commission is not None else None,
         "realized_pnl": exact_text(fill.realized_pnl),
     }
+    if fill.action is not None and fill.action.value != known.get("action") and "order_id" in known:
+        fields["fill_action"] = fill.action.value  # a leg of a combo, a short sale
     if "order_id" not in known:  # an execution of nobody's order tells for itself
         fields |= {"symbol": fill.symbol, "action": fill.action.value if fill.action is not None else None}
     return fields

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, tzinfo
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from datetime import date, datetime, timedelta, tzinfo
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Final
 
 import attrs
@@ -15,7 +15,7 @@ from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.summary.figures import DaySummary, Latency, OrderFigures
 
-__all__ = ["TradedOrder", "count_day"]
+__all__ = ["TradedOrder", "count_day", "read_multiplier", "span_us"]
 
 _ZERO: Final = Decimal(0)
 _QUOTIENT: Final = Context(prec=40, rounding=ROUND_HALF_EVEN, traps=[])
@@ -23,6 +23,7 @@ _FOUR_PLACES: Final = Decimal("0.0001")
 _TWO_PLACES: Final = Decimal("0.01")
 _MICROSECOND_MS: Final = Decimal("0.001")
 _BPS: Final = Decimal(10_000)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @attrs.frozen(kw_only=True)
@@ -46,7 +47,7 @@ class TradedOrder:
         was_submitted: Whether ``began_at`` is its submission.
         ack_us: Microseconds from submission to the broker's first answer; None where not known.
         fill_us: Microseconds from submission until it was filled; None where it is not, or not known.
-        fills: Its executions, those of legs included.
+        fills: Its executions, those of legs and of accounts' parts included.
     """
 
     key: str
@@ -66,6 +67,22 @@ class TradedOrder:
     ack_us: int | None
     fill_us: int | None
     fills: tuple[Fill, ...]
+
+
+def read_multiplier(text: str) -> Decimal:
+    """Read a contract's multiplier; 1 where it has none."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return Decimal(1)
+    return value if value.is_finite() and value > 0 else Decimal(1)
+
+
+def span_us(start: datetime | None, end: datetime | None) -> int | None:
+    """Return a span in microseconds, None where it is not known: the wall clock was set back, for one."""
+    if start is None or end is None or end < start:
+        return None
+    return (end - start) // _MICROSECOND
 
 
 @attrs.frozen
@@ -120,8 +137,8 @@ def _on(order: TradedOrder, day: date, zone: tzinfo, arrivals: Mapping[str, Deci
         return None
     return _OfDay(
         order,
-        tuple(fill for fill in then if not fill.is_leg),
-        tuple(fill for fill in then if fill.is_leg),
+        tuple(fill for fill in then if fill.counts),
+        tuple(fill for fill in then if fill.is_leg and not fill.is_allocation),
         is_submitted_then=order.was_submitted and began == day,
         reference=_reference(order, arrivals),
     )

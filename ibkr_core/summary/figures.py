@@ -51,7 +51,8 @@ class OrderFigures:
         fill_ratio: Completely filled orders over all of them, to four places; None without orders.
         quantity_ratio: Filled quantity over ordered quantity of these orders, over their whole lives, to
             four places; None where no quantity is known.
-        fills: Executions of the day, in their newest revisions; a combo's legs do not count.
+        fills: Executions of the day, in their newest revisions; a combo's legs do not count, nor do
+            the accounts' parts of a group order.
         volume: Their quantity, in shares or contracts.
         bought: The part of it that was bought.
         sold: The part of it that was sold.

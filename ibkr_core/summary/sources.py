@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta, tzinfo
-from decimal import Decimal, InvalidOperation
+from datetime import date, datetime, tzinfo
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
@@ -13,13 +13,14 @@ from ibkr_core.errors import InvalidInput
 from ibkr_core.journal import JournalReader
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.status import OrderStatus
-from ibkr_core.summary.counting import TradedOrder, count_day
+from ibkr_core.summary.counting import TradedOrder, count_day, read_multiplier, span_us
 from ibkr_core.summary.figures import DaySummary
+from ibkr_core.summary.fromjournal import read_journal
+from ibkr_core.summary.fromlog import read_log
 
 __all__ = ["summarise", "summarise_journal", "summarise_log"]
 
 _NO_ARRIVALS: Final[Mapping[str, Decimal]] = MappingProxyType({})
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def summarise(
@@ -58,14 +59,28 @@ def summarise_log(
     *,
     ours_only: bool = True,
     arrivals: Mapping[str, Decimal] = _NO_ARRIVALS,
+    dry_run: bool = False,
 ) -> DaySummary:
     """Sum up a day from the event log: a folder of daily files, or one file. Otherwise as :func:`summarise`.
+
+    The log must hold all that the engine told from that day on: statuses are the last that it tells.
+
+    Args:
+        path: The folder, or the file.
+        day: As for :func:`summarise`, and so the next three.
+        zone: Of which time zone.
+        ours_only: Whether to leave out the orders of others.
+        arrivals: What slippage is measured against.
+        dry_run: Count the orders of dry runs, and those alone; otherwise they are left out.
 
     Raises:
         FileNotFoundError: There is nothing at the path.
         InvalidInput: As for :func:`summarise`.
     """
-    raise NotImplementedError
+    _check(day, zone)
+    return count_day(
+        read_log(path, day, is_dry_run=dry_run), day, zone, ours_only=ours_only, arrivals=arrivals
+    )
 
 
 def summarise_journal(
@@ -82,7 +97,8 @@ def summarise_journal(
         JournalError: The journal cannot be read.
         InvalidInput: As for :func:`summarise`.
     """
-    raise NotImplementedError
+    _check(day, zone)
+    return count_day(read_journal(reader, day), day, zone, ours_only=ours_only, arrivals=arrivals)
 
 
 def _check(day: object, zone: object) -> None:
@@ -107,7 +123,7 @@ def _from_record(record: OrderRecord) -> TradedOrder | None:
         key=record.key,
         symbol=record.symbol,
         currency=contract.currency if contract is not None else "",
-        multiplier=_multiplier(contract.multiplier if contract is not None else ""),
+        multiplier=read_multiplier(contract.multiplier if contract is not None else ""),
         action=record.action,
         order_type=record.order_type,
         status=record.status,
@@ -118,23 +134,7 @@ def _from_record(record: OrderRecord) -> TradedOrder | None:
         aux_price=terms.aux_price if terms is not None else None,
         began_at=began,
         was_submitted=record.submission_time is not None,
-        ack_us=_span_us(record.submission_time, record.acknowledged_time),
-        fill_us=_span_us(record.submission_time, filled),
-        fills=(*record.fills, *record.leg_fills),
+        ack_us=span_us(record.submission_time, record.acknowledged_time),
+        fill_us=span_us(record.submission_time, filled),
+        fills=(*record.fills, *record.leg_fills, *record.allocation_fills),
     )
-
-
-def _multiplier(text: str) -> Decimal:
-    """Read a contract's multiplier; 1 where it has none."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        return Decimal(1)
-    return value if value.is_finite() and value > 0 else Decimal(1)
-
-
-def _span_us(start: datetime | None, end: datetime | None) -> int | None:
-    """Return the span, None where it is not known: the wall clock was set back, for one."""
-    if start is None or end is None or end < start:
-        return None
-    return (end - start) // _MICROSECOND
