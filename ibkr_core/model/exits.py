@@ -8,9 +8,18 @@ from decimal import Decimal
 from typing import Final
 
 from ibkr_core.errors import InvalidGroup
+from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 
-__all__ = ["PROTECTIVE", "check_exit_side", "check_exits", "check_price_order", "exit_price", "is_protective"]
+__all__ = [
+    "PROTECTIVE",
+    "check_exit_side",
+    "check_exits",
+    "check_price_order",
+    "exit_price",
+    "is_protective",
+    "same_instrument",
+]
 
 _MARKET: Final = frozenset({"MKT", "MKT PRT", "MOC", "MTL"})
 _TRAILING: Final = frozenset({"TRAIL", "TRAIL LIMIT"})
@@ -26,6 +35,47 @@ PROTECTIVE: Final = _STOPS | _TRAILING
 def is_protective(order_type: str) -> bool:
     """Whether an exit of this type limits a loss."""
     return order_type.upper() in PROTECTIVE
+
+
+def same_instrument(one: Contract, other: Contract) -> bool:
+    """Whether two contracts name the same thing to hold, wherever each of them is routed.
+
+    By the broker's ids where both have one, else by what both of them tell: the broker's echo has more fields
+    than most requests. A combination is the same when its legs are.
+    """
+    if one.is_combo or other.is_combo:
+        return one.is_combo is other.is_combo and _legs(one) == _legs(other)
+    if one.con_id and other.con_id:
+        return one.con_id == other.con_id
+    months = one.expiry[:_MONTH], other.expiry[:_MONTH]
+    is_month = _MONTH in (len(one.expiry), len(other.expiry))  # and contains its days
+    if (one.expiry and other.expiry) and (
+        months[0] != months[1] or not (is_month or one.expiry == other.expiry)
+    ):
+        return False
+    return all(_agree(getattr(one, name), getattr(other, name)) for name in _NAMES)
+
+
+def _agree(one: object, other: object) -> bool:
+    """Whether two fields do not contradict each other."""
+    return one == other or one in ("", None) or other in ("", None)
+
+
+_MONTH: Final = 6
+_NAMES: Final = (
+    "symbol",
+    "sec_type",
+    "strike",
+    "right",
+    "currency",
+    "local_symbol",
+    "trading_class",
+    "sec_id",
+)
+
+
+def _legs(contract: Contract) -> frozenset[tuple[int, int, str]]:
+    return frozenset((leg.con_id, leg.ratio, leg.action) for leg in contract.combo_legs)
 
 
 def check_exits(parent: Order, exits: Mapping[str, Order]) -> None:
