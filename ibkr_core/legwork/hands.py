@@ -11,14 +11,17 @@ import attrs
 
 from ibkr_core.errors import IbkrError, WaitTimeout
 from ibkr_core.guardedbook import GuardedBook
+from ibkr_core.listeners import Delivery
+from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import Position
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.reference import ContractDetails, OptionChain, Quote
+from ibkr_core.model.session import SessionState
 from ibkr_core.orderdesk import OrderDesk
 from ibkr_core.orderengine import OrderEngine
 
-__all__ = ["Deadline", "Hands", "Library", "wait_settled"]
+__all__ = ["Deadline", "Hands", "Library", "wait_ready", "wait_settled"]
 
 _SETTLE_S: Final = 2.0
 """How long to wait for the executions of an order that has ended; as long as tickets do."""
@@ -27,11 +30,14 @@ _SETTLE_S: Final = 2.0
 class Library(Protocol):
     """What is asked of the broker that is no order; see :class:`ibkr_core.reference.Reference`."""
 
-    def positions(self) -> tuple[Position, ...]:
-        """Return all positions, as the broker tells them now."""
+    def positions(self, account: str = "") -> tuple[Position, ...]:
+        """Return the positions of an account, as the broker tells them now."""
+
+    def details(self, contract: Contract) -> ContractDetails:
+        """Return what the broker knows of the one instrument that a contract means."""
 
     def qualify(self, contract: Contract) -> Contract:
-        """Return the contract with all that the broker knows of it."""
+        """Return the contract with all that the broker knows of it; the exchange stays."""
 
     def contract_details(self, contract: Contract) -> tuple[ContractDetails, ...]:
         """Return all that fits."""
@@ -113,3 +119,23 @@ def _came(hands: Hands, order_id: int, timeout_s: float, *, settled: bool) -> bo
         future.cancel()
         return False
     return True
+
+
+def wait_ready(hands: Hands, deadline: Deadline) -> bool:
+    """Wait until orders may be sent again. False when that did not come in time, or never will."""
+    engine = hands.engine
+    told: Future[None] = Future()
+
+    def listen(event: events.SessionChanged) -> None:
+        if (event.can_trade or event.current is SessionState.DISCONNECTED) and not told.done():
+            told.set_result(None)
+
+    subscription = engine.on(events.SessionChanged, listen, Delivery.INLINE)
+    try:
+        if not engine.is_ready and engine.state is not SessionState.DISCONNECTED:
+            engine.wait_for(told, deadline.left_s)
+    except WaitTimeout:
+        pass  # the answer below says it
+    finally:
+        subscription.close()
+    return engine.is_ready

@@ -88,7 +88,7 @@ def made_by(book: Book, account: str, con_ids: Iterable[int]) -> dict[int, Decim
     """Sum the fills of an account by contract, sales below zero."""
     sums = dict.fromkeys(con_ids, _ZERO)
     for fill in book.position_fills():
-        if fill.con_id in sums and fill.account in (account, "") and fill.action is not None:
+        if fill.con_id in sums and fill.account in (account, "") and fill.moves_position:
             signed = fill.quantity if fill.action is Action.BUY else -fill.quantity
             sums[fill.con_id] = EXACT.add(sums[fill.con_id], signed)
     return sums
@@ -128,7 +128,7 @@ def _told(positions: Iterable[Position], account: str, con_ids: Iterable[int]) -
 
 
 def _ask(hands: Hands, account: str, con_ids: Sequence[int]) -> Held:
-    told = _told(hands.library.positions(), account, con_ids)
+    told = _told(hands.library.positions(account), account, con_ids)
 
     def take(book: Book) -> Held:
         seen = tuple(record.order_id for record in book.active_orders() if record.is_ours)
