@@ -5,9 +5,13 @@
     IbkrError
     ├── InvalidInput (ValueError)         you asked for something impossible; nothing was sent
     │   ├── InvalidContract
+    │   │   ├── UnknownContract           the broker knows no such instrument (code 200)
+    │   │   └── AmbiguousContract         it knows several; lists them
     │   ├── InvalidOrder
+    │   │   └── MarketClosed              it does not trade now; tells when it does
     │   ├── UnknownField                  a field that the official API does not have; names the nearest one
     │   ├── InvalidGroup                  a bracket or OCA plan that cannot work
+    │   ├── InvalidStrategy               legs that do not go together
     │   └── BadPriceFile                  a file of prices to replay; names line, column and rule
     ├── OrderStateError                   a command that the order's state forbids; nothing was sent
     │   ├── UnknownOrder
@@ -17,6 +21,7 @@
     │   ├── DuplicateOrder
     │   └── TooManyOrders                 the broker takes 20 for each account, contract and side
     ├── TradingHalted                     new orders are refused until the halt is lifted
+    ├── RiskRefused                       a risk gate of yours said no; nothing was sent
     ├── ConnectionFailed (ConnectionError)
     │   ├── GatewayUnreachable            nothing listens there
     │   ├── HandshakeFailed               something listens, but it is no TWS or it closed on us
@@ -24,6 +29,7 @@
     │   ├── ClientIdInUse                 code 326
     │   └── NotReady                      not connected, or not yet synchronised: refused, nothing was sent
     ├── SendFailed (ConnectionError)      the socket failed during a send: the order's fate is unknown
+    ├── InquiryFailed                     the broker would not answer a question; has its code and text
     ├── RequestRefused                    the official client refused to encode; nothing was sent
     ├── WaitTimeout (TimeoutError)        a wait ran out; the order itself is untouched
     ├── WouldDeadlock                     a wait on the thread that has to bring the answer
@@ -55,7 +61,10 @@ it is recorded as an :class:`~ibkr_core.model.events.AnomalyDetected` event.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 __all__ = [
+    "AmbiguousContract",
     "BadPriceFile",
     "ClientIdInUse",
     "ConnectionFailed",
@@ -66,10 +75,12 @@ __all__ = [
     "HandshakeError",
     "HandshakeFailed",
     "IbkrError",
+    "InquiryFailed",
     "InvalidContract",
     "InvalidGroup",
     "InvalidInput",
     "InvalidOrder",
+    "InvalidStrategy",
     "InvariantViolated",
     "JournalCorrupt",
     "JournalError",
@@ -79,6 +90,7 @@ __all__ = [
     "JournalReadOnly",
     "JournalTooNew",
     "MalformedMessage",
+    "MarketClosed",
     "MissingExtra",
     "NotReady",
     "OrderFinished",
@@ -86,6 +98,7 @@ __all__ = [
     "OrderNotOurs",
     "OrderStateError",
     "RequestRefused",
+    "RiskRefused",
     "SendFailed",
     "ServerTooOld",
     "StateFileDamaged",
@@ -94,6 +107,7 @@ __all__ = [
     "StateFileTooNew",
     "TooManyOrders",
     "TradingHalted",
+    "UnknownContract",
     "UnknownField",
     "UnknownMessage",
     "UnknownOrder",
@@ -125,8 +139,40 @@ class InvalidContract(InvalidInput):
     """A contract that cannot name an instrument."""
 
 
+class UnknownContract(InvalidContract):
+    """The broker knows no instrument that fits (code 200)."""
+
+
+class AmbiguousContract(InvalidContract):
+    """The broker knows several instruments that fit; say more, such as the currency or the exchange.
+
+    Attributes:
+        candidates: Their names, with what tells them apart.
+        con_ids: Their contract ids, in the same order.
+    """
+
+    def __init__(
+        self, argument: str, rule: str, candidates: tuple[str, ...], con_ids: tuple[int, ...]
+    ) -> None:
+        self.candidates = candidates
+        self.con_ids = con_ids
+        super().__init__(argument, rule)
+
+
 class InvalidOrder(InvalidInput):
     """An order that no broker could accept."""
+
+
+class MarketClosed(InvalidOrder):
+    """The instrument does not trade now, so the order would be held or refused.
+
+    Attributes:
+        opens_at: When it trades next, a datetime in UTC; None where the broker did not tell.
+    """
+
+    def __init__(self, argument: str, rule: str, opens_at: datetime | None) -> None:
+        self.opens_at = opens_at
+        super().__init__(argument, rule)
 
 
 class UnknownField(InvalidInput):
@@ -144,6 +190,10 @@ class UnknownField(InvalidInput):
 
 class InvalidGroup(InvalidInput):
     """A bracket or OCA group whose legs contradict each other."""
+
+
+class InvalidStrategy(InvalidInput):
+    """Legs that do not go together: strikes out of order, one instrument twice, parts of an option."""
 
 
 class BadPriceFile(InvalidInput):
@@ -215,6 +265,28 @@ class TradingHalted(IbkrError):
     """
 
 
+class RiskRefused(IbkrError):
+    """A risk gate said no to a new order, or to a modification that raises the risk. Nothing was sent.
+
+    No order id was used, and book, journal and wire are as before. See ``docs/risk.md``.
+
+    Attributes:
+        gate: Which one, such as ``order size``.
+        argument: What of the order broke the limit, such as ``quantity`` or ``limit_price``.
+        limit: The limit, as text; empty where the gate failed.
+        value: What it was compared with, as text.
+        reason: All of it, in words.
+    """
+
+    def __init__(self, gate: str, argument: str, limit: str, value: str, reason: str) -> None:
+        self.gate = gate
+        self.argument = argument
+        self.limit = limit
+        self.value = value
+        self.reason = reason
+        super().__init__(f"risk gate {gate!r} refused {argument}: {reason}; nothing was sent")
+
+
 class ConnectionFailed(IbkrError, ConnectionError):
     """There is no usable connection to TWS or IB Gateway."""
 
@@ -273,6 +345,22 @@ class SendFailed(IbkrError, ConnectionError):
     def __init__(self, message: str, order_ids: tuple[int, ...] = ()) -> None:
         self.order_ids = order_ids
         super().__init__(message)
+
+
+class InquiryFailed(IbkrError):
+    """The broker refused a question, or its answer could not be read. No order was touched.
+
+    Attributes:
+        what: What was asked for, in words.
+        code: The broker's error code; 0 where there was none.
+        text: The broker's words.
+    """
+
+    def __init__(self, what: str, code: int, text: str) -> None:
+        self.what = what
+        self.code = code
+        self.text = text
+        super().__init__(f"{what}: {text}" + (f" (code {code})" if code else ""))
 
 
 class RequestRefused(IbkrError):

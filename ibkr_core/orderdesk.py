@@ -187,10 +187,16 @@ class OrderDesk:
 
     def take_id(self) -> int:
         """Take the next id for good."""
+        with self.numbering() as order_id:
+            return order_id
+
+    @contextlib.contextmanager
+    def numbering(self) -> Iterator[int]:
+        """Take the next id for good, and hold the send lock: what is sent meanwhile keeps its place."""
         with self._send_lock:
             ids = self.peek_ids(1)
             self._next_id = ids.stop
-            return ids[0]
+            yield ids[0]
 
     # ── new orders ──────────────────────────────────────────────────────────────────────────────
 

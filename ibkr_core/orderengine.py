@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import attrs
 
@@ -29,6 +29,7 @@ from ibkr_core.errors import (
     EngineClosed,
     InvalidInput,
     UnknownOrder,
+    WaitTimeout,
     WouldDeadlock,
 )
 from ibkr_core.journal import HistoryLine, Journal
@@ -54,6 +55,7 @@ from ibkr_core.works import Works
 
 __all__ = ["OrderEngine"]
 
+_T = TypeVar("_T")
 
 _INT_LIMIT: Final = 2**31
 """The protocol's integers are smaller than this."""
@@ -346,6 +348,7 @@ class OrderEngine:
     def _shut_down(self) -> None:
         """End everything but the session, which has ended."""
         self._supervisor.finish()
+        self._works.inquiries.close()
         self._book.end_waiting(lambda: EngineClosed("the engine was closed"))
         self._book.deliver()
         self.scheduler.stop()
@@ -673,6 +676,26 @@ class OrderEngine:
     ) -> Future[OrderRecord]:
         """Return a future of an order's reaching one of the statuses, or finishing. See tickets."""
         return self._book.watch(order_id, wanted, settled=settled)
+
+    def wait_for(self, future: Future[_T], timeout_s: float | None = None) -> _T:
+        """Block until a future is done; where the engine has no threads, its work is done meanwhile.
+
+        Args:
+            future: Of this engine: one of an order (:meth:`watch`), or of a question.
+            timeout_s: How long, None for as long as it takes.
+
+        Returns:
+            Its result. What it raises is raised here.
+
+        Raises:
+            WaitTimeout: It took too long.
+            WouldDeadlock: Called from an inline listener.
+        """
+        self.check_may_wait()
+        self._runner.wait(future, timeout_s)
+        if not future.done():
+            raise WaitTimeout(f"not done after {timeout_s} s")
+        return future.result()
 
     def check_may_wait(self) -> None:
         """Raise where a wait would stop the thread that has to end it.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from datetime import UTC, datetime, tzinfo
+from decimal import Context, Decimal
+from types import MappingProxyType
+from typing import Any, Final
 
 import attrs
 
@@ -13,11 +16,24 @@ from ibkr_core.model.facts import Position
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
+from ibkr_core.portfolio.books import BEFORE_ALL, Base, Key, trade_of
+from ibkr_core.portfolio.runs import Trade, average_after
 
 __all__ = ["Difference", "PositionCheck"]
 
-_Key = tuple[str, int]
 _ZERO = Decimal(0)
+_QUOTIENT: Final = Context(prec=28, traps=[])
+_KEPT: Final = (
+    "symbol",
+    "sec_type",
+    "expiry",
+    "right",
+    "multiplier",
+    "currency",
+    "local_symbol",
+    "trading_class",
+)
+"""What is remembered of a contract, beside its id and its strike: enough to value it and to show it."""
 
 
 @attrs.frozen
@@ -42,63 +58,177 @@ class PositionCheck:
 
     A difference is reported when two checks in a row show it: positions and executions are two answers, and
     a fill can come between them. Then the told position is the new base, so that it is reported once.
+
+    What came from elsewhere is kept with what it cost, as far as the broker's average cost tells: see
+    :attr:`bases`. The first look tells the cost of what was held before our fills by taking them back out of
+    the average; a later change that closes something tells no price.
+
+    Args:
+        zone: The zone of execution times that were told without one.
     """
 
-    def __init__(self) -> None:
-        self._base: dict[_Key, Decimal] = {}  # position minus fills: what came from elsewhere
-        self._contracts: dict[_Key, Contract] = {}
-        self._suspected: dict[_Key, Decimal] = {}
-        self._gone: Mapping[_Key, Decimal] = {}
+    def __init__(self, zone: tzinfo = UTC) -> None:
+        self._zone = zone
+        self._base: dict[Key, Decimal] = {}  # position minus fills: what came from elsewhere
+        self._trades: dict[Key, tuple[Trade, ...]] = {}  # the same, as it came
+        self._contracts: dict[Key, Contract] = {}
+        self._suspected: dict[Key, Decimal] = {}
+        self._gone: Mapping[Key, Decimal] = {}
+        self._gone_fills: tuple[Fill, ...] = ()
         self._is_based = False
+        self._bases: Mapping[Key, Base] = MappingProxyType({})
 
-    def compare(self, positions: Iterable[Position], fills: Iterable[Fill]) -> tuple[Difference, ...]:
-        """Compare, and return the differences that are certain."""
-        told: dict[_Key, Decimal] = {}
-        for position in positions:
-            key = (position.account, position.contract.con_id)
-            told[key] = position.quantity
-            self._contracts[key] = position.contract
+    @property
+    def bases(self) -> Mapping[Key, Base]:
+        """What came from elsewhere, by account and contract: a picture that is never changed, only replaced.
+
+        It may be read by any thread.
+        """
+        return self._bases
+
+    def compare(
+        self, positions: Iterable[Position], fills: Iterable[Fill], now: datetime = BEFORE_ALL
+    ) -> tuple[Difference, ...]:
+        """Compare, and return the differences that are certain.
+
+        Args:
+            positions: All that the broker told.
+            fills: All that we know.
+            now: The moment (UTC), which a change that no fill explains is dated with.
+        """
+        told = {(position.account, position.contract.con_id): position for position in positions}
+        fills = tuple(fills)
         made = self._sum(fills)
+        self._contracts.update({key: position.contract for key, position in told.items()})
         found: list[Difference] = []
-        suspected: dict[_Key, Decimal] = {}
+        suspected: dict[Key, Decimal] = {}
         for key in told.keys() | made.keys() | self._base.keys():
-            base = EXACT.subtract(told.get(key, _ZERO), made.get(key, _ZERO))
+            quantity = told[key].quantity if key in told else _ZERO
+            base = EXACT.subtract(quantity, made.get(key, _ZERO))
             expected = self._base.get(key, _ZERO)
             if not self._is_based or base == expected:
-                self._base[key] = base
+                self._learn(key, base, told.get(key), fills)
                 continue
             if self._suspected.get(key) != base:
                 suspected[key] = base
                 continue
-            self._base[key] = base
+            self._rebase(key, base, told.get(key), fills, now)
             found.append(
                 Difference(
                     key[0],
                     # One that is held no more is told no more, an expired option for example.
-                    self._contracts.get(key) or Contract(symbol="", con_id=key[1]),
+                    self._contract(key),
                     EXACT.add(expected, made.get(key, _ZERO)),
-                    told.get(key, _ZERO),
+                    quantity,
                 )
             )
         self._suspected = suspected
         self._is_based = True
+        self._picture()
         return tuple(found)
+
+    def expected(self, account: str, con_id: int, fills: Iterable[Fill]) -> Decimal | None:
+        """Return what a position should be by the last agreement and the fills since; None before the first.
+
+        It knows nothing of trades elsewhere since then. Harmless from any thread.
+        """
+        if not self._is_based:
+            return None
+        key = (account, con_id)
+        made = _ZERO
+        for fill in fills:
+            if (fill.account, fill.con_id) == key and fill.moves_position:
+                made = EXACT.add(made, _signed(fill))
+        return EXACT.add(self._base.get(key, _ZERO), made)
 
     @property
     def is_suspicious(self) -> bool:
         """Whether the last check saw a difference that the next one has to confirm."""
         return bool(self._suspected)
 
-    def _sum(self, fills: Iterable[Fill]) -> Mapping[_Key, Decimal]:
-        made: dict[_Key, Decimal] = {}
+    def _contract(self, key: Key) -> Contract:
+        return self._contracts.get(key) or Contract(symbol="", con_id=key[1])
+
+    def _sum(self, fills: Iterable[Fill]) -> Mapping[Key, Decimal]:
+        made: dict[Key, Decimal] = {}
         for fill in fills:
-            if not fill.con_id or fill.action is None:
+            if not fill.moves_position:
                 continue
             key = (fill.account, fill.con_id)
-            self._contracts.setdefault(key, Contract(symbol=fill.symbol, con_id=fill.con_id))
-            signed = fill.quantity if fill.action is Action.BUY else -fill.quantity
-            made[key] = EXACT.add(made.get(key, _ZERO), signed)
+            self._contracts.setdefault(key, fill.contract or Contract(symbol=fill.symbol, con_id=fill.con_id))
+            made[key] = EXACT.add(made.get(key, _ZERO), _signed(fill))
         return made
+
+    # ── what it cost ────────────────────────────────────────────────────────────────────────────
+
+    def _learn(self, key: Key, base: Decimal, told: Position | None, fills: Iterable[Fill]) -> None:
+        """Take a base that agrees; the first time, or where its cost is not known, learn what it cost."""
+        self._base[key] = base
+        trades = self._trades.get(key)
+        if not base and trades is None:
+            return
+        if trades is None or (len(trades) == 1 and trades[0].unit is None and trades[0].quantity == base):
+            self._trades[key] = (Trade(BEFORE_ALL, "", base, self._unit_before(key, told, fills), _ZERO),)
+
+    def _unit_before(self, key: Key, told: Position | None, fills: Iterable[Fill]) -> Decimal | None:
+        """Return what one unit of the base cost: the broker's average without our fills."""
+        if told is None or told.average_cost is None:
+            return None
+        quantity, cost = told.quantity, EXACT.multiply(told.quantity, told.average_cost)
+        for trade in reversed(self._of(key, fills)):
+            before = EXACT.subtract(quantity, trade.quantity)
+            if trade.unit is None or (quantity and (before > 0) is not (quantity > 0) and before):
+                return None  # it went through zero: nothing is left of what it was
+            if before.copy_abs() < quantity.copy_abs():  # it opened
+                paid = trade.fee if trade.fee_currency == told.contract.currency else _ZERO
+                value = EXACT.add(EXACT.multiply(trade.quantity, trade.unit), paid or _ZERO)
+                cost = EXACT.subtract(cost, value)
+            elif quantity:  # it closed a part, which leaves the average as it is
+                cost = EXACT.multiply(_QUOTIENT.divide(cost, quantity), before)
+            elif before:
+                return None  # it closed all
+            quantity = before
+        return _QUOTIENT.divide(cost, quantity) if quantity else None
+
+    def _rebase(
+        self, key: Key, base: Decimal, told: Position | None, fills: Iterable[Fill], now: datetime
+    ) -> None:
+        """Take a change that no fill explains, as trades of this moment."""
+        before = self._trades.get(key, ())
+        state = average_after(sorted((*before, *self._of(key, fills)), key=lambda trade: trade.key))
+        change = EXACT.subtract(base, self._base.get(key, _ZERO))
+        closing = _ZERO
+        if (state.quantity > 0 > change) or (state.quantity < 0 < change):
+            units = min(state.quantity.copy_abs(), change.copy_abs())
+            closing = units if change > 0 else units.copy_negate()
+        opening = EXACT.subtract(change, closing)
+        parts: list[tuple[Decimal, Decimal | None]] = [(closing, None)] if closing else []
+        if opening:
+            held = EXACT.add(state.quantity, closing)
+            parts.append((opening, _unit_of(opening, held, told, state.cost, state.unknown)))
+        name = f"~{len(before)}"  # after every execution of that moment
+        self._trades[key] = (
+            *before,
+            *(Trade(now, f"{name}.{n}", part, unit, _ZERO) for n, (part, unit) in enumerate(parts)),
+        )
+        self._base[key] = base
+
+    def _of(self, key: Key, fills: Iterable[Fill]) -> list[Trade]:
+        mine = (trade_of(fill, self._zone) for fill in fills if (fill.account, fill.con_id) == key)
+        return sorted((trade for trade in mine if trade is not None), key=lambda trade: trade.key)
+
+    def _picture(self) -> None:
+        self._bases = MappingProxyType(
+            {
+                key: self._bases[key]
+                if key in self._bases and self._bases[key] == Base(self._contract(key), trades)
+                else Base(self._contract(key), trades)
+                for key in self._base
+                for trades in [self._trades.get(key, ())]
+            }
+        )
+
+    # ── from run to run ─────────────────────────────────────────────────────────────────────────
 
     def let_go(self, fills: Iterable[Fill]) -> None:
         """Count these fills as what came from elsewhere once this run is over: the next will not know them.
@@ -106,19 +236,78 @@ class PositionCheck:
         Args:
             fills: All that the journal no longer keeps, though the book of this run does.
         """
-        self._gone = self._sum(fills)
+        self._gone_fills = tuple(fills)
+        self._gone = self._sum(self._gone_fills)
 
     def dump(self) -> str:
         """Return what is remembered, as text for the journal: the base of a book without what it let go."""
-        return json.dumps(
-            [
-                [key[0], key[1], str(EXACT.add(self._base.get(key, _ZERO), self._gone.get(key, _ZERO)))]
-                for key in self._base.keys() | self._gone.keys()
-            ]
-        )
+        return json.dumps([self._dumped(key) for key in self._base.keys() | self._gone.keys()])
+
+    def _dumped(self, key: Key) -> list[Any]:
+        base = EXACT.add(self._base.get(key, _ZERO), self._gone.get(key, _ZERO))
+        trades: Iterable[Trade] = self._trades.get(key, ())
+        if key in self._gone:
+            trades = self._without_gone(key, base)
+        contract = self._contract(key)
+        kept = {field: getattr(contract, field) for field in _KEPT if getattr(contract, field)}
+        if contract.strike is not None:
+            kept["strike"] = str(contract.strike)
+        told = [
+            [_text(one.moment), one.name, str(one.quantity), None if one.unit is None else str(one.unit)]
+            for one in trades
+        ]
+        return [key[0], key[1], str(base), told, kept]
+
+    def _without_gone(self, key: Key, base: Decimal) -> tuple[Trade, ...]:
+        """Return the base of a book that knows no more what was let go: one position, at its cost."""
+        trades = (*self._trades.get(key, ()), *self._of(key, self._gone_fills))
+        state = average_after(sorted(trades, key=lambda trade: trade.key))
+        if not base:
+            return ()
+        fee = state.fees.get(self._contract(key).currency, _ZERO)
+        unit = None if state.unknown else _QUOTIENT.divide(EXACT.add(state.cost, fee), base)
+        return (Trade(BEFORE_ALL, "", base, unit, _ZERO),)
 
     def load(self, text: str) -> None:
-        """Take back what :meth:`dump` gave."""
-        for account, con_id, base in json.loads(text):
-            self._base[str(account), int(con_id)] = Decimal(base)
+        """Take back what :meth:`dump` gave, in this version or an earlier one."""
+        for account, con_id, base, *more in json.loads(text):
+            key = (str(account), int(con_id))
+            self._base[key] = Decimal(base)
+            told, kept = more or ([], {})
+            trades = tuple(
+                Trade(_moment(at), name, Decimal(quantity), None if unit is None else Decimal(unit), _ZERO)
+                for at, name, quantity, unit in told
+            )
+            if not trades and self._base[key]:  # an earlier version kept no cost
+                trades = (Trade(BEFORE_ALL, "", self._base[key], None, _ZERO),)
+            if trades:
+                self._trades[key] = trades
+            if kept:
+                self._contracts[key] = Contract(con_id=key[1], **kept)
         self._is_based = True
+        self._picture()
+
+
+def _signed(fill: Fill) -> Decimal:
+    return fill.quantity if fill.action is Action.BUY else fill.quantity.copy_negate()
+
+
+def _unit_of(
+    opening: Decimal, held: Decimal, told: Position | None, cost: Decimal, unknown: Decimal
+) -> Decimal | None:
+    """Return what one unit of a change cost that opened, so that all comes to the broker's average."""
+    if told is None or told.average_cost is None or unknown:
+        return None
+    if not held:
+        return told.average_cost
+    whole = EXACT.multiply(told.quantity, told.average_cost)
+    unit = _QUOTIENT.divide(EXACT.subtract(whole, cost), opening)
+    return unit if unit >= 0 else None  # the broker averages otherwise than we do
+
+
+def _text(moment: datetime) -> str | None:
+    return None if moment == BEFORE_ALL else moment.isoformat()
+
+
+def _moment(text: str | None) -> datetime:
+    return BEFORE_ALL if text is None else datetime.fromisoformat(text)

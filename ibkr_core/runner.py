@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from concurrent.futures import Future
+from typing import Any, Protocol
 
 from ibkr_core.errors import GatewayUnreachable, InvalidInput
 from ibkr_core.link.session import Session
@@ -39,6 +41,12 @@ class Runner(Protocol):
 
     def join(self) -> None:
         """Wait until nothing is received any more, unless that is the calling thread's own work."""
+
+    def wait(self, future: Future[Any], timeout_s: float | None) -> None:
+        """Come back when a future is done, or the time is over.
+
+        One that has no threads does the work meanwhile that is needed to get there.
+        """
 
 
 class ThreadRunner:
@@ -88,6 +96,10 @@ class ThreadRunner:
         for thread in threads:
             if thread is not threading.current_thread():
                 thread.join()
+
+    def wait(self, future: Future[Any], timeout_s: float | None) -> None:
+        """See :meth:`Runner.wait`."""
+        concurrent.futures.wait((future,), timeout_s)
 
 
 def dialler(host: str, port: int, settings: EngineSettings) -> Callable[[], Transport]:

@@ -62,7 +62,10 @@ class Household(Protocol):
     def take_failure(self, error: BaseException) -> None:
         """Report a message or a callback that failed."""
 
-    def take_disconnect(self) -> None:
+    def take_client(self, client: TwsClient) -> None:
+        """Take notice of the client of a new connection, before it is opened."""
+
+    def take_disconnect(self, reason: str) -> None:
         """Tell the book that the connection is gone."""
 
     def take_hopeless(self, error: BaseException) -> None:
@@ -167,6 +170,11 @@ class Supervisor:
         raise NotReady(f"still {state.value}; nothing was sent")
 
     @property
+    def is_closing(self) -> bool:
+        """Whether it is being closed by us, or was."""
+        return self._is_closing
+
+    @property
     def is_synchronised(self) -> bool:
         """Whether the broker's state was taken over since the last gap."""
         return self.state in _SYNCHRONISED
@@ -267,6 +275,7 @@ class Supervisor:
             outbox.post(Parcel(Lane.DATA, data))
 
         session.client.send_data = send_data
+        self._household.take_client(session.client)
         if self._was_closed():  # meanwhile, on another thread, which may have closed the session before it
             return
         self._troubles.clear()
@@ -407,7 +416,7 @@ class Supervisor:
         for name in tuple(self._timers):
             self._cancel(name)
         self._outbox.close(f"connection lost: {reason}")
-        self._household.take_disconnect()
+        self._household.take_disconnect(reason)
         was_asked = self._is_closing or session.was_closed_by_us
         if session.has_begun:  # an attempt that came to nothing is told by the state alone
             if was_asked:

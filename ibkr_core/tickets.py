@@ -6,8 +6,7 @@ import asyncio
 import time
 from collections.abc import Generator
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import attrs
 
@@ -20,6 +19,7 @@ from ibkr_core.sending import check_time
 __all__ = ["BracketTickets", "OrderTicket"]
 
 _SETTLE_S: Final = 2.0
+_T = TypeVar("_T")
 
 
 class TicketOffice(Protocol):
@@ -41,6 +41,9 @@ class TicketOffice(Protocol):
 
     def check_may_wait(self) -> None:
         """Raise where a wait would stop the thread that has to end it."""
+
+    def wait_for(self, future: Future[_T], timeout_s: float | None = None) -> _T:
+        """Block until a future is done; raises WaitTimeout when it takes too long."""
 
 
 @attrs.frozen
@@ -99,8 +102,8 @@ class OrderTicket:
         started = time.monotonic()
         future = self._office.watch(self.order_id, _wanted(statuses))
         try:
-            record = future.result(timeout_s)
-        except FutureTimeout:
+            record = self._office.wait_for(future, timeout_s)
+        except WaitTimeout:
             if not future.cancel():  # it came at the last moment
                 return future.result()
             raise self._timeout(statuses, timeout_s) from None
@@ -108,8 +111,8 @@ class OrderTicket:
             return record
         settled = self._office.watch(self.order_id, frozenset(), settled=True)
         try:
-            return settled.result(_settle_s(timeout_s, started))
-        except (FutureTimeout, IbkrError):
+            return self._office.wait_for(settled, _settle_s(timeout_s, started))
+        except IbkrError:
             settled.cancel()
             return self.record
 

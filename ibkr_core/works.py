@@ -7,17 +7,21 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from ibkr_core.clock import Clock
 from ibkr_core.errors import (
     ConnectionFailed,
+    EngineClosed,
     JournalError,
     OrderStateError,
     UnknownOrder,
 )
 from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.halting import Brake
+from ibkr_core.inquiries import Inquiries
 from ibkr_core.journal import Entry, Journal
 from ibkr_core.keeper import Keeper
 from ibkr_core.lifecycle import inputs
@@ -28,10 +32,11 @@ from ibkr_core.link.client import TwsClient
 from ibkr_core.link.session import Session
 from ibkr_core.listeners import Delivery, Dispatcher
 from ibkr_core.model import events
-from ibkr_core.model.facts import BrokerFact
+from ibkr_core.model.facts import BrokerFact, ErrorFact
 from ibkr_core.model.record import Request
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.orderdesk import OrderDesk
+from ibkr_core.portfolio.books import Base, Key
 from ibkr_core.positioncheck import PositionCheck
 from ibkr_core.recovering import restore_book
 from ibkr_core.retrier import Retrier, with_retries
@@ -80,6 +85,7 @@ class Works:
         runner: Runner,
     ) -> None:
         self.journal = journal
+        self.rules = rules
         self.scheduler = Scheduler(clock, self._report_failed_act)
         self.dispatcher = Dispatcher(self._report_failed_listener)
         self.keeper = Keeper(self._is_open, self._begin_survey, self.scheduler, interval_s=settings.confirm_s)
@@ -103,6 +109,7 @@ class Works:
         self.supervisor = Supervisor(client_id, client_class, self.scheduler, runner, settings, self)
         self._watchdog = Watchdog(self.scheduler, settings.ack_timeout_s, self._take_silence)
         self.desk = OrderDesk(self.book, self.supervisor, self._watchdog, settings, make_key, self.journal)
+        self.inquiries = Inquiries(self.supervisor, self.scheduler, self.desk.take_id)
         self._judge = Judge(
             settings.broker_zone,
             settings.cancel_attempts,
@@ -117,7 +124,7 @@ class Works:
             self._judge.is_unresolved,
             self.journal,
         )
-        self._positions = PositionCheck()
+        self._positions = PositionCheck(ZoneInfo(settings.broker_zone))
         self.dispatcher.subscribe((events.OrderStatusChanged,), self._note_fill, Delivery.INLINE, None)
         self._recheck_s = settings.recheck_s
         self._recheck = Timer(0.0, lambda: None)
@@ -187,6 +194,12 @@ class Works:
             self.book.apply(fact)
         else:
             self.book.apply(fact, session.client.frame, session.server_version)
+        if isinstance(fact, ErrorFact):
+            self.inquiries.take_error(fact)
+
+    def take_client(self, client: TwsClient) -> None:
+        """Take notice of the client of a new connection; called on the scheduler."""
+        client.listen(self.inquiries.awaited, self.inquiries.take_answer)
 
     def hot_taker(self, session: Session) -> Callable[[BrokerFact, bytes], None]:
         """Return what takes the facts of hot messages; called once for each connection."""
@@ -200,8 +213,16 @@ class Works:
         _LOG.error("a message or a callback failed", exc_info=error)
         self.book.publish(events.CallbackFailed, error=describe(error))
 
-    def take_disconnect(self) -> None:
+    def take_disconnect(self, reason: str) -> None:
         """Take notice that the connection is gone; called on the scheduler."""
+        is_closing = self.supervisor.is_closing
+        self.inquiries.end_all(
+            lambda: (
+                EngineClosed("the engine was closed")
+                if is_closing
+                else ConnectionFailed(f"connection lost: {reason}")
+            )
+        )
         self._watchdog.forget()
         self.keeper.forget()
         self.retrier.forget()
@@ -251,7 +272,7 @@ class Works:
 
     def _check_positions(self, findings: Findings) -> bool:
         fills = self.book.read(lambda book: book.position_fills())
-        for found in self._positions.compare(findings.positions or (), fills):
+        for found in self._positions.compare(findings.positions or (), fills, self.scheduler.clock.now()):
             self.book.publish(
                 events.PositionDiffers,
                 account=found.account,
@@ -263,6 +284,16 @@ class Works:
             with contextlib.suppress(JournalError):  # its failure is told by itself
                 self.journal.set_state(_POSITIONS, self._positions.dump())
         return not self._positions.is_suspicious
+
+    def expected_position(self, account: str, con_id: int) -> Decimal | None:
+        """Return what a position should be by the last agreement and the fills since; None when unknown."""
+        fills = self.book.read(lambda book: book.position_fills())
+        return self._positions.expected(account, con_id, fills)
+
+    @property
+    def bases(self) -> Mapping[Key, Base]:
+        """What the broker's positions show beside our fills; see :attr:`PositionCheck.bases`."""
+        return self._positions.bases
 
     def next_request_id(self) -> int:
         """Return an id for a request."""

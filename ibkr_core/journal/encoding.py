@@ -29,6 +29,8 @@ from ibkr_core.errors import InvalidOrder
 from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.inputs import Command
 from ibkr_core.model import facts
+from ibkr_core.model.algos import ALGOS, OtherAlgo
+from ibkr_core.model.conditions import CONDITIONS
 from ibkr_core.model.contract import ComboLeg, Contract, DeltaNeutral
 from ibkr_core.model.facts import BrokerFact
 from ibkr_core.model.order import Action, BrokerOrder, Order
@@ -53,6 +55,9 @@ _VALUES: Final[Mapping[str, type]] = MappingProxyType(
             Contract,
             DeltaNeutral,
             Order,
+            *CONDITIONS,
+            *ALGOS.values(),
+            OtherAlgo,
         )
     }
 )

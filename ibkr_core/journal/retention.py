@@ -182,7 +182,7 @@ def _nodes_of_order(record: OrderRecord) -> Iterator[_Node]:
         yield "order", record.parent_id
     if record.oca_group:
         yield "oca", record.oca_group
-    for fill in (*record.fills, *record.leg_fills):
+    for fill in (*record.fills, *record.leg_fills, *record.allocation_fills):
         yield "exec", clean_text(ExecutionId.parse(fill.exec_id).base)
 
 

@@ -172,7 +172,7 @@ def event_row(event: Event, epoch: int) -> Row:
     return (epoch, event.seq, to_text(event.at), type(event).__name__, *about, text, _JSON.encode(plain))
 
 
-_COMMON: Final = frozenset({"at", "seq", "record", "_record", "order_id"})
+_COMMON: Final = frozenset({"at", "seq", "is_dry_run", "record", "_record", "order_id"})
 _JSON: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 
 
@@ -226,7 +226,7 @@ _ORDER_COLUMNS: Final = (
     "order_type tif limit_price aux_price status broker_status is_finished total_quantity filled_quantity "
     "remaining_quantity unexplained_quantity avg_fill_price commissions pending reject_code reject_message "
     "why_held parent_id oca_group retry_count first_seen_at submitted_at sent_at acknowledged_at updated_at "
-    "finished_at"
+    "finished_at multiplier"
 ).split()
 
 
@@ -293,6 +293,7 @@ def order_row(row: int, record: OrderRecord, at: str) -> Row:
         _moment(record.acknowledged_time),
         updated,
         _moment(record.finished_time),
+        contract.multiplier if contract is not None else "",
     )
 
 
@@ -383,7 +384,8 @@ class OrderRows:
 
 _FILL_COLUMNS: Final = (
     "exec exec_id revision order_row order_id key symbol con_id action quantity price executed_at time_text "
-    "exchange account liquidity is_leg commission commission_currency realized_pnl first_seen_at updated_at"
+    "exchange account liquidity is_leg commission commission_currency realized_pnl first_seen_at updated_at "
+    "is_allocation"
 ).split()
 UPSERT_FILL: Final = _upsert("fills", _FILL_COLUMNS, "first_seen_at")
 
@@ -421,6 +423,7 @@ def fill_row(fill: Fill, record: OrderRecord | None, row: int | None, at: str) -
         _number(fill.realized_pnl),
         at,
         at,
+        fill.is_allocation,
     )
 
 

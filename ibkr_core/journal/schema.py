@@ -17,7 +17,7 @@ __all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "create", "migrate"]
 APPLICATION_ID: Final = 0x49424B4A
 """``IBKJ``: what makes an SQLite file a journal of ours (PRAGMA application_id)."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 """The schema version that this module makes (PRAGMA user_version)."""
 
 _TABLES: Final = """
@@ -100,7 +100,8 @@ CREATE TABLE orders (                     -- one row per order, as it stood when
     sent_at TEXT,
     acknowledged_at TEXT,
     updated_at TEXT NOT NULL,
-    finished_at TEXT
+    finished_at TEXT,
+    multiplier TEXT NOT NULL DEFAULT ''   -- of the contract, as the broker has it; since version 2
 );
 CREATE INDEX orders_by_perm_id ON orders (perm_id) WHERE perm_id IS NOT NULL;
 CREATE INDEX orders_by_key_index ON orders (key) WHERE key <> '';
@@ -129,7 +130,8 @@ CREATE TABLE fills (                      -- one row per execution, in its newes
     commission_currency TEXT NOT NULL,
     realized_pnl TEXT,
     first_seen_at TEXT NOT NULL,
-    updated_at TEXT NOT NULL
+    updated_at TEXT NOT NULL,
+    is_allocation INTEGER NOT NULL DEFAULT 0  -- an account's part of a group order; since version 2
 ) WITHOUT ROWID;
 CREATE INDEX fills_by_order ON fills (order_row);
 CREATE INDEX fills_by_arrival ON fills (first_seen_at);
@@ -194,7 +196,14 @@ CREATE VIEW fills_by_key AS
 Migration = Callable[[sqlite3.Connection], None]
 """Makes a file of one version into one of the next; runs inside a transaction."""
 
-MIGRATIONS: Final[Mapping[int, Migration]] = MappingProxyType({})
+
+def _to_version_2(connection: sqlite3.Connection) -> None:
+    """What a quantity is worth, and whether a fill counts towards its order, can be told from the tables."""
+    connection.execute("ALTER TABLE orders ADD COLUMN multiplier TEXT NOT NULL DEFAULT ''")
+    connection.execute("ALTER TABLE fills ADD COLUMN is_allocation INTEGER NOT NULL DEFAULT 0")
+
+
+MIGRATIONS: Final[Mapping[int, Migration]] = MappingProxyType({1: _to_version_2})
 """By the version that they start from. There is one for every version below :data:`VERSION`."""
 
 

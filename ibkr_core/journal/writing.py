@@ -137,7 +137,9 @@ class Batch:
         record = shown if isinstance(shown, OrderRecord) else None
         if record is not None:
             self._add_record(record, at)
-            if record.leg_fills:  # what counts and what is a leg may have changed for all of them
+            if (
+                record.leg_fills or record.allocation_fills
+            ):  # what counts and what is a leg may have changed for all of them
                 self._add_fills(record, at)
         if isinstance(fill, Fill):
             self._add_fill(fill, record, at)
@@ -154,7 +156,7 @@ class Batch:
         self._records[identity] = (record, at)
 
     def _add_fills(self, record: OrderRecord, at: str) -> None:
-        for fill in (*record.fills, *record.leg_fills):
+        for fill in (*record.fills, *record.leg_fills, *record.allocation_fills):
             self._add_fill(fill, record, at)
 
     def _add_fill(self, fill: Fill, record: OrderRecord | None, at: str) -> None:

@@ -19,7 +19,7 @@ from ibkr_core.errors import DuplicateOrder, OrderStateError, UnknownOrder
 from ibkr_core.lifecycle import commands, inputs, settling
 from ibkr_core.lifecycle.effects import Effects, Turn
 from ibkr_core.lifecycle.entry import OrderEntry, Picture
-from ibkr_core.lifecycle.fillings import Fillings
+from ibkr_core.lifecycle.fillings import FillFeed, Fillings
 from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.lifecycle.inputs import Command, Input
 from ibkr_core.lifecycle.ledger import ExecutionId
@@ -139,19 +139,15 @@ class Book:
 
     def fills(self) -> tuple[Fill, ...]:
         """Return all executions of all orders, by order and then in the order they became known."""
-        return tuple(fill for entry in self._index for fill in (*entry.ledger.fills, *entry.ledger.leg_fills))
+        return tuple(fill for entry in self._index for fill in entry.ledger.all_fills)
 
     def position_fills(self) -> tuple[Fill, ...]:
-        """Return the executions that move positions: of a combo its legs, not its own line (TWS facts 3)."""
-        return tuple(
-            fill
-            for entry in self._index
-            for fill in (
-                entry.ledger.leg_fills
-                if entry.contract is not None and entry.contract.sec_type == "BAG"
-                else entry.ledger.fills
-            )
-        )
+        """Return the executions that move positions; see :attr:`Fill.moves_position`."""
+        return tuple(fill for fill in self.fills() if fill.moves_position)
+
+    def follow_fills(self) -> FillFeed:
+        """Return a feed of all executions of all orders, and of every change of one from now on."""
+        return self._fillings.follow(self.fills())
 
     def highest_order_id(self) -> int:
         """Return the highest order id that our client is known to have used, or 0."""
@@ -178,6 +174,8 @@ class Book:
         if contract is not None:
             entry.ledger.set_contract(contract.sec_type)
         if order is not None:
+            if order.official.get("faGroup") or order.official.get("faProfile"):
+                entry.ledger.set_group()
             entry.total = order.quantity or None
             entry.parent_id, entry.oca_group, entry.oca_type = (
                 order.parent_id,

@@ -164,7 +164,7 @@ class OrderEntry:
             return self.acknowledged_time is None or self.is_listed_no_more
         return self._status is OrderStatus.CANCELLED and self.is_listed_no_more
 
-    def move(self, trigger: Trigger, now: datetime, why: str, *details: Any) -> Step:  # noqa: ANN401 - as for note
+    def move(self, trigger: Trigger, now: datetime, why: str, *details: Any) -> Step:
         """Apply a trigger by THE table, and note the step. The caller has refused illegal ones.
 
         Returns:
@@ -214,7 +214,7 @@ class OrderEntry:
         told = self.broker_filled
         if ledger.corrected_away:
             told = EXACT.subtract(told, ledger.corrected_away)
-        return told if told > ledger.quantity else ledger.quantity
+        return max(ledger.quantity, told)
 
     @property
     def unexplained(self) -> Decimal:
@@ -252,7 +252,7 @@ class OrderEntry:
 
     # ── notes ───────────────────────────────────────────────────────────────────────────────────
 
-    def note(self, now: datetime, what: str, *details: Any) -> None:  # noqa: ANN401 - anything with a text
+    def note(self, now: datetime, what: str, *details: Any) -> None:
         """Add a line to the history: words, and what stands at each ``%s`` in them."""
         history = self._history
         if len(history) >= MAX_HISTORY:
@@ -310,6 +310,7 @@ class OrderEntry:
             avg_fill_price=self.average_price,
             fills=ledger.fills,
             leg_fills=ledger.leg_fills,
+            allocation_fills=ledger.allocation_fills,
             unexplained_quantity=self.unexplained,
             commissions=self._commissions(),
             pending=tuple(self.pending),

@@ -43,9 +43,9 @@ def trigger_for_word(entry: OrderEntry, word: BrokerWord) -> Trigger:
         return Trigger.WORD_PENDING_CANCEL
     # Our cancel is on its way and the broker has not mentioned it: this word crossed it. Once the
     # broker itself has said PendingCancel, a working word means that the cancel came to nothing.
-    if status is OrderStatus.PENDING_CANCEL and before is not BrokerWord.PENDING_CANCEL:
-        if Request.CANCEL in entry.pending:
-            return Trigger.WORD_ECHO
+    is_cancelling = status is OrderStatus.PENDING_CANCEL and Request.CANCEL in entry.pending
+    if is_cancelling and before is not BrokerWord.PENDING_CANCEL:
+        return Trigger.WORD_ECHO
     if word is not BrokerWord.PENDING and entry.filled > 0:
         return Trigger.WORD_PARTIAL
     return _PLAIN[word]

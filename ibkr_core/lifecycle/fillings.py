@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from ibkr_core.lifecycle.effects import Question, Turn
 from ibkr_core.lifecycle.entry import OrderEntry
@@ -16,19 +17,42 @@ from ibkr_core.model.fill import Fill
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.status import OrderStatus
 
-__all__ = ["MAX_ORPHANS", "Fillings"]
+__all__ = ["MAX_ORPHANS", "FillFeed", "Fillings"]
 
 MAX_ORPHANS = 10_000
 """Commission reports kept for executions that have not come (those of other clients may never come),
 and ids remembered of executions that belong to no order."""
 
 
+class FillFeed:
+    """The executions that changed since somebody looked, each in its newest revision.
+
+    It keeps one for each execution, so it never holds more than the book does.
+    """
+
+    __slots__ = ("_changed",)
+
+    def __init__(self) -> None:
+        self._changed: dict[str, Fill] = {}
+
+    def note(self, fills: Iterable[Fill]) -> None:
+        """Take executions that are new, or are others now."""
+        for fill in fills:
+            self._changed[ExecutionId.parse(fill.exec_id).base] = fill
+
+    def take(self) -> tuple[Fill, ...]:
+        """Return what changed since the last call."""
+        changed, self._changed = tuple(self._changed.values()), {}
+        return changed
+
+
 class Fillings:
     """Books executions into their orders' ledgers, and joins commissions to them."""
 
-    __slots__ = ("_by_execution", "_orphan_commissions", "_orphan_executions")
+    __slots__ = ("_by_execution", "_feeds", "_orphan_commissions", "_orphan_executions")
 
     def __init__(self) -> None:
+        self._feeds: list[FillFeed] = []
         self._by_execution: dict[str, OrderEntry] = {}
         self._orphan_commissions: OrderedDict[str, list[CommissionFact]] = OrderedDict()
         self._orphan_executions: OrderedDict[str, None] = OrderedDict()
@@ -41,16 +65,30 @@ class Fillings:
         """
         return self._by_execution.get(execution_id.base)
 
+    def follow(self, fills: Iterable[Fill]) -> FillFeed:
+        """Return a feed of all changes from now on; it begins with ``fills``."""
+        feed = FillFeed()
+        feed.note(fills)
+        self._feeds.append(feed)
+        return feed
+
+    def _note(self, entry: OrderEntry, fill: Fill, recounts: int) -> None:
+        if self._feeds:
+            changed = (fill,) if entry.ledger.recounts == recounts else entry.ledger.all_fills
+            for feed in self._feeds:
+                feed.note(changed)
+
     def take_execution(
         self, turn: Turn, entry: OrderEntry, fact: ExecutionFact, execution_id: ExecutionId
     ) -> None:
         """Book an execution into its order."""
-        before = entry.filled
+        before, recounts = entry.filled, entry.ledger.recounts
         self._by_execution[execution_id.base] = entry
         if self._orphan_commissions:
             for report in self._orphan_commissions.pop(execution_id.base, ()):
                 entry.ledger.report_commission(report)
         booking, fill, previous = entry.ledger.book(fact, execution_id)
+        self._note(entry, fill, recounts)
         if entry.contract is None and fact.contract is not None and not fill.is_leg:
             entry.contract = fact.contract
             entry.touched(turn.now)
@@ -92,20 +130,20 @@ class Fillings:
         fill = entry.ledger.report_commission(fact, execution_id)
         if fill is None:
             return
+        self._note(entry, fill, entry.ledger.recounts)
         entry.note(turn.now, "commission %s %s", fill.commission, fill.commission_currency)
         entry.touched(turn.now)
         turn.tell(events.CommissionReported, entry, fill=fill)
 
 
 def _tell_fill(turn: Turn, entry: OrderEntry, fill: Fill) -> None:
-    entry.note(
-        turn.now, "executed %s at %s (leg)" if fill.is_leg else "executed %s at %s", fill.quantity, fill.price
-    )
+    part = " (leg)" if fill.is_leg else f" ({fill.account})" if fill.is_allocation else ""
+    entry.note(turn.now, "executed %s at %s%s", fill.quantity, fill.price, part)
     entry.touched(turn.now)
     turn.tell(events.ExecutionReceived, entry, fill=fill)
     if fill.commission is not None:  # its report came first
         turn.tell(events.CommissionReported, entry, fill=fill)
-    if fill.is_leg:
+    if not fill.counts:
         return
     target = entry.target
     if target is not None and entry.ledger.quantity > target:
@@ -130,13 +168,13 @@ def _tell_correction(turn: Turn, entry: OrderEntry, fill: Fill, previous: Fill) 
         quantity_delta=EXACT.subtract(fill.quantity, previous.quantity),
         value_delta=EXACT.subtract(fill.value, previous.value),
     )
-    if not fill.is_leg and trigger_for_execution(entry) is Trigger.EXEC_FULL:
+    if fill.counts and trigger_for_execution(entry) is Trigger.EXEC_FULL:
         move(turn, entry, Trigger.EXEC_FULL, "executions complete it", fill=fill)
 
 
 def _ask_for_missing(turn: Turn, entry: OrderEntry, fact: ExecutionFact, fill: Fill) -> None:
     counted = fact.cum_quantity
-    if not fill.is_leg and counted is not None and counted > entry.ledger.quantity:
+    if fill.counts and counted is not None and counted > entry.ledger.quantity:
         # From before we connected, or lost on the way (TWS facts 3).
         reason = f"the broker counts {counted} executed, we saw {entry.ledger.quantity}"
         turn.ask(entry, reason, Question.EXECUTIONS)

@@ -6,6 +6,7 @@ have been known.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from decimal import Decimal
@@ -14,16 +15,24 @@ from typing import Final
 import attrs
 
 from ibkr_core.errors import InvalidGroup
-from ibkr_core.model.numbers import Numeric, to_number
+from ibkr_core.model.exits import check_exit_side, check_exits, check_price_order, is_protective
+from ibkr_core.model.numbers import EXACT, Numeric, to_number
 from ibkr_core.model.order import OcaType, Order
 
-__all__ = ["Child", "PlannedOrder", "plan_bracket", "plan_oca", "stop_child", "target_child"]
+__all__ = [
+    "Child",
+    "ExitPair",
+    "PlannedOrder",
+    "plan_attached",
+    "plan_bracket",
+    "plan_oca",
+    "plan_scale_out",
+    "stop_child",
+    "target_child",
+]
 
-_MARKET: Final = frozenset({"MKT", "MKT PRT", "MOC", "MTL"})
-_TRAILING: Final = frozenset({"TRAIL", "TRAIL LIMIT"})
-_TRIGGERED: Final = frozenset({"STP", "STP LMT", "STP PRT", "MIT", "LIT"})
-_STOPS: Final = frozenset({"STP", "STP LMT", "STP PRT"})
-_TARGETS: Final = frozenset({"LMT", "LOC", "MIT", "LIT"})
+_PAIRED: Final = int(OcaType.REDUCE_WITH_BLOCK)
+_PRESET: Final = "PRESET"
 
 Child = Order | Numeric
 """An exit of a bracket: a finished order, or a price from which one is made."""
@@ -60,6 +69,13 @@ def _price(argument: str, value: Numeric) -> Decimal:
     return to_number(argument, value, InvalidGroup)
 
 
+def _slice(value: Numeric) -> Decimal:
+    quantity = to_number("quantity", value, InvalidGroup)
+    if quantity <= 0:
+        raise InvalidGroup("quantity", f"must be above zero, not {quantity}")
+    return quantity
+
+
 def _like(
     parent: Order, *, order_type: str, limit_price: Decimal | None = None, aux_price: Decimal | None = None
 ) -> Order:
@@ -82,6 +98,8 @@ def plan_bracket(
     take_profit: Child | None,
     stop_loss: Child | None,
     order_ids: Sequence[int],
+    *,
+    oca_group: str = "",
 ) -> tuple[PlannedOrder, ...]:
     """Plan a bracket: the parent first, and only the last order releases the group.
 
@@ -90,10 +108,13 @@ def plan_bracket(
         take_profit: Exit at a profit: a price or an order. None for none.
         stop_loss: Exit at a loss: a price or an order. None for none.
         order_ids: As many rising ids as there are orders: parent, take-profit, stop-loss.
+        oca_group: A name for the group of the exits, which must be new. Empty leaves it to the broker,
+            which makes one of type 3 (TWS facts 4). One with a name is of type 2: a part of one exit's fill
+            reduces the other by as much, and only one is routed at a time, so that they cannot both fill.
 
     Raises:
         InvalidGroup: No exit; an exit on the parent's side, of another size or account, or at a price
-            on the wrong side of the entry; a trailing exit under a market parent.
+            on the wrong side of the entry; a trailing exit under a parent that is no LMT or STP LMT.
     """
     if take_profit is None and stop_loss is None:
         raise InvalidGroup("take_profit", "a bracket needs a take-profit, a stop-loss, or both")
@@ -102,85 +123,134 @@ def plan_bracket(
         exits.append(("take_profit", target_child(parent, take_profit)))
     if stop_loss is not None:
         exits.append(("stop_loss", stop_child(parent, stop_loss)))
-    if parent.parent_id:
-        raise InvalidGroup("parent", "is itself the child of another order")
-    for name, order in exits:
-        _check_exit(parent, name, order)
-    _check_price_order(parent, dict(exits))
+    check_exits(parent, dict(exits))
     _check_ids(order_ids, 1 + len(exits))
     parent_id = order_ids[0]
     planned = [PlannedOrder(parent_id, parent.replace(transmit=False))]
     for index, (_, order) in enumerate(exits):
         is_last = index == len(exits) - 1
         child = order.replace(parent_id=parent_id, transmit=is_last)
+        if oca_group:
+            child = child.replace(oca_group=oca_group, oca_type=_PAIRED)
         planned.append(PlannedOrder(order_ids[index + 1], child))
     return tuple(planned)
 
 
-def _check_exit(parent: Order, name: str, order: Order) -> None:
-    if order.action.sign == parent.action.sign:
-        raise InvalidGroup(name, f"must be on the other side of the {parent.action.value} parent")
-    if order.quantity != parent.quantity:
-        raise InvalidGroup(
-            name, f"must have the parent's quantity of {parent.quantity}, not {order.quantity}"
-        )
-    if order.account != parent.account:
-        raise InvalidGroup(name, "must be for the same account as the parent")
-    if order.oca_group:
-        # The gateway groups the exits by the parent's permId itself (TWS facts 4).
-        raise InvalidGroup(name, "is in an OCA group already; the broker groups the exits itself")
-    if _kind(parent) == "MKT" and _kind(order) in _TRAILING:
-        # Refused with 328, and then the whole bracket stays silent (TWS facts 6).
-        raise InvalidGroup(name, "a market parent cannot have a trailing exit (broker code 328)")
+@attrs.frozen
+class ExitPair:
+    """One slice of a scale-out: part of the position, with a target and a stop of its own.
 
+    Attributes:
+        quantity: How much of the entry it closes.
+        take_profit: A limit price, or a whole order of that quantity.
+        stop_loss: A stop price, or a whole order of that quantity.
 
-def _kind(order: Order) -> str:
-    return order.order_type.upper()
-
-
-def _entry_prices(parent: Order) -> tuple[Decimal, ...]:
-    """Prices at which the parent may fill or wake up; none for one that takes what the market gives."""
-    kind = _kind(parent)
-    if kind in _MARKET or kind in _TRAILING:
-        return ()
-    trigger = parent.aux_price if kind in _TRIGGERED else None  # elsewhere it is an offset
-    return tuple(price for price in (parent.limit_price, trigger) if price is not None)
-
-
-def _exit_price(order: Order) -> Decimal | None:
-    """Return the price at which an exit wakes up, None where that depends on the market."""
-    kind = _kind(order)
-    if kind in _TRIGGERED:
-        return order.aux_price
-    return order.limit_price if kind in _TARGETS else None
-
-
-def _check_price_order(parent: Order, exits: dict[str, Order]) -> None:
-    """Hold target above entry above stop for a buy, and the other way round for a sale.
-
-    The exit's type decides on which side it belongs, whatever it is called: a sell limit below the
-    entry, or a sell stop above it, would trade at once.
+    Raises:
+        InvalidGroup: The quantity is no number above zero.
     """
-    entries = _entry_prices(parent)
-    sign = parent.action.sign
-    beyond, before = ("above", "below") if sign > 0 else ("below", "above")
-    targets: list[Decimal] = []
-    stops: list[tuple[str, Decimal]] = []
-    for name, order in exits.items():
-        price, kind = _exit_price(order), _kind(order)
-        if price is None:
-            continue
-        side, word = (-sign, before) if kind in _STOPS else (sign, beyond)
-        for entry in entries:
-            if (price - entry) * side <= 0:
-                raise InvalidGroup(name, f"a {kind} exit at {price} must be {word} the entry at {entry}")
-        if kind in _STOPS:
-            stops.append((name, price))
-        else:
-            targets.append(price)
-    for (name, stop), target in itertools.product(stops, targets):
-        if (target - stop) * sign <= 0:
-            raise InvalidGroup(name, f"{stop} must be {before} the take-profit at {target}")
+
+    quantity: Decimal = attrs.field(converter=_slice)
+    take_profit: Child
+    stop_loss: Child
+
+
+def plan_scale_out(
+    parent: Order, pairs: Sequence[ExitPair], group: str, order_ids: Sequence[int]
+) -> tuple[PlannedOrder, ...]:
+    """Plan an entry with several targets, each paired with a stop of the same size.
+
+    All exits are children of the one entry: brackets of their own for each slice would be refused for
+    options ("both sides of the contract"), and would fill at several prices. Each pair is an OCA group of
+    type 2, which reduces: with type 1 a part of a target's fill would cancel the rest of its stop. That the
+    broker keeps the groups that children bring along is not documented; it makes one where none was sent
+    (TWS facts 4).
+
+    Args:
+        parent: The entry.
+        pairs: The slices; their quantities add up to the entry's.
+        group: The beginning of the groups' names, which must be new; each gets its number.
+        order_ids: Rising ids: the parent's, then a target's and a stop's for each pair.
+
+    Returns:
+        The parent, then target and stop of each pair. Only the last order releases them.
+
+    Raises:
+        InvalidGroup: No pair, or no name; sizes that do not add up; an exit as for :func:`plan_bracket`; a
+            stop beyond a target of whatever pair.
+    """
+    if not pairs:
+        raise InvalidGroup("pairs", "a scale-out needs at least one target with its stop")
+    if not isinstance(group, str) or not group:
+        raise InvalidGroup("group", "must not be empty")
+    if parent.parent_id:
+        raise InvalidGroup("parent", "is itself the child of another order")
+    total = functools.reduce(EXACT.add, (pair.quantity for pair in pairs))
+    if total != parent.quantity:
+        raise InvalidGroup("pairs", f"must add up to the parent's quantity of {parent.quantity}, not {total}")
+    exits: dict[str, Order] = {}
+    for number, pair in enumerate(pairs, start=1):
+        part = parent.replace(quantity=pair.quantity)
+        exits[f"take_profit {number}"] = target_child(part, pair.take_profit)
+        exits[f"stop_loss {number}"] = stop_child(part, pair.stop_loss)
+        for name, order in list(exits.items())[-2:]:
+            check_exit_side(parent, name, order)
+            _check_slice(name, order, pair.quantity)
+    check_price_order(parent, exits)
+    _check_ids(order_ids, 1 + len(exits))
+    planned = [PlannedOrder(order_ids[0], parent.replace(transmit=False))]
+    for index, order in enumerate(exits.values()):
+        child = order.replace(
+            parent_id=order_ids[0],
+            oca_group=f"{group}-{index // 2 + 1}",
+            oca_type=_PAIRED,
+            transmit=index == len(exits) - 1,
+        )
+        planned.append(PlannedOrder(order_ids[index + 1], child))
+    return tuple(planned)
+
+
+def _check_slice(name: str, order: Order, quantity: Decimal) -> None:
+    if order.quantity != quantity:
+        raise InvalidGroup(name, f"must have its slice's quantity of {quantity}, not {order.quantity}")
+    if is_protective(order.order_type) is name.startswith("take_profit"):
+        wanted = "a stop" if name.startswith("stop_loss") else "no stop"
+        raise InvalidGroup(name, f"must be {wanted}, not a {order.order_type} order")
+
+
+def plan_attached(
+    parent: Order, order_ids: Sequence[int], *, take_profit: bool, stop_loss: bool
+) -> tuple[PlannedOrder, tuple[int, ...]]:
+    """Plan an order to which the gateway attaches its exits by itself, as its presets say.
+
+    Args:
+        parent: The order.
+        order_ids: Rising ids: its own, then one for each exit.
+        take_profit: Whether a profit taker is wanted.
+        stop_loss: Whether a stop loss is wanted.
+
+    Returns:
+        The order, and the ids of the exits: the take-profit's first.
+
+    Raises:
+        InvalidGroup: No exit is wanted; the order is a child itself, held, or names attached orders already.
+    """
+    if not (take_profit or stop_loss):
+        raise InvalidGroup("take_profit", "attach a take-profit, a stop-loss, or both")
+    if parent.parent_id:
+        raise InvalidGroup("parent", "is itself the child of another order")
+    if not parent.transmit:
+        raise InvalidGroup("parent", "must be transmitted: nothing else would release its exits")
+    for name in ("slOrderId", "slOrderType", "ptOrderId", "ptOrderType"):
+        if name in parent.official:
+            raise InvalidGroup("parent", f"{name} is set by the engine")
+    _check_ids(order_ids, 1 + take_profit + stop_loss)
+    ids = iter(order_ids[1:])
+    fields: dict[str, object] = {}
+    if take_profit:
+        fields |= {"ptOrderId": next(ids), "ptOrderType": _PRESET}
+    if stop_loss:
+        fields |= {"slOrderId": next(ids), "slOrderType": _PRESET}
+    return PlannedOrder(order_ids[0], parent.replace(**fields)), tuple(order_ids[1:])
 
 
 def plan_oca(

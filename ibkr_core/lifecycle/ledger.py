@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import re
 from collections.abc import Mapping
 from decimal import Context, Decimal
 from types import MappingProxyType
@@ -33,6 +34,9 @@ _AVERAGE = Context(prec=28, traps=[])
 _MAX_REVISION_DIGITS = 9
 """More are no revision, and Python refuses to read thousands of them."""
 _DOTS_OF_AN_EXECUTION, _DOTS_OF_A_LEG = 3, 4
+_ADVISOR = re.compile(r"D?[FI]A?[0-9]+")
+"""Accounts of advisors and introducing brokers, live and paper: no source but other clients' rules (TWS facts
+3). A client's own account begins with U or DU."""
 
 
 @light
@@ -90,6 +94,7 @@ def fill_from(fact: ExecutionFact, execution_id: ExecutionId) -> Fill:
         symbol=contract.name if contract is not None else "",
         con_id=contract.con_id if contract is not None else 0,
         price_may_change=fact.pending_price_revision,
+        contract=contract,
     )
 
 
@@ -112,6 +117,7 @@ class _Entry:
 
     fill: Fill
     is_bag: bool
+    is_advisors: bool
     peak: Decimal
 
 
@@ -131,16 +137,21 @@ class Ledger:
     """
 
     __slots__ = (
+        "_allocation_fills",
         "_charged",
         "_commissions",
         "_entries",
         "_fills",
         "_gone",
+        "_has_advisors",
+        "_has_clients",
         "_is_combo",
+        "_is_group",
         "_leg_fills",
         "_places",
         "_quantity",
         "_value",
+        "recounts",
     )
 
     def __init__(self) -> None:
@@ -148,6 +159,10 @@ class Ledger:
         self._commissions: dict[str, dict[int, CommissionFact]] = {}
         # None while the order itself was never shown: then the executions tell.
         self._is_combo: bool | None = None
+        self._is_group = False
+        self._has_advisors = self._has_clients = False
+        self.recounts = 0
+        """How often fills were looked at anew, so that others than the one that came may be different."""
         self._clear_totals()
 
     def _clear_totals(self) -> None:
@@ -155,6 +170,7 @@ class Ledger:
         self._charged: dict[str, Decimal] = {}
         self._fills: list[Fill] = []
         self._leg_fills: list[Fill] = []
+        self._allocation_fills: list[Fill] = []
         self._places: dict[str, int] = {}  # where in its list an execution stands
 
     # ── reports in ──────────────────────────────────────────────────────────────────────────────
@@ -165,6 +181,13 @@ class Ledger:
         if sec_type and is_combo != self._is_combo:
             self._is_combo = is_combo
             self._recount()
+
+    def set_group(self) -> None:
+        """Tell that an advisor's order is for a group of accounts: its own executions move no position."""
+        if not self._is_group:
+            self._is_group = True
+            if self._has_advisors:
+                self._recount()
 
     def book(
         self, fact: ExecutionFact, execution_id: ExecutionId | None = None
@@ -185,10 +208,9 @@ class Ledger:
         fill = fill_from(fact, execution_id)
         entry = self._entries.get(base)
         if entry is None:
-            entry = _Entry(fill, is_bag, fill.quantity)
+            entry = _Entry(fill, is_bag, _ADVISOR.fullmatch(fill.account) is not None, fill.quantity)
             self._entries[base] = entry
-            if self._is_combo is None and (is_bag or execution_id.is_five_segments):
-                self._is_combo = True
+            if self._tells_more(entry, execution_id):
                 self._recount()
             else:
                 self._settle(base, entry)
@@ -204,9 +226,7 @@ class Ledger:
         self._recount()
         return (Booking.CORRECTED, entry.fill, previous) if is_newer else (Booking.KNOWN, entry.fill, None)
 
-    def report_commission(
-        self, fact: CommissionFact, execution_id: ExecutionId | None = None
-    ) -> Fill | None:
+    def report_commission(self, fact: CommissionFact, execution_id: ExecutionId | None = None) -> Fill | None:
         """Take a commission report for an execution of this order.
 
         Args:
@@ -252,6 +272,16 @@ class Ledger:
         return tuple(self._leg_fills)
 
     @property
+    def allocation_fills(self) -> tuple[Fill, ...]:
+        """The parts that a group order's executions were allocated in, account by account."""
+        return tuple(self._allocation_fills)
+
+    @property
+    def all_fills(self) -> tuple[Fill, ...]:
+        """Every execution, in its newest revision."""
+        return (*self._fills, *self._leg_fills, *self._allocation_fills)
+
+    @property
     def quantity(self) -> Decimal:
         """Sum of the executions that count towards the order."""
         return self._quantity
@@ -270,29 +300,52 @@ class Ledger:
         return self._gone
 
     def commissions(self) -> Mapping[str, Decimal]:
-        """Sum of the live commission reports by currency, legs of a combo included."""
+        """Sum of the live commission reports by currency, legs of a combo included, allocations not."""
         return MappingProxyType(self._charged.copy())
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
+    def _tells_more(self, entry: _Entry, execution_id: ExecutionId) -> bool:
+        """Learn of a new execution what kind of order this is; whether that changes what others are."""
+        tells_more = False
+        if self._is_combo is None and (entry.is_bag or execution_id.is_five_segments):
+            self._is_combo = tells_more = True
+        if entry.is_advisors and not self._has_advisors:
+            self._has_advisors, tells_more = True, tells_more or self._has_clients
+        elif not entry.is_advisors and not self._has_clients:
+            self._has_clients, tells_more = True, tells_more or self._has_advisors
+        return tells_more
+
     def _counts(self, entry: _Entry) -> bool:
-        return entry.is_bag or not self._is_combo
+        return not self._is_leg(entry) and not self._is_allocation(entry)
+
+    def _is_leg(self, entry: _Entry) -> bool:
+        return bool(self._is_combo) and not entry.is_bag
+
+    def _is_allocation(self, entry: _Entry) -> bool:
+        # The advisor's execution is told as a whole, and then again by the accounts' parts (TWS facts 3).
+        return self._has_advisors and not entry.is_advisors
 
     def _settle(self, base: str, entry: _Entry) -> None:
-        """Give an entry's fill its commission and its place (order or leg)."""
+        """Give an entry's fill its commission and its place (order, leg or allocation)."""
         fill = entry.fill
         report = self._live_commission(base, fill.revision)
-        is_leg = not self._counts(entry)
+        is_leg, is_allocation = self._is_leg(entry), self._is_allocation(entry)
+        is_allocated = entry.is_advisors and (self._is_group or self._has_clients)
         if report is not None:
             entry.fill = fill.placed(
                 is_leg=is_leg,
+                is_allocated=is_allocated,
+                is_allocation=is_allocation,
                 commission=report.commission,
                 currency=report.currency,
                 realized_pnl=report.realized_pnl,
             )
-        elif fill.is_leg != is_leg:
+        elif (fill.is_leg, fill.is_allocated, fill.is_allocation) != (is_leg, is_allocated, is_allocation):
             entry.fill = fill.placed(
                 is_leg=is_leg,
+                is_allocated=is_allocated,
+                is_allocation=is_allocation,
                 commission=fill.commission,
                 currency=fill.commission_currency,
                 realized_pnl=fill.realized_pnl,
@@ -311,7 +364,9 @@ class Ledger:
         return reports[max(usable)] if usable else reports[min(reports)]
 
     def _list_of(self, entry: _Entry) -> list[Fill]:
-        return self._fills if self._counts(entry) else self._leg_fills
+        if self._is_allocation(entry):
+            return self._allocation_fills
+        return self._leg_fills if self._is_leg(entry) else self._fills
 
     def _add(self, base: str, entry: _Entry) -> None:
         """Add a settled execution to the lists and the totals."""
@@ -326,12 +381,13 @@ class Ledger:
                 self._gone = EXACT.add(self._gone, EXACT.subtract(entry.peak, fill.quantity))
 
     def _charge(self, fill: Fill) -> None:
-        if fill.commission is not None:
+        if fill.commission is not None and not fill.is_allocation:
             before = self._charged.get(fill.commission_currency, _ZERO)
             self._charged[fill.commission_currency] = EXACT.add(before, fill.commission)
 
     def _recount(self) -> None:
-        """Start over: an execution was corrected, or whether legs count has changed."""
+        """Start over: an execution was corrected, or what counts towards the order has changed."""
+        self.recounts += 1
         self._clear_totals()
         for base, entry in self._entries.items():
             self._settle(base, entry)

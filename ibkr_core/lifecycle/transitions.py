@@ -226,9 +226,7 @@ TABLE: Final[dict[tuple[OrderStatus, Trigger], Step]] = _read_grid(_GRID)
 """Every (status, trigger) pair."""
 
 
-_ROWS: Final = {
-    status: {trigger: TABLE[status, trigger] for trigger in Trigger} for status in OrderStatus
-}
+_ROWS: Final = {status: {trigger: TABLE[status, trigger] for trigger in Trigger} for status in OrderStatus}
 
 
 def step(status: OrderStatus, trigger: Trigger) -> Step:

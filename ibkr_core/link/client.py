@@ -8,7 +8,7 @@ run loop (design section 4 tells why).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 import attrs
@@ -29,7 +29,7 @@ from ibkr_core.errors import (
 from ibkr_core.link import compat, convert
 from ibkr_core.link.hotpath import hot_path
 from ibkr_core.link.receiver import Receiver
-from ibkr_core.link.router import CallbackRouter
+from ibkr_core.link.router import CallbackRouter, TakeAnswer
 from ibkr_core.link.transport import Transport
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import BrokerFact
@@ -93,6 +93,7 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         chunks: How many receives there were: whoever looks twice knows whether the peer said anything.
         frame: The message that is being handled right now, without its length; empty between messages.
         send_data: Where requests go that are made by calling an official method, such as ``reqMktData``.
+        market_data_type: What was last asked for with ``reqMarketDataType``; 1 (live) at the beginning.
     """
 
     def __init__(self, receiver: Receiver) -> None:
@@ -109,7 +110,18 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         self._decode_hot: Callable[[bytes], BrokerFact | None] = lambda _: None
         self._take_hot: Callable[[BrokerFact, bytes], None] = lambda *_: None
         self._router = CallbackRouter(self)
+        self.market_data_type = 1
         EClient.__init__(self, self._router)
+
+    def listen(self, awaited: Collection[str], take_answer: TakeAnswer) -> None:
+        """Hand out callbacks to somebody who waits for them, before they go to overrides.
+
+        Args:
+            awaited: Their names; looked at for every callback, so it may change at any time.
+            take_answer: Takes them, where bytes come in. Must not raise.
+        """
+        self._router.awaited = awaited
+        self._router.take_answer = take_answer
 
     # ── opening ─────────────────────────────────────────────────────────────────────────────────
 
@@ -329,6 +341,18 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         except RequestRefused:
             return True
 
+    def encode_what_if(self, order_id: int, contract: Contract, order: Order) -> bytes:
+        """Encode a placeOrder that only asks what the order would do.
+
+        Raises:
+            RequestRefused: As for :meth:`encode_order`, or the message would not say that it is only a
+                question: then it is never sent, because it would trade.
+        """
+        data = self.encode_order(order_id, contract, order)
+        if not order.what_if or data == self.encode_order(order_id, contract, order.replace(what_if=False)):
+            raise RequestRefused(0, "the message does not say that it is a what-if, so it would trade")
+        return data
+
     def encode_cancel(self, order_id: int) -> bytes:
         """Encode a cancelOrder."""
         return self.encode(lambda: compat.cancel_order(self, order_id))
@@ -351,6 +375,11 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         if self._transport is None:
             raise NotReady("not connected; nothing was sent")
         self._transport.send(data)
+
+    def reqMarketDataType(self, marketDataType: int) -> None:  # noqa: N802, N803 - official names
+        """Do as the official method, and remember what was asked for."""
+        super().reqMarketDataType(marketDataType)
+        self.market_data_type = marketDataType
 
     @property
     def wants_positions(self) -> bool:

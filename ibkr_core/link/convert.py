@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from ibapi.contract import DeltaNeutralContract as IbDeltaNeutral
 from ibapi.order import Order as IbOrder
 
 from ibkr_core.errors import InvalidInput, UnknownField
+from ibkr_core.link import conditions
 from ibkr_core.model import facts
 from ibkr_core.model.contract import ComboLeg, Contract, DeltaNeutral
 from ibkr_core.model.fieldnames import nearest
@@ -166,11 +167,29 @@ def order_to_official(order: Order) -> IbOrder:
             value = _PlainDecimal(value)
         _require(official, theirs, "Order")
         setattr(official, theirs, value)
+    if order.conditions:
+        official.conditions = [conditions.condition_to_official(one) for one in order.conditions]
+    if order.algo is not None:
+        conditions.set_algo(official, order.algo)
     for name, value in order.official.items():
         _require(official, name, "Order")
-        setattr(official, name, float(value) if isinstance(value, Decimal) else value)
+        setattr(official, name, _official_value(name, value))
     _check_texts(official)
     return official
+
+
+_TAG_LISTS: Final = frozenset({"algoParams", "orderMiscOptions", "smartComboRoutingParams"})
+
+
+def _official_value(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever the field holds
+    """Make what the encoders expect of what is easy to write and to keep: exact numbers, mappings of tags."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if name in _TAG_LISTS and isinstance(value, Mapping):
+        return conditions.tag_values(value)
+    if name == "orderComboLegs" and isinstance(value, list | tuple):
+        return conditions.combo_leg_prices(value)
+    return value
 
 
 @contextlib.contextmanager
@@ -193,6 +212,9 @@ def _check_texts(official: object) -> None:
     for name, value in vars(official).items():
         if isinstance(value, str) and "\0" in value:
             raise InvalidInput(name, f"must not hold a NUL character, as {value!r} does")
+        for part in value if isinstance(value, list | tuple) else ():  # conditions, tags, legs
+            if hasattr(part, "__dict__"):
+                _check_texts(part)
 
 
 def _require(official: object, name: str, owner: str) -> None:
@@ -275,6 +297,11 @@ def broker_order(official: IbOrder, order_id: int | None) -> BrokerOrder:
         parent_id=integer(official.parentId),
         outside_rth=official.outsideRth,
         what_if=bool(official.whatIf),
+        conditions=conditions.conditions_of(official),
+        conditions_cancel=bool(official.conditionsCancelOrder),
+        conditions_outside_rth=bool(official.conditionsIgnoreRth),
+        algo_strategy=official.algoStrategy or "",
+        algo_params=conditions.tags_of(official.algoParams),
     )
 
 

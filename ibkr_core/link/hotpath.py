@@ -12,8 +12,9 @@ from typing import Final
 from ibapi.wrapper import EWrapper
 
 from ibkr_core.link import compat, convert
-from ibkr_core.wire.hot import HotFact, ProtobufDecoder, TextDecoder, protobuf_decoders, text_decoders
-from ibkr_core.wire.protobuf import ProtobufUnavailable, message_class
+from ibkr_core.wire.hot import HotFact, TextDecoder, text_decoders
+from ibkr_core.wire.hotproto import ProtobufDecoder, protobuf_decoders
+from ibkr_core.wire.protobuf import ProtobufUnavailable
 
 __all__ = ["hot_path"]
 
@@ -48,7 +49,7 @@ def _overrides(client_class: type, names: tuple[str, ...]) -> bool:
 
 def _protobufs(free: set[int]) -> Mapping[bytes, ProtobufDecoder]:
     try:
-        decoders = protobuf_decoders(message_class, convert.contract_from_protobuf)
+        decoders = protobuf_decoders(convert.contract_from_protobuf)
     except ProtobufUnavailable:
         return {}
     return {

@@ -18,7 +18,7 @@ class Receiver(Protocol):
         """Take something that the broker told about orders."""
 
     def hot_taker(self) -> Callable[[BrokerFact, bytes], None]:
-        """Return what takes the facts of hot messages, each with its frame. Asked once for each connection."""
+        """Return what takes the facts of hot messages, each with its frame; asked once per connection."""
 
     def on_next_valid_id(self, order_id: int) -> None:
         """Take the lower bound for our next order id."""

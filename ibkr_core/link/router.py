@@ -7,7 +7,7 @@ there is one, and skips the official default methods, which inspect their stack 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from ibapi.wrapper import EWrapper
@@ -25,11 +25,19 @@ def _nothing(*_: object) -> None:
     """Stand in for an official default callback, which would only log."""
 
 
+TakeAnswer = Callable[[str, tuple[Any, ...]], None]
+"""Takes a callback's name and arguments."""
+
+
 class CallbackRouter:
     """The wrapper that the official code calls.
 
     Args:
         client: The client whose receiver gets the facts, and whose overrides are called.
+
+    Attributes:
+        awaited: Names of the callbacks that somebody waits for besides; it changes while they come.
+        take_answer: Takes those callbacks, before an override of the user's does. Must not raise.
     """
 
     def __init__(self, client: TwsClient) -> None:
@@ -37,14 +45,26 @@ class CallbackRouter:
         self._receiver = client.receiver
         self._overrides: dict[str, Callable[..., Any]] = {}
         self._pnl_is_known = True
+        self.awaited: Collection[str] = ()
+        self.take_answer: TakeAnswer = _nothing
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         """Look up a callback that is not about orders: the user's own, or nothing."""
         if name.startswith("_"):
             raise AttributeError(name)
-        method = self._user_method(name)
+        method = self._answering(name, self._user_method(name))
         self.__dict__[name] = method
         return method
+
+    def _answering(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        """Hand a callback to who waits for it, and then to the user's own method."""
+
+        def call(*arguments: Any) -> None:
+            if name in self.awaited:
+                self.take_answer(name, arguments)
+            method(*arguments)
+
+        return call
 
     def _user_method(self, name: str) -> Callable[..., Any]:
         method = getattr(self._client, name)  # raises AttributeError for what ibapi does not have
@@ -85,6 +105,8 @@ class CallbackRouter:
     def openOrder(self, *arguments: Any) -> None:  # noqa: N802 - official name
         """Take an openOrder callback."""
         self._receiver.on_fact(convert.open_order_fact(*arguments))
+        if "openOrder" in self.awaited:
+            self.take_answer("openOrder", arguments)
         self._call_override("openOrder", *arguments)
 
     def openOrderEnd(self) -> None:  # noqa: N802 - official name

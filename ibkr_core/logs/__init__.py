@@ -10,14 +10,16 @@ once through :mod:`logging`, counted in :attr:`EventLog.lost`, and each later ev
 
 A line has these fields, and leaves out those that say nothing:
 
-* ``timestamp`` (UTC, microseconds), ``event`` (the class name in :mod:`ibkr_core.model.events`), ``seq``;
-* the order right after the event: ``order_id perm_id client_id key account symbol action order_type quantity
-  limit_price aux_price status broker_status why_held filled_quantity remaining_quantity average_price
-  commissions parent_id oca_group``;
+* ``timestamp`` (UTC, microseconds), ``event`` (the class name in :mod:`ibkr_core.model.events`), ``type``
+  (SUBMISSION, FILL ..., see :class:`EventType`), ``seq``;
+* the order right after the event: ``order_id perm_id client_id key account is_ours`` (only where it is false)
+  ``symbol currency multiplier action order_type quantity limit_price aux_price status broker_status why_held
+  filled_quantity remaining_quantity average_price commissions parent_id oca_group submission_time
+  finished_time``, and ``first_seen_time`` where we did not submit it;
 * what the event itself tells: ``previous_status``; the fill as ``exec_id fill_quantity fill_price fill_time
-  exchange liquidity commission commission_currency realized_pnl``; a broker message as ``code`` and
-  ``message``; the old terms of a modification as ``previous_quantity``, ``previous_limit_price`` …;
-  ``reason`` or ``error``;
+  exchange liquidity is_leg is_allocation commission commission_currency realized_pnl``, and ``fill_action``
+  where it is not the order's; a broker message as ``code`` and ``message``; the old terms of a modification
+  as ``previous_quantity``, ``previous_limit_price`` …; ``reason`` or ``error``;
 * ``send_latency_us`` and ``ack_latency_us``, from submission to the last byte given to the kernel and to the
   broker's first answer, once known; ``first_fill_latency_us`` with the first fill.
 
@@ -28,8 +30,10 @@ Texts outside ASCII are escaped, so that any console and any reader can take a l
 
 from __future__ import annotations
 
+from ibkr_core.logs.console import console_line
 from ibkr_core.logs.eventlog import EventLog, EventSource
 from ibkr_core.logs.fields import event_fields
 from ibkr_core.logs.reader import read_events
+from ibkr_core.logs.types import EventType
 
-__all__ = ["EventLog", "EventSource", "event_fields", "read_events"]
+__all__ = ["EventLog", "EventSource", "EventType", "console_line", "event_fields", "read_events"]

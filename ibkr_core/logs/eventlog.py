@@ -16,6 +16,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from ibkr_core.errors import InvalidInput
 from ibkr_core.listeners import Delivery, Listener, Subscription
+from ibkr_core.logs.console import console_line
 from ibkr_core.logs.fields import AccountMask, event_fields
 from ibkr_core.logs.targets import DailyFiles, Guard, Line, Stream, Target
 from ibkr_core.model import events
@@ -26,6 +27,7 @@ _log = logging.getLogger("ibkr_core.logs")
 
 _BATCH: Final = 1000
 _STOP: Final = object()
+_STYLES: Final = ("json", "text")
 
 
 class EventSource(Protocol):
@@ -73,9 +75,12 @@ class EventLog:
     Args:
         folder: Where the daily files ``orders_YYYYMMDD.log`` go; made when it is missing. None for nowhere.
         stream: Where else lines go, such as ``sys.stdout``. None for nowhere.
+        stream_style: ``json``, or ``text`` for aligned lines for people, with colours on a terminal.
         keep_days: How many days of files to keep, the newest included; older ones are deleted when a new day
             begins. None keeps all.
-        zone: The time zone whose midnight begins a new file.
+        max_file_bytes: From which size on a day's lines go on in ``orders_YYYYMMDD.1.log``, and so on. None
+            for one file a day.
+        zone: The time zone whose midnight begins a new file, and whose time lines for people show.
         mask_accounts: Whether to hide account numbers, but for their ends.
         max_backlog: How many events may wait for a slow disk. More are lost, and counted.
 
@@ -88,7 +93,9 @@ class EventLog:
         *,
         folder: str | os.PathLike[str] | None = None,
         stream: TextIO | None = None,
+        stream_style: str = "json",
         keep_days: int | None = None,
+        max_file_bytes: int | None = None,
         zone: tzinfo = UTC,
         mask_accounts: bool = False,
         max_backlog: int = 100_000,
@@ -97,14 +104,21 @@ class EventLog:
             raise InvalidInput("folder", "give a folder, a stream, or both: there is nowhere to write")
         if keep_days is not None:
             _check_count("keep_days", keep_days)
+        if max_file_bytes is not None:
+            _check_count("max_file_bytes", max_file_bytes)
         _check_count("max_backlog", max_backlog)
+        if stream_style not in _STYLES:
+            raise InvalidInput("stream_style", f"must be json or text, not {stream_style!r}")
         if not isinstance(zone, tzinfo):
             raise InvalidInput("zone", f"must be a tzinfo such as ZoneInfo('America/New_York'), not {zone!r}")
         targets: list[Target] = []
         if folder is not None:
-            targets.append(DailyFiles(Path(folder), keep_days))
+            targets.append(DailyFiles(Path(folder), keep_days, max_file_bytes))
+        self._for_people = stream is not None and stream_style == "text"
+        self._colour = False
         if stream is not None:
-            targets.append(Stream(stream))
+            targets.append(Stream(stream, for_people=self._for_people))
+            self._colour = _takes_colour(stream)
         self._guards = tuple(Guard(target) for target in targets)
         self._zone = zone
         self._mask = AccountMask() if mask_accounts else None
@@ -217,11 +231,18 @@ class EventLog:
             if self._mask is not None:
                 fields = self._mask(fields)
             text = self._formatter.format(logging.makeLogRecord({"msg": fields}))
-            return Line(event.at.astimezone(self._zone).date(), text)
+            shown = console_line(fields, self._zone, colour=self._colour) if self._for_people else ""
+            return Line(event.at.astimezone(self._zone).date(), text, shown)
         except Exception:  # noqa: BLE001 - one odd event must not end the log
             self._unwritable += 1
             _log.exception("event log: an event of the kind %s cannot be written", type(event).__name__)
             return None
+
+
+def _takes_colour(stream: TextIO) -> bool:
+    """Whether a stream is a terminal, and its owner has not asked for plain text (``NO_COLOR``)."""
+    is_terminal = getattr(stream, "isatty", None)
+    return is_terminal is not None and bool(is_terminal()) and not os.environ.get("NO_COLOR")
 
 
 def _check_count(argument: str, value: object) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import attrs
 
+from ibkr_core.logs.types import event_type
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import WhatIfMargin
@@ -37,7 +38,9 @@ def event_fields(event: events.Event) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "timestamp": _moment(event.at),
         "event": type(event).__name__,
+        "type": event_type(type(event).__name__).value,
         "seq": event.seq,
+        "mode": "DRY_RUN" if event.is_dry_run else None,
     }
     record = getattr(event, "record", None)
     if isinstance(record, OrderRecord):
@@ -45,7 +48,7 @@ def event_fields(event: events.Event) -> dict[str, Any]:
         if isinstance(event, events.OrderRejected | events.OrderCancelled) and record.reject is not None:
             fields |= _of_message(record.reject)
     for attribute in attrs.fields(type(event)):
-        if attribute.name not in ("at", "seq", "record", "_record"):
+        if attribute.name not in ("at", "seq", "is_dry_run", "record", "_record"):
             fields |= _detail(attribute.name, getattr(event, attribute.name), fields)
     if isinstance(record, OrderRecord):
         fields |= _latencies(event, record)
@@ -53,7 +56,9 @@ def event_fields(event: events.Event) -> dict[str, Any]:
 
 
 def _of_record(record: OrderRecord) -> dict[str, Any]:
+    contract = record.contract
     terms = record.order if record.order is not None else record.broker_order
+    first = record.history[0].at if record.history and record.submission_time is None else None
     quantity = record.total_quantity
     if quantity is None and record.order is not None:
         quantity = record.order.quantity
@@ -63,7 +68,10 @@ def _of_record(record: OrderRecord) -> dict[str, Any]:
         "client_id": record.client_id,
         "key": record.key,
         "account": _account(record),
-        "symbol": record.symbol if record.contract is not None else None,
+        "is_ours": None if record.is_ours else False,
+        "symbol": record.symbol if contract is not None else None,
+        "currency": contract.currency if contract is not None else None,
+        "multiplier": contract.multiplier if contract is not None else None,
         "action": record.action,
         "order_type": record.order_type,
         "quantity": exact_text(quantity),
@@ -78,6 +86,9 @@ def _of_record(record: OrderRecord) -> dict[str, Any]:
         "commissions": {currency: exact_text(amount) for currency, amount in record.commissions.items()},
         "parent_id": record.parent_id or None,
         "oca_group": record.oca_group,
+        "first_seen_time": _moment(first) if first is not None else None,
+        "submission_time": _moment(record.submission_time) if record.submission_time is not None else None,
+        "finished_time": _moment(record.finished_time) if record.finished_time is not None else None,
     }
 
 
@@ -125,10 +136,14 @@ def _of_fill(fill: Fill, known: Mapping[str, Any]) -> dict[str, Any]:
         "fill_time": _moment(fill.time) if fill.time is not None else fill.time_text,
         "exchange": fill.exchange,
         "liquidity": fill.liquidity,
+        "is_leg": fill.is_leg or None,
+        "is_allocation": fill.is_allocation or None,
         "commission": exact_text(fill.commission),
         "commission_currency": fill.commission_currency if fill.commission is not None else None,
         "realized_pnl": exact_text(fill.realized_pnl),
     }
+    if fill.action is not None and fill.action.value != known.get("action") and "order_id" in known:
+        fields["fill_action"] = fill.action.value  # a leg of a combo, a short sale
     if "order_id" not in known:  # an execution of nobody's order tells for itself
         fields |= {"symbol": fill.symbol, "action": fill.action.value if fill.action is not None else None}
     return fields

@@ -6,7 +6,7 @@ import itertools
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final, Protocol, TextIO
@@ -17,16 +17,23 @@ __all__ = ["DailyFiles", "Guard", "Line", "Stream", "Target", "daily_files", "pa
 
 _log = logging.getLogger("ibkr_core.logs")
 
-_FILE_NAME: Final = re.compile(r"orders_([0-9]{8})\.log")
+_FILE_NAME: Final = re.compile(r"orders_([0-9]{8})(?:\.([1-9][0-9]{0,5}))?\.log")
 _DAY: Final = "%Y%m%d"
 
 
 @attrs.frozen
 class Line:
-    """One line without its end, and the day that it belongs to."""
+    """One line without its end.
+
+    Attributes:
+        day: The day that it belongs to.
+        text: The line as JSON.
+        for_people: The line as a console shows it; empty where no console wants it.
+    """
 
     day: date
     text: str
+    for_people: str = ""
 
 
 class Target(Protocol):
@@ -43,16 +50,23 @@ class Target(Protocol):
 
 
 class Stream:
-    """A console, or any other text stream; it stays its owner's."""
+    """A console, or any other text stream; it stays its owner's.
 
-    def __init__(self, stream: TextIO) -> None:
+    Args:
+        stream: The stream.
+        for_people: Whether it gets lines for people instead of JSON.
+    """
+
+    def __init__(self, stream: TextIO, *, for_people: bool = False) -> None:
+        self._for_people = for_people
         self.name = f"stream {getattr(stream, 'name', stream)}"
         self.written = 0
         self._stream = stream
 
     def write(self, lines: Sequence[Line]) -> None:
         """See :class:`Target`."""
-        self._stream.write("".join(f"{line.text}\n" for line in lines))
+        texts = (line.for_people if self._for_people else line.text for line in lines)
+        self._stream.write("".join(f"{text}\n" for text in texts))
         self._stream.flush()
         self.written += len(lines)
 
@@ -61,13 +75,20 @@ class Stream:
 
 
 class DailyFiles:
-    """One file a day in a folder."""
+    """One file a day in a folder; further ones of the same day where a file may not grow beyond a size.
 
-    def __init__(self, folder: Path, keep_days: int | None) -> None:
+    Args:
+        folder: The folder.
+        keep_days: Of how many days files stay; None for all.
+        max_bytes: From which size on the next line begins ``orders_YYYYMMDD.1.log`` etc.; None for never.
+    """
+
+    def __init__(self, folder: Path, keep_days: int | None, max_bytes: int | None = None) -> None:
         self.name = f"folder {folder}"
         self.written = 0
         self._folder = folder
         self._keep_days = keep_days
+        self._max_bytes = max_bytes
         self._day: date | None = None
         self._file: int | None = None
 
@@ -75,7 +96,8 @@ class DailyFiles:
         """See :class:`Target`."""
         try:
             for day, group in itertools.groupby(lines, key=lambda line: line.day):
-                self._append(self._open(day), "".join(f"{line.text}\n" for line in group).encode())
+                for text in self._portions(group):
+                    self._append(self._open(day), text.encode())
         except OSError:
             self.close()  # what it is worth is found out when it is opened again
             raise
@@ -86,6 +108,11 @@ class DailyFiles:
         if file is not None:
             os.close(file)
 
+    def _portions(self, lines: Iterable[Line]) -> Iterator[str]:
+        """Put lines together that may go into one file: all, or one at a time where its size counts."""
+        texts = (f"{line.text}\n" for line in lines)
+        return iter(("".join(texts),)) if self._max_bytes is None else texts
+
     def _append(self, file: int, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
@@ -94,16 +121,33 @@ class DailyFiles:
             rest = rest[count:]
 
     def _open(self, day: date) -> int:
-        if self._file is not None and self._day == day and os.fstat(self._file).st_nlink:
-            return self._file  # a file that was deleted under us has no name left, and is made again
+        if self._file is not None and self._day == day and self._may_go_on(os.fstat(self._file)):
+            return self._file
         self.close()
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"orders_{day:{_DAY}}.log"
+        path = self._path(day)
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         self._day = day
         self._end_torn_line(self._file)
         self._delete_old(day)
         return self._file
+
+    def _may_go_on(self, found: os.stat_result) -> bool:
+        """Whether the open file takes the next line: one that was deleted under us has no name left."""
+        return bool(found.st_nlink) and (self._max_bytes is None or found.st_size < self._max_bytes)
+
+    def _path(self, day: date) -> Path:
+        """Return the day's newest file if it has room, and the next one's name otherwise."""
+        plain = self._folder / f"orders_{day:{_DAY}}.log"
+        if self._max_bytes is None:
+            return plain
+        newest = max(
+            (_number(path) for path, of_day in daily_files(self._folder) if of_day == day), default=0
+        )
+        path = self._folder / f"orders_{day:{_DAY}}.{newest}.log" if newest else plain
+        if path.exists() and path.stat().st_size >= self._max_bytes:
+            return self._folder / f"orders_{day:{_DAY}}.{newest + 1}.log"
+        return path
 
     @staticmethod
     def _end_torn_line(file: int) -> None:
@@ -133,7 +177,13 @@ def daily_files(folder: Path) -> list[tuple[Path, date]]:
         day = parse_day(match[1]) if match is not None else None
         if day is not None and path.is_file():
             found.append((path, day))
-    return sorted(found, key=lambda pair: pair[1])
+    return sorted(found, key=lambda pair: (pair[1], _number(pair[0])))
+
+
+def _number(path: Path) -> int:
+    """Return which file of its day it is, 0 for the first."""
+    match = _FILE_NAME.fullmatch(path.name)
+    return int(match[2] or 0) if match is not None else 0
 
 
 def parse_day(text: str) -> date | None:

@@ -55,7 +55,11 @@ __all__ = [
     "PositionDiffers",
     "Resumed",
     "RetryScheduled",
+    "RiskGateFailed",
+    "RiskGateRefused",
+    "RiskLimitsChanged",
     "SessionChanged",
+    "StrategyUnfinished",
     "Synchronised",
     "TradingHalted",
     "TradingReleased",
@@ -67,10 +71,17 @@ __all__ = [
 
 @light(kw_only=True)
 class Event:
-    """Base of all events: ``seq`` and ``at``."""
+    """Base of all events.
+
+    Attributes:
+        at: When we learned of it, in UTC.
+        seq: Grows by one with each event of an engine.
+        is_dry_run: Whether it is of a dry run, where nothing is real (see ``Engine.dry_run``).
+    """
 
     at: datetime
     seq: int = 0
+    is_dry_run: bool = False
 
 
 class Picture(Protocol):
@@ -376,6 +387,27 @@ class PositionDiffers(Event):
 
 
 @light(kw_only=True)
+class StrategyUnfinished(Event):
+    """Alarm: closing or rolling a strategy ended with something left that nobody may be watching over.
+
+    Told when legs were traded but not all, and when exits were cancelled and the position stayed.
+
+    Attributes:
+        call: ``close_position`` or ``roll_position``.
+        key: The key of the call: the same call with it goes on where this one ended.
+        strategy: What was to be closed or rolled, in words.
+        order_ids: The orders that were sent for it.
+        error_message: What is left, in words.
+    """
+
+    call: str
+    key: str
+    strategy: str
+    order_ids: tuple[int, ...]
+    error_message: str
+
+
+@light(kw_only=True)
 class RetryScheduled(OrderEvent):
     """A request that the broker turned down for now will be sent again.
 
@@ -427,6 +459,67 @@ class HaltConfirmed(Event):
 @light(kw_only=True)
 class TradingReleased(Event):
     """A halt was lifted: new orders are taken again."""
+
+
+@light(kw_only=True)
+class RiskGateRefused(Event):
+    """A risk gate said no: the caller got :class:`~ibkr_core.errors.RiskRefused`, and nothing was sent.
+
+    Attributes:
+        contract: What was to be traded.
+        account: Where, empty for the only account.
+        order_id: The order whose modification was refused; None for a new order, which got no id.
+        key: The client order key, where the caller had given one.
+        action: ``BUY`` or ``SELL``.
+        quantity: The quantity that was asked for.
+        order_type: The official order type.
+        limit_price: The limit that was asked for, None for none.
+        gate: Which gate, such as ``order size``.
+        argument: What of the order broke the limit.
+        limit: The limit, as text; empty where the gate failed.
+        value: What it was compared with, as text.
+        reason: All of it, in words.
+    """
+
+    contract: Contract
+    account: str
+    order_id: int | None
+    key: str
+    action: str
+    quantity: Decimal
+    order_type: str
+    limit_price: Decimal | None
+    gate: str
+    argument: str
+    limit: str
+    value: str
+    reason: str
+
+
+@light(kw_only=True)
+class RiskGateFailed(Event):
+    """Alarm: a risk gate, or a source that it asks, raised. An order that it was to judge is refused.
+
+    Attributes:
+        gate: Which gate or source.
+        error: What it raised, in words.
+    """
+
+    gate: str
+    error: str
+
+
+@light(kw_only=True)
+class RiskLimitsChanged(Event):
+    """The risk limits were changed at run time.
+
+    Attributes:
+        previous: The limits before, in words.
+        current: The limits now, in words.
+    """
+
+    previous: str
+    current: str
 
 
 @light(kw_only=True)

@@ -8,6 +8,9 @@ from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import attrs
+
+from ibkr_core.model.contract import Contract
 from ibkr_core.model.light import light
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
@@ -40,6 +43,11 @@ class Fill:
         symbol: The executed contract's symbol.
         con_id: The executed contract's id, 0 when not shown.
         price_may_change: The broker announced that the price may be revised.
+        contract: The executed contract, None where the report named none.
+        is_allocated: True for an execution of an advisor's group order as a whole: it counts towards the
+            order, and executions of the accounts move the positions.
+        is_allocation: True for an account's part of such an execution: it moves that account's position, and
+            does not count towards the order (TWS facts 3).
     """
 
     exec_id: str
@@ -60,6 +68,24 @@ class Fill:
     symbol: str = ""
     con_id: int = 0
     price_may_change: bool = False
+    contract: Contract | None = attrs.field(default=None, repr=False)
+    is_allocated: bool = False
+    is_allocation: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts towards its order's quantity: neither a combo's leg nor an account's part."""
+        return not self.is_leg and not self.is_allocation
+
+    @property
+    def moves_position(self) -> bool:
+        """Whether the account's position changes by it.
+
+        Of a combo the legs do, not its own line; of a group order the accounts' parts do (TWS facts 3). One
+        that names no contract, or no side, explains nothing.
+        """
+        is_combo = self.contract is not None and self.contract.is_combo
+        return bool(self.con_id) and self.action is not None and not is_combo and not self.is_allocated
 
     @property
     def value(self) -> Decimal:
@@ -67,7 +93,14 @@ class Fill:
         return EXACT.multiply(self.quantity, self.price)
 
     def placed(
-        self, *, is_leg: bool, commission: Decimal | None, currency: str, realized_pnl: Decimal | None
+        self,
+        *,
+        is_leg: bool,
+        is_allocated: bool,
+        is_allocation: bool,
+        commission: Decimal | None,
+        currency: str,
+        realized_pnl: Decimal | None,
     ) -> Fill:
         """Return a copy with its place in the order and its commission."""
         return Fill(
@@ -89,6 +122,9 @@ class Fill:
             self.symbol,
             self.con_id,
             self.price_may_change,
+            self.contract,
+            is_allocated,
+            is_allocation,
         )
 
 

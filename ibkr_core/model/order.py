@@ -11,12 +11,14 @@ from typing import Any, Final
 import attrs
 
 from ibkr_core.errors import InvalidOrder, UnknownField
+from ibkr_core.model.algos import Algo
+from ibkr_core.model.conditions import CONDITIONS, Condition, as_conditions
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.fieldnames import check_names, names_unknown_fields
 from ibkr_core.model.numbers import Numeric, optional_number, to_number
 from ibkr_core.model.orderfields import ENGINE_FIELDS, OFFICIAL_NAMES, OTHER_ORDER_FIELDS
 
-__all__ = ["Action", "BrokerOrder", "OcaType", "Order"]
+__all__ = ["Action", "BrokerOrder", "OcaType", "Order", "taken_prices"]
 
 
 class Action(enum.StrEnum):
@@ -86,6 +88,11 @@ def _optional(name: str) -> Any:  # noqa: ANN401 - attrs.field's own return type
     return attrs.field(default=None, converter=convert)
 
 
+def _algo(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and not isinstance(value, Algo):
+        raise InvalidOrder(field.name, f"must be an algorithm of ibkr_core.model.algos, not {value!r}")
+
+
 def _official(value: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise InvalidOrder("official", f"must be a mapping of official names to values, not {value!r}")
@@ -135,6 +142,12 @@ _TAKEN_PRICES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 """The prices that a type takes; another one would be ignored, which is not what its writer meant."""
 
 _PRICES: Final = ("limit_price", "aux_price", "trail_stop_price", "trailing_percent", "limit_offset")
+
+
+def taken_prices(order_type: str) -> frozenset[str]:
+    """Return which of our price fields an order type takes; all of them for a type that is not listed."""
+    return _TAKEN_PRICES.get(str(order_type).upper(), frozenset(_PRICES))
+
 
 _HINTS: Final[Mapping[str, str]] = MappingProxyType(
     {"stop_price": "aux_price", "trailing_amount": "aux_price", "price": "limit_price", "qty": "quantity"}
@@ -191,6 +204,14 @@ class Order:
         trigger_method: How a stop is elected (official ``triggerMethod``, 0 to 8).
         cash_quantity: Amount of money instead of a quantity.
         what_if: Only ask for margin and commission; nothing is placed.
+        conditions: What must hold before it works, or is cancelled: one value of
+            :mod:`ibkr_core.model.conditions`, or several in a row.
+        conditions_cancel: The conditions cancel it instead of starting it (official
+            ``conditionsCancelOrder``).
+        conditions_outside_rth: They are also looked at outside regular hours (official
+            ``conditionsIgnoreRth``).
+        algo: What works the order: a value of :mod:`ibkr_core.model.algos` (official ``algoStrategy`` and
+            ``algoParams``).
         official: Any other official Order field, by official name.
 
     Raises:
@@ -223,6 +244,10 @@ class Order:
     trigger_method: int = attrs.field(default=0, validator=_is(int))
     cash_quantity: Decimal | None = _optional("cash_quantity")
     what_if: bool = attrs.field(default=False, validator=_is(bool))
+    conditions: tuple[Condition, ...] = attrs.field(default=(), converter=as_conditions)
+    conditions_cancel: bool = attrs.field(default=False, validator=_is(bool))
+    conditions_outside_rth: bool = attrs.field(default=False, validator=_is(bool))
+    algo: Algo | None = attrs.field(default=None, validator=_algo)
     official: Mapping[str, Any] = attrs.field(factory=dict, converter=_official, hash=False)
 
     def __attrs_post_init__(self) -> None:
@@ -236,6 +261,10 @@ class Order:
             raise InvalidOrder("oca_type", f"must be 0, 1, 2 or 3, not {self.oca_type!r}")
         if self.tif == "GTD" and not self.good_till_date:
             raise InvalidOrder("good_till_date", 'is required where tif is "GTD"')
+        if self.conditions and self.official.get("conditions"):
+            raise InvalidOrder("conditions", "are given in official too; give them once")
+        if self.algo is not None and (self.official.get("algoStrategy") or self.official.get("algoParams")):
+            raise InvalidOrder("algo", "is given in official too (algoStrategy, algoParams); give it once")
         self._check_prices()
 
     def _check_quantity(self) -> None:
@@ -249,7 +278,7 @@ class Order:
 
     def _check_prices(self) -> None:
         kind = self.order_type.upper()
-        for group in _NEEDED_PRICES.get(kind, ()):
+        for group in () if self.official.get("orderComboLegs") else _NEEDED_PRICES.get(kind, ()):
             present = [name for name in group if getattr(self, name) is not None]
             if not present:
                 wanted = " or ".join(_WORDS[name] for name in group)
@@ -388,7 +417,9 @@ def split_names(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
         plain = _PLAIN_NAMES.get(name, name)
         if plain in own:
             raise InvalidOrder(name, f"is another name of {plain}; give it once")
-        if plain in _OWN_FIELDS:
+        if name == "conditions" and not _are_ours(value):
+            official[name] = value  # the official client's objects: the name is theirs, too
+        elif plain in _OWN_FIELDS:
             own[plain] = value
         elif name in OTHER_ORDER_FIELDS:
             official[name] = value
@@ -397,13 +428,19 @@ def split_names(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
     return own, official
 
 
+def _are_ours(conditions: object) -> bool:
+    row = conditions if isinstance(conditions, list | tuple) else (conditions,)
+    return all(isinstance(one, CONDITIONS) for one in row)
+
+
 @attrs.frozen(kw_only=True)
 class BrokerOrder:
     """An order as the broker echoes it, in openOrder or completedOrder. Nothing is checked.
 
     None means that the broker did not say. Echoes drift (TWS facts 2.10): the first one of a stop can
     show a computed limit price, ``oca_type`` 3 comes back on orders without a group, a filled order
-    is listed with quantity 0 among the completed ones. So they are evidence, not truth.
+    is listed with quantity 0 among the completed ones. So they are evidence, not truth. A condition that is
+    none of the kinds we know, or holds nonsense, is left out.
     """
 
     order_id: int | None = None
@@ -425,6 +462,11 @@ class BrokerOrder:
     parent_id: int | None = None
     outside_rth: bool | None = None
     what_if: bool = False
+    conditions: tuple[Condition, ...] = ()
+    conditions_cancel: bool = False
+    conditions_outside_rth: bool = False
+    algo_strategy: str = ""
+    algo_params: tuple[tuple[str, str], ...] = ()
 
 
 _OWN_FIELDS: Final = frozenset(a.name for a in attrs.fields(Order))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["ENGINE_FIELDS", "OFFICIAL_NAMES", "OTHER_ORDER_FIELDS"]
+__all__ = ["ENGINE_FIELDS", "OFFICIAL_NAMES", "OTHER_ORDER_FIELDS", "VALUE_FIELDS"]
 
 OFFICIAL_NAMES: Final = MappingProxyType(
     {
@@ -37,9 +37,14 @@ OFFICIAL_NAMES: Final = MappingProxyType(
         "trigger_method": "triggerMethod",
         "cash_quantity": "cashQty",
         "what_if": "whatIf",
+        "conditions_cancel": "conditionsCancelOrder",
+        "conditions_outside_rth": "conditionsIgnoreRth",
     }
 )
 """Our name of an order field -> the official one."""
+
+VALUE_FIELDS: Final = frozenset({"official", "conditions", "algo"})
+"""Our fields that stand for several official ones, or for objects that the official client makes."""
 
 ENGINE_FIELDS: Final = frozenset({"orderId", "clientId", "permId", "order_id", "client_id", "perm_id"})
 """Identity: only the engine and the broker assign these."""
@@ -50,7 +55,7 @@ OTHER_ORDER_FIELDS: Final = frozenset(
     adjustedStopPrice adjustedTrailingAmount advancedErrorOverride algoId algoParams algoStrategy
     allowPreOpen auctionStrategy autoCancelDate autoCancelParent basisPoints basisPointsType blockOrder
     bondAccruedInterest clearingAccount clearingIntent competeAgainstBestOffset conditions
-    conditionsCancelOrder conditionsIgnoreRth conditionsIncludeOvernight continuousUpdate customerAccount
+    conditionsIncludeOvernight continuousUpdate customerAccount
     deactivate delta deltaNeutralAuxPrice deltaNeutralClearingAccount deltaNeutralClearingIntent
     deltaNeutralConId deltaNeutralDesignatedLocation deltaNeutralOpenClose deltaNeutralOrderType
     deltaNeutralSettlingFirm deltaNeutralShortSale deltaNeutralShortSaleSlot designatedLocation

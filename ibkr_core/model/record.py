@@ -88,6 +88,7 @@ class OrderRecord:
         avg_fill_price: Exact average over the executions; the broker's figure where executions are missing.
         fills: Executions that count towards the quantity, in the order they became known.
         leg_fills: Executions of a combo's legs.
+        allocation_fills: What the accounts of an advisor's group got of the fills.
         unexplained_quantity: What the broker counts as filled beyond the executions seen so far.
         commissions: Sum of the newest commission reports, by currency.
         pending: Our requests that the broker has not answered.
@@ -124,6 +125,7 @@ class OrderRecord:
     avg_fill_price: Decimal | None = None
     fills: tuple[Fill, ...] = ()
     leg_fills: tuple[Fill, ...] = ()
+    allocation_fills: tuple[Fill, ...] = ()
     unexplained_quantity: Decimal = Decimal(0)
     commissions: Mapping[str, Decimal] = attrs.field(default=_NOTHING, hash=False)
     pending: tuple[Request, ...] = ()

@@ -95,7 +95,7 @@ class FrameBuffer:
             yield memoryview(self._buffer)[begin : begin + length].toreadonly()
 
     def bodies(self) -> Iterator[bytes]:
-        """Give copies of the bodies of all complete frames; as `frames`, at half the cost of a view and a copy.
+        """Give copies of the bodies of all complete frames; otherwise as `frames`.
 
         Raises:
             FrameTooLong: As for `frames`.

@@ -1,11 +1,11 @@
-"""The hot messages, decoded straight into facts: what a busy session consists of.
+"""The text form of the hot messages, decoded straight into facts: what a busy session consists of.
 
-The official decoder reads field by field through a generator, with a log line for each, and makes objects that
-are taken apart again. Here one split gives all fields, and what repeats (status words, prices, sizes, contracts)
-is read once for each distinct text. The answers are those of the official decoder: tests hold that for every
-supported client and version.
+The official decoder reads field by field through a generator, with a log line for each, and makes objects
+that are taken apart again. Here one split gives all fields, and what repeats (status words, prices, sizes,
+contracts) is read once for each distinct text. The answers are those of the official decoder: tests hold
+that for every supported client and version.
 
-A message of an unusual shape is declined (``None``): it is left to the official decoder, whose word on it counts.
+A message of an unusual shape is declined (``None``): it is left to the official decoder, whose word counts.
 """
 
 from __future__ import annotations
@@ -13,12 +13,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import CommissionFact, ExecutionFact, StatusFact
 
-__all__ = ["HotFact", "ProtobufDecoder", "TextDecoder", "protobuf_decoders", "text_decoders"]
+__all__ = [
+    "MOST_KEPT",
+    "HotFact",
+    "Known",
+    "TextDecoder",
+    "exact",
+    "from_double",
+    "text_decoders",
+    "unless_unset",
+]
 
 HotFact = StatusFact | ExecutionFact | CommissionFact
 TextDecoder = Callable[[list[str]], HotFact | None]
@@ -26,13 +35,11 @@ TextDecoder = Callable[[list[str]], HotFact | None]
 
 The caller has seen that all is ASCII: other texts are read differently from client to client.
 """
-ProtobufDecoder = Callable[[bytes], HotFact | None]
-"""Takes a serialized message. None means: not by me."""
 
 _PRICE_REVISION_SINCE: Final = 178
 _SUBMITTER_SINCE: Final = 198
 
-_MOST_KEPT: Final = 20_000
+MOST_KEPT: Final = 20_000
 """Distinct texts remembered by one table; then it starts afresh, so that a long session stays small."""
 
 _UNSET_INTEGERS: Final = (2**31 - 1, 2**63 - 1)
@@ -49,8 +56,12 @@ _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
-class _Known(dict[_K, _V], Generic[_K, _V]):
-    """Remembers what each text was read as; a text that is not there is read and remembered."""
+class Known(dict[_K, _V], Generic[_K, _V]):
+    """Remembers what each text was read as; a text that is not there is read and remembered.
+
+    Args:
+        read: Reads one.
+    """
 
     __slots__ = ("_read",)
 
@@ -60,7 +71,7 @@ class _Known(dict[_K, _V], Generic[_K, _V]):
 
     def __missing__(self, key: _K) -> _V:
         value = self._read(key)
-        if len(self) >= _MOST_KEPT:
+        if len(self) >= MOST_KEPT:
             self.clear()
         self[key] = value
         return value
@@ -69,22 +80,32 @@ class _Known(dict[_K, _V], Generic[_K, _V]):
 # ── single values, as the official decoder and ``link.convert`` read them ───────────────────────────
 
 
-def _integer(text: str) -> int | None:
-    value = int(text or 0)
+def unless_unset(value: int) -> int | None:
+    """Return an integer, None for the ones that mean unset."""
     return None if value in _UNSET_INTEGERS else value
 
 
-def _from_double(value: float) -> Decimal | None:
+def _integer(text: str) -> int | None:
+    return unless_unset(int(text or 0))
+
+
+def from_double(value: float) -> Decimal | None:
+    """Return what a price or an amount says, None for unset; exact by its shortest text."""
     if not math.isfinite(value) or value >= _UNSET_DOUBLE:
         return None
     return Decimal(int(value)) if value.is_integer() else Decimal(repr(value))
 
 
 def _price(text: str) -> Decimal | None:
-    return _from_double(float(text or 0))
+    return from_double(float(text or 0))
 
 
-def _exact(text: str) -> Decimal | None:
+def exact(text: str) -> Decimal | None:
+    """Return what a size says, None for unset.
+
+    Raises:
+        ValueError: It is no number.
+    """
     try:
         value = Decimal(text)
     except InvalidOperation:
@@ -94,7 +115,7 @@ def _exact(text: str) -> Decimal | None:
 
 
 def _size(text: str) -> Decimal | None:
-    return None if text in _UNSET_TEXTS else _exact(text)
+    return None if text in _UNSET_TEXTS else exact(text)
 
 
 def _contract(fields: tuple[str, ...]) -> Contract:
@@ -119,11 +140,11 @@ def _contract(fields: tuple[str, ...]) -> Contract:
 
 def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:
     """Return decoders of the text form by message id, for a connection of this version (142 or above)."""
-    ints: _Known[str, int | None] = _Known(_integer)
-    sizes: _Known[str, Decimal | None] = _Known(_size)
-    prices: _Known[str, Decimal | None] = _Known(_price)
-    words: _Known[str, str] = _Known(str)  # what repeats is kept once
-    contracts: _Known[tuple[str, ...], Contract] = _Known(_contract)
+    ints: Known[str, int | None] = Known(_integer)
+    sizes: Known[str, Decimal | None] = Known(_size)
+    prices: Known[str, Decimal | None] = Known(_price)
+    words: Known[str, str] = Known(str)  # what repeats is kept once
+    contracts: Known[tuple[str, ...], Contract] = Known(_contract)
     has_revision = server_version >= _PRICE_REVISION_SINCE
     execution_fields = 32 + has_revision + (server_version >= _SUBMITTER_SINCE)
 
@@ -150,7 +171,7 @@ def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:
         if len(fields) != execution_fields:
             return None
         try:
-            float(fields[28] or 0), int(fields[23] or 0)  # not wanted here, but the official decoder reads them
+            float(fields[28] or 0), int(fields[23] or 0)  # of no use here; the official decoder reads them
             return ExecutionFact(
                 fields[14],
                 words[fields[18]],
@@ -182,100 +203,3 @@ def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:
             return None
 
     return {3: status, 11: execution, 59: commission}
-
-
-# ── protobuf ────────────────────────────────────────────────────────────────────────────────────
-
-
-def protobuf_decoders(
-    message_class: Callable[[str], Callable[[], Any]], make_contract: Callable[[Any], Contract]
-) -> Mapping[int, ProtobufDecoder]:
-    """Return decoders of the protobuf form by message id (without the 200 that marks it).
-
-    Args:
-        message_class: Gives the installed client's generated class of a name.
-        make_contract: Makes a contract of the generated ``Contract``; called once for each distinct one.
-    """
-    sizes: _Known[str, Decimal | None] = _Known(_exact)
-    prices: _Known[float, Decimal | None] = _Known(_from_double)
-    contracts: dict[bytes, Contract] = {}
-
-    status_class: Any = message_class("OrderStatus")
-    execution_class: Any = message_class("ExecutionDetails")
-    commission_class: Any = message_class("CommissionAndFeesReport")
-
-    def status(payload: bytes) -> StatusFact | None:
-        try:
-            said = status_class.FromString(payload)
-            has = said.HasField
-            return StatusFact(
-                _set(said.orderId) if has("orderId") else None,
-                said.status,
-                sizes[said.filled] if has("filled") else None,
-                sizes[said.remaining] if has("remaining") else None,
-                prices[said.avgFillPrice] if has("avgFillPrice") else None,
-                _set(said.permId) or None,
-                _set(said.parentId) if has("parentId") else None,
-                prices[said.lastFillPrice] if has("lastFillPrice") else None,
-                _set(said.clientId) if has("clientId") else None,
-                said.whyHeld,
-                prices[said.mktCapPrice] or None,
-            )
-        except ValueError:
-            return None
-
-    def contract_of(part: Any) -> Contract:  # noqa: ANN401 - a generated class
-        key = part.SerializeToString()
-        known = contracts.get(key)
-        if known is None:
-            if len(contracts) >= _MOST_KEPT:
-                contracts.clear()
-            known = contracts[key] = make_contract(part)
-        return known
-
-    def execution(payload: bytes) -> ExecutionFact | None:
-        try:
-            details = execution_class.FromString(payload)
-            if not (details.HasField("contract") and details.HasField("execution")):
-                return None
-            said = details.execution
-            has = said.HasField
-            if has("optExerciseOrLapseType"):
-                return None  # a word that the official decoder may not know
-            return ExecutionFact(
-                said.execId,
-                said.side,
-                (sizes[said.shares] if has("shares") else None) or _ZERO,
-                (prices[said.price] if has("price") else None) or _ZERO,
-                details.reqId if details.HasField("reqId") else -1,
-                _set(said.orderId),
-                _set(said.clientId),
-                _set(said.permId) or None,
-                contract_of(details.contract),
-                said.time,
-                said.acctNumber,
-                said.exchange,
-                sizes[said.cumQty] if has("cumQty") else None,
-                prices[said.avgPrice],
-                said.orderRef,
-                _set(said.lastLiquidity),
-                said.isPriceRevisionPending,
-            )
-        except ValueError:
-            return None
-
-    def commission(payload: bytes) -> CommissionFact | None:
-        try:
-            said = commission_class.FromString(payload)
-            if said.HasField("yieldRedemptionDate"):
-                int(said.yieldRedemptionDate)  # as the official decoder does
-            pnl = prices[said.realizedPNL] if said.HasField("realizedPNL") else None
-            return CommissionFact(said.execId, prices[said.commissionAndFees], said.currency, pnl)
-        except ValueError:
-            return None
-
-    return {3: status, 11: execution, 59: commission}
-
-
-def _set(value: int) -> int | None:
-    return None if value in _UNSET_INTEGERS else value

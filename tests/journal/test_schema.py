@@ -22,6 +22,10 @@ def names(connection: sqlite3.Connection, kind: str) -> set[str]:
     return {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = ?", (kind,))}
 
 
+def columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    return [str(row[1]) for row in connection.execute(f"PRAGMA table_info({table})")]
+
+
 def test_a_new_file_says_what_it_is(connection: sqlite3.Connection) -> None:
     """Its application id and its version are in the header."""
     assert connection.execute("PRAGMA application_id").fetchone() == (schema.APPLICATION_ID,)
@@ -53,8 +57,28 @@ def test_there_is_a_migration_from_every_earlier_version() -> None:
     assert set(schema.MIGRATIONS) == set(range(1, schema.VERSION))
 
 
+def test_a_file_of_version_1_gets_what_version_2_has() -> None:
+    """The same columns in the same order, with what was in it, and the older rows say nothing new."""
+    fresh, old = (sqlite3.connect(":memory:", isolation_level=None) for _ in range(2))
+    schema.create(fresh, {})
+    schema.create(old, {})
+    wanted = {table: columns(fresh, table) for table in names(fresh, "table")}
+    old.execute("ALTER TABLE orders DROP COLUMN multiplier")
+    old.execute("ALTER TABLE fills DROP COLUMN is_allocation")
+    old.execute("PRAGMA user_version = 1")
+    marks = ", ".join("1" for _ in columns(old, "fills"))
+    old.execute(f"INSERT INTO fills VALUES ({marks})")  # noqa: S608 - our own marks
+    schema.migrate(old, 1)
+    assert {table: columns(old, table) for table in names(old, "table")} == wanted
+    assert old.execute("SELECT exec, is_allocation FROM fills").fetchall() == [("1", 0)]
+    assert old.execute("SELECT * FROM fills_by_symbol").fetchall()
+    fresh.close()
+    old.close()
+
+
 def test_migrations_run_in_order(connection: sqlite3.Connection) -> None:
     """Each from its version to the next, and the version is noted."""
+    connection.execute("PRAGMA user_version = 1")
     schema.migrate(
         connection,
         1,
@@ -70,6 +94,7 @@ def test_migrations_run_in_order(connection: sqlite3.Connection) -> None:
 
 def test_a_migration_that_fails_changes_nothing(connection: sqlite3.Connection) -> None:
     """Neither the tables nor the version: the older ibkr_core can still use the file."""
+    connection.execute("PRAGMA user_version = 1")
     with pytest.raises(sqlite3.Error):
         schema.migrate(
             connection,

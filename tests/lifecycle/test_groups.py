@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ibkr_core.errors import InvalidGroup
-from ibkr_core.lifecycle.groups import PlannedOrder, plan_bracket, plan_oca, stop_child, target_child
+from ibkr_core.lifecycle.groups import (
+    ExitPair,
+    PlannedOrder,
+    plan_attached,
+    plan_bracket,
+    plan_oca,
+    plan_scale_out,
+    stop_child,
+    target_child,
+)
 from ibkr_core.model.order import Action, Order
 
 LONG = Order.limit("BUY", 10, 100, tif="GTC", outside_rth=True, account="DU1")
@@ -195,3 +204,142 @@ def test_an_oca_group_that_cannot_work_is_refused_by_name(make: Callable[[], obj
     with pytest.raises(InvalidGroup) as caught:
         make()
     assert caught.value.argument == argument
+
+
+# ── variants of brackets ────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_bracket_with_a_group_of_its_own() -> None:
+    """The exits get the name, and reduce each other; the entry does not belong to it."""
+    plan = plan_bracket(LONG, 110, 95, IDS, oca_group="mine")
+    assert [(leg.order.oca_group, leg.order.oca_type) for leg in plan] == [("", 0), ("mine", 2), ("mine", 2)]
+
+
+TRAIL = Order.trailing_stop("SELL", 10, trailing_amount=2, account="DU1")
+
+
+@pytest.mark.parametrize(
+    ("parent", "is_taken"),
+    [
+        (LONG, True),
+        (Order.stop_limit("BUY", 10, 105, 106, account="DU1"), True),
+        (Order.market("BUY", 10, account="DU1"), False),
+        (Order.stop("BUY", 10, 105, account="DU1"), False),
+        (Order.market("BUY", 10, account="DU1", tif="GTC").replace(order_type="MTL"), False),
+    ],
+    ids=lambda value: getattr(value, "order_type", value),
+)
+def test_a_trailing_exit_hangs_on_a_limit_only(parent: Order, is_taken: bool) -> None:
+    """The broker takes it under LMT and STP LMT (code 328); elsewhere the bracket would stay silent."""
+    if is_taken:
+        assert plan_bracket(parent, None, TRAIL, IDS[:2])[1].order.order_type == "TRAIL"
+    else:
+        with pytest.raises(InvalidGroup, match="328"):
+            plan_bracket(parent, None, TRAIL, IDS[:2])
+
+
+PAIRS = (ExitPair(4, 110, 95), ExitPair(6, 120, 95))
+
+
+def test_a_scale_out() -> None:
+    """Each target has its stop, of its size and in its group; all hang on one entry; the last releases."""
+    plan = plan_scale_out(LONG, PAIRS, "s", range(7, 12))
+    assert [leg.order_id for leg in plan] == [7, 8, 9, 10, 11]
+    assert [leg.order.transmit for leg in plan] == [False] * 4 + [True]
+    assert [leg.order.parent_id for leg in plan] == [0, 7, 7, 7, 7]
+    assert [leg.order.quantity for leg in plan] == [10, 4, 4, 6, 6]
+    assert [leg.order.oca_group for leg in plan] == ["", "s-1", "s-1", "s-2", "s-2"]
+    assert {leg.order.oca_type for leg in plan[1:]} == {2}
+    assert [leg.order.limit_price for leg in plan] == [100, 110, None, 120, None]
+    assert [leg.order.aux_price for leg in plan] == [None, None, 95, None, 95]
+
+
+BAD_SCALE_OUTS: dict[str, Callable[[], object]] = {
+    "no pair": lambda: plan_scale_out(LONG, (), "s", IDS),
+    "no name": lambda: plan_scale_out(LONG, PAIRS, "", range(7, 12)),
+    "too few ids": lambda: plan_scale_out(LONG, PAIRS, "s", IDS),
+    "sizes that do not add up": lambda: plan_scale_out(LONG, PAIRS[:1], "s", IDS),
+    "more than the entry": lambda: plan_scale_out(LONG, (*PAIRS, PAIRS[0]), "s", range(7, 14)),
+    "a quantity of zero": lambda: ExitPair(0, 110, 95),
+    "a quantity of NaN": lambda: ExitPair(float("nan"), 110, 95),
+    "a child as parent": lambda: plan_scale_out(LONG.replace(parent_id=3), PAIRS, "s", range(7, 12)),
+    "a stop beyond another's target": lambda: plan_scale_out(
+        Order.market("BUY", 10, account="DU1"), (PAIRS[0], ExitPair(6, 120, 115)), "s", range(7, 12)
+    ),
+    "a target below the entry": lambda: plan_scale_out(
+        LONG, (PAIRS[0], ExitPair(6, 99, 95)), "s", range(7, 12)
+    ),
+    "an exit of another size": lambda: plan_scale_out(
+        LONG, (ExitPair(10, 110, TRAIL.replace(quantity=9)),), "s", IDS
+    ),
+    "a target that is a stop": lambda: plan_scale_out(
+        LONG, (ExitPair(10, Order.stop("SELL", 10, 95, account="DU1"), 94),), "s", IDS
+    ),
+    "a stop that is a target": lambda: plan_scale_out(
+        LONG, (ExitPair(10, 110, Order.limit("SELL", 10, 120, account="DU1")),), "s", IDS
+    ),
+    "an exit in another group": lambda: plan_scale_out(
+        LONG, (ExitPair(10, 110, TRAIL.replace(oca_group="x")),), "s", IDS
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SCALE_OUTS)
+def test_a_scale_out_that_cannot_work_is_refused(case: str) -> None:
+    """Before anything is sent, naming what is wrong."""
+    with pytest.raises(InvalidGroup):
+        BAD_SCALE_OUTS[case]()
+
+
+@given(
+    st.lists(st.integers(1, 10**6), min_size=1, max_size=6),
+    st.sampled_from(["BUY", "SELL"]),
+    st.integers(1, 10**6),
+)
+def test_the_exits_of_a_scale_out_close_exactly_what_the_entry_opens(
+    sizes: list[int], side: str, first: int
+) -> None:
+    """Targets add up to the entry, so do stops; whichever exit of each pair fills, the end is flat."""
+    sign = 1 if side == "BUY" else -1
+    parent = Order.market(side, sum(sizes))
+    pairs = [ExitPair(size, 1000 + sign * (1 + n), 1000 - sign) for n, size in enumerate(sizes)]
+    plan = plan_scale_out(parent, pairs, "s", range(first, first + 1 + 2 * len(sizes)))
+    entry, exits = plan[0], plan[1:]
+    groups: dict[str, list[Order]] = {}
+    for leg in exits:
+        assert leg.order.action is entry.order.action.opposite
+        assert leg.order.parent_id == entry.order_id
+        groups.setdefault(leg.order.oca_group, []).append(leg.order)
+    assert all(len({order.quantity for order in group}) == 1 and len(group) == 2 for group in groups.values())
+    assert sum(group[0].quantity for group in groups.values()) == entry.order.quantity
+    assert [leg.order.transmit for leg in plan].index(True) == len(plan) - 1
+
+
+def test_attached_exits() -> None:
+    """The gateway makes them, under ids of ours; the order goes out by itself."""
+    planned, exits = plan_attached(LONG, IDS, take_profit=True, stop_loss=True)
+    assert (planned.order_id, exits) == (7, (8, 9))
+    assert dict(planned.order.official) == {
+        "ptOrderId": 8,
+        "ptOrderType": "PRESET",
+        "slOrderId": 9,
+        "slOrderType": "PRESET",
+    }
+    planned, exits = plan_attached(LONG, IDS[:2], take_profit=False, stop_loss=True)
+    assert (dict(planned.order.official), exits) == ({"slOrderId": 8, "slOrderType": "PRESET"}, (8,))
+
+
+@pytest.mark.parametrize(
+    ("parent", "wanted"),
+    [
+        (LONG, {"take_profit": False, "stop_loss": False}),
+        (LONG.replace(parent_id=3), {"take_profit": True, "stop_loss": False}),
+        (LONG.replace(transmit=False), {"take_profit": True, "stop_loss": False}),
+        (LONG.replace(slOrderId=3), {"take_profit": True, "stop_loss": False}),
+    ],
+    ids=["none", "child", "held", "named"],
+)
+def test_attached_exits_that_cannot_be_are_refused(parent: Order, wanted: dict[str, bool]) -> None:
+    """Before anything is sent."""
+    with pytest.raises(InvalidGroup):
+        plan_attached(parent, IDS[: 1 + sum(wanted.values())], **wanted)

@@ -120,6 +120,8 @@ FULL = Order(
     trigger_method=4,
     cash_quantity="1000.50",
     what_if=True,
+    conditions_cancel=True,
+    conditions_outside_rth=True,
 )
 
 
@@ -150,6 +152,8 @@ def test_every_common_field_reaches_the_official_order() -> None:
         "triggerMethod": 4,
         "cashQty": 1000.5,
         "whatIf": True,
+        "conditionsCancelOrder": True,
+        "conditionsIgnoreRth": True,
     }
     assert {name: getattr(official, name) for name in expected} == expected
     prices = ("lmtPriceOffset", "trailStopPrice", "trailingPercent", "cashQty")

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ibkr_core.logs.fields import AccountMask, event_fields, exact_text
+from ibkr_core.logs.types import event_type
 from ibkr_core.model import events
-from ibkr_core.model.record import OrderRecord
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.record import HistoryEntry, OrderRecord
 from tests.logs.samples import (
     ACCOUNT,
     FILL,
@@ -41,9 +43,14 @@ def test_an_order_event_says_the_order_and_its_own_details(
 ) -> None:
     """The line of an order event holds exactly the order's fields and those of the event, as plain values."""
     fields = event_fields(kind(at=NOON, seq=5, record=RECORD, **details))
-    head = {"timestamp": "2026-11-21T12:00:00.123456Z", "event": kind.__name__, "seq": 5}
+    head = {
+        "timestamp": "2026-11-21T12:00:00.123456Z",
+        "event": kind.__name__,
+        "type": event_type(kind.__name__).value,
+        "seq": 5,
+    }
     assert fields == head | OF_THE_RECORD | said
-    assert list(fields)[:3] == ["timestamp", "event", "seq"]
+    assert list(fields)[:4] == ["timestamp", "event", "type", "seq"]
     assert json.loads(json.dumps(fields)) == fields
 
 
@@ -55,7 +62,12 @@ def test_another_event_says_its_details(
 ) -> None:
     """The line of an event that is about no order holds exactly what the event tells."""
     fields = event_fields(kind(at=NOON, seq=5, **details))
-    head = {"timestamp": "2026-11-21T12:00:00.123456Z", "event": kind.__name__, "seq": 5}
+    head = {
+        "timestamp": "2026-11-21T12:00:00.123456Z",
+        "event": kind.__name__,
+        "type": event_type(kind.__name__).value,
+        "seq": 5,
+    }
     assert fields == head | said
     assert json.loads(json.dumps(fields)) == fields
 
@@ -65,6 +77,7 @@ def test_what_is_not_known_is_left_out() -> None:
     assert event_fields(rejected()) == {
         "timestamp": "2026-11-21T12:00:00.123456Z",
         "event": "OrderRejected",
+        "type": "ERROR",
         "seq": 1,
         "order_id": 9,
         "status": "REJECTED",
@@ -128,6 +141,26 @@ def test_a_stop_says_its_stop_price() -> None:
     fields = event_fields(events.OrderSubmitted(at=NOON, record=attrs.evolve(RECORD, order=stop)))
     assert fields["aux_price"] == "180"
     assert "limit_price" not in fields
+
+
+def test_an_order_that_we_did_not_submit_says_so_and_when_it_was_first_seen() -> None:
+    """Those that read the line alone know whose order it is, and since when it is known."""
+    seen = HistoryEntry(at=NOON - timedelta(hours=1), status=RECORD.status, what="found")
+    record = attrs.evolve(RECORD, is_ours=False, submission_time=None, history=(seen,))
+    fields = event_fields(events.OrderAcknowledged(at=NOON, record=record))
+    assert fields["is_ours"] is False
+    assert fields["first_seen_time"] == "2026-11-21T11:00:00.123456Z"
+    assert "submission_time" not in fields
+
+
+def test_what_an_amount_is_worth_can_be_told_from_the_line() -> None:
+    """Currency and multiplier stand beside the quantity; a combo's leg is told from the combo."""
+    option = Contract.option("SPY", "20261218", 600, "C")
+    fill = attrs.evolve(FILL, is_leg=True)
+    record = attrs.evolve(RECORD, contract=option, finished_time=NOON)
+    fields = event_fields(events.ExecutionReceived(at=NOON, record=record, fill=fill))
+    assert (fields["currency"], fields["multiplier"], fields["is_leg"]) == ("USD", "100", True)
+    assert fields["finished_time"] == "2026-11-21T12:00:00.123456Z"
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=8))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ibkr_core.errors import InvalidInput
-from ibkr_core.logs import read_events
+from ibkr_core.logs import EventType, read_events
 
 
 @pytest.fixture
@@ -59,3 +61,42 @@ def test_what_cannot_be_read_is_said_at_once(tmp_path: Path, folder: Path) -> No
         read_events(folder, "yesterday")
     with pytest.raises(InvalidInput, match="selects among the files of a folder"):
         read_events(folder / "orders_20261122.log", "20261122")
+
+
+# ── choosing ────────────────────────────────────────────────────────────────────────────────────────
+
+LINES = (
+    {"timestamp": "2026-11-21T10:00:00.000000Z", "event": "OrderSubmitted", "order_id": 7, "key": "a"},
+    {"timestamp": "2026-11-21T10:00:01.000000Z", "event": "ExecutionReceived", "type": "FILL", "order_id": 7},
+    {"timestamp": "2026-11-21T10:00:02.000000Z", "event": "OrderSubmitted", "order_id": 8, "symbol": "AAPL"},
+    {"event": "UnreadableLine"},
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({}, [0, 1, 2, 3]),
+        ({"order_id": 7}, [0, 1]),
+        ({"key": "a"}, [0]),
+        ({"symbol": "AAPL"}, [2]),
+        ({"type": "fill"}, [1]),
+        ({"type": EventType.SUBMISSION}, [0, 2]),
+        ({"type": "SUBMISSION", "order_id": 8}, [2]),
+        ({"since": datetime(2026, 11, 21, 10, 0, 1, tzinfo=UTC)}, [1, 2]),
+        ({"until": datetime(2026, 11, 21, 11, 0, 1, tzinfo=timezone(timedelta(hours=1)))}, [0]),
+    ],
+)
+def test_only_what_fits_is_read(tmp_path: Path, wanted: dict[str, Any], found: list[int]) -> None:
+    """By order, key, instrument, type and time; all that is asked for must fit."""
+    path = tmp_path / "orders_20261121.log"
+    path.write_text("".join(json.dumps(line) + "\n" for line in LINES))
+    assert list(read_events(path, **wanted)) == [LINES[number] for number in found]
+
+
+def test_what_makes_no_sense_is_refused_at_the_call(folder: Path) -> None:
+    """An unknown type, and a moment without a zone, which would mean another one on each machine."""
+    with pytest.raises(InvalidInput, match="type: must be one of"):
+        read_events(folder, type="trade")
+    with pytest.raises(InvalidInput, match="since: must be a datetime with a time zone"):
+        read_events(folder, since=datetime(2026, 11, 21))  # noqa: DTZ001 - that is the point

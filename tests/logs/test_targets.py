@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ibkr_core.logs.targets import DailyFiles, Guard, Line, Stream
+from ibkr_core.logs.targets import DailyFiles, Guard, Line, Stream, daily_files
 
 SATURDAY = date(2026, 11, 21)
 
@@ -212,3 +212,29 @@ def test_closing_twice_is_harmless(files: DailyFiles) -> None:
     files.close()
     os.close(write_end)
     os.close(read_end)
+
+
+def test_a_file_that_grew_too_large_is_followed_by_another_of_its_day(tmp_path: Path) -> None:
+    """No line is cut in two; the next start goes on in the newest file; readers see them in order."""
+    written = [f"{number:02}" for number in range(12)]
+    for batch in (written[:5], written[5:6], written[6:]):
+        target = DailyFiles(tmp_path, None, max_bytes=5)
+        target.write(lines(*batch))
+        target.close()
+    names = [path.name for path, _ in daily_files(tmp_path)]
+    assert names == ["orders_20261121.log", *(f"orders_20261121.{number}.log" for number in range(1, 6))]
+    assert [text for path, _ in daily_files(tmp_path) for text in path.read_text().split()] == written
+
+
+def test_all_files_of_a_day_go_together(tmp_path: Path) -> None:
+    """Retention counts days, not files; ten files of a day are sorted as numbers."""
+    target = DailyFiles(tmp_path, 1, max_bytes=1)
+    target.write(lines(*map(str, range(12))))
+    assert [path.name for path, _ in daily_files(tmp_path)][9:] == [
+        "orders_20261121.9.log",
+        "orders_20261121.10.log",
+        "orders_20261121.11.log",
+    ]
+    target.write(lines("a", day=SATURDAY + timedelta(days=1)))
+    target.close()
+    assert [path.name for path, _ in daily_files(tmp_path)] == ["orders_20261122.log"]

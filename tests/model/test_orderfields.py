@@ -7,7 +7,7 @@ import pytest
 from ibapi.order import Order as OfficialOrder
 
 from ibkr_core.model.order import Order
-from ibkr_core.model.orderfields import ENGINE_FIELDS, OFFICIAL_NAMES, OTHER_ORDER_FIELDS
+from ibkr_core.model.orderfields import ENGINE_FIELDS, OFFICIAL_NAMES, OTHER_ORDER_FIELDS, VALUE_FIELDS
 
 pytestmark = pytest.mark.matrix
 
@@ -47,5 +47,6 @@ def test_the_three_parts_of_the_table_are_disjoint() -> None:
 
 
 def test_each_plain_name_is_a_field_of_our_order() -> None:
-    """The plain names are exactly our Order's own fields but for the mapping of the others."""
-    assert set(OFFICIAL_NAMES) == {field.name for field in attrs.fields(Order)} - {"official"}
+    """The plain names are exactly our Order's own fields, but for those that stand for several official ones."""
+    assert set(OFFICIAL_NAMES) == {field.name for field in attrs.fields(Order)} - VALUE_FIELDS
+    assert {field.name for field in attrs.fields(Order)} >= VALUE_FIELDS

@@ -6,9 +6,10 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ibkr_core.engine import Engine
 from ibkr_core.errors import NotReady, SendFailed
@@ -170,6 +171,7 @@ class World:
         self._count = itertools.count()
         self._keys = itertools.count(1)
         self._slowest_s = 0.02
+        self._is_working = False
 
     # ── processes ───────────────────────────────────────────────────────────────────────────────
 
@@ -237,11 +239,24 @@ class World:
 
     @property
     def is_reader_here(self) -> bool:
-        """See :attr:`ibkr_core.runner.Runner.is_reader_here`."""
-        return False
+        """See :attr:`ibkr_core.runner.Runner.is_reader_here`: so it is while something happens."""
+        return self._is_working
 
     def join(self) -> None:
         """See :meth:`ibkr_core.runner.Runner.join`."""
+
+    def wait(self, future: Future[Any], timeout_s: float | None) -> None:
+        """See :meth:`ibkr_core.runner.Runner.wait`: time passes, moment by moment, until it is done."""
+        end = None if timeout_s is None else self.clock() + timeout_s
+        self._work()
+        while not future.done():
+            moment = self._next_moment()
+            if moment is None or (end is not None and moment > end):
+                if end is not None:
+                    self.run(max(0.0, end - self.clock()))
+                return
+            self.clock.advance_to(max(moment, self.clock()))
+            self._work()
 
     # ── time ────────────────────────────────────────────────────────────────────────────────────
 
@@ -289,6 +304,13 @@ class World:
 
     def _work(self) -> None:
         """Do all that is due now, and what follows from it at once."""
+        was_working, self._is_working = self._is_working, True
+        try:
+            self._work_off()
+        finally:
+            self._is_working = was_working
+
+    def _work_off(self) -> None:
         is_busy = True
         while is_busy:
             self.gateway.advance()

@@ -1,0 +1,174 @@
+"""How far a position can come, whatever of the working orders fills. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+import attrs
+
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.numbers import EXACT
+from ibkr_core.risk.values import Holding, LiveOrder
+
+__all__ = ["Reach", "UnknownExposureError", "held", "instruments", "reach", "same_account", "same_instrument"]
+
+_ZERO: Final = Decimal(0)
+_RIGHTS: Final = {"C": "C", "CALL": "C", "P": "P", "PUT": "P"}
+_DATED: Final = frozenset({"OPT", "FOP", "FUT", "WAR"})
+_STRUCK: Final = frozenset({"OPT", "FOP", "WAR"})
+
+
+class UnknownExposureError(Exception):
+    """What can be traded, or what is held, is not known; the text says what to do."""
+
+
+@attrs.frozen
+class Reach:
+    """The lowest and the highest position that can come about."""
+
+    lowest: Decimal
+    highest: Decimal
+
+
+def same_account(one: str, other: str) -> bool:
+    """Whether two accounts may be the same; an empty one was not said, and may be any."""
+    return not one or not other or one == other
+
+
+def same_instrument(one: Contract, other: Contract) -> bool | None:
+    """Whether two contracts name the same instrument; None when they do not say enough to tell.
+
+    Two contract ids decide. Without them what both say must agree, and both must say enough: a symbol and a
+    kind, for options and futures also what tells them apart.
+    """
+    if one.con_id and other.con_id:
+        return one.con_id == other.con_id
+    if not one.sec_type or not other.sec_type:
+        # All that a combo's leg tells of itself is its id and its name.
+        return True if one.name == other.name else (None if "#" in one.name + other.name else False)
+    pairs = (
+        (one.symbol, other.symbol),
+        (one.sec_type, other.sec_type),
+        (one.currency, other.currency),
+        (one.strike, other.strike),
+        (_right(one), _right(other)),
+        (_multiplier(one), _multiplier(other)),
+        (one.trading_class, other.trading_class),
+        (one.local_symbol, other.local_symbol),
+    )
+    if any(a and b and a != b for a, b in pairs) or not _same_expiry(one.expiry, other.expiry):
+        return False
+    if one.local_symbol and one.local_symbol == other.local_symbol:
+        return True
+    if not (one.symbol and other.symbol):
+        return None
+    if one.sec_type in _DATED and not (one.expiry and other.expiry):
+        return None
+    if one.sec_type in _STRUCK and not (one.strike and other.strike and one.right and other.right):
+        return None
+    return True
+
+
+def _right(contract: Contract) -> str:
+    return _RIGHTS.get(contract.right.upper(), "")
+
+
+def _multiplier(contract: Contract) -> str:
+    text = contract.multiplier
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _same_expiry(one: str, other: str) -> bool:
+    a, b = one[:8], other[:8]
+    return a.startswith(b) or b.startswith(a)
+
+
+def instruments(contract: Contract) -> tuple[tuple[Contract, int], ...]:
+    """Return what an order for a contract moves, with the units for one unit bought: a combo its legs."""
+    if not contract.is_combo:
+        return ((contract, 1),)
+    return tuple(
+        (Contract(con_id=leg.con_id), leg.ratio * (1 if leg.action == "BUY" else -1))
+        for leg in contract.combo_legs
+    )
+
+
+def held(holdings: Sequence[Holding], contract: Contract, account: str) -> Decimal:
+    """Return the position in an instrument.
+
+    Raises:
+        UnknownExposureError: A holding may or may not be of this instrument.
+    """
+    total = _ZERO
+    for holding in holdings:
+        if holding.quantity and same_account(holding.account, account):
+            total = EXACT.add(total, holding.quantity if _is_sure(holding.contract, contract) else _ZERO)
+    return total
+
+
+def _is_sure(one: Contract, other: Contract) -> bool:
+    answer = same_instrument(one, other)
+    if answer is None:
+        raise UnknownExposureError(
+            f"whether {other.name} is the same as {one.name} is not known; give its con_id (qualify it first)"
+        )
+    return answer
+
+
+def _units(order: LiveOrder, contract: Contract) -> Decimal:
+    """Return what an order's fill does to an instrument's position; signed."""
+    per_unit = sum(units for each, units in instruments(order.contract) if _is_sure(each, contract))
+    if not per_unit:
+        return _ZERO
+    if order.remaining is None:
+        raise UnknownExposureError(f"the size of order {order.order_id} is not known: the broker sets it")
+    return EXACT.multiply(order.remaining, Decimal(per_unit * order.action.sign))
+
+
+def reach(position: Decimal, orders: Iterable[LiveOrder], contract: Contract, account: str) -> Reach:
+    """Return how low and how high a position can come by any mixture of fills.
+
+    A child trades only once its parent has, and of a one-cancels-all group only one member fills: children
+    of one parent are such a group where they name none (TWS facts 4). That a group of type 3 can overfill is
+    left out: otherwise no bracket would ever fit a limit of its own size.
+
+    Raises:
+        UnknownExposureError: An order of unknown size, or one that may be for this instrument or not.
+    """
+    mine = {order.order_id: order for order in orders if same_account(order.account, account)}
+    signed = {order_id: _units(order, contract) for order_id, order in mine.items()}
+    children: dict[int, list[LiveOrder]] = {}
+    roots: list[LiveOrder] = []
+    for order in mine.values():
+        # An id is always above its parent's; anything else would be a circle.
+        is_child = order.parent_id in mine and order.parent_id < order.order_id
+        (children.setdefault(order.parent_id, []) if is_child else roots).append(order)
+    spans: dict[int, Reach] = {}
+    for order in sorted(mine.values(), key=lambda one: one.order_id, reverse=True):  # children first
+        below = _together(children.get(order.order_id, ()), spans)
+        own = signed[order.order_id]
+        spans[order.order_id] = Reach(
+            min(_ZERO, EXACT.add(own, below.lowest)), max(_ZERO, EXACT.add(own, below.highest))
+        )
+    total = _together(roots, spans)
+    return Reach(EXACT.add(position, total.lowest), EXACT.add(position, total.highest))
+
+
+def _together(orders: Iterable[LiveOrder], spans: Mapping[int, Reach]) -> Reach:
+    """Return what orders side by side can do: of each group the member that does most, either way."""
+    groups: dict[object, list[Reach]] = {}
+    for order in orders:
+        groups.setdefault(_group_of(order), []).append(spans[order.order_id])
+    lowest = highest = _ZERO
+    for members in groups.values():
+        lowest = EXACT.add(lowest, min(member.lowest for member in members))
+        highest = EXACT.add(highest, max(member.highest for member in members))
+    return Reach(lowest, highest)
+
+
+def _group_of(order: LiveOrder) -> object:
+    if order.oca_group:
+        return order.oca_group
+    return -order.parent_id if order.parent_id else order.order_id

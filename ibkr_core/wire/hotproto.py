@@ -1,0 +1,137 @@
+"""The protobuf form of the hot messages, decoded straight into facts; see :mod:`ibkr_core.wire.hot`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.facts import CommissionFact, ExecutionFact, StatusFact
+from ibkr_core.wire.hot import MOST_KEPT, HotFact, Known, exact, from_double, unless_unset
+from ibkr_core.wire.protobuf import message_class
+
+__all__ = ["ProtobufDecoder", "protobuf_decoders"]
+
+ProtobufDecoder = Callable[[bytes], HotFact | None]
+"""Takes a serialized message. None means: not by me."""
+
+_ZERO: Final = Decimal(0)
+
+
+def protobuf_decoders(make_contract: Callable[[Any], Contract]) -> Mapping[int, ProtobufDecoder]:
+    """Return decoders of the protobuf form by message id (without the 200 that marks it).
+
+    Args:
+        make_contract: Makes a contract of the generated ``Contract``; called once for each distinct one.
+
+    Raises:
+        ProtobufUnavailable: The installed client has no generated messages.
+    """
+    sizes: Known[str, Decimal | None] = Known(exact)
+    prices: Known[float, Decimal | None] = Known(from_double)
+    return {
+        3: _status_decoder(sizes, prices),
+        11: _execution_decoder(sizes, prices, _contract_maker(make_contract)),
+        59: _commission_decoder(prices),
+    }
+
+
+def _status_decoder(
+    sizes: Mapping[str, Decimal | None], prices: Mapping[float, Decimal | None]
+) -> ProtobufDecoder:
+    parse: Callable[[bytes], Any] = message_class("OrderStatus").FromString  # type: ignore[attr-defined]  # generated
+
+    def status(payload: bytes) -> StatusFact | None:
+        try:
+            said = parse(payload)
+            has = said.HasField
+            return StatusFact(
+                unless_unset(said.orderId) if has("orderId") else None,
+                said.status,
+                sizes[said.filled] if has("filled") else None,
+                sizes[said.remaining] if has("remaining") else None,
+                prices[said.avgFillPrice] if has("avgFillPrice") else None,
+                unless_unset(said.permId) or None,
+                unless_unset(said.parentId) if has("parentId") else None,
+                prices[said.lastFillPrice] if has("lastFillPrice") else None,
+                unless_unset(said.clientId) if has("clientId") else None,
+                said.whyHeld,
+                prices[said.mktCapPrice] or None,
+            )
+        except ValueError:  # no number where one should be; a message that cannot be parsed is one too
+            return None
+
+    return status
+
+
+def _contract_maker(make_contract: Callable[[Any], Contract]) -> Callable[[Any], Contract]:
+    known: dict[bytes, Contract] = {}
+
+    def contract_of(part: Any) -> Contract:  # noqa: ANN401 - a generated class
+        key = part.SerializeToString()
+        found = known.get(key)
+        if found is None:
+            if len(known) >= MOST_KEPT:
+                known.clear()
+            found = known[key] = make_contract(part)
+        return found
+
+    return contract_of
+
+
+def _execution_decoder(
+    sizes: Mapping[str, Decimal | None],
+    prices: Mapping[float, Decimal | None],
+    contract_of: Callable[[Any], Contract],
+) -> ProtobufDecoder:
+    parse: Callable[[bytes], Any] = message_class("ExecutionDetails").FromString  # type: ignore[attr-defined]  # generated
+
+    def execution(payload: bytes) -> ExecutionFact | None:
+        try:
+            details = parse(payload)
+            said = details.execution
+            has = said.HasField
+            if not (details.HasField("contract") and details.HasField("execution")):
+                return None
+            if has("optExerciseOrLapseType"):
+                return None  # a word that the official decoder may not know
+            return ExecutionFact(
+                said.execId,
+                said.side,
+                (sizes[said.shares] if has("shares") else None) or _ZERO,
+                prices[said.price] or _ZERO,
+                details.reqId if details.HasField("reqId") else -1,
+                unless_unset(said.orderId),
+                unless_unset(said.clientId),
+                unless_unset(said.permId) or None,
+                contract_of(details.contract),
+                said.time,
+                said.acctNumber,
+                said.exchange,
+                sizes[said.cumQty] if has("cumQty") else None,
+                prices[said.avgPrice],
+                said.orderRef,
+                unless_unset(said.lastLiquidity),
+                said.isPriceRevisionPending,
+            )
+        except ValueError:
+            return None
+
+    return execution
+
+
+def _commission_decoder(prices: Mapping[float, Decimal | None]) -> ProtobufDecoder:
+    parse: Callable[[bytes], Any] = message_class("CommissionAndFeesReport").FromString  # type: ignore[attr-defined]  # generated
+
+    def commission(payload: bytes) -> CommissionFact | None:
+        try:
+            said = parse(payload)
+            if said.HasField("yieldRedemptionDate"):
+                int(said.yieldRedemptionDate)  # as the official decoder does
+            pnl = prices[said.realizedPNL] if said.HasField("realizedPNL") else None
+            return CommissionFact(said.execId, prices[said.commissionAndFees], said.currency, pnl)
+        except ValueError:
+            return None
+
+    return commission
