@@ -10,6 +10,7 @@ import selectors
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +23,7 @@ from benchmarks.peers import PEERS, ROOT, ready_peers
 __all__ = ["OURS", "Contestant", "Failed", "Field", "Run", "contest"]
 
 _FAR_S: Final = 600.0
+_PATIENCE_S: Final = 5.0
 
 
 class Failed(Exception):
@@ -59,6 +61,7 @@ OURS: Final[Mapping[str, Contestant]] = MappingProxyType(
         for one in (
             Contestant("ours", Path(sys.executable), "engine"),
             Contestant("ours + journal", Path(sys.executable), "engine", {"journal": True}),
+            Contestant("ours, looking", Path(sys.executable), "engine", {"look": True}),
             Contestant("floor", Path(sys.executable), "floor"),
             Contestant("floor, cut only", Path(sys.executable), "floor", {"cut": True}),
         )
@@ -187,6 +190,17 @@ def _process(command: list[str], folder: Path) -> Iterator[_Process]:
         process.end()
 
 
+def _orders(sender: _Process, wanted: int) -> int:
+    """Return how many orders the sender has, with patience for those that it has yet to read."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        sender.tell({"count": True})
+        orders: int = sender.hear()["orders"]
+        if orders >= wanted or time.monotonic() > deadline:
+            return orders
+        time.sleep(_PATIENCE_S / 100)
+
+
 def contest(one: Contestant, version: int, stream: Path | None, *, rate: float = 0.0, **task: Any) -> Run:
     """Run a contestant once.
 
@@ -216,8 +230,7 @@ def contest(one: Contestant, version: int, stream: Path | None, *, rate: float =
             sender.tell({"send": str(stream), "rate": rate, "stamps": str(folder / "stamps")})
             began = sender.hear()["began"]
         answer = contestant.hear()
-        sender.tell({"count": True})
-        orders = sender.hear()["orders"]
+        orders = _orders(sender, task.get("orders", 0) if stream is None else 0)
         if rate:
             stamps.frombytes((folder / "stamps").read_bytes())
     return Run(answer.get("at", 0.0) - began, answer.get("cpu_s", 0.0), answer, stamps, orders)

@@ -25,6 +25,7 @@ __all__ = ["main", "run"]
 _ALL = (
     "ours",
     "ours + journal",
+    "ours, looking",
     "floor",
     "floor, cut only",
     "ibapi 10.51",

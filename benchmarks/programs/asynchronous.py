@@ -66,13 +66,14 @@ async def run(stage: Stage) -> None:
     ib = IB()
     ib.client.MaxRequests = 0  # no throttle: it is not the gateway's patience that is measured
     await ib.connectAsync("127.0.0.1", stage.task["port"], clientId=CLIENT_ID)
+    stage.weigh()
     more: dict[str, Any] = {"took": await place(ib, stage.task["orders"], stage.task.get("pause_s", 0.0))}
     if not stage.task.get("submit"):
         listen(ib, stage)
         stage.ready()
         await ended.wait()
         check(ib.trades(), stage.task["orders"])
-        more = {}
+        more = stage.weigh_again()
     stage.report(**more)
     ib.disconnect()
 

@@ -85,8 +85,22 @@ def profile(stage: Stage) -> contextlib.AbstractContextManager[Any]:
     return found
 
 
+def look(event: events.Event) -> None:
+    """Read of an event what most listeners read: which order, where it stands, how much is filled at what."""
+    assert isinstance(event, events.OrderEvent)
+    record = event.record
+    if record.order_id < FIRST_ID or record.filled_quantity > QUANTITY or record.status is OrderStatus.REJECTED:
+        raise ValueError(f"wrong: {record}")
+    if record.filled_quantity and record.avg_fill_price is None:
+        raise ValueError(f"no price: {record}")
+
+
 def listen(engine: Engine, stage: Stage) -> None:
-    """Put one inline listener on order events."""
+    """Put one inline listener on order events; what one raises ends the run."""
+    engine.on(events.ListenerFailed, lambda event: stage.fail(repr(event)), Delivery.INLINE)
+    if stage.task.get("look"):
+        engine.on(events.OrderEvent, look, Delivery.INLINE)
+        return
     if not stage.task.get("timed"):
         engine.on(events.OrderEvent, lambda _: None, Delivery.INLINE)
         return
@@ -105,6 +119,7 @@ def main() -> None:
     """Run once."""
     stage = Stage()
     with profile(stage), open_engine(stage) as engine:
+        stage.weigh()
         took = place(engine, stage.task["orders"], stage.task.get("pause_s", 0.0))
         if stage.task.get("submit"):
             stage.report(took=took)
@@ -112,8 +127,11 @@ def main() -> None:
         listen(engine, stage)
         stage.ready()
         stage.wait()
+        if engine.journal is not None:
+            engine.journal.flush()
+        weight = stage.weigh_again()
         check(engine, stage.task["orders"])
-        stage.report()
+        stage.report(**weight)
 
 
 if __name__ == "__main__":

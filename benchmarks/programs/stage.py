@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sys
 import threading
 import time
+import tracemalloc
+from pathlib import Path
 from typing import Any
 
-__all__ = ["FAR_S", "Stage"]
+__all__ = ["FAR_S", "Stage", "resident"]
 
 FAR_S = 600.0
 """No run takes so long, in seconds; a program that hangs ends after it."""
@@ -35,6 +38,10 @@ class Stage:
         self._done = threading.Event()
         self._cpu = 0.0
         self._at = 0.0
+        self._memory = (0, 0)
+        self._failure = ""
+        if self.task.get("trace"):
+            tracemalloc.start()
         interval = self.task.get("switch_interval_s")
         if interval:
             sys.setswitchinterval(interval)
@@ -57,6 +64,21 @@ class Stage:
         """Wait for :meth:`end` on another thread."""
         if not self._done.wait(FAR_S):
             raise SystemExit("the end mark never came")
+        if self._failure:
+            raise SystemExit(self._failure)
+
+    def fail(self, why: str) -> None:
+        """Let :meth:`wait` end the run as failed."""
+        self._failure = self._failure or why
+
+    def weigh(self) -> None:
+        """Take the memory in use before the first order is made."""
+        self._memory = _memory()
+
+    def weigh_again(self) -> dict[str, int]:
+        """Return by how many bytes the memory in use has grown since :meth:`weigh`."""
+        resident_now, traced_now = _memory()
+        return {"resident": resident_now - self._memory[0], "traced": traced_now - self._memory[1]}
 
     def report(self, **more: Any) -> None:
         """Tell the driver how it went."""
@@ -68,6 +90,17 @@ class Stage:
     def say(self, values: dict[str, Any]) -> None:
         """Print one line for the driver."""
         print(json.dumps(values), flush=True)
+
+
+def resident() -> int:
+    """Return the bytes of this process that lie in memory, 0 where the system does not tell."""
+    told = Path("/proc/self/statm")
+    return int(told.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") if told.exists() else 0
+
+
+def _memory() -> tuple[int, int]:
+    gc.collect()
+    return resident(), tracemalloc.get_traced_memory()[0]
 
 
 def _burn() -> None:
