@@ -20,7 +20,7 @@ import attrs
 
 from benchmarks.peers import PEERS, ROOT, ready_peers
 
-__all__ = ["OURS", "Contestant", "Failed", "Field", "Run", "contest"]
+__all__ = ["OURS", "Contestant", "Duel", "Failed", "Field", "Run", "contest", "duel"]
 
 _FAR_S: Final = 600.0
 _PATIENCE_S: Final = 5.0
@@ -62,6 +62,7 @@ OURS: Final[Mapping[str, Contestant]] = MappingProxyType(
             Contestant("ours", Path(sys.executable), "engine"),
             Contestant("ours + journal", Path(sys.executable), "engine", {"journal": True}),
             Contestant("ours, looking", Path(sys.executable), "engine", {"look": True}),
+            Contestant("ours, growing", Path(sys.executable), "growing"),
             Contestant("floor", Path(sys.executable), "floor"),
             Contestant("floor, cut only", Path(sys.executable), "floor", {"cut": True}),
         )
@@ -190,29 +191,60 @@ def _process(command: list[str], folder: Path) -> Iterator[_Process]:
         process.end()
 
 
-def _orders(sender: _Process, wanted: int) -> int:
-    """Return how many orders the sender has, with patience for those that it has yet to read."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while True:
-        sender.tell({"count": True})
-        orders: int = sender.hear()["orders"]
-        if orders >= wanted or time.monotonic() > deadline:
-            return orders
-        time.sleep(_PATIENCE_S / 100)
+class Duel:
+    """A contestant and its sender, both running.
+
+    Args:
+        sender: The sender's process.
+        contestant: The contestant's.
+        folder: For files that pass between them.
+    """
+
+    def __init__(self, sender: _Process, contestant: _Process, folder: Path) -> None:
+        self._sender = sender
+        self._contestant = contestant
+        self.folder = folder
+
+    def hear(self) -> dict[str, Any]:
+        """Wait for what the contestant says next."""
+        return self._contestant.hear()
+
+    def ask(self, **command: Any) -> dict[str, Any]:
+        """Tell the contestant to do something and return its answer."""
+        self._contestant.tell(command)
+        return self._contestant.hear()
+
+    def send(self, stream: Path, rate: float = 0.0) -> float:
+        """Let the sender send a stream and its end mark; returns the moment before the first byte."""
+        self._sender.tell({"send": str(stream), "rate": rate, "stamps": str(self.folder / "stamps")})
+        began: float = self._sender.hear()["began"]
+        return began
+
+    def stamps(self) -> array.array[int]:
+        """Return the moments before each frame of a paced stream, in nanoseconds."""
+        stamps = array.array("Q")
+        stamps.frombytes((self.folder / "stamps").read_bytes())
+        return stamps
+
+    def orders(self, wanted: int = 0) -> int:
+        """Return how many orders the sender has, with patience for those that it has yet to read."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            self._sender.tell({"count": True})
+            orders: int = self._sender.hear()["orders"]
+            if orders >= wanted or time.monotonic() > deadline:
+                return orders
+            time.sleep(_PATIENCE_S / 100)
 
 
-def contest(one: Contestant, version: int, stream: Path | None, *, rate: float = 0.0, **task: Any) -> Run:
-    """Run a contestant once.
+@contextlib.contextmanager
+def duel(one: Contestant, version: int, **task: Any) -> Iterator[Duel]:
+    """Start a contestant against a sender of its own.
 
     Args:
         one: Who.
         version: The protocol version of the session; a peer's own newest one where that is lower.
-        stream: What is sent once it is ready. None where it only places orders.
-        rate: Messages a second, or 0 for as fast as TCP takes them.
         **task: What its program is told beside its own task.
-
-    Raises:
-        Failed: It did not come to its end, or its end was wrong.
     """
     version = min(version, one.newest)
     with tempfile.TemporaryDirectory(prefix="ibkr-core-bench-") as name, contextlib.ExitStack() as stack:
@@ -220,17 +252,30 @@ def contest(one: Contestant, version: int, stream: Path | None, *, rate: float =
         sender = stack.enter_context(
             _process([sys.executable, "-m", "benchmarks.sender", str(version)], folder)
         )
-        port = sender.hear()["port"]
-        words = json.dumps({"port": port, "version": version, **one.task, **task})
+        words = json.dumps({"port": sender.hear()["port"], "version": version, **one.task, **task})
         command = [str(one.python), "-m", f"benchmarks.programs.{one.program}", words]
-        contestant = stack.enter_context(_process(command, folder))
-        began, stamps = 0.0, array.array("Q")
+        yield Duel(sender, stack.enter_context(_process(command, folder)), folder)
+
+
+def contest(one: Contestant, version: int, stream: Path | None, *, rate: float = 0.0, **task: Any) -> Run:
+    """Run a contestant once.
+
+    Args:
+        one: Who.
+        version: As for :func:`duel`.
+        stream: What is sent once it is ready. None where it only places orders.
+        rate: Messages a second, or 0 for as fast as TCP takes them.
+        **task: As for :func:`duel`.
+
+    Raises:
+        Failed: It did not come to its end, or its end was wrong.
+    """
+    with duel(one, version, **task) as both:
+        began = 0.0
         if stream is not None:
-            contestant.hear()
-            sender.tell({"send": str(stream), "rate": rate, "stamps": str(folder / "stamps")})
-            began = sender.hear()["began"]
-        answer = contestant.hear()
-        orders = _orders(sender, task.get("orders", 0) if stream is None else 0)
-        if rate:
-            stamps.frombytes((folder / "stamps").read_bytes())
+            both.hear()
+            began = both.send(stream, rate)
+        answer = both.hear()
+        orders = both.orders(task.get("orders", 0) if stream is None else 0)
+        stamps = both.stamps() if rate else array.array("Q")
     return Run(answer.get("at", 0.0) - began, answer.get("cpu_s", 0.0), answer, stamps, orders)

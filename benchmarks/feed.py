@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from benchmarks.terms import ACCOUNT, CLIENT_ID, END_MARK, QUANTITY, Terms, terms
+from benchmarks.terms import ACCOUNT, CLIENT_ID, END_MARK, PERM_ID, QUANTITY, Terms, terms
 from ibkr_core.wire.codec import encode_answer
 from ibkr_core.wire.framing import frame
 from ibkr_core.wire.message import Message
 
-__all__ = ["CALLBACKS_PER_ORDER", "burst", "callbacks", "end_mark", "exec_id", "frames"]
+__all__ = ["CALLBACKS_PER_ORDER", "Crowd", "burst", "callbacks", "end_mark", "exec_id", "frames"]
 
 CALLBACKS_PER_ORDER = 8
 """Four orderStatus, two execDetails, two commission reports."""
+
+
+_MODELS = 400
+_PAID = (2, 4, 5, 7)
+"""Where the executions and commissions stand among the callbacks of an order."""
 
 
 def exec_id(order_id: int, number: int) -> str:
@@ -104,6 +109,38 @@ def frames(order_ids: range, server_version: int) -> Iterator[bytes]:
 def burst(order_ids: range, server_version: int) -> bytes:
     """Make the frames of these orders' callbacks, in one piece."""
     return b"".join(frames(order_ids, server_version))
+
+
+class Crowd:
+    """Very many finished orders, told quickly: copies of a few hundred that are made with care.
+
+    Text only. The ids have as many digits as the first one; the terms repeat those of the first few hundred.
+
+    Args:
+        first_id: Of the first order.
+        server_version: A protocol version that is text.
+    """
+
+    def __init__(self, first_id: int, server_version: int) -> None:
+        self._first = first_id
+        self._models = []
+        for order_id in range(first_id, first_id + _MODELS):
+            parts = list(frames(range(order_id, order_id + 1), server_version))
+            names = (b"%d" % (PERM_ID + order_id), b"\0%d\0" % order_id, b"%08x" % order_id)
+            self._models.append((b"".join(parts), b"".join(parts[n] for n in _PAID), names))
+
+    def tell(self, order_ids: Iterable[int]) -> bytes:
+        """Return the whole story of these orders."""
+        return b"".join(self._copy(order_id, again=False) for order_id in order_ids)
+
+    def tell_again(self, order_ids: Iterable[int]) -> bytes:
+        """Return what a gateway repeats of them when it is asked: executions and commissions."""
+        return b"".join(self._copy(order_id, again=True) for order_id in order_ids)
+
+    def _copy(self, order_id: int, *, again: bool) -> bytes:
+        story, repeated, (perm_id, decimal, hexadecimal) = self._models[(order_id - self._first) % _MODELS]
+        data = (repeated if again else story).replace(perm_id, b"%d" % (PERM_ID + order_id))
+        return data.replace(decimal, b"\0%d\0" % order_id).replace(hexadecimal, b"%08x" % order_id)
 
 
 def end_mark(server_version: int) -> bytes:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-__all__ = ["ACCOUNT", "CLIENT_ID", "END_MARK", "FIRST_ID", "QUANTITY", "Terms", "terms"]
+__all__ = ["ACCOUNT", "CLIENT_ID", "END_MARK", "FIRST_ID", "PERM_ID", "QUANTITY", "Terms", "terms"]
 
 ACCOUNT = "DU1234567"
 CLIENT_ID = 1
 FIRST_ID = 101
 """The first order's id. Those below are left to the requests that clients make at the beginning."""
+PERM_ID = 1_376_000_000
+"""What the broker's permanent ids are above the order ids."""
 QUANTITY = 100
 END_MARK = 1_999_999_999
 """The ``currentTime`` that ends a stream: everything before it was handled."""
@@ -95,6 +97,6 @@ def terms(order_id: int) -> Terms:
         parts=(first, QUANTITY - first),
         commissions=(35 + order_id % 66, 35 + order_id * 3 % 66),
         exchanges=(_EXCHANGES[order_id % 5], _EXCHANGES[order_id * 3 % 5]),
-        perm_id=1_376_000_000 + order_id,
+        perm_id=PERM_ID + order_id,
         key=f"{order_id:032x}",
     )

@@ -21,7 +21,7 @@ import attrs
 
 from benchmarks.programs.engine import make_order
 from benchmarks.programs.stage import FAR_S, Stage, resident
-from benchmarks.terms import CLIENT_ID, END_MARK, FIRST_ID
+from benchmarks.terms import CLIENT_ID, END_MARK
 from ibkr_core import Delivery, Engine, EngineSettings, TwsClient, events
 
 Marks = queue.SimpleQueue[float]
@@ -30,13 +30,11 @@ Marks = queue.SimpleQueue[float]
 def obey(engine: Engine, marks: Marks, command: dict[str, Any], last: float) -> tuple[dict[str, Any], float]:
     """Do one command; returns the answer and the reader's CPU seconds at the last mark."""
     if "place" in command:
-        first = 0
-        for _ in range(command["place"]):
-            # What is traded depends on the id, which nobody knows before.
-            contract, order = make_order(first or FIRST_ID)
-            ticket = engine.submit(contract, attrs.evolve(order, order_ref=""))
-            first = first or ticket.order_id
-        return {"first": first, "last": ticket.order_id}, last
+        first = engine.next_request_id() + 1
+        for order_id in range(first, first + command["place"]):
+            if engine.submit(*make_order(order_id)).order_id != order_id:
+                raise SystemExit(f"not the next order id: {order_id}")
+        return {"first": first}, last
     spent = 0.0
     for _ in range(command["expect"]):
         mark = marks.get(timeout=FAR_S)
