@@ -63,6 +63,7 @@ OURS: Final[Mapping[str, Contestant]] = MappingProxyType(
             Contestant("ours + journal", Path(sys.executable), "engine", {"journal": True}),
             Contestant("ours, looking", Path(sys.executable), "engine", {"look": True}),
             Contestant("ours, growing", Path(sys.executable), "growing"),
+            Contestant("ours, restarting", Path(sys.executable), "restarting"),
             Contestant("floor", Path(sys.executable), "floor"),
             Contestant("floor, cut only", Path(sys.executable), "floor", {"cut": True}),
         )

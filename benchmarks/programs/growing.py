@@ -5,6 +5,7 @@ Commands on stdin, one JSON a line:
 * ``{"place": n}`` places so many orders and answers with the first one's id;
 * ``{"expect": n}`` waits for so many end marks and answers with the CPU seconds that the reader thread spent since the
   last one, and the whole process's memory;
+* ``{"flush": true}`` answers when all is in the journal;
 * ``{"quit": true}`` ends.
 """
 
@@ -35,6 +36,10 @@ def obey(engine: Engine, marks: Marks, command: dict[str, Any], last: float) -> 
             if engine.submit(*make_order(order_id)).order_id != order_id:
                 raise SystemExit(f"not the next order id: {order_id}")
         return {"first": first}, last
+    if "flush" in command:
+        if engine.journal is not None:
+            engine.journal.flush()
+        return {}, last
     spent = 0.0
     for _ in range(command["expect"]):
         mark = marks.get(timeout=FAR_S)
