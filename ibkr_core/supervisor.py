@@ -59,6 +59,9 @@ class Household(Protocol):
     def take_fact(self, fact: BrokerFact, session: Session) -> None:
         """Put a fact into the book."""
 
+    def hot_taker(self, session: Session) -> Callable[[BrokerFact, bytes], None]:
+        """Return what takes the facts of hot messages of a session, each with its frame."""
+
     def take_failure(self, error: BaseException) -> None:
         """Report a message or a callback that failed."""
 
