@@ -12,6 +12,7 @@ import attrs
 from ibkr_core.lifecycle.entry import OrderEntry, Picture
 from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.model.events import Event, OrderEvent
+from ibkr_core.model.making import making
 from ibkr_core.model.record import Request
 
 __all__ = ["Ask", "Effects", "Question", "RetryWanted", "Scribe", "Turn"]
@@ -115,7 +116,10 @@ class Turn(Effects):
         """Publish an event about an order, with its picture as it is at the end of this turn."""
         if entry is not self._pictured:
             self._pictured, self._picture = entry, self._scribe.picture(entry)
-        self.events.append(kind(at=self.now, seq=self._scribe.next_seq(), record=self._picture, **details))
+        # The making class takes what the class takes; mypy cannot know that, nor the details of each kind.
+        event: Any = making(kind)(at=self.now, seq=self._scribe.next_seq(), record=self._picture, **details)
+        event.__class__ = kind
+        self.events.append(event)
 
     def tell_all(self, kind: type[Event], **details: Any) -> None:
         """Publish an event that is about no single order."""

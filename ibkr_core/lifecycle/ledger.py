@@ -21,7 +21,7 @@ import attrs
 
 from ibkr_core.model.facts import CommissionFact, ExecutionFact
 from ibkr_core.model.fill import Fill, parse_execution_time
-from ibkr_core.model.light import light
+from ibkr_core.model.making import making
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
 
@@ -39,7 +39,7 @@ _ADVISOR = re.compile(r"D?[FI]A?[0-9]+")
 3). A client's own account begins with U or DU."""
 
 
-@light
+@attrs.frozen
 class ExecutionId:
     """An execId taken apart.
 
@@ -79,7 +79,7 @@ _SIDES = {"BOT": Action.BUY, "BUY": Action.BUY, "SLD": Action.SELL, "SELL": Acti
 def fill_from(fact: ExecutionFact, execution_id: ExecutionId) -> Fill:
     """Make the fill that an execution report describes."""
     contract = fact.contract
-    return Fill(
+    fill = making(Fill)(
         fact.exec_id,
         fact.shares,
         fact.price,
@@ -96,6 +96,8 @@ def fill_from(fact: ExecutionFact, execution_id: ExecutionId) -> Fill:
         price_may_change=fact.pending_price_revision,
         contract=contract,
     )
+    fill.__class__ = Fill
+    return fill
 
 
 def _completed(report: CommissionFact, before: CommissionFact) -> CommissionFact:

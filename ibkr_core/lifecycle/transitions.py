@@ -114,7 +114,8 @@ class Trigger(enum.Enum):
     LISTS_LACK_KNOWN = "gone"
     """The broker's complete lists lack an order that it had answered for."""
 
-    __hash__ = object.__hash__  # members are single objects; Enum's own hash is a slow Python method
+    # Members are single objects; Enum's own hash is a slow Python method.
+    __hash__ = object.__hash__
 
     @property
     def source(self) -> Source:

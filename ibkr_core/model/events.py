@@ -15,7 +15,6 @@ import attrs
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import WhatIfMargin
 from ibkr_core.model.fill import Fill
-from ibkr_core.model.light import light
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderMessage, OrderRecord
 from ibkr_core.model.session import SessionState
@@ -69,7 +68,7 @@ __all__ = [
 ]
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Event:
     """Base of all events.
 
@@ -97,7 +96,7 @@ def _looked_at(record: OrderRecord | Picture) -> OrderRecord:
     return record if isinstance(record, OrderRecord) else record.record()
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class OrderEvent(Event):
     """Base of all events about one order; ``record`` is the order right after what brought the event.
 
@@ -117,17 +116,17 @@ class OrderEvent(Event):
         return self._record.order_id
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class OrderSubmitted(OrderEvent):
     """The engine accepted the order and is about to send it."""
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class OrderAcknowledged(OrderEvent):
     """The broker answered for the first time: it knows the order."""
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class OrderStatusChanged(OrderEvent):
     """The proved status changed.
 
@@ -140,64 +139,64 @@ class OrderStatusChanged(OrderEvent):
     current: OrderStatus
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class ExecutionReceived(OrderEvent):
     """A new execution was booked. Count money by this event: it comes exactly once per execution."""
 
     fill: Fill
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class OrderPartiallyFilled(OrderEvent):
     """An execution left the order partly filled."""
 
     fill: Fill
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class OrderFilled(OrderEvent):
     """The order became completely filled. ``fill`` is None when only the status told so."""
 
     fill: Fill | None = None
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class OrderCancelled(OrderEvent):
     """The rest of the order is confirmed dead."""
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class OrderRejected(OrderEvent):
     """The order was refused. ``record.reject`` says why."""
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class OrderModified(OrderEvent):
     """The broker works the order at new terms."""
 
     previous: Order
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class ModifyRefused(OrderEvent):
     """A modification was refused; the order is alive at the terms it had."""
 
     message: OrderMessage
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class CancelRequested(OrderEvent):
     """A cancel was asked for. The order may still fill."""
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class CancelRefused(OrderEvent):
     """A cancel was refused; the message names the state where the broker did."""
 
     message: OrderMessage
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class OrderUncertain(OrderEvent):
     """Alarm: nothing is proved about the order any more. The broker is asked; do not send it again.
 
@@ -208,14 +207,14 @@ class OrderUncertain(OrderEvent):
     reason: str
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class OrderWarning(OrderEvent):
     """A broker message that does not change the order."""
 
     message: OrderMessage
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class ExecutionCorrected(OrderEvent):
     """The broker replaced an execution by a newer revision.
 
@@ -232,14 +231,14 @@ class ExecutionCorrected(OrderEvent):
     value_delta: Decimal
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class CommissionReported(OrderEvent):
     """The commission of a fill became known, or changed."""
 
     fill: Fill
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class WhatIfAnswered(Event):
     """The broker answered a what-if order. Nothing was placed; no record exists.
 
@@ -252,7 +251,7 @@ class WhatIfAnswered(Event):
     margin: WhatIfMargin
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class AnomalyDetected(Event):
     """The broker said something that cannot be. It is recorded and changed nothing it should not.
 
@@ -265,14 +264,14 @@ class AnomalyDetected(Event):
     record: OrderRecord | None = None
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class UnattributedExecution(Event):
     """An execution that belongs to no order (TWS facts 3: trades from outside IB)."""
 
     fill: Fill
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class BrokerMessage(Event):
     """A broker message that is about no order: connectivity, farms, other requests.
 
@@ -287,7 +286,7 @@ class BrokerMessage(Event):
     message: str
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Connected(Event):
     """The socket is up and the session has begun; orders are not known yet.
 
@@ -300,7 +299,7 @@ class Connected(Event):
     client_id: int
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Synchronised(Event):
     """The broker's open orders, executions, completed orders and positions were taken over.
 
@@ -316,7 +315,7 @@ class Synchronised(Event):
     open_orders: int
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class SessionChanged(Event):
     """The session with the broker is in another state now.
 
@@ -336,7 +335,7 @@ class SessionChanged(Event):
     is_expected: bool = False
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Resumed(Event):
     """After a gap, the broker's state was taken over again: nothing that happened meanwhile is missing.
 
@@ -347,7 +346,7 @@ class Resumed(Event):
     gap_s: float
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class UnownedOrderFound(OrderEvent):
     """Alarm: a live order carries our client id, but this engine did not place it and nobody adopted it.
 
@@ -355,7 +354,7 @@ class UnownedOrderFound(OrderEvent):
     """
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class OrderUnresolved(OrderEvent):
     """Alarm: the broker lists an order no more, and can no longer tell how it ended.
 
@@ -369,7 +368,7 @@ class OrderUnresolved(OrderEvent):
     why: str
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class PositionDiffers(Event):
     """Alarm: the broker's position is not what the fills make of it. Nothing was overwritten.
 
@@ -386,7 +385,7 @@ class PositionDiffers(Event):
     told: Decimal
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class StrategyUnfinished(Event):
     """Alarm: closing or rolling a strategy ended with something left that nobody may be watching over.
 
@@ -407,7 +406,7 @@ class StrategyUnfinished(Event):
     error_message: str
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class RetryScheduled(OrderEvent):
     """A request that the broker turned down for now will be sent again.
 
@@ -422,7 +421,7 @@ class RetryScheduled(OrderEvent):
     code: int
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class JournalBroken(Event):
     """Alarm: the journal cannot be written. New orders are refused; cancels and facts are still taken.
 
@@ -435,12 +434,12 @@ class JournalBroken(Event):
     error: str
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class JournalRestored(Event):
     """The journal can be written again; nothing that happened meanwhile is missing in it."""
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class TradingHalted(Event):
     """New orders are refused from now on, and all working orders are being cancelled.
 
@@ -451,17 +450,17 @@ class TradingHalted(Event):
     reason: str
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class HaltConfirmed(Event):
     """The broker's lists showed after a halt that no order works any more. Positions are untouched."""
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class TradingReleased(Event):
     """A halt was lifted: new orders are taken again."""
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class RiskGateRefused(Event):
     """A risk gate said no: the caller got :class:`~ibkr_core.errors.RiskRefused`, and nothing was sent.
 
@@ -496,7 +495,7 @@ class RiskGateRefused(Event):
     reason: str
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class RiskGateFailed(Event):
     """Alarm: a risk gate, or a source that it asks, raised. An order that it was to judge is refused.
 
@@ -509,7 +508,7 @@ class RiskGateFailed(Event):
     error: str
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class RiskLimitsChanged(Event):
     """The risk limits were changed at run time.
 
@@ -522,7 +521,7 @@ class RiskLimitsChanged(Event):
     current: str
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class EfficiencyWarning(Event):
     """Too many messages for too few fills: the broker may restrict the account (order efficiency ratio).
 
@@ -535,7 +534,7 @@ class EfficiencyWarning(Event):
     filled_orders: int
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class ConnectionLost(Event):
     """The socket is gone. Orders keep working at the broker; nothing can be sent until it is made again.
 
@@ -546,12 +545,12 @@ class ConnectionLost(Event):
     reason: str
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Disconnected(Event):
     """We closed the connection. Orders keep working at the broker."""
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class ListenerFailed(Event):
     """A listener raised. Others were not affected.
 
@@ -564,7 +563,7 @@ class ListenerFailed(Event):
     error: str
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class CallbackFailed(Event):
     """A callback raised, a message could not be decoded, or something due failed; the session goes on.
 

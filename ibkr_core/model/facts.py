@@ -4,8 +4,8 @@ A fact is made at the boundary (``link``) and applied to the book (``lifecycle``
 **None means that the broker did not say**. Texts are as they came. Numbers that count money or
 quantity are Decimal.
 
-The three that come by the thousand are :func:`~ibkr_core.model.light.light` values, and the hot decoders give
-their fields in order; everyone else names them.
+The hot decoders give the fields of the three kinds that come by the thousand in order; everyone else names
+them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from decimal import Decimal
 import attrs
 
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.light import light
 from ibkr_core.model.order import BrokerOrder
 
 __all__ = [
@@ -32,7 +31,7 @@ __all__ = [
 ]
 
 
-@light
+@attrs.frozen
 class StatusFact:
     """One orderStatus callback.
 
@@ -102,7 +101,7 @@ class CompletedOrderFact:
     commission_currency: str = ""
 
 
-@light
+@attrs.frozen
 class ExecutionFact:
     """One execDetails callback.
 
@@ -128,7 +127,7 @@ class ExecutionFact:
     pending_price_revision: bool = False
 
 
-@light
+@attrs.frozen
 class CommissionFact:
     """One commissionReport (commissionAndFeesReport) callback; it names only the execution."""
 

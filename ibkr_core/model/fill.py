@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import attrs
 
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.light import light
+from ibkr_core.model.making import making
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
 
 __all__ = ["Fill", "parse_execution_time"]
 
 
-@light
+@attrs.frozen
 class Fill:
     """One execution.
 
@@ -103,7 +103,7 @@ class Fill:
         realized_pnl: Decimal | None,
     ) -> Fill:
         """Return a copy with its place in the order and its commission."""
-        return Fill(
+        fill = making(Fill)(
             self.exec_id,
             self.quantity,
             self.price,
@@ -126,6 +126,8 @@ class Fill:
             is_allocated,
             is_allocation,
         )
+        fill.__class__ = Fill
+        return fill
 
 
 _TIME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})([ -]+)(\d{2}):(\d{2}):(\d{2})(?:\s+(\S.*))?")

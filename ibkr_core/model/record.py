@@ -12,7 +12,6 @@ import attrs
 
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.fill import Fill
-from ibkr_core.model.light import light
 from ibkr_core.model.order import BrokerOrder, Order
 from ibkr_core.model.status import OrderStatus
 
@@ -28,10 +27,11 @@ class Request(enum.Enum):
     MODIFY = "modify"
     CANCEL = "cancel"
 
-    __hash__ = object.__hash__  # members are single objects; Enum's own hash is a slow Python method
+    # Members are single objects; Enum's own hash is a slow Python method.
+    __hash__ = object.__hash__
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class HistoryEntry:
     """One step in an order's life.
 
@@ -67,7 +67,7 @@ class OrderMessage:
     advanced_reject: str = ""
 
 
-@light(kw_only=True)
+@attrs.frozen(kw_only=True)
 class OrderRecord:
     """An immutable snapshot of one order.
 

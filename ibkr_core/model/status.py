@@ -75,7 +75,8 @@ class BrokerWord(enum.Enum):
     UNRECOGNISED = "unrecognised"
     """A word that no source knows. It is kept, flagged, and changes nothing."""
 
-    __hash__ = object.__hash__  # members are single objects; Enum's own hash is a slow Python method
+    # Members are single objects; Enum's own hash is a slow Python method.
+    __hash__ = object.__hash__
 
 
 BROKER_WORDS: Final[dict[str, BrokerWord]] = {

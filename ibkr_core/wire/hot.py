@@ -17,6 +17,7 @@ from typing import Final, Generic, TypeVar
 
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import CommissionFact, ExecutionFact, StatusFact
+from ibkr_core.model.making import making
 
 __all__ = [
     "MOST_KEPT",
@@ -47,7 +48,7 @@ _UNSET_DOUBLE: Final = 1.7976931348623157e308
 _UNSET_AS_DECIMAL: Final = Decimal("1.7976931348623157E+308")
 _UNSET_DECIMAL: Final = Decimal(2**127 - 1)
 _UNSET_TEXTS: Final = frozenset(
-    {"", "2147483647", "9223372036854775807", "1.7976931348623157E308", "-9223372036854775808"}
+    {"2147483647", "9223372036854775807", "1.7976931348623157E308", "-9223372036854775808"}
 )
 _NO_RIGHT: Final = frozenset({"?", "0"})
 _ZERO: Final = Decimal(0)
@@ -115,6 +116,7 @@ def exact(text: str) -> Decimal | None:
 
 
 def _size(text: str) -> Decimal | None:
+    # A blank one is no number: the clients differ about it, and the installed one shall say.
     return None if text in _UNSET_TEXTS else exact(text)
 
 
@@ -140,6 +142,11 @@ def _contract(fields: tuple[str, ...]) -> Contract:
 
 def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:
     """Return decoders of the text form by message id, for a connection of this version (142 or above)."""
+    new_status, new_execution, new_commission = (
+        making(StatusFact),
+        making(ExecutionFact),
+        making(CommissionFact),
+    )
     ints: Known[str, int | None] = Known(_integer)
     sizes: Known[str, Decimal | None] = Known(_size)
     prices: Known[str, Decimal | None] = Known(_price)
@@ -151,7 +158,7 @@ def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:
     def status(fields: list[str]) -> StatusFact | None:
         try:
             _, order_id, word, filled, rest, average, perm_id, parent, last, client_id, held, cap, _ = fields
-            return StatusFact(
+            fact = new_status(
                 ints[order_id],
                 words[word],
                 sizes[filled],
@@ -166,13 +173,15 @@ def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:
             )
         except ValueError:  # another count of fields, or no number where one should be
             return None
+        fact.__class__ = StatusFact
+        return fact
 
     def execution(fields: list[str]) -> ExecutionFact | None:
         if len(fields) != execution_fields:
             return None
         try:
             float(fields[28] or 0), int(fields[23] or 0)  # of no use here; the official decoder reads them
-            return ExecutionFact(
+            fact = new_execution(
                 fields[14],
                 words[fields[18]],
                 sizes[fields[19]] or _ZERO,
@@ -193,13 +202,17 @@ def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:
             )
         except ValueError:
             return None
+        fact.__class__ = ExecutionFact
+        return fact
 
     def commission(fields: list[str]) -> CommissionFact | None:
         try:
             _, version, exec_id, amount, currency, pnl, bond_yield, redemption, _ = fields
             int(version or 0), float(bond_yield or 0), int(redemption or 0)  # as in an execution
-            return CommissionFact(exec_id, prices[amount], words[currency], prices[pnl])
+            fact = new_commission(exec_id, prices[amount], words[currency], prices[pnl])
         except ValueError:
             return None
+        fact.__class__ = CommissionFact
+        return fact
 
     return {3: status, 11: execution, 59: commission}

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import CommissionFact, ExecutionFact, StatusFact
+from ibkr_core.model.making import making
 from ibkr_core.wire.hot import MOST_KEPT, HotFact, Known, exact, from_double, unless_unset
 from ibkr_core.wire.protobuf import message_class
 
@@ -42,11 +43,13 @@ def _status_decoder(
 ) -> ProtobufDecoder:
     parse: Callable[[bytes], Any] = message_class("OrderStatus").FromString  # type: ignore[attr-defined]  # generated
 
+    new = making(StatusFact)
+
     def status(payload: bytes) -> StatusFact | None:
         try:
             said = parse(payload)
             has = said.HasField
-            return StatusFact(
+            fact = new(
                 unless_unset(said.orderId) if has("orderId") else None,
                 said.status,
                 sizes[said.filled] if has("filled") else None,
@@ -61,6 +64,8 @@ def _status_decoder(
             )
         except ValueError:  # no number where one should be; a message that cannot be parsed is one too
             return None
+        fact.__class__ = StatusFact
+        return fact
 
     return status
 
@@ -87,6 +92,8 @@ def _execution_decoder(
 ) -> ProtobufDecoder:
     parse: Callable[[bytes], Any] = message_class("ExecutionDetails").FromString  # type: ignore[attr-defined]  # generated
 
+    new = making(ExecutionFact)
+
     def execution(payload: bytes) -> ExecutionFact | None:
         try:
             details = parse(payload)
@@ -96,7 +103,7 @@ def _execution_decoder(
                 return None
             if has("optExerciseOrLapseType"):
                 return None  # a word that the official decoder may not know
-            return ExecutionFact(
+            fact = new(
                 said.execId,
                 said.side,
                 (sizes[said.shares] if has("shares") else None) or _ZERO,
@@ -117,6 +124,8 @@ def _execution_decoder(
             )
         except ValueError:
             return None
+        fact.__class__ = ExecutionFact
+        return fact
 
     return execution
 
@@ -124,14 +133,18 @@ def _execution_decoder(
 def _commission_decoder(prices: Mapping[float, Decimal | None]) -> ProtobufDecoder:
     parse: Callable[[bytes], Any] = message_class("CommissionAndFeesReport").FromString  # type: ignore[attr-defined]  # generated
 
+    new = making(CommissionFact)
+
     def commission(payload: bytes) -> CommissionFact | None:
         try:
             said = parse(payload)
             if said.HasField("yieldRedemptionDate"):
                 int(said.yieldRedemptionDate)  # as the official decoder does
             pnl = prices[said.realizedPNL] if said.HasField("realizedPNL") else None
-            return CommissionFact(said.execId, prices[said.commissionAndFees], said.currency, pnl)
+            fact = new(said.execId, prices[said.commissionAndFees], said.currency, pnl)
         except ValueError:
             return None
+        fact.__class__ = CommissionFact
+        return fact
 
     return commission

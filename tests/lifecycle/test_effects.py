@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from ibkr_core.lifecycle.book import Book
 from ibkr_core.lifecycle.effects import Ask, Effects, Question, Turn
 from ibkr_core.lifecycle.entry import OrderEntry
-from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.model import events
 from ibkr_core.model.status import OrderStatus
 from tests.lifecycle.making import NOW
 
 
-def turn(first: int = 1) -> Turn:
-    """Return a turn that numbers from ``first``."""
-    numbers = iter(range(first, first + 100))
-    return Turn(NOW, lambda: next(numbers), OrderIndex())
+def turn(events_before: int = 0) -> Turn:
+    """Return a turn of a book that has told so many events."""
+    book = Book()
+    for _ in range(events_before):
+        book.next_seq()
+    return Turn(NOW, book)
 
 
 def test_events_are_collected_in_order_with_the_moment_and_rising_numbers() -> None:
     """An order event carries the picture of its order at that moment."""
-    now = turn(41)
+    now = turn(40)
     entry = OrderEntry(7, status=OrderStatus.SUBMITTED, is_ours=True)
     now.tell(events.OrderAcknowledged, entry)
     now.tell_all(events.AnomalyDetected, what="odd")
-    first, second = now.effects.events
+    first, second = now.events
     assert isinstance(first, events.OrderAcknowledged)
     assert first.record == entry.snapshot()
     assert [(event.seq, event.at) for event in (first, second)] == [(41, NOW), (42, NOW)]
@@ -33,11 +35,11 @@ def test_a_question_names_its_order_and_its_reason() -> None:
     now = turn()
     entry = OrderEntry(7, status=OrderStatus.UNKNOWN, is_ours=True)
     now.ask(entry, "why", Question.ORDERS, Question.EXECUTIONS)
-    assert now.effects.asks == [Ask(Question.ORDERS, 7, "why"), Ask(Question.EXECUTIONS, 7, "why")]
+    assert [*now.asks] == [Ask(Question.ORDERS, 7, "why"), Ask(Question.EXECUTIONS, 7, "why")]
 
 
 def test_effects_of_two_turns_are_apart() -> None:
     """No list is shared between turns."""
     first, second = turn(), turn()
     first.tell_all(events.AnomalyDetected, what="odd")
-    assert second.effects == Effects()
+    assert second == Effects()

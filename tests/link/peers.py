@@ -97,6 +97,9 @@ class Recorder:
     def on_fact(self, fact: BrokerFact) -> None:
         self.facts.append(fact)
 
+    def hot_taker(self) -> Callable[[BrokerFact, bytes], None]:
+        return lambda fact, _: self.on_fact(fact)
+
     def on_next_valid_id(self, order_id: int) -> None:
         self.told.append(("next valid id", order_id))
 

@@ -281,14 +281,19 @@ def test_a_session_may_be_split_at_every_byte(version: int, monkeypatch: pytest.
     monkeypatch.setattr(compat, "make_decoder", same_decoder)
     bodies: list[bytes] = []
 
-    def keep(body: memoryview, server_version: int, *, is_protobuf: bool) -> StatusFact:
-        bodies.append(bytes(body))
+    def keep(body: bytes) -> StatusFact | None:
+        number = int.from_bytes(body[:4], "big") % 200 if version >= 201 else int(body.partition(b"\0")[0])
+        if number not in (3, 4, 5, 11, 59):
+            return None
+        bodies.append(body)
         return StatusFact(order_id=len(bodies), status="")
+
+    monkeypatch.setattr("ibkr_core.link.client.hot_path", lambda *_: keep)
 
     def run(pieces: list[bytes]) -> Recorder:
         bodies.clear()
         recorder = Recorder()
-        client = TwsClient(recorder, dict.fromkeys((3, 4, 5, 11, 59), keep))
+        client = TwsClient(recorder)
         client.begin(Tape([hello(version), *(piece for piece in pieces if piece)]), 1)
         client.run()
         return recorder
@@ -709,7 +714,10 @@ def test_a_recorded_frame_tells_its_facts_again(version: int) -> None:
         client: TwsClient
 
         def on_fact(self, fact: Any) -> None:
-            live.append((bytes(self.client.frame), fact))
+            live.append((self.client.frame, fact))
+
+        def hot_taker(self) -> Callable[[Any, bytes], None]:
+            return lambda fact, frame: live.append((frame, fact))
 
     recorder = Keeping()
     recorder.client = client = TwsClient(recorder)
@@ -733,31 +741,6 @@ def test_received_pieces_are_counted() -> None:
 
 
 # ── callbacks of the user's own ─────────────────────────────────────────────────────────────────────
-
-
-def test_a_hot_decoder_takes_the_place_of_the_official_one() -> None:
-    """The seam stands: it gets the body without the id, the version and the form, and gives a fact."""
-    seen: list[tuple[bytes, int, bool]] = []
-    fact = StatusFact(order_id=9, status="Submitted")
-
-    def decode(body: memoryview, server_version: int, *, is_protobuf: bool) -> StatusFact:
-        seen.append((bytes(body), server_version, is_protobuf))
-        if len(seen) > 1:
-            raise MalformedMessage("orderStatus", "too short")
-        return fact
-
-    for version in sorted({TEXT[0], NEWEST}):
-        seen.clear()
-        recorder = Recorder()
-        client = TwsClient(recorder, {3: decode})
-        data = status(version)
-        client.begin(Tape([hello(version), data + data + welcome(version)]), 1)
-        client.run()
-        assert recorder.facts == [fact]
-        assert [type(failure) for failure in recorder.failures] == [MalformedMessage]
-        assert len(recorder.told) == 2
-        skipped = 8 if version >= 201 else 6
-        assert seen[0] == (data[skipped:], version, version >= 201)
 
 
 def test_a_callback_that_raises_is_reported_and_costs_nothing() -> None:

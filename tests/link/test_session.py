@@ -61,6 +61,9 @@ class Owner:
         self.facts.append(fact)
         self._note(type(fact).__name__)
 
+    def hot_taker(self, session: Session) -> Callable[[BrokerFact, bytes], None]:
+        return lambda fact, _: self.take_fact(fact, session)
+
     def take_position(self, position: Position, _: Session) -> None:
         self._note(position)
 

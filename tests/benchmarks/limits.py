@@ -1,0 +1,18 @@
+"""What the regression guard allows; measured with Python 3.11, with room for other Pythons' other instructions."""
+
+from __future__ import annotations
+
+CALLBACK_AGAINST_FLOOR = {178: 11.5, 226: 15.5}
+"""Instructions of the engine for each of the floor's, by protocol version."""
+
+CALLBACK_WITH_JOURNAL_AGAINST_FLOOR = {178: 16.5, 226: 23.0}
+"""The same with a journal, on the receiving thread."""
+
+LARGE_BOOK_AGAINST_SMALL = 1.1
+"""A callback's instructions with thousands of orders in the book, against a few dozen."""
+
+SUBMIT_AGAINST_ENCODING = 2.2
+"""Instructions of a whole submit, against encoding the order."""
+
+FINISHED_ORDER_BYTES = 7_000
+"""Bytes that the callbacks of an order leave behind, the order as it was placed not among them."""
