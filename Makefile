@@ -17,7 +17,7 @@ GONE := $(shell test -x $(BIN)/python || echo gone)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: gone help demo test lint format types simulate matrix interop clean
+.PHONY: gone help demo test lint format types simulate matrix interop bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -49,8 +49,11 @@ interop: $(VENV)/.installed-dev ## let unchanged clients of others trade on our 
 simulate: $(VENV)/.installed-dev ## play 200 fresh lives of the engine against a nasty gateway
 	@$(BIN)/python -m ibkr_core.testing.simulate $(ARGS)
 
+bench: $(VENV)/.installed-bench ## measure against the peers: make bench ARGS="throughput --quick"
+	@$(BIN)/python -m benchmarks $(ARGS)
+
 clean: ## remove all that these commands made
-	@rm -rf $(VENV) .nox build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .nox .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find ibkr_core tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 # An environment whose making was interrupted has no pip yet: make it again.
@@ -78,5 +81,10 @@ $(VENV)/.installed-dev: $(SOURCES) $(GONE)
 	@echo "Installing ibkr-core and its development tools into $(VENV)"
 	@$(PIP) install --editable '.[dev]'
 	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-dev
+	@echo "Installing what plots and microbenchmarks need into $(VENV)"
+	@$(PIP) install --editable '.[bench]'
+	@touch $@
 
 gone:

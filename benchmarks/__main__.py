@@ -1,25 +1,33 @@
 """What the engine costs, against its peers in the same run.
 
-    python -m benchmarks throughput|latency|submit|scale|recovery|memory [--quick] [--json FILE]
+    python -m benchmarks throughput|latency|submit|scale|recovery|memory [--quick] [--json FILE] [--plots FOLDER]
     python -m benchmarks gateway
+    python -m benchmarks micro
 
-Each of them takes ``--help``.
+Each of them takes ``--help``. Plots and ``micro`` need the ``bench`` extra: ``make bench ARGS="latency --quick"``
+installs it.
 """
 
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
+
+from benchmarks.peers import ROOT
 
 MEASURES = ("throughput", "latency", "submit", "scale", "recovery", "memory", "gateway")
 
 
 def main() -> None:
     """Run one measure."""
-    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    name, rest = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
+    if name == "micro":
+        command = [sys.executable, "-m", "pytest", str(ROOT / "benchmarks" / "micro"), *rest]
+        raise SystemExit(subprocess.call(command, cwd=ROOT))  # noqa: S603 - our own words
     if name not in MEASURES:
         raise SystemExit(__doc__)
-    importlib.import_module(f"benchmarks.{name}").main(sys.argv[2:])
+    importlib.import_module(f"benchmarks.{name}").main(rest)
 
 
 if __name__ == "__main__":

@@ -74,10 +74,14 @@ def settings(*, has_profile: bool) -> tuple[Setting, ...]:
 def parser() -> argparse.ArgumentParser:
     """Return the command line of this measure."""
     made = argparse.ArgumentParser(prog="python -m benchmarks latency", description=__doc__.splitlines()[0])
-    made.add_argument("--rates", help="messages a second, separated by commas [100,300,1000,3000,10000; quick 1000]")
+    made.add_argument(
+        "--rates", help="messages a second, separated by commas [100,300,1000,3000,10000; quick 1000]"
+    )
     made.add_argument("--seconds", type=float, help="of each run [6; quick 2]")
     made.add_argument("--rounds", type=int, help="how often each contestant runs [3; quick 1]")
-    made.add_argument("--version", type=int, default=226, help="protocol version; a peer's newest where lower")
+    made.add_argument(
+        "--version", type=int, default=226, help="protocol version; a peer's newest where lower"
+    )
     made.add_argument("--only", help="contestants, separated by semicolons")
     made.add_argument("--quick", action="store_true", help="fewer rates, rounds and contestants")
     made.add_argument("--json", type=Path, help="also write the figures to this file")
@@ -194,7 +198,9 @@ def medians(figures: Mapping[str, Any], setting: str) -> dict[str, dict[int, lis
     found: dict[str, dict[int, list[float]]] = {}
     for rate, contestants in figures["settings"][setting].items():
         for name, runs in contestants.items():
-            found.setdefault(name, {})[int(rate)] = [statistics.median(run) for run in zip(*runs, strict=True)]
+            found.setdefault(name, {})[int(rate)] = [
+                statistics.median(run) for run in zip(*runs, strict=True)
+            ]
     return found
 
 

@@ -67,7 +67,9 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
                             one, _VERSION, Path(stream.name), orders=orders, trace=way == "traced"
                         ).answer
                     its.append(told[way] / orders)
-    rows = {name: [report.spread(its["resident"]), report.spread(its["traced"])] for name, its in found.items()}
+    rows = {
+        name: [report.spread(its["resident"]), report.spread(its["traced"])] for name, its in found.items()
+    }
     title = f"bytes for each of {orders:,} finished orders with two fills"
     report.show(console, title, ("contestant", "resident", "traced"), rows)
     return {"orders": orders, "bytes": found}

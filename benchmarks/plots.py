@@ -82,7 +82,9 @@ def latency(folder: Path, setting: str, found: Mapping[str, Mapping[int, Sequenc
         for name, by_rate in found.items():
             rates = sorted(by_rate)
             style = "--" if "journal" in name else "-"
-            axis.plot(rates, [by_rate[r][number] for r in rates], style, marker="o", color=colours[name], label=name)
+            axis.plot(
+                rates, [by_rate[r][number] for r in rates], style, marker="o", color=colours[name], label=name
+            )
         axis.set_xscale("log")
         axis.set_yscale("log")
         axis.set_xlabel("messages a second")

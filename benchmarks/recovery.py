@@ -31,7 +31,9 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m benchmarks recovery", description=__doc__.splitlines()[0])
     made.add_argument("--orders", type=int, help="finished orders in the journal [100000; quick 5000]")
     made.add_argument("--rounds", type=int, help="how often it is started [5; quick 3]")
-    made.add_argument("--journal", type=Path, help="keep the journal here, and start from it when it is there")
+    made.add_argument(
+        "--journal", type=Path, help="keep the journal here, and start from it when it is there"
+    )
     made.add_argument("--quick", action="store_true", help="fewer orders and rounds")
     made.add_argument("--json", type=Path, help="also write the figures to this file")
     return made

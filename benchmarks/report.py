@@ -30,7 +30,9 @@ def machine() -> dict[str, Any]:
     about = Path("/proc/cpuinfo")
     if about.exists():
         lines = about.read_text(encoding="utf-8").splitlines()
-        processor = next((line.partition(":")[2].strip() for line in lines if "model name" in line), processor)
+        processor = next(
+            (line.partition(":")[2].strip() for line in lines if "model name" in line), processor
+        )
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],

@@ -17,6 +17,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,12 +26,12 @@ from benchmarks.terms import ACCOUNT
 from ibkr_core.wire.codec import decode_request, encode_answer
 from ibkr_core.wire.framing import FrameBuffer, frame
 from ibkr_core.wire.handshake import negotiate, parse_client_hello, server_hello
+from ibkr_core.wire.ids import PROTOBUF_OFFSET, RAW_ID_SINCE
 from ibkr_core.wire.message import Message
 
-__all__ = ["Sender", "serve_once"]
+__all__ = ["Sender", "answers", "is_order", "serve_once"]
 
 _PLACE_ORDER: Final = 3
-_RAW_IDS_SINCE: Final = 201
 _AFTER_MARK_S: Final = 0.05
 _RECEIVE: Final = 1 << 16
 
@@ -127,23 +128,30 @@ class Sender:
         return stamps
 
     def _answer(self, body: memoryview) -> None:
-        if self._version >= _RAW_IDS_SINCE:
-            kind = int.from_bytes(body[:4], "big")
-            is_order = kind in (_PLACE_ORDER, _PLACE_ORDER + 200)
-        else:
-            is_order = body[:2] == b"3\0"
-        if is_order:
+        if is_order(body, self._version):
             self.orders += 1
             return
         request = decode_request(bytes(body), self._version)
         if request.kind == "reqCurrentTime" and self.on_time:
             self.send(self.on_time)
-        for kind, fields in _ANSWERS.get(request.kind, ()):
-            filled = {
-                name: request.fields.get(name, -1) if value is None else value
-                for name, value in fields.items()
-            }
-            self.send(frame(encode_answer(Message(kind, filled), self._version)))
+        for data in answers(request, self._version):
+            self.send(data)
+
+
+def is_order(body: memoryview, server_version: int) -> bool:
+    """Tell whether a request places an order, by its id alone."""
+    if server_version < RAW_ID_SINCE:
+        return body[:2] == b"3\0"
+    return int.from_bytes(body[:4], "big") in (_PLACE_ORDER, _PLACE_ORDER + PROTOBUF_OFFSET)
+
+
+def answers(request: Message, server_version: int) -> Iterator[bytes]:
+    """Yield the frames that answer a request."""
+    for kind, fields in _ANSWERS.get(request.kind, ()):
+        filled = {
+            name: request.fields.get(name, -1) if value is None else value for name, value in fields.items()
+        }
+        yield frame(encode_answer(Message(kind, filled), server_version))
 
 
 def _pieces(data: bytes) -> list[memoryview]:

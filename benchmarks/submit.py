@@ -72,7 +72,9 @@ def show(console: Console, version: int, found: Mapping[str, list[list[float]]])
             middles = [percentile(run, 50.0) for run in runs]
             cells.append(report.spread(report.ratios(middles, [percentile(r, 50.0) for r in theirs]), ".2f"))
         rows[name] = cells
-    title = f"submit call to bytes in the kernel, in microseconds, protocol version {version} or a peer's newest"
+    title = (
+        f"submit call to bytes in the kernel, in microseconds, protocol version {version} or a peer's newest"
+    )
     headings = ["contestant", "p50 us", "p99 us", "max us"]
     report.show(console, title, headings + (["p50 / ib_async"] if _PEER in found else []), rows)
 

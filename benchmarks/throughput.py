@@ -41,10 +41,16 @@ _FEW_VERSIONS = (178, 226)
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line of this measure."""
-    made = argparse.ArgumentParser(prog="python -m benchmarks throughput", description=__doc__.splitlines()[0])
-    made.add_argument("--orders", type=int, help="orders in the burst, eight callbacks each [5000; quick 1000]")
+    made = argparse.ArgumentParser(
+        prog="python -m benchmarks throughput", description=__doc__.splitlines()[0]
+    )
+    made.add_argument(
+        "--orders", type=int, help="orders in the burst, eight callbacks each [5000; quick 1000]"
+    )
     made.add_argument("--rounds", type=int, help="how often each contestant runs [7; quick 3]")
-    made.add_argument("--versions", help="protocol versions, separated by commas [157,178,226; quick 178,226]")
+    made.add_argument(
+        "--versions", help="protocol versions, separated by commas [157,178,226; quick 178,226]"
+    )
     made.add_argument("--only", help="contestants, separated by semicolons: 'ours;floor;ibapi 10.50'")
     made.add_argument("--quick", action="store_true", help="fewer orders, rounds and contestants")
     made.add_argument("--json", type=Path, help="also write the figures to this file")
@@ -73,7 +79,9 @@ def measure(
     return found
 
 
-def show(console: Console, version: int, callbacks: int, found: Mapping[str, Mapping[str, list[float]]]) -> None:
+def show(
+    console: Console, version: int, callbacks: int, found: Mapping[str, Mapping[str, list[float]]]
+) -> None:
     """Print what came out at one protocol version."""
     rows = {}
     for name, its in found.items():

@@ -20,7 +20,9 @@ async def place(ib: IB, count: int, pause_s: float) -> list[int]:
     for order_id in range(FIRST_ID, FIRST_ID + count):
         its = terms(order_id)
         contract = Stock(its.symbol, "SMART", "USD", conId=its.con_id)
-        order = LimitOrder(its.action, QUANTITY, its.limit / 100, orderId=order_id, tif="DAY", orderRef=its.key)
+        order = LimitOrder(
+            its.action, QUANTITY, its.limit / 100, orderId=order_id, tif="DAY", orderRef=its.key
+        )
         began = time.perf_counter_ns()
         trade = ib.placeOrder(contract, order)
         took.append(time.perf_counter_ns() - began)

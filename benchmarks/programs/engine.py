@@ -89,7 +89,11 @@ def look(event: events.Event) -> None:
     """Read of an event what most listeners read: which order, where it stands, how much is filled at what."""
     assert isinstance(event, events.OrderEvent)
     record = event.record
-    if record.order_id < FIRST_ID or record.filled_quantity > QUANTITY or record.status is OrderStatus.REJECTED:
+    if (
+        record.order_id < FIRST_ID
+        or record.filled_quantity > QUANTITY
+        or record.status is OrderStatus.REJECTED
+    ):
         raise ValueError(f"wrong: {record}")
     if record.filled_quantity and record.avg_fill_price is None:
         raise ValueError(f"no price: {record}")

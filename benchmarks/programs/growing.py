@@ -44,7 +44,11 @@ def obey(engine: Engine, marks: Marks, command: dict[str, Any], last: float) -> 
     for _ in range(command["expect"]):
         mark = marks.get(timeout=FAR_S)
         spent, last = mark - last, mark
-    return {"cpu_s": spent, "resident": resident(), "orders": len(engine.orders()) if command.get("count") else 0}, last
+    return {
+        "cpu_s": spent,
+        "resident": resident(),
+        "orders": len(engine.orders()) if command.get("count") else 0,
+    }, last
 
 
 def main() -> None:
@@ -57,9 +61,13 @@ def main() -> None:
             if moment == END_MARK:
                 marks.put(time.thread_time())
 
-    settings = EngineSettings(messages_per_second=None, max_active_orders=None, ack_timeout_s=FAR_S, recheck_s=0)
+    settings = EngineSettings(
+        messages_per_second=None, max_active_orders=None, ack_timeout_s=FAR_S, recheck_s=0
+    )
     settings = attrs.evolve(settings, **stage.task.get("settings", {}))
-    with Engine(CLIENT_ID, settings=settings, journal=stage.task.get("journal"), client_class=Client) as engine:
+    with Engine(
+        CLIENT_ID, settings=settings, journal=stage.task.get("journal"), client_class=Client
+    ) as engine:
         engine.open("127.0.0.1", stage.task["port"])
         engine.on(events.OrderEvent, lambda _: None, Delivery.INLINE)
         gc.collect()

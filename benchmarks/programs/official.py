@@ -64,9 +64,19 @@ def place(client: Client, count: int, pause_s: float) -> list[int]:
     for order_id in range(FIRST_ID, FIRST_ID + count):
         its = terms(order_id)
         contract, order = Contract(), Order()
-        contract.symbol, contract.secType, contract.exchange, contract.currency = its.symbol, "STK", "SMART", "USD"
+        contract.symbol, contract.secType, contract.exchange, contract.currency = (
+            its.symbol,
+            "STK",
+            "SMART",
+            "USD",
+        )
         contract.conId = its.con_id
-        order.action, order.orderType, order.totalQuantity, order.lmtPrice = its.action, "LMT", QUANTITY, its.limit / 100
+        order.action, order.orderType, order.totalQuantity, order.lmtPrice = (
+            its.action,
+            "LMT",
+            QUANTITY,
+            its.limit / 100,
+        )
         order.tif, order.orderRef = "DAY", its.key
         # Names that 9.81 sets and that gateways of today refuse.
         order.eTradeOnly = order.firmQuoteOnly = False

@@ -18,7 +18,9 @@ def check(records: tuple[OrderRecord, ...], orders: int, working: int) -> None:
     for record in records:
         if record.status is not OrderStatus.FILLED:
             alive += 1
-        elif record.filled_quantity != QUANTITY or record.commissions != {"USD": terms(record.order_id).commission}:
+        elif record.filled_quantity != QUANTITY or record.commissions != {
+            "USD": terms(record.order_id).commission
+        }:
             raise SystemExit(f"wrong: {record}")
     if alive != working:
         raise SystemExit(f"{alive} orders are not filled, not {working}")

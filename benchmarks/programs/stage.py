@@ -95,7 +95,9 @@ class Stage:
 def resident() -> int:
     """Return the bytes of this process that lie in memory, 0 where the system does not tell."""
     told = Path("/proc/self/statm")
-    return int(told.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") if told.exists() else 0
+    return (
+        int(told.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") if told.exists() else 0
+    )
 
 
 def _memory() -> tuple[int, int]:

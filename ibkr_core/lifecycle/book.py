@@ -501,12 +501,14 @@ class Book:
 
     def _on_execution(self, turn: Turn, fact: facts.ExecutionFact) -> None:
         execution_id = ExecutionId.parse(fact.exec_id)
-        entry = self._fillings.owner_of(execution_id) or self._index.find(
-            perm_id=fact.perm_id,
-            order_ref=fact.order_ref,
-            order_id=fact.order_id,
-            client_id=fact.client_id,
-        )
+        entry = self._fillings.owner_of(execution_id) or self._index.known_perm_ids.get(fact.perm_id)
+        if entry is None:
+            entry = self._index.find(
+                perm_id=fact.perm_id,
+                order_ref=fact.order_ref,
+                order_id=fact.order_id,
+                client_id=fact.client_id,
+            )
         if entry is None:
             if not fact.perm_id and not fact.order_id:
                 self._fillings.take_orphan(turn, fact)

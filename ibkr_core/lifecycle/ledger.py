@@ -69,8 +69,10 @@ def _parse(text: str) -> ExecutionId:
         base, _, digits = text.rpartition(".")
         is_number = digits.isascii() and digits.isdigit() and len(digits) <= _MAX_REVISION_DIGITS
         if is_number and ".." not in base and base[0] != "." and base[-1] != ".":
-            return ExecutionId(text, base, int(digits), False)  # noqa: FBT003 - made for each execution
-    return ExecutionId(text, text, 1, dots == _DOTS_OF_A_LEG)
+            parsed = making(ExecutionId)(text, base, int(digits), is_five_segments=False)
+            parsed.__class__ = ExecutionId
+            return parsed
+    return ExecutionId(text, text, 1, is_five_segments=dots == _DOTS_OF_A_LEG)
 
 
 _SIDES = {"BOT": Action.BUY, "BUY": Action.BUY, "SLD": Action.SELL, "SELL": Action.SELL}

@@ -59,7 +59,8 @@ def move(
     if after is before:
         return
     entry.touched(turn.now)
-    turn.index.sort_in(entry)
+    if after.is_finished is not before.is_finished:
+        turn.index.sort_in(entry)
     turn.tell(events.OrderStatusChanged, entry, previous=before, current=after)
     if after is OrderStatus.FILLED:
         turn.tell(events.OrderFilled, entry, fill=fill)

@@ -36,15 +36,10 @@ class OrderStatus(enum.StrEnum):
     UNKNOWN = "UNKNOWN"
     """In doubt. The broker is asked; until it answers, the order must not be sent again."""
 
-    @property
-    def is_working(self) -> bool:
-        """Whether the order is known to be alive and may fill."""
-        return self in WORKING
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether the order can neither fill nor come back to life."""
-        return self in FINISHED
+    is_working: bool
+    """Whether the order is known to be alive and may fill."""
+    is_finished: bool
+    """Whether the order can neither fill nor come back to life."""
 
 
 WORKING: Final = frozenset(
@@ -60,6 +55,9 @@ WORKING: Final = frozenset(
 
 FINISHED: Final = frozenset({OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED})
 """Terminal. INACTIVE and UNKNOWN are in neither set: nothing is proved about them."""
+
+for _status in OrderStatus:  # plain attributes, because they are asked for with every callback
+    _status.is_working, _status.is_finished = _status in WORKING, _status in FINISHED
 
 
 class BrokerWord(enum.Enum):
