@@ -1,11 +1,11 @@
 """What the engine costs, against its peers in the same run.
 
-    python -m benchmarks throughput|latency|submit|scale|recovery|memory [--quick] [--json FILE] [--plots FOLDER]
+    python -m benchmarks throughput|latency|submit|scale|recovery|memory [--quick] [--json FILE]
     python -m benchmarks gateway
     python -m benchmarks micro
 
-Each of them takes ``--help``. Plots and ``micro`` need the ``bench`` extra: ``make bench ARGS="latency --quick"``
-installs it.
+Each of them takes ``--help``. Plots and ``micro`` need the ``bench`` extra: ``make bench ARGS="latency
+--quick"`` installs it.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def _execution(order_id: int, its: Terms, part: int, average: float) -> Message:
     execution = {
         "orderId": order_id,
         "execId": exec_id(order_id, part + 1),
-        "time": f"20260828 {14 + order_id // 3600 % 2}:{order_id // 60 % 60:02d}:{order_id % 60:02d} US/Eastern",
+        "time": f"20260828 14:{order_id // 60 % 60:02d}:{order_id % 60:02d} US/Eastern",
         "acctNumber": ACCOUNT,
         "exchange": its.exchanges[part],
         "side": "BOT" if its.action == "BUY" else "SLD",

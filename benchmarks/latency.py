@@ -74,14 +74,10 @@ def settings(*, has_profile: bool) -> tuple[Setting, ...]:
 def parser() -> argparse.ArgumentParser:
     """Return the command line of this measure."""
     made = argparse.ArgumentParser(prog="python -m benchmarks latency", description=__doc__.splitlines()[0])
-    made.add_argument(
-        "--rates", help="messages a second, separated by commas [100,300,1000,3000,10000; quick 1000]"
-    )
+    made.add_argument("--rates", help="messages a second [100,300,1000,3000,10000; quick 1000]")
     made.add_argument("--seconds", type=float, help="of each run [6; quick 2]")
     made.add_argument("--rounds", type=int, help="how often each contestant runs [3; quick 1]")
-    made.add_argument(
-        "--version", type=int, default=226, help="protocol version; a peer's newest where lower"
-    )
+    made.add_argument("--version", type=int, default=226, help="protocol version, or a peer's newest")
     made.add_argument("--only", help="contestants, separated by semicolons")
     made.add_argument("--quick", action="store_true", help="fewer rates, rounds and contestants")
     made.add_argument("--json", type=Path, help="also write the figures to this file")
@@ -170,7 +166,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Run all rates and settings; returns the percentiles of each run."""
     options.rounds = options.rounds or (1 if options.quick else 3)
     options.seconds = options.seconds or (2.0 if options.quick else 6.0)
-    rates = _FEW_RATES if options.quick else _RATES
+    rates: tuple[int, ...] = _FEW_RATES if options.quick else _RATES
     if options.rates:
         rates = tuple(int(text) for text in options.rates.split(","))
     names = tuple(options.only.split(";")) if options.only else (_FEW if options.quick else _ALL)

@@ -1,8 +1,8 @@
 """Memory of a finished order with two fills: the engine's, and that of ib_async's trades.
 
-Orders are placed, filled and paid for over TCP as in the throughput measure; the memory in use is taken before the
-first one is made and after the last one is checked. Two ways, each in runs of its own: what the process holds of the
-machine's memory (resident), and what Python's objects take by themselves (traced).
+Orders are placed, filled and paid for over TCP as in the throughput measure; the memory in use is taken
+before the first one is made and after the last one is checked. Two ways, each in runs of its own: what the
+process holds of the machine's memory (resident), and what Python's objects take by themselves (traced).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Restart from a journal: from the call that opens it to a book that knows every order.
 
-A process places orders, sees them filled in two parts and paid for, and ends; some are left working. Then fresh
-processes start with copies of its journal. Not in the figure: starting Python, and the broker's own lists, which the
-engine asks for once it is connected. The peers keep nothing, so there is nobody to compare with.
+A process places orders, sees them filled in two parts and paid for, and ends; some are left working. Then
+fresh processes start with copies of its journal. Not in the figure: starting Python, and the broker's own
+lists, which the engine asks for once it is connected. The peers keep nothing, so there is nobody to compare
+with.
 """
 
 from __future__ import annotations
@@ -31,9 +32,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m benchmarks recovery", description=__doc__.splitlines()[0])
     made.add_argument("--orders", type=int, help="finished orders in the journal [100000; quick 5000]")
     made.add_argument("--rounds", type=int, help="how often it is started [5; quick 3]")
-    made.add_argument(
-        "--journal", type=Path, help="keep the journal here, and start from it when it is there"
-    )
+    made.add_argument("--journal", type=Path, help="keep the journal here, and use it again")
     made.add_argument("--quick", action="store_true", help="fewer orders and rounds")
     made.add_argument("--json", type=Path, help="also write the figures to this file")
     return made

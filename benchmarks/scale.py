@@ -1,9 +1,9 @@
 """What a callback costs with few and with very many orders in the book.
 
-One process for each size of the book, filled with finished orders (two executions, two commissions each) and then
-measured in turn, round by round: orders that are placed, acknowledged, filled and paid for, and old orders of which
-executions and commissions are told again. The cost is the CPU time of the engine's reader thread, garbage collection
-included; the peers' cost is not measured here, their books being dicts like ours.
+One process for each size of the book, filled with finished orders (two executions, two commissions each) and
+then measured in turn, round by round: orders that are placed, acknowledged, filled and paid for, and old
+orders of which executions and commissions are told again. The cost is the CPU time of the engine's reader
+thread, garbage collection included; the peers' cost is not measured here, their books being dicts like ours.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class _Book:
 
 def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Fill the books and measure; returns microseconds by what was measured and size."""
-    sizes = _FEW_SIZES if options.quick else _SIZES
+    sizes: tuple[int, ...] = _FEW_SIZES if options.quick else _SIZES
     if options.sizes:
         sizes = tuple(int(text) for text in options.sizes.split(","))
     rounds = options.rounds or (3 if options.quick else 9)

@@ -141,7 +141,7 @@ class Sender:
 def is_order(body: memoryview, server_version: int) -> bool:
     """Tell whether a request places an order, by its id alone."""
     if server_version < RAW_ID_SINCE:
-        return body[:2] == b"3\0"
+        return bytes(body[:2]) == b"3\0"
     return int.from_bytes(body[:4], "big") in (_PLACE_ORDER, _PLACE_ORDER + PROTOBUF_OFFSET)
 
 

@@ -1,9 +1,9 @@
 """From the call to the bytes in the kernel: ``engine.submit`` against the peers' ``placeOrder``.
 
-Every call returns after the socket has taken the order's bytes, so the call is the measure. The engine's covers its
-record, its checks and, with a journal, the committed intent. Calls follow each other at a steady pace, for nobody
-sends orders back to back: a program that has just woken up pays for caches that others have used meanwhile. The
-sender counts what arrives.
+Every call returns after the socket has taken the order's bytes, so the call is the measure. The engine's
+covers its record, its checks and, with a journal, the committed intent. Calls follow each other at a steady
+pace, for nobody sends orders back to back: a program that has just woken up pays for caches that others have
+used meanwhile. The sender counts what arrives.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Callbacks a second over TCP: the engine with its book kept, against its peers and the floor.
 
-Every contestant gets the same bytes from the same sender, each in a process of its own, in turn. The figures to
-quote are the ratios within a round; the rates themselves depend on the machine and its mood.
+Every contestant gets the same bytes from the same sender, each in a process of its own, in turn. The figures
+to quote are the ratios within a round; the rates themselves depend on the machine and its mood.
 """
 
 from __future__ import annotations
@@ -44,13 +44,9 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m benchmarks throughput", description=__doc__.splitlines()[0]
     )
-    made.add_argument(
-        "--orders", type=int, help="orders in the burst, eight callbacks each [5000; quick 1000]"
-    )
+    made.add_argument("--orders", type=int, help="orders, of eight callbacks each [5000; quick 1000]")
     made.add_argument("--rounds", type=int, help="how often each contestant runs [7; quick 3]")
-    made.add_argument(
-        "--versions", help="protocol versions, separated by commas [157,178,226; quick 178,226]"
-    )
+    made.add_argument("--versions", help="protocol versions [157,178,226; quick 178,226]")
     made.add_argument("--only", help="contestants, separated by semicolons: 'ours;floor;ibapi 10.50'")
     made.add_argument("--quick", action="store_true", help="fewer orders, rounds and contestants")
     made.add_argument("--json", type=Path, help="also write the figures to this file")
@@ -102,7 +98,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Run the rounds of every version; returns the figures."""
     orders = options.orders or (1_000 if options.quick else 5_000)
     rounds = options.rounds or (3 if options.quick else 7)
-    versions = _FEW_VERSIONS if options.quick else _VERSIONS
+    versions: tuple[int, ...] = _FEW_VERSIONS if options.quick else _VERSIONS
     if options.versions:
         versions = tuple(int(text) for text in options.versions.split(","))
     names = tuple(options.only.split(";")) if options.only else (_FEW if options.quick else _ALL)

@@ -40,7 +40,7 @@ def listen(ib: IB, stage: Stage) -> None:
         ib.commissionReportEvent += lambda _, __, report: stage.commissions.append((report.execId, clock()))
         return
     for event in (ib.orderStatusEvent, ib.execDetailsEvent, ib.commissionReportEvent):
-        event += lambda *_: None
+        event.connect(lambda *_: None)
 
 
 def check(trades: list[Trade], count: int) -> None:

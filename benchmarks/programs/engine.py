@@ -17,7 +17,7 @@ from benchmarks.terms import CLIENT_ID, END_MARK, FIRST_ID, QUANTITY, terms
 from ibkr_core import Contract, Delivery, Engine, EngineSettings, Order, TwsClient, events
 from ibkr_core.model.status import OrderStatus
 
-__all__ = ["check", "make_order", "open_engine", "place"]
+__all__ = ["check", "make_order", "open_engine", "place", "unthrottled"]
 
 
 def make_order(order_id: int) -> tuple[Contract, Order]:
@@ -58,6 +58,14 @@ def check(engine: Engine, count: int) -> None:
             raise SystemExit(f"paid {record.commissions}: {record}")
 
 
+def unthrottled() -> EngineSettings:
+    """Return settings with which nothing waits and nobody is asked.
+
+    Nobody answers before the stream, which comes when all orders are placed: no asking after them meanwhile.
+    """
+    return EngineSettings(messages_per_second=None, max_active_orders=None, ack_timeout_s=FAR_S)
+
+
 @contextlib.contextmanager
 def open_engine(stage: Stage) -> Iterator[Engine]:
     """Open an engine that nothing throttles, with a journal where the task asks for it."""
@@ -67,9 +75,7 @@ def open_engine(stage: Stage) -> Iterator[Engine]:
             if time == END_MARK:
                 stage.end()
 
-    # Nobody answers before the stream, which comes when all orders are placed: no asking meanwhile.
-    settings = EngineSettings(messages_per_second=None, max_active_orders=None, ack_timeout_s=FAR_S)
-    settings = attrs.evolve(settings, **stage.task.get("settings", {}))
+    settings = attrs.evolve(unthrottled(), **stage.task.get("settings", {}))
     with TemporaryDirectory(prefix="ibkr-core-bench-") as folder:
         journal = Path(folder) / "orders.db" if stage.task.get("journal") else None
         with Engine(CLIENT_ID, settings=settings, journal=journal, client_class=Client) as engine:
@@ -94,7 +100,7 @@ def look(event: events.Event) -> None:
         or record.filled_quantity > QUANTITY
         or record.status is OrderStatus.REJECTED
     ):
-        raise ValueError(f"wrong: {record}")
+        raise ValueError(f"order {record.order_id} is wrong: {record}")
     if record.filled_quantity and record.avg_fill_price is None:
         raise ValueError(f"no price: {record}")
 

@@ -74,18 +74,19 @@ def protobuf_parsers() -> dict[int, Parse]:
     def status(body: memoryview) -> tuple[Any, ...]:
         m = OrderStatus.FromString(body)
         return (
-            m.orderId, m.status, Decimal(m.filled), Decimal(m.remaining), m.avgFillPrice, m.permId, m.parentId,
-            m.lastFillPrice, m.clientId, m.whyHeld, m.mktCapPrice,
+            m.orderId, m.status, Decimal(m.filled), Decimal(m.remaining), m.avgFillPrice, m.permId,
+            m.parentId, m.lastFillPrice, m.clientId, m.whyHeld, m.mktCapPrice,
         )  # fmt: skip
 
     def execution(body: memoryview) -> tuple[Any, ...]:
         m = ExecutionDetails.FromString(body)
         c, e = m.contract, m.execution
         return (
-            m.reqId, e.orderId, c.conId, c.symbol, c.secType, c.lastTradeDateOrContractMonth, c.strike, c.right,
-            c.multiplier, c.exchange, c.currency, c.localSymbol, c.tradingClass, e.execId, e.time, e.acctNumber,
-            e.exchange, e.side, Decimal(e.shares), e.price, e.permId, e.clientId, e.isLiquidation,
-            Decimal(e.cumQty), e.avgPrice, e.orderRef, e.evRule, e.evMultiplier, e.modelCode, e.lastLiquidity,
+            m.reqId, e.orderId, c.conId, c.symbol, c.secType, c.lastTradeDateOrContractMonth, c.strike,
+            c.right, c.multiplier, c.exchange, c.currency, c.localSymbol, c.tradingClass, e.execId, e.time,
+            e.acctNumber, e.exchange, e.side, Decimal(e.shares), e.price, e.permId, e.clientId,
+            e.isLiquidation, Decimal(e.cumQty), e.avgPrice, e.orderRef, e.evRule, e.evMultiplier,
+            e.modelCode, e.lastLiquidity,
         )  # fmt: skip
 
     def commission(body: memoryview) -> tuple[Any, ...]:
@@ -189,7 +190,8 @@ def main() -> None:
     is_raw = version >= _RAW_IDS_SINCE
     full = protobuf_parsers() if is_raw else TEXT
     times = full[249 if is_raw else 49]
-    parsers = dict.fromkeys(full, parse_nothing) if stage.task.get("cut") else full
+    nothing: dict[int, Parse] = dict.fromkeys(full, parse_nothing)
+    parsers = nothing if stage.task.get("cut") else full
     if stage.task.get("timed"):
         parsers = timed(parsers, stage)
     sock = begin(stage.task["port"], version)

@@ -1,10 +1,10 @@
-"""The engine with a book that grows, told line by line what to do next: for cost against size, and for recovery.
+"""The engine with a book that grows, told line by line what to do next: for scale and recovery.
 
 Commands on stdin, one JSON a line:
 
 * ``{"place": n}`` places so many orders and answers with the first one's id;
-* ``{"expect": n}`` waits for so many end marks and answers with the CPU seconds that the reader thread spent since the
-  last one, and the whole process's memory;
+* ``{"expect": n}`` waits for so many end marks and answers with the CPU seconds that the reader thread
+  spent since the last one, and the whole process's memory;
 * ``{"flush": true}`` answers when all is in the journal;
 * ``{"quit": true}`` ends.
 """
@@ -20,10 +20,10 @@ from typing import Any
 
 import attrs
 
-from benchmarks.programs.engine import make_order
+from benchmarks.programs.engine import make_order, unthrottled
 from benchmarks.programs.stage import FAR_S, Stage, resident
 from benchmarks.terms import CLIENT_ID, END_MARK
-from ibkr_core import Delivery, Engine, EngineSettings, TwsClient, events
+from ibkr_core import Delivery, Engine, TwsClient, events
 
 Marks = queue.SimpleQueue[float]
 
@@ -61,10 +61,7 @@ def main() -> None:
             if moment == END_MARK:
                 marks.put(time.thread_time())
 
-    settings = EngineSettings(
-        messages_per_second=None, max_active_orders=None, ack_timeout_s=FAR_S, recheck_s=0
-    )
-    settings = attrs.evolve(settings, **stage.task.get("settings", {}))
+    settings = attrs.evolve(unthrottled(), recheck_s=0, **stage.task.get("settings", {}))
     with Engine(
         CLIENT_ID, settings=settings, journal=stage.task.get("journal"), client_class=Client
     ) as engine:

@@ -15,7 +15,7 @@ from benchmarks.programs.stage import FAR_S, Stage
 from benchmarks.terms import CLIENT_ID, END_MARK, FIRST_ID, QUANTITY, terms
 
 
-class Client(EWrapper, EClient):
+class Client(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
     """Empty callbacks where nothing is measured in them.
 
     Args:
@@ -28,20 +28,22 @@ class Client(EWrapper, EClient):
         self.begun = threading.Event()
 
     def nextValidId(self, orderId: int) -> None:  # noqa: ARG002, N802, N803 - official names
+        """See the official client."""
         self.begun.set()
 
     def currentTime(self, time: int) -> None:  # noqa: N802 - official name
+        """See the official client."""
         if time == END_MARK:
             self.stage.end()
 
     def orderStatus(self, *_: object) -> None:  # noqa: N802 - official name
-        pass
+        """See the official client."""
 
     def execDetails(self, *_: object) -> None:  # noqa: N802 - official name
-        pass
+        """See the official client."""
 
     def commissionAndFeesReport(self, *_: object) -> None:  # noqa: N802 - official name
-        pass
+        """See the official client."""
 
     commissionReport = commissionAndFeesReport  # noqa: N815 - its name in older versions
 
@@ -49,11 +51,13 @@ class Client(EWrapper, EClient):
 class TimedClient(Client):
     """Notes when executions and commissions reach their callbacks."""
 
-    def execDetails(self, reqId: int, contract: object, execution: Any) -> None:  # noqa: ARG002, N802, N803
-        self.stage.executions.append((execution.execId, time.perf_counter_ns()))
+    def execDetails(self, *told: Any) -> None:  # noqa: N802 - official name
+        """See the official client: the execution is the last argument."""
+        self.stage.executions.append((told[-1].execId, time.perf_counter_ns()))
 
-    def commissionAndFeesReport(self, report: Any) -> None:  # noqa: N802 - official name
-        self.stage.commissions.append((report.execId, time.perf_counter_ns()))
+    def commissionAndFeesReport(self, *told: Any) -> None:  # noqa: N802 - official name
+        """See the official client."""
+        self.stage.commissions.append((told[-1].execId, time.perf_counter_ns()))
 
     commissionReport = commissionAndFeesReport  # noqa: N815 - its name in older versions
 

@@ -1,4 +1,4 @@
-"""What the regression guard allows; measured with Python 3.11, with room for other Pythons' other instructions."""
+"""What the regression guard allows: measured with Python 3.11, with some room for other Pythons."""
 
 from __future__ import annotations
 

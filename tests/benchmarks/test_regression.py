@@ -1,7 +1,7 @@
-"""The engine does not grow slower unnoticed: its work against the floor's, on the same bytes in the same process.
+"""The engine does not grow slower unnoticed: its work against the floor's, on the same bytes.
 
-No test here reads a clock. A limit stands somewhat above what was measured when it was written; a change that makes the
-engine cheaper should lower it, and one that cannot do without more must say why it raises it.
+No test here reads a clock. A limit stands somewhat above what was measured when it was written; a change that
+makes the engine cheaper should lower it, and one that cannot do without more must say why it raises it.
 """
 
 from __future__ import annotations
