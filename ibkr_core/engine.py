@@ -18,6 +18,7 @@ from ibkr_core.model.results import ExecutionResult
 from ibkr_core.model.strategy import Strategy
 from ibkr_core.model.whatif import WhatIf
 from ibkr_core.orderengine import OrderEngine
+from ibkr_core.preflight import Preflight, run_preflight
 from ibkr_core.portfolio.portfolio import Portfolio, Shelf
 from ibkr_core.reference import Reference
 from ibkr_core.trying import ask_what_if
@@ -157,3 +158,40 @@ class Engine(OrderEngine):
         self.scheduler.call_later(self.settings.confirm_s, lambda: over.set_result(None))
         with contextlib.suppress(WaitTimeout):  # an engine that is being closed runs no timer any more
             self.wait_for(over, 2 * self.settings.confirm_s)
+
+    def check_order(
+        self,
+        contract: Contract,
+        order: Order,
+        *,
+        allow_closed: bool = False,
+        timeout_s: float = 10.0,
+    ) -> Preflight:
+        """Hold an order against what the broker knows of the instrument; no order is sent.
+
+        Looked at are: whether the contract names one instrument, whether that takes the order type, the time
+        in force, the exchange and the quantity, whether prices are on its grid (market rule), and whether
+        it trades now. The answers say what holds at this moment; the broker has the last word.
+
+        Args:
+            contract: What to trade.
+            order: At what terms.
+            allow_closed: Let an order pass that would be held until the market opens.
+            timeout_s: For each question that is asked.
+
+        Returns:
+            What was learnt: the complete contract, its details, its price steps.
+
+        Raises:
+            InvalidContract: It cannot be routed so; UnknownContract, AmbiguousContract.
+            InvalidOrder: A rule is broken; the argument and the rule are in it. MarketClosed.
+            IbkrError: As for the calls of :attr:`reference`.
+        """
+        return run_preflight(
+            self.reference,
+            contract,
+            order,
+            self._clock.now(),
+            allow_closed=allow_closed,
+            timeout_s=timeout_s,
+        )

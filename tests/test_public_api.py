@@ -47,7 +47,7 @@ PUBLIC = {
 
 ENGINE = set(
     """
-    close_position reference what_if wait_for
+    close_position check_order reference what_if wait_for
     accounts active_orders adopt attach cancel cancel_all check_may_wait client client_id close connect
     declare_ended fills halt history is_halted is_ready journal modify next_request_id on open order orders
     portfolio release scheduler server_version settings start start_on state state_reason submit submit_bracket
