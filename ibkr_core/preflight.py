@@ -47,6 +47,9 @@ _PRICES: Final = ("limit_price", "aux_price", "trail_stop_price")
 _AUX_IS_PRICE: Final = frozenset({"STP", "STP LMT", "MIT", "LIT", "STP PRT"})
 _NOW_OR_TODAY: Final = frozenset({"DAY", "IOC", "FOK"})
 _FOR_AUCTION: Final = frozenset({"MOC", "LOC", "MOO", "LOO"})
+_WITH_REGULAR_HOURS: Final = frozenset({"STK", "CFD", "OPT", "WAR", "IOPT", "BOND", "FUND"})
+"""Kinds whose orders keep to regular hours unless they say otherwise. Futures, currencies and the like trade
+whenever their exchange is open: not documented as a list; chosen so that a good order is not refused."""
 _NOT_PRICED_BY_LIMIT: Final = frozenset({"VOL"})
 
 
@@ -179,12 +182,13 @@ def check_hours(details: ContractDetails, order: Order, now: datetime) -> None:
     waits = order.tif.upper() not in _NOW_OR_TODAY or order.order_type.upper() in _FOR_AUCTION
     if waits or order.good_after_time:
         return
-    hours = details.trading_hours if order.outside_rth else details.liquid_hours
+    is_regular = not order.outside_rth and details.contract.sec_type in _WITH_REGULAR_HOURS
+    hours = details.liquid_hours if is_regular else details.trading_hours
     if hours.is_open(now) or not hours.covers(now):
         return
     opens_at = hours.next_opening(now)
     when = f"opens at {opens_at:%Y-%m-%d %H:%M} UTC" if opens_at is not None else "opens on no known day"
-    kind = "trading hours" if order.outside_rth else "regular trading hours"
+    kind = "regular trading hours" if is_regular else "trading hours"
     raise MarketClosed(
         "contract",
         f"{details.contract.name} is outside its {kind} now and {when}; a {order.tif} order would be held",
