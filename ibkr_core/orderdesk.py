@@ -25,7 +25,9 @@ from ibkr_core.errors import (
     TooManyOrders,
     TradingHalted,
     UnknownOrder,
+    WouldDeadlock,
 )
+from ibkr_core.gatekeeper import Gatekeeper
 from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.guards import DuplicateGuard, EfficiencyMeter
 from ibkr_core.journal import check_storable
@@ -39,6 +41,7 @@ from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord, Request
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.outbox import Parcel
+from ibkr_core.risk import Refusal
 from ibkr_core.sending import Sending, type_name
 from ibkr_core.settings import EngineSettings
 from ibkr_core.supervisor import Supervisor
@@ -88,6 +91,7 @@ class OrderDesk:
         settings: Limits and deadlines.
         make_key: Makes client order keys.
         journal: Keeps intents; None for none.
+        gatekeeper: Judges what is new, before it is written down.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class OrderDesk:
         settings: EngineSettings,
         make_key: Callable[[], str],
         journal: DurableIntents | None,
+        gatekeeper: Gatekeeper,
     ) -> None:
         self._book = book
         self._supervisor = supervisor
@@ -105,6 +110,7 @@ class OrderDesk:
         self._settings = settings
         self.make_key = make_key
         self._journal = journal
+        self._gatekeeper = gatekeeper
         self._send_lock = threading.Lock()
         self._next_id = 1 + (journal.high_water if journal is not None else 0)
         self._duplicates = DuplicateGuard(settings.duplicate_window_s)
@@ -117,8 +123,29 @@ class OrderDesk:
     # ── gates ───────────────────────────────────────────────────────────────────────────────────
 
     def sending(self, lane: Lane) -> Sending:
-        """Hold the send lock while messages of a lane may be sent."""
+        """Hold the send lock while messages of a lane may be sent.
+
+        Raises:
+            WouldDeadlock: A risk gate wants to send, which is asked with the send lock held.
+        """
+        self._check_not_judging()
         return Sending(self._send_lock, lambda: self._check_may_send(lane), self._book.deliver)
+
+    def preview(self, contract: Contract, order: Order) -> tuple[Refusal, ...]:
+        """Return what the risk gates would say of a new order, now; nothing is counted or sent.
+
+        Raises:
+            InvalidInput: As for :meth:`check_new`.
+            WouldDeadlock: Called from a risk gate.
+        """
+        self.check_new(contract, order)
+        self._check_not_judging()
+        with Sending(self._send_lock, lambda: None, self._book.deliver):
+            return self._gatekeeper.preview(contract, order)
+
+    def _check_not_judging(self) -> None:
+        if self._gatekeeper.is_judging_here:
+            raise WouldDeadlock("a risk gate is asked with the send lock held: it cannot send or take ids")
 
     def _check_may_send(self, lane: Lane) -> None:
         if lane is Lane.ORDER:
@@ -187,6 +214,7 @@ class OrderDesk:
 
     def take_id(self) -> int:
         """Take the next id for good."""
+        self._check_not_judging()
         with self.numbering() as order_id:
             return order_id
 
@@ -259,6 +287,8 @@ class OrderDesk:
         )
         self._check_limits(keyed, allow_duplicate=allow_duplicate)
         self._check_keys(keyed)
+        if not self._gatekeeper.is_open:
+            self._gatekeeper.admit(keyed, allow_duplicate=allow_duplicate)
         client = self._supervisor.session.client
         data = b"".join(
             client.encode_order(new.order_id, new.contract, new.order)
@@ -276,6 +306,7 @@ class OrderDesk:
             for new in keyed:
                 if new.contract is not None and new.order is not None:
                     self._duplicates.note(new.contract, new.order, new.order_id, now)
+            self._gatekeeper.note(keyed)
             self._post_orders(ids, data, client)
         self._count_messages(len(ids))
         return keyed
@@ -393,7 +424,9 @@ class OrderDesk:
         Raises:
             IbkrError: As for ``Engine.modify``.
         """
-        contract, terms = self._terms_to_modify(order_id, order, changes)
+        contract, before, terms = self._terms_to_modify(order_id, order, changes)
+        if not self._gatekeeper.is_open:
+            self._gatekeeper.admit_change(order_id, contract, before, terms)
         client = self._supervisor.session.client
         data = client.encode_order(order_id, contract, terms)
         modify = inputs.Modify(order_id, terms)
@@ -509,7 +542,8 @@ class OrderDesk:
 
     def _terms_to_modify(
         self, order_id: int, order: Order | None, changes: dict[str, Any]
-    ) -> tuple[Contract, Order]:
+    ) -> tuple[Contract, Order, Order]:
+        """Return the contract, the terms in force (but for what we change ourselves), and the new terms."""
         if (order is None) == (not changes):
             raise InvalidInput("order", "give either the new order or the fields to change")
         if order is not None and not isinstance(order, Order):
@@ -531,7 +565,9 @@ class OrderDesk:
             transmit=is_released or terms.transmit,
         )
         self.check_new(contract, terms)
-        return contract, terms
+        # What we do ourselves is no change of the caller's.
+        in_force = last_sent.replace(parent_id=terms.parent_id, transmit=is_released or last_sent.transmit)
+        return contract, in_force, terms
 
     # ── repetitions ─────────────────────────────────────────────────────────────────────────────
 
@@ -583,6 +619,9 @@ class OrderDesk:
             IbkrError: As for ``Engine.submit``.
         """
         new_id = self.peek_ids(1)[0]
+        if not self._gatekeeper.is_open:
+            same = inputs.NewOrder(new_id, record.key, record.contract, record.order)
+            self._gatekeeper.admit((same,), allow_duplicate=True)  # much may have changed since
         self._place_again(record.order_id, new_id, record.retry_count + 1, "it had never left")
         return new_id
 

@@ -79,6 +79,11 @@ class PositionCheck:
         self._bases: Mapping[Key, Base] = MappingProxyType({})
 
     @property
+    def is_based(self) -> bool:
+        """Whether the broker's positions are known: told in this run, or kept from an earlier one."""
+        return self._is_based
+
+    @property
     def bases(self) -> Mapping[Key, Base]:
         """What came from elsewhere, by account and contract: a picture that is never changed, only replaced.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import random
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from ibkr_core.errors import (
     OrderStateError,
     UnknownOrder,
 )
+from ibkr_core.gatekeeper import Bases, Gatekeeper
 from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.halting import Brake
 from ibkr_core.inquiries import Inquiries
@@ -33,12 +35,14 @@ from ibkr_core.link.session import Session
 from ibkr_core.listeners import Delivery, Dispatcher
 from ibkr_core.model import events
 from ibkr_core.model.facts import BrokerFact, ErrorFact
+from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.record import Request
 from ibkr_core.orderdesk import OrderDesk
 from ibkr_core.portfolio.books import Base, Key
 from ibkr_core.positioncheck import PositionCheck
 from ibkr_core.recovering import restore_book
 from ibkr_core.retrier import Retrier, with_retries
+from ibkr_core.risk import RiskPolicy
 from ibkr_core.runner import Runner
 from ibkr_core.scheduler import Scheduler, Timer
 from ibkr_core.sending import describe
@@ -53,6 +57,7 @@ __all__ = ["Works"]
 _DUPLICATE_ID: Final = 103
 _POSITIONS: Final = "positions"
 _DAY_S: Final = 86_400.0
+_ZERO: Final = Decimal(0)
 
 _LOG: Final = logging.getLogger("ibkr_core.engine")
 
@@ -69,6 +74,7 @@ class Works:
         clock: Tells the time.
         make_key: Makes client order keys.
         runner: Receives.
+        policy: The risk limits.
     """
 
     def __init__(
@@ -81,6 +87,7 @@ class Works:
         clock: Clock,
         make_key: Callable[[], str],
         runner: Runner,
+        policy: RiskPolicy,
     ) -> None:
         self.journal = journal
         self.rules = rules
@@ -106,7 +113,17 @@ class Works:
         )
         self.supervisor = Supervisor(client_id, client_class, self.scheduler, runner, settings, self)
         self._watchdog = Watchdog(self.scheduler, settings.ack_timeout_s, self._take_silence)
-        self.desk = OrderDesk(self.book, self.supervisor, self._watchdog, settings, make_key, self.journal)
+        self.gatekeeper = Gatekeeper(
+            self.book,
+            self.scheduler,
+            policy,
+            lambda: self.supervisor.session.accounts,
+            self._position_bases,
+            self._halt_for_risk,
+        )
+        self.desk = OrderDesk(
+            *(self.book, self.supervisor, self._watchdog, settings, make_key, self.journal, self.gatekeeper)
+        )
         self.inquiries = Inquiries(self.supervisor, self.scheduler, self.desk.take_id)
         self._judge = Judge(
             settings.broker_zone,
@@ -161,6 +178,25 @@ class Works:
     def _note_fill(self, event: events.ExecutionReceived) -> None:
         if len(event.record.fills) == 1 and event.fill.counts:
             self.desk.meter.note_filled()  # its first one
+        self.gatekeeper.note_fill()
+
+    def _position_bases(self) -> Bases | None:
+        """Return what is held beside our fills, by account and contract; None before it was told."""
+        if not self._positions.is_based:
+            return None
+        return {
+            key: (
+                base.contract,
+                functools.reduce(EXACT.add, (trade.quantity for trade in base.trades), _ZERO),
+            )
+            for key, base in self._positions.bases.items()
+        }
+
+    def _halt_for_risk(self, reason: str) -> None:
+        """Halt because a risk gate said so. The send lock may be held, and halting takes it."""
+        if not self.desk.halted:
+            self.desk.halted = reason  # at once: the next order may be waiting for the send lock already
+            self.scheduler.call_soon(lambda: self.brake.halt(reason))
 
     def _send_again(self, order_id: int, request: Request, attempt: int, why: str) -> bool:
         return self.desk.send_again(order_id, request, attempt, why)

@@ -44,6 +44,8 @@ FLOORS = {
     "guards": 2,
     "risk": 2,
     "gatekeeper": 3,
+    "riskcontrol": 3,
+    "orderview": 3,
     "outbox": 3,
     "runner": 3,
     "survey": 3,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, cast
 
 import attrs
@@ -231,6 +232,14 @@ class Book:
             and (entry.contract.con_id == con_id if con_id else entry.contract.name == symbol)
             for entry in self._index.live()
         )
+
+    def asked_quantities(self) -> Mapping[int, Decimal]:
+        """Return the largest quantity that an unanswered modification asks for, by live order of ours."""
+        return {
+            entry.order_id: max(order.quantity for order in entry.proposals)
+            for entry in self._index.live()
+            if entry.is_ours and entry.proposals
+        }
 
     def last_sent(self, order_id: int) -> tuple[Contract, Order, bool]:
         """Return an order's contract, the terms last sent, and whether its parent is finished.

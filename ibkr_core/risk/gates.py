@@ -139,15 +139,17 @@ def _spans(context: RiskContext) -> Iterable[tuple[Contract, Decimal, Reach, Rea
     """
     if context.positions is None:
         raise UnknownExposureError("the broker has not told the positions yet")
-    working = {order.order_id: order for order in context.working}
-    wanted = working | {order.order_id: order for order in context.group}
+    working = context.working
+    changed = {order.order_id for order in context.group}
+    wanted = [order for order in working if not (order.is_ours and order.order_id in changed)]
+    wanted += context.group
     for contract, _ in instruments(context.contract):
         position = held(context.positions, contract, context.account)
         yield (
             contract,
             position,
-            reach(position, working.values(), contract, context.account),
-            reach(position, wanted.values(), contract, context.account),
+            reach(position, working, contract, context.account),
+            reach(position, wanted, contract, context.account),
         )
 
 

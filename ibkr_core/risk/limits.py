@@ -11,10 +11,11 @@ import attrs
 
 from ibkr_core.errors import InvalidInput
 from ibkr_core.model.contract import Contract
+from ibkr_core.model.facts import Position
 from ibkr_core.model.numbers import to_number
 from ibkr_core.risk import gates
 from ibkr_core.risk.hours import TradingHours, check_zone
-from ibkr_core.risk.values import Gate, Holding, LastQuote, plain_text
+from ibkr_core.risk.values import Gate, LastQuote, plain_text
 
 __all__ = ["RiskLimits", "RiskPolicy"]
 
@@ -207,7 +208,7 @@ class RiskPolicy:
     quotes: Callable[[Contract], LastQuote | None] | None = None
     profit_and_loss: Callable[[str], Decimal | None] | None = None
     ticks: Callable[[Contract, Decimal], Decimal | None] | None = None
-    positions: Callable[[], Iterable[Holding] | None] | None = None
+    positions: Callable[[], Iterable[Position] | None] | None = None
 
     def __attrs_post_init__(self) -> None:
         """Check the kinds."""
