@@ -50,8 +50,8 @@ ENGINE = set(
     close_position check_order reference what_if wait_for
     accounts active_orders adopt attach cancel cancel_all check_may_wait client client_id close connect
     declare_ended fills halt history is_halted is_ready journal modify next_request_id on open order orders
-    portfolio release scheduler server_version settings start start_on state state_reason submit submit_bracket
-    submit_oca ticket wait_flat wait_ready watch
+    portfolio release risk scheduler server_version settings start start_on state state_reason submit
+    submit_bracket submit_oca ticket wait_flat wait_ready watch
     """.split()
 )
 """The engine's public attributes."""
