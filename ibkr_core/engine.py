@@ -18,8 +18,9 @@ from ibkr_core.model.results import ExecutionResult
 from ibkr_core.model.strategy import Strategy
 from ibkr_core.model.whatif import WhatIf
 from ibkr_core.orderengine import OrderEngine
-from ibkr_core.preflight import Preflight, run_preflight
 from ibkr_core.portfolio.portfolio import Portfolio, Shelf
+from ibkr_core.preflight import Preflight, run_preflight
+from ibkr_core.protection import Protection
 from ibkr_core.reference import Reference
 from ibkr_core.trying import ask_what_if
 
@@ -37,6 +38,16 @@ class Engine(OrderEngine):
 
     Its arguments are those of :class:`~ibkr_core.orderengine.OrderEngine`.
     """
+
+    def _furnish(self) -> None:
+        self._protection = Protection(
+            self,
+            lambda key: self._book.read(lambda book: book.by_key(key)),
+            self._works.publish,
+            lambda: self._supervisor.is_synchronised,
+            self.journal,
+            self.settings.unprotected_after_s,
+        )
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────
 

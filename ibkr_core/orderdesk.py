@@ -270,8 +270,15 @@ class OrderDesk:
         legs: Sequence[tuple[Contract, PlannedOrder, str]],
         *,
         allow_duplicate: bool = False,
+        attached: Sequence[inputs.NewOrder] = (),
     ) -> tuple[inputs.NewOrder, ...]:
         """Encode all legs, note the intent, and send them as one. Requires holding the send lock.
+
+        Args:
+            legs: Contract, order with its id, and key of each (an empty one is made up).
+            allow_duplicate: As for ``Engine.submit``.
+            attached: Orders that the gateway will make by itself beside these: only their ids are known. They
+                have no terms, and higher ids.
 
         Raises:
             IbkrError: As for ``Engine.submit``.
@@ -295,8 +302,8 @@ class OrderDesk:
             for new in keyed
             if new.contract is not None and new.order is not None
         )
-        ids = tuple(new.order_id for new in keyed)
-        submit = inputs.Submit(keyed)
+        ids = tuple(new.order_id for new in (*keyed, *attached))
+        submit = inputs.Submit((*keyed, *attached))
         self._check_storable(submit)
         with self._on_the_way(ids):
             self._book.command(submit)
@@ -308,7 +315,7 @@ class OrderDesk:
                     self._duplicates.note(new.contract, new.order, new.order_id, now)
             self._gatekeeper.note(keyed)
             self._post_orders(ids, data, client)
-        self._count_messages(len(ids))
+        self._count_messages(len(keyed))
         return keyed
 
     def _check_keys(self, legs: Sequence[inputs.NewOrder]) -> None:
@@ -637,6 +644,8 @@ class OrderDesk:
         if record.contract is None or record.order is None:
             raise OrderStateError(order_id, "its terms are not known")
         order = record.order
+        if new_id != order_id and {"ptOrderId", "slOrderId"} & order.official.keys():
+            raise OrderStateError(order_id, "the ids of its attached orders lie below a new one")
         if order.parent_id and self._is_acknowledged(order.parent_id):
             order = order.replace(transmit=True)  # its bracket was let go: held now, it would never work
         client = self._supervisor.session.client

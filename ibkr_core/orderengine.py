@@ -144,6 +144,10 @@ class OrderEngine(OrderView):
         self._life = threading.Lock()
         self._is_started = False
         self._is_closed = False
+        self._furnish()
+
+    def _furnish(self) -> None:
+        """Make what stands on top of the orders and has to be there from the beginning."""
 
     # ── connecting ──────────────────────────────────────────────────────────────────────────────
 

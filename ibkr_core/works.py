@@ -292,7 +292,9 @@ class Works:
     def _report_unowned(self) -> None:
         for record in self.book.read(lambda book: book.active_orders()):
             perm_id = record.perm_id
+            # One that the gateway attached to an order of ours has no terms here either, and was asked for.
             is_unowned = record.is_ours and record.order is None and record.is_working
+            is_unowned &= record.submission_time is None
             if is_unowned and perm_id is not None and perm_id not in self._unowned:
                 self._unowned.add(perm_id)
                 self.book.publish(events.UnownedOrderFound, record=record)

@@ -255,10 +255,12 @@ class StopMove:
 
     Attributes:
         order_id: The stop.
+        key: Its client order key.
         changes: The new terms, as for ``engine.modify``.
     """
 
     order_id: int
+    key: str
     changes: Mapping[str, Decimal] = attrs.field(hash=False)
 
     @property
@@ -304,7 +306,7 @@ def _move(stop: OrderRecord | None, price: Decimal, sign: int) -> StopMove | Non
     changes = {"aux_price": price}
     if stop.order.limit_price is not None:
         changes["limit_price"] = EXACT.add(stop.order.limit_price, by)
-    return StopMove(stop.order_id, changes)
+    return StopMove(stop.order_id, stop.key, changes)
 
 
 def _to_tick(price: Decimal, tick: Decimal, sign: int) -> Decimal:
