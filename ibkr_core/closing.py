@@ -122,7 +122,7 @@ class _Closing:
             if not any(self._wanted.values()):
                 return
             held = self._clear(held)
-            wishes = [(job, lambda job=job: self._units(job)) for job in self._jobs]
+            wishes = [(job, self._units(job)) for job in self._jobs]
             self._work.run(wishes, held, deadline)
             if cancel_unfilled:
                 rest = [record for job in self._jobs for record in self._work.open(job)]
