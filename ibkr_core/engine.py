@@ -114,8 +114,8 @@ class Engine(OrderEngine):
         """Send an entry with its exits, and wait until the broker has taken all of them.
 
         Placing the same bracket again sends nothing and tells how it stands, also after a restart where there
-        is a journal: its keys name it. Where the broker refuses a leg, an entry that still works is cancelled,
-        so that it does not fill without its exits.
+        is a journal: its keys name it. Where the broker refuses a leg, an entry that still works is
+        cancelled, so that it does not fill without its exits.
 
         Args:
             bracket: See :func:`ibkr_core.brackets.new_bracket`.
@@ -138,7 +138,7 @@ class Engine(OrderEngine):
             bracket,
             (entry_contract, tp_contract, sl_contract),
             timeout_s,
-            is_dry_run=getattr(self, "is_dry_run", False),
+            is_dry_run=self.is_dry_run,
         )
 
     def submit_scale_out(
@@ -192,7 +192,7 @@ class Engine(OrderEngine):
         return self._brackets.attached(contract, parent, take_profit=take_profit, stop_loss=stop_loss)
 
     def unprotected(self) -> tuple[Cover, ...]:
-        """Return the entries of ours that have more open than their working exits would close, at this moment.
+        """Return the entries of ours that have more open than their working exits would close, right now.
 
         What lasts longer than ``settings.unprotected_after_s`` is told by an event:
         :class:`~ibkr_core.model.events.PositionUnprotected`.
@@ -360,7 +360,7 @@ class Engine(OrderEngine):
             self.reference,
             self._works.expected_position,
             self._works.publish,
-            getattr(self, "is_dry_run", False),
+            self.is_dry_run,
         )
 
     # ── positions and profit ────────────────────────────────────────────────────────────────────
@@ -414,3 +414,61 @@ class Engine(OrderEngine):
             allow_closed=allow_closed,
             timeout_s=timeout_s,
         )
+
+    # ── dry run ─────────────────────────────────────────────────────────────────────────────────
+
+    _dry_run_gateway: DryRunGateway | None = None
+
+    @classmethod
+    def dry_run(
+        cls,
+        fill: Literal["immediate", "market"] = "immediate",
+        *,
+        client_id: int = 1,
+        prices: Mapping[str, Numeric] | None = None,
+        instruments: Iterable[Instrument] = (),
+        accounts: Iterable[str] = (),
+        gateway_settings: GatewaySettings | None = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> Self:
+        """Return an engine on a simulated gateway in memory: the whole path, but no network and no account.
+
+        Every event, log line and result of it is marked as of a dry run, and so is its journal, which no
+        real session takes afterwards. See ``docs/risk.md``.
+
+        Args:
+            fill: ``immediate`` fills each order as soon as it is transmitted, at its limit or else at the last
+                price, whatever the market says; ``market`` lets the simulated market decide.
+            client_id: As for the class. Order ids begin at 1.
+            prices: What stocks cost, by symbol. A stock that the gateway does not know is added to it.
+            instruments: What else can be traded; see :class:`ibkr_core.gateway.Instrument`.
+            accounts: The accounts of the login, so that orders that name one find it.
+            gateway_settings: What kind of venue; see :class:`ibkr_core.gateway.Settings`.
+            seed: Decides every random thing of the gateway.
+            **options: As for the class: ``settings``, ``journal``, ``risk`` …
+
+        Raises:
+            InvalidInput: An argument breaks a rule.
+            JournalForeign: The journal was kept by a real session.
+            JournalError: The journal cannot be opened.
+        """
+        from ibkr_core.dryrun import make_gateway  # noqa: PLC0415 - a real session needs no gateway of its own
+
+        gateway = make_gateway(
+            fill,
+            prices=prices,
+            instruments=instruments,
+            accounts=accounts,
+            settings=gateway_settings,
+            seed=seed,
+        )
+        engine = cls(client_id, is_dry_run=True, **options)
+        engine._dry_run_gateway = gateway
+        engine._open(gateway.dial, keep_trying=False)
+        return engine
+
+    @property
+    def dry_run_gateway(self) -> DryRunGateway | None:
+        """The simulated gateway of a dry run: its books, its prices. None for a real session."""
+        return self._dry_run_gateway
