@@ -20,6 +20,7 @@ from ibkr_core.errors import (
     InquiryFailed,
     InvalidContract,
     InvalidInput,
+    NotReady,
     UnknownContract,
 )
 from ibkr_core.inquiries import Collector, Inquiries
@@ -462,6 +463,8 @@ class Reference:
 
     def _chosen(self, account: str) -> tuple[str, ...]:
         known = self._office.accounts
+        if not known:  # never take that for an account with nothing in it
+            raise NotReady("not connected: the accounts of this login are unknown; nothing was asked")
         if not isinstance(account, str) or (account and account not in known):
             raise InvalidInput("account", f"must be one of {', '.join(known)}, not {account!r}")
         return (account,) if account else known
