@@ -20,6 +20,7 @@ from ibkr_core.model.order import Action, OcaType, Order
 from ibkr_core.model.record import OrderMessage, OrderRecord, Request
 from ibkr_core.model.session import SessionState
 from ibkr_core.model.status import OrderStatus
+from ibkr_core.risk import Refusal, RiskContext, RiskLimits, RiskPolicy, TradingHours
 from ibkr_core.settings import Backoff, EngineSettings, RestartWindow, RetryPolicy
 from ibkr_core.tickets import BracketTickets, OrderTicket
 
@@ -44,12 +45,17 @@ __all__ = [
     "OrderRecord",
     "OrderStatus",
     "OrderTicket",
+    "Refusal",
     "Request",
     "RestartWindow",
     "Retention",
     "RetryPolicy",
+    "RiskContext",
+    "RiskLimits",
+    "RiskPolicy",
     "SessionState",
     "Subscription",
+    "TradingHours",
     "TwsClient",
     "Verdict",
     "__version__",

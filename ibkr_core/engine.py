@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from ibapi.contract import Contract as IbContract
@@ -33,6 +34,11 @@ from ibkr_core.reference import Reference
 from ibkr_core.rolling import RollWish, roll_position
 from ibkr_core.tickets import BracketTickets, OrderTicket
 from ibkr_core.trying import ask_what_if
+
+if TYPE_CHECKING:
+    from ibkr_core.dryrun import DryRunGateway
+    from ibkr_core.gateway import Instrument
+    from ibkr_core.gateway import Settings as GatewaySettings
 
 __all__ = ["Engine"]
 
@@ -438,8 +444,8 @@ class Engine(OrderEngine):
         real session takes afterwards. See ``docs/risk.md``.
 
         Args:
-            fill: ``immediate`` fills each order as soon as it is transmitted, at its limit or else at the last
-                price, whatever the market says; ``market`` lets the simulated market decide.
+            fill: ``immediate`` fills each order as soon as it is transmitted, at its limit or else at the
+                last price, whatever the market says; ``market`` lets the simulated market decide.
             client_id: As for the class. Order ids begin at 1.
             prices: What stocks cost, by symbol. A stock that the gateway does not know is added to it.
             instruments: What else can be traded; see :class:`ibkr_core.gateway.Instrument`.

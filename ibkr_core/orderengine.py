@@ -63,6 +63,11 @@ def _new_key() -> str:
     return uuid.uuid4().hex
 
 
+def _check_client_id(value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _INT_LIMIT:
+        raise InvalidInput("client_id", f"must be a whole number from 0 to {_INT_LIMIT - 1}, not {value!r}")
+
+
 class OrderEngine(OrderView):
     """Orders on one session with TWS or IB Gateway: sending, waiting, listening, recovering.
 
@@ -81,6 +86,7 @@ class OrderEngine(OrderView):
         on_progress: Told now and then how many inputs of the journal were replayed.
         risk: What orders must keep to before they are written down or sent: limits, or a policy with gates
             and sources of your own. See :attr:`risk` to change it later.
+        is_dry_run: Whether nothing is real: set by ``Engine.dry_run``, which brings its own connection.
 
     Raises:
         InvalidInput: An argument breaks a rule.
@@ -100,13 +106,12 @@ class OrderEngine(OrderView):
         runner: Runner | None = None,
         on_progress: Callable[[int], None] | None = None,
         risk: RiskLimits | RiskPolicy | None = None,
+        is_dry_run: bool = False,
     ) -> None:
-        if isinstance(client_id, bool) or not isinstance(client_id, int) or not 0 <= client_id < _INT_LIMIT:
-            raise InvalidInput(
-                "client_id", f"must be a whole number from 0 to {_INT_LIMIT - 1}, not {client_id!r}"
-            )
+        _check_client_id(client_id)
         policy = policy_of(risk)
         self.client_id = client_id
+        self._is_dry_run = is_dry_run
         self.settings = settings if settings is not None else EngineSettings()
         self._clock = clock if clock is not None else SystemClock()
         self._owns_journal = not isinstance(journal, Journal) and journal is not None
@@ -128,6 +133,7 @@ class OrderEngine(OrderView):
                 make_key,
                 self._runner,
                 policy,
+                is_dry_run=is_dry_run,
             )
             self._works.restore(on_progress)
         except BaseException:
@@ -221,6 +227,7 @@ class OrderEngine(OrderView):
             EngineClosed: It was opened before.
             InvalidInput: An argument breaks a rule.
         """
+        self._check_network()
         self._open(dialler(host, port, self.settings), keep_trying=False)
 
     def start(self, host: str = "127.0.0.1", port: int = 4002) -> None:
@@ -230,6 +237,7 @@ class OrderEngine(OrderView):
             EngineClosed: It was opened before.
             InvalidInput: An argument breaks a rule.
         """
+        self._check_network()
         self.start_on(dialler(host, port, self.settings))
 
     def attach(self, transport: Transport) -> None:
@@ -257,6 +265,10 @@ class OrderEngine(OrderView):
             EngineClosed: It was opened before.
         """
         self._begin(dial, keep_trying=True)
+
+    def _check_network(self) -> None:
+        if self._is_dry_run:
+            raise InvalidInput("host", "a dry run has no network; see Engine.dry_run")
 
     def _open(self, dial: Callable[[], Transport], *, keep_trying: bool) -> None:
         self._begin(dial, keep_trying=keep_trying)
@@ -305,6 +317,11 @@ class OrderEngine(OrderView):
     def is_ready(self) -> bool:
         """Whether new orders may be sent, as far as the connection goes."""
         return self._supervisor.can_trade
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether nothing here is real: orders go to a simulated gateway in memory."""
+        return self._is_dry_run
 
     @property
     def accounts(self) -> tuple[str, ...]:

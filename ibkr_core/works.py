@@ -17,12 +17,13 @@ from ibkr_core.errors import (
     ConnectionFailed,
     EngineClosed,
     JournalError,
+    JournalForeign,
     OrderStateError,
     UnknownOrder,
 )
 from ibkr_core.gatekeeper import Bases, Gatekeeper
 from ibkr_core.guardedbook import GuardedBook
-from ibkr_core.halting import Brake
+from ibkr_core.halting import HALT_STATE, Brake
 from ibkr_core.inquiries import Inquiries
 from ibkr_core.journal import Entry, Journal
 from ibkr_core.keeper import Keeper
@@ -56,6 +57,7 @@ __all__ = ["Works"]
 
 _DUPLICATE_ID: Final = 103
 _POSITIONS: Final = "positions"
+_DRY_RUN: Final = "dry run"
 _DAY_S: Final = 86_400.0
 _ZERO: Final = Decimal(0)
 
@@ -75,6 +77,7 @@ class Works:
         make_key: Makes client order keys.
         runner: Receives.
         policy: The risk limits.
+        is_dry_run: Whether nothing of all this is real.
     """
 
     def __init__(
@@ -88,8 +91,11 @@ class Works:
         make_key: Callable[[], str],
         runner: Runner,
         policy: RiskPolicy,
+        *,
+        is_dry_run: bool = False,
     ) -> None:
         self.journal = journal
+        self._is_dry_run = is_dry_run
         self.rules = rules
         self.scheduler = Scheduler(clock, self._report_failed_act)
         self.dispatcher = Dispatcher(self._report_failed_listener)
@@ -110,17 +116,12 @@ class Works:
             self.keeper.note,
             self.retrier.note,
             self.journal,
+            is_dry_run=is_dry_run,
         )
         self.supervisor = Supervisor(client_id, client_class, self.scheduler, runner, settings, self)
         self._watchdog = Watchdog(self.scheduler, settings.ack_timeout_s, self._take_silence)
-        self.gatekeeper = Gatekeeper(
-            self.book,
-            self.scheduler,
-            policy,
-            lambda: self.supervisor.session.accounts,
-            self._position_bases,
-            self._halt_for_risk,
-        )
+        self._positions = PositionCheck(ZoneInfo(settings.broker_zone))
+        self.gatekeeper = self._hire_gatekeeper(policy)
         self.desk = OrderDesk(
             *(self.book, self.supervisor, self._watchdog, settings, make_key, self.journal, self.gatekeeper)
         )
@@ -131,28 +132,34 @@ class Works:
             resends_duplicates=settings.retry.attempts > 0 and _DUPLICATE_ID in settings.retry.codes,
         )
         self.brake = Brake(
-            self.desk,
-            self.book,
-            self.scheduler,
-            self.survey_for,
-            self.publish,
-            self._judge.is_unresolved,
+            *(self.desk, self.book, self.scheduler, self.survey_for, self.publish, self._judge.is_unresolved),
             self.journal,
         )
-        self._positions = PositionCheck(ZoneInfo(settings.broker_zone))
         self.dispatcher.subscribe((events.ExecutionReceived,), self._note_fill, Delivery.INLINE, None)
         self._recheck_s = settings.recheck_s
         self._recheck = Timer(0.0, lambda: None)
         self._unowned: set[int] = set()
+
+    def _hire_gatekeeper(self, policy: RiskPolicy) -> Gatekeeper:
+        return Gatekeeper(
+            self.book,
+            self.scheduler,
+            policy,
+            lambda: self.supervisor.session.accounts,
+            self._position_bases,
+            self._halt_for_risk,
+        )
 
     def restore(self, on_progress: Callable[[int], None] | None) -> None:
         """Play the journal into the book, if there is one.
 
         Raises:
             JournalCorrupt: An entry is damaged.
+            JournalForeign: It is of a dry run, and this is none; or the other way round.
         """
         if self.journal is None:
             return
+        self._check_kind(self.journal)
         self.journal.watch(self._report_broken_journal, self._report_restored_journal)
         restore_book(self.journal, self.book, on_progress=on_progress, on_refused=self._report_refused)
         known = self.journal.state(_POSITIONS)
@@ -162,6 +169,23 @@ class Works:
             if record.order is None and record.perm_id is not None:
                 self._unowned.add(record.perm_id)  # told in an earlier run
         self._prune()
+
+    def _check_kind(self, journal: Journal) -> None:
+        """Keep what is real and what is not apart: ids, keys and fills of one mean nothing to the other."""
+        is_marked = journal.state(_DRY_RUN) is not None
+        if is_marked and not self._is_dry_run:
+            raise JournalForeign(
+                journal.path,
+                "was kept by a dry run, whose orders never were",
+                "give this engine another file",
+            )
+        if self._is_dry_run and not is_marked:
+            states = (journal.state(name) for name in (_POSITIONS, HALT_STATE))
+            if journal.recorded or journal.high_water or any(states):
+                raise JournalForeign(
+                    journal.path, "was kept by a real session", "give the dry run a file of its own"
+                )
+            journal.set_state(_DRY_RUN, "yes")
 
     def _prune(self) -> None:
         """Drop from the journal what its retention no longer keeps; once a day."""

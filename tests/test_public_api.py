@@ -31,12 +31,17 @@ PUBLIC = {
     "OrderRecord",
     "OrderStatus",
     "OrderTicket",
+    "Refusal",
     "Request",
     "RestartWindow",
     "Retention",
     "RetryPolicy",
+    "RiskContext",
+    "RiskLimits",
+    "RiskPolicy",
     "SessionState",
     "Subscription",
+    "TradingHours",
     "TwsClient",
     "Verdict",
     "__version__",
@@ -49,9 +54,9 @@ ENGINE = set(
     """
     close_position check_order reference what_if wait_for
     accounts active_orders adopt attach cancel cancel_all check_may_wait client client_id close connect
-    declare_ended fills halt history is_halted is_ready journal modify next_request_id on open order orders
-    portfolio release risk scheduler server_version settings start start_on state state_reason submit
-    submit_bracket submit_oca ticket wait_flat wait_ready watch
+    declare_ended dry_run dry_run_gateway fills halt history is_dry_run is_halted is_ready journal modify
+    next_request_id on open order orders portfolio release risk scheduler server_version settings start
+    start_on state state_reason submit submit_bracket submit_oca ticket wait_flat wait_ready watch
     """.split()
 )
 """The engine's public attributes."""
