@@ -35,7 +35,7 @@ from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.groups import PlannedOrder
 from ibkr_core.link.client import TwsClient
 from ibkr_core.link.pacing import Lane
-from ibkr_core.model import events
+from ibkr_core.model import events, orderrules
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord, Request
@@ -160,8 +160,13 @@ class OrderDesk:
         """Ids of orders of which something has not left yet."""
         return self._leaving | frozenset(self._waiting) | frozenset(self._changes)
 
-    def check_new(self, contract: Contract, order: Order) -> None:
+    def check_new(self, contract: Contract, order: Order, *, is_new: bool = True) -> None:
         """Raise unless the order is one that the broker could take.
+
+        Args:
+            contract: What to trade.
+            order: At what terms.
+            is_new: False for new terms of an order that works already.
 
         Raises:
             InvalidInput: The subclass and the message tell what is wrong.
@@ -173,6 +178,8 @@ class OrderDesk:
         if order.what_if:
             raise InvalidOrder("what_if", "a what-if places nothing and cannot be submitted")
         order.check(contract)
+        if self._settings.order_rules:
+            orderrules.check(order, contract, is_new=is_new)
 
     def _check_limits(self, keyed: Sequence[inputs.NewOrder], *, allow_duplicate: bool) -> None:
         now = self._book.monotonic()
@@ -571,7 +578,9 @@ class OrderDesk:
             order_ref=last_sent.order_ref,
             transmit=is_released or terms.transmit,
         )
-        self.check_new(contract, terms)
+        self.check_new(contract, terms, is_new=False)
+        if self._settings.order_rules:
+            orderrules.check_change(last_sent, terms)
         # What we do ourselves is no change of the caller's.
         in_force = last_sent.replace(parent_id=terms.parent_id, transmit=is_released or last_sent.transmit)
         return contract, in_force, terms

@@ -81,14 +81,19 @@ def _strategy(order: Order) -> object:
     return order.algo.strategy if order.algo is not None else order.official.get("algoStrategy", "")
 
 
-def check(order: Order, contract: Contract) -> None:
+def check(order: Order, contract: Contract, *, is_new: bool = True) -> None:
     """Raise where an order for a contract breaks a rule.
+
+    Args:
+        order: The order, or the new terms of one.
+        contract: What it is for.
+        is_new: False for the new terms of an order that works already.
 
     Raises:
         InvalidOrder: It does; the error names the field, what must be, and the rule.
     """
     for rule in RULES:
-        if rule.is_broken(order, contract):
+        if (is_new or not rule.only_new) and rule.is_broken(order, contract):
             raise InvalidOrder(rule.argument, f"{rule.text} (rule {rule.name}: {rule.source})")
 
 

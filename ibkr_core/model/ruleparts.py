@@ -25,6 +25,7 @@ class Rule:
         text: What must be.
         source: Where that comes from.
         is_broken: Whether an order for a contract breaks it.
+        only_new: It is for new orders; a modification may break it.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Rule:
     text: str
     source: str
     is_broken: Callable[[Order, Contract], bool]
+    only_new: bool = False
 
 
 @attrs.frozen

@@ -228,6 +228,7 @@ HEDGE_RULES: Final = (
         "is required for a hedge: it is sized by what its parent fills",
         "official page: hedging",
         lambda order, _: bool(order.official.get("hedgeType")) and not order.parent_id,
+        only_new=True,  # once the parent is done, a modification must not name it (TWS facts 6)
     ),
     Rule(
         "hedge-quantity",
