@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -284,25 +287,45 @@ class Brackets:
         return tuple(self._engine.order(planned.order_id) for planned in plan)
 
     def _watch(self, ids: Sequence[int], timeout_s: float) -> str:
-        """Wait until the broker has taken every leg; returns what is wrong, empty when nothing is."""
-        scheduler = self._engine.scheduler
-        end = scheduler.now() + timeout_s
-        for order_id in ids:
-            future = self._engine.watch(order_id, _TAKEN)
-            try:
-                self._engine.wait_for(future, max(0.0, end - scheduler.now()))
-            except WaitTimeout:
-                future.cancel()
-                status = self._engine.order(order_id).status.value
-                return f"order {order_id} is {status} after {timeout_s} s: not confirmed, and it may work"
-            except IbkrError as error:  # the connection, or the engine's end
-                return f"order {order_id} is not confirmed: {error}"
+        """Wait until the broker has taken every leg, or refused one; returns what is wrong, or nothing.
+
+        All at once: when the last leg is refused, the others stay held in silence (TWS facts 6).
+        """
+        told: Future[None] = Future()
+        left = set(ids)
+
+        def note(order_id: int, future: Future[OrderRecord]) -> None:
+            left.discard(order_id)
+            is_bad = not future.cancelled() and (
+                future.exception() is not None or future.result().status is _S.REJECTED
+            )
+            if (is_bad or not left) and not told.done():
+                with contextlib.suppress(InvalidStateError):  # another thread was first
+                    told.set_result(None)
+
+        futures = {order_id: self._engine.watch(order_id, _TAKEN) for order_id in ids}
+        for order_id, future in futures.items():
+            future.add_done_callback(functools.partial(note, order_id))
+        with contextlib.suppress(WaitTimeout):
+            self._engine.wait_for(told, timeout_s)
+        for future in futures.values():
+            future.cancel()
+        return self._judge(ids, timeout_s, [f for f in futures.values() if f.done() and not f.cancelled()])
+
+    def _judge(self, ids: Sequence[int], timeout_s: float, heard: Sequence[Future[OrderRecord]]) -> str:
+        broken = [error for future in heard if (error := future.exception()) is not None]
         records = [self._engine.order(order_id) for order_id in ids]
         has_exited = any(record.filled_quantity for record in records[1:])
         for record in records:
             is_dead = record.is_finished and record.status not in _FILLED
             if record.status is _S.REJECTED or (is_dead and not has_exited):
                 return f"{record}"
+        if broken:
+            return f"not confirmed: {broken[0]}"
+        silent = [record for record in records if record.status not in _TAKEN and not record.is_finished]
+        if silent:
+            words = ", ".join(f"order {record.order_id} is {record.status.value}" for record in silent)
+            return f"not confirmed after {timeout_s} s, and may work: {words}"
         return ""
 
     def _failed(self, ids: Sequence[int], problem: str) -> ExecutionResult:

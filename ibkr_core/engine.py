@@ -97,6 +97,7 @@ class Engine(OrderEngine):
             InvalidInput: The id is no whole number.
             NotReady: Not connected, or not synchronised yet: the order may well work.
             SendFailed: The connection failed while it was being sent.
+            EngineClosed: It was closed: the order may well work.
         """
         if isinstance(order_id, bool) or not isinstance(order_id, int):
             raise InvalidInput("order_id", f"must be a whole number, not {order_id!r}")
