@@ -31,6 +31,7 @@ from ibkr_core.portfolio.portfolio import Portfolio, Shelf
 from ibkr_core.preflight import Preflight, run_preflight
 from ibkr_core.protection import Protection
 from ibkr_core.reference import Reference
+from ibkr_core.replacing import replace_order
 from ibkr_core.rolling import RollWish, roll_position
 from ibkr_core.tickets import BracketTickets, OrderTicket
 from ibkr_core.trying import ask_what_if
@@ -106,6 +107,41 @@ class Engine(OrderEngine):
         except (UnknownOrder, OrderFinished, OrderNotOurs):
             return False
         return True
+
+    def replace(
+        self, order_id: int, order: Order | None = None, *, timeout_s: float = 10.0, **changes: Any
+    ) -> OrderTicket:
+        """Cancel an order and place what is left of it at new terms: for what no modification may change.
+
+        The new order is sent when the broker has proved the end of the old one, so that never both are alive;
+        its size is the wanted quantity less what the old one filled. It keeps the old one's place in its
+        bracket and group, and loses its place in the queue: :meth:`modify` keeps that where it can.
+
+        Args:
+            order_id: The order.
+            order: The new terms as a whole, with the quantity of old and new order together, or
+            timeout_s: How long to wait for the proof, in seconds.
+            **changes: the fields to change: ``engine.replace(7, algo=Twap())``.
+
+        Returns:
+            The new order's ticket. Its key is a new one, unless the terms bring one.
+
+        Raises:
+            UnknownOrder: No such order.
+            OrderFinished: It has ended, or it was filled before it could be cancelled.
+            OrderInDoubt: Its fate is unknown.
+            OrderNotOurs: Another client placed it.
+            OrderStateError: A cancel is pending, orders are attached to it, or it is a hedge. Nothing was
+                sent.
+            InvalidOrder: The new terms cannot work. Nothing was sent.
+            WaitTimeout: The end was not proved in time. The cancel stays asked for; nothing new is sent.
+            ReplaceFailed: The old order has ended, and the new one could not be sent.
+            SendFailed: The connection failed while the new one was being sent; its fate is unknown.
+            NotReady: Not connected, or not synchronised yet. Nothing was sent.
+            TradingHalted: See :meth:`halt`. Nothing was sent.
+            WouldDeadlock: Called from an inline listener.
+        """
+        return replace_order(self, self._desk, self._book, order_id, order, timeout_s, changes)
 
     # ── brackets ────────────────────────────────────────────────────────────────────────────────
 

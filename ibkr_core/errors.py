@@ -19,6 +19,7 @@
     │   ├── OrderNotOurs
     │   ├── OrderInDoubt                  the broker has not yet proved the order's fate
     │   ├── DuplicateOrder
+    │   ├── ReplaceFailed                 the old order has ended, and no new one was placed
     │   └── TooManyOrders                 the broker takes 20 for each account, contract and side
     ├── TradingHalted                     new orders are refused until the halt is lifted
     ├── RiskRefused                       a risk gate of yours said no; nothing was sent
@@ -62,6 +63,7 @@ it is recorded as an :class:`~ibkr_core.model.events.AnomalyDetected` event.
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 __all__ = [
     "AmbiguousContract",
@@ -97,6 +99,7 @@ __all__ = [
     "OrderInDoubt",
     "OrderNotOurs",
     "OrderStateError",
+    "ReplaceFailed",
     "RequestRefused",
     "RiskRefused",
     "SendFailed",
@@ -249,6 +252,22 @@ class DuplicateOrder(OrderStateError):
 
     Submitting the *same* order with its key again is no error. ``order_id`` is the first order's.
     """
+
+
+class ReplaceFailed(OrderStateError):
+    """A cancel-replace came halfway: the old order has ended, and no new one was placed.
+
+    ``order_id`` is the old order's; why the new one was not sent is in ``__cause__``, if there is more to say.
+
+    Attributes:
+        filled_quantity: What the old order had filled when it ended.
+    """
+
+    def __init__(self, order_id: int, filled_quantity: Decimal, why: str) -> None:
+        self.filled_quantity = filled_quantity
+        super().__init__(
+            order_id, f"has ended with {filled_quantity} filled, and nothing takes its place: {why}"
+        )
 
 
 class TooManyOrders(OrderStateError):

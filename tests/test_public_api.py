@@ -52,7 +52,7 @@ PUBLIC = {
 
 ENGINE = set(
     """
-    cancel_order place_bracket_order place_order submit_attached submit_scale_out unprotected
+    replace cancel_order place_bracket_order place_order submit_attached submit_scale_out unprotected
     close_position check_order reference what_if wait_for
     accounts active_orders adopt attach cancel cancel_all check_may_wait client client_id close connect
     declare_ended dry_run dry_run_gateway fills halt history is_dry_run is_halted is_ready journal modify

@@ -73,6 +73,7 @@ FLOORS = {
     "gateway": 4,
     "portfolio": 2,
     "reference": 4,
+    "replacing": 4,
     "preflight": 4,
     "closing": 4,
     "legwork": 4,
