@@ -257,7 +257,7 @@ class DuplicateOrder(OrderStateError):
 class ReplaceFailed(OrderStateError):
     """A cancel-replace came halfway: the old order has ended, and no new one was placed.
 
-    ``order_id`` is the old order's; why the new one was not sent is in ``__cause__``, if there is more to say.
+    ``order_id`` is the old order's. Why the new one was not sent is in ``__cause__`` too, if there is more.
 
     Attributes:
         filled_quantity: What the old order had filled when it ended.
