@@ -97,8 +97,6 @@ BAD: list[Bad] = [
     ),
     (FUTURE, Order.limit("BUY", 1, "6650.10"), InvalidOrder, "limit_price", "multiple of 0.25"),
     (EURO, Order.limit("BUY", 20_000, "1.15201"), InvalidOrder, "limit_price", "multiple of 0.00005"),
-    (STOCK, Order.market("BUY", "0.5"), InvalidOrder, "quantity", "at least 1 for AAPL"),
-    (STOCK, Order.market("BUY", "1.5"), InvalidOrder, "quantity", "multiple of 1 for AAPL"),
     (Contract.by_con_id(265598), Order.limit("BUY", 1, -5), InvalidOrder, "limit_price", "above zero"),
     (Contract.by_con_id(416904, "CBOE"), Order.market("BUY", 1), InvalidOrder, "contract", "index"),
     (STOCK.replace(exchange="CME"), Order.market("BUY", 1), UnknownContract, "contract", "No security"),
@@ -127,6 +125,16 @@ def test_a_bad_order_is_refused(
         check(engine, contract, order)
     assert caught.value.argument == argument
     assert gateway.orders_arrived() == []
+
+
+@pytest.mark.skipif(VERSIONS[-1] < 164, reason="this client's protocol has no steps of quantities")
+@pytest.mark.parametrize(
+    ("quantity", "words"), [("0.5", "at least 1 for AAPL"), ("1.5", "a multiple of 1 for AAPL")]
+)
+def test_a_quantity_that_it_does_not_trade_in(quantity: str, words: str, engine: Engine) -> None:
+    """By the smallest size and the steps that the broker tells."""
+    with pytest.raises(InvalidOrder, match=f"quantity: must be {words}"):
+        check(engine, STOCK, Order.market("BUY", quantity))
 
 
 def test_the_broker_says_the_same_of_prices_off_the_grid(engine: Engine) -> None:
