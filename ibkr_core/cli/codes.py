@@ -51,9 +51,8 @@ _ADVICE: Final[tuple[tuple[type[BaseException], str], ...]] = tuple(
     for kind, text in (
         (
             errors.GatewayUnreachable,
-            """start TWS or IB Gateway and enable its API (Configure, API, Settings), or name another place
-            with --host and --port: 4002 Gateway paper, 4001 Gateway live, 7497 TWS paper, 7496 TWS live;
-            `ibkr-core gateway` serves a simulated one""",
+            """name its place with --host and --port: 4002 Gateway paper, 4001 Gateway live, 7497 TWS paper,
+            7496 TWS live; `ibkr-core gateway` serves a simulated one""",
         ),
         (
             errors.ClientIdInUse,

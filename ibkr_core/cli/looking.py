@@ -315,10 +315,10 @@ def _from_gateway(place: given.Place, client_id: int | None, wanted: _Wanted) ->
             and wanted.key in (None, one.key)
             and wanted.symbol in (None, one.symbol)
         ]
-    if not found and (wanted.order_id is not None or wanted.key is not None):
-        raise UnknownOrder(
-            wanted.order_id or 0, "the gateway tells nothing of it; ask a --journal or a --log-dir"
-        )
+    if not found and wanted.order_id is not None:
+        raise UnknownOrder(wanted.order_id, "the gateway tells nothing of it; ask a --journal or a --log-dir")
+    if not found and wanted.key is not None:
+        raise InvalidInput("ORDER", f"the gateway tells nothing of the key {wanted.key!r}; ask a --journal")
     return [line for record in found for line in _life(record, wanted)]
 
 

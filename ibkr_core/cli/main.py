@@ -240,7 +240,7 @@ def gateway(
     del debug
     accounts = tuple(account) if account else Settings().accounts
     settings = Settings(accounts=accounts, market=MarketSettings(moves=not still, speed=speed))
-    played = None if prices is None else PriceFile(prices)
+    played = _price_file(prices)
     server = SimulatedGateway(
         port,
         host=host,
@@ -262,6 +262,13 @@ def gateway(
             prices=_about_prices(prices, speed),
             commands=_commands(stdin),
         )
+
+
+def _price_file(path: Path | None) -> PriceFile | None:
+    try:
+        return None if path is None else PriceFile(path)
+    except OSError as error:
+        raise InvalidInput("--prices", f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _about_prices(prices: Path | None, speed: float) -> str:
