@@ -158,7 +158,7 @@ class Gatekeeper:
         policy: Limits, gates and sources.
         accounts: The accounts of this login.
         bases: Positions that came from elsewhere; None before the broker told any.
-        halt: Halts trading. Harmless where it is halted; must not wait for the send lock.
+        halt: Halts trading, without waiting for the send lock; False where it is halted already.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class Gatekeeper:
         policy: RiskPolicy,
         accounts: Callable[[], tuple[str, ...]],
         bases: Callable[[], Bases | None],
-        halt: Callable[[str], None],
+        halt: Callable[[str], bool],
     ) -> None:
         self._book = book
         self._scheduler = scheduler
@@ -433,9 +433,8 @@ class Gatekeeper:
     def _pull_brake(self, gate: str, account: str, reason: str) -> None:
         """Halt, once a day for each gate and account: a halt that was lifted on purpose stays lifted."""
         why = (gate, account, self._rules.day_of(self._scheduler.clock.now()))
-        if why not in self._halted_for:
+        if why not in self._halted_for and self._halt(f"risk gate {gate!r}: {reason}"):
             self._halted_for.add(why)
-            self._halt(f"risk gate {gate!r}: {reason}")
 
     def check_loss(self) -> None:
         """Look at the day's result of each account, and halt where the loss is at the limit."""

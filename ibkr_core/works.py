@@ -216,11 +216,13 @@ class Works:
             for key, base in self._positions.bases.items()
         }
 
-    def _halt_for_risk(self, reason: str) -> None:
+    def _halt_for_risk(self, reason: str) -> bool:
         """Halt because a risk gate said so. The send lock may be held, and halting takes it."""
-        if not self.desk.halted:
-            self.desk.halted = reason  # at once: the next order may be waiting for the send lock already
-            self.scheduler.call_soon(lambda: self.brake.halt(reason))
+        if self.desk.halted:
+            return False
+        self.desk.halted = reason  # at once: the next order may be waiting for the send lock already
+        self.scheduler.call_soon(lambda: self.brake.halt(reason))
+        return True
 
     def _send_again(self, order_id: int, request: Request, attempt: int, why: str) -> bool:
         return self.desk.send_again(order_id, request, attempt, why)
