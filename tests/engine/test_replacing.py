@@ -85,7 +85,7 @@ def test_the_rest_only(engine: Engine, gateway: WatchedGateway) -> None:
     gateway.fill(ticket.order_id, quantity=4)
     new = engine.replace(ticket.order_id, oca_group="other", timeout_s=PATIENCE_S)
     assert new.record.order is not None
-    assert (new.record.order.quantity, new.record.order.display_size) == (6, 6)
+    assert (new.record.order.quantity, new.record.order.display_size) == (D(6), 6)
     assert ticket.record.filled_quantity == 4
     settle(engine)
     assert sum(order.filled for order in gateway.books().orders) == 4
