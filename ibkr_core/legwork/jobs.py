@@ -226,7 +226,7 @@ class Work:
         """Send the orders of some jobs, all at once, and wait until each has ended.
 
         What fails for one does not stop the others. What could not be sent because the connection was
-        lost is sent when it is back, if that is in time.
+        lost, or got lost with it for certain, is sent when it is back, if that is in time.
 
         Args:
             wishes: Jobs, with how many units of each in all.
@@ -235,18 +235,36 @@ class Work:
         """
         lots = [lot for job, _ in wishes for lot in job.lots]
         for _ in range(_MOST_ROUNDS):
-            is_cut_off = False
-            for job, wanted in wishes:
-                self.errors.pop(job.label, None)
-                try:
-                    self.send(job, wanted, held)
-                except IbkrError as error:
-                    self.errors[job.label] = str(error)
-                    is_cut_off |= isinstance(error, NotReady)
-            if not is_cut_off or not wait_ready(self.hands, deadline):
+            is_cut_off = self._send_all(wishes, held)
+            if not is_cut_off:
+                self.wait([job for job, _ in wishes], deadline)
+                if not any(self._never_lived(job) for job, _ in wishes):
+                    return
+            if not deadline.left_s or not wait_ready(self.hands, deadline):
                 break
             held = believe(self.hands, self.account, lots, deadline) if lots else held
         self.wait([job for job, _ in wishes], deadline)
+
+    def _send_all(self, wishes: Sequence[tuple[Job, Decimal]], held: Held) -> bool:
+        """Send the orders of some jobs. Returns whether the connection kept one from being sent."""
+        is_cut_off = False
+        for job, wanted in wishes:
+            self.errors.pop(job.label, None)
+            try:
+                self.send(job, wanted, held)
+            except IbkrError as error:
+                self.errors[job.label] = str(error)
+                is_cut_off |= isinstance(error, NotReady)
+        return is_cut_off
+
+    def _never_lived(self, job: Job) -> bool:
+        """Whether a job's last order was lost on the way, which is proved: then it may be sent again."""
+        orders = self.orders(job)
+        if not orders or job.label in self.errors:
+            return False
+        last = orders[-1]
+        is_unknown_there = last.perm_id is None and last.acknowledged_time is None and not last.error_codes
+        return last.status is OrderStatus.REJECTED and is_unknown_there
 
     def wait(self, jobs: Iterable[Job], deadline: Deadline) -> None:
         """Wait until nothing of some jobs works any more, or time is over."""

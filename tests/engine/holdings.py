@@ -3,23 +3,55 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from ibkr_core.engine import Engine
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.strategy import Strategy
 from ibkr_core.settings import Backoff, EngineSettings
-from tests.engine.rig import WAIT, WatchedGateway
+from tests.engine.rig import WAIT, Serve, WatchedGateway
 
 T = TypeVar("T")
 
 NEAR, FAR = "20261218", "20270115"
 FAST = EngineSettings(confirm_s=0.05, reconnect=Backoff(first_s=0.01, longest_s=0.1))
 """Doubts are settled soon."""
+
+
+class Then:
+    """A clock that began to run on another day: the options of these tests expire."""
+
+    def __init__(self, start: datetime) -> None:
+        self._start = start
+        self._began = time.monotonic()
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=time.monotonic() - self._began)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def __call__(self) -> float:
+        """The same moment for a gateway."""
+        return self.now().timestamp()
+
+
+THEN: Final = Then(datetime(2026, 11, 24, 15, tzinfo=UTC))
+JOIN: Final[dict[str, Any]] = {"settings": FAST, "clock": THEN}
+"""How engines of these tests are made."""
+
+
+def stage(serve: Serve, **wanted: Any) -> WatchedGateway:
+    """Start a gateway on that day; AAPL stands where its options are worth something."""
+    gateway = serve(**{"clock": THEN, **wanted})
+    gateway.market("AAPL").set_quote(bid="292.00", ask="292.10")
+    return gateway
 
 
 def call(strike: int, expiry: str = NEAR) -> Contract:
