@@ -52,10 +52,10 @@ def order(
     )
 
 
-def reached(position: int, *orders: LiveOrder) -> tuple[Decimal, Decimal]:
+def reached(position: int, *orders: LiveOrder) -> tuple[int, int]:
     """The lowest and highest position."""
     span = reach(D(position), orders, STOCK, "")
-    return span.lowest, span.highest
+    return int(span.lowest), int(span.highest)
 
 
 # --- examples ---------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ def test_the_reach_is_not_wider_than_it_must_be(position: int, orders: list[Live
 
     walk(position, tuple(orders), frozenset())
     span = reach(D(position), orders, STOCK, "")
-    assert (span.lowest, span.highest) == (min(best), max(best))
+    assert (int(span.lowest), int(span.highest)) == (min(best), max(best))
 
 
 @given(st.integers(-20, 20), books(), books())

@@ -183,7 +183,11 @@ def test_a_modification_may_not_be_about_more_money() -> None:
 def test_max_position_counts_what_is_held_and_what_works() -> None:
     """As if all of one side filled and nothing of the other."""
     gate = g.MaxPosition(D(100))
-    given = {"positions": (position(50),), "working": (works(1, Order.limit("BUY", 30, 90)),), "account": "A"}
+    given: dict[str, Any] = {
+        "positions": (position(50),),
+        "working": (works(1, Order.limit("BUY", 30, 90)),),
+        "account": "A",
+    }
     assert gate(context(Order.market("BUY", 20), **given)) is None
     refusal = sure(gate(context(Order.market("BUY", 21), **given)))
     assert (refusal.argument, refusal.limit, refusal.value) == ("quantity", "100", "101")
@@ -194,7 +198,8 @@ def test_max_position_counts_what_is_held_and_what_works() -> None:
 
 def test_what_only_reduces_passes_beyond_the_limit() -> None:
     """Five hundred under a limit of a hundred can be closed, in whole or in part, but not turned."""
-    gate, given = g.MaxPosition(D(100)), {"positions": (position(500),), "account": "A"}
+    gate = g.MaxPosition(D(100))
+    given: dict[str, Any] = {"positions": (position(500),), "account": "A"}
     assert gate(context(Order.market("SELL", 1), **given)) is None
     assert gate(context(Order.market("SELL", 500), **given)) is None
     assert gate(context(Order.market("SELL", 600), **given)) is None
@@ -219,8 +224,11 @@ def test_a_bracket_is_judged_as_a_whole() -> None:
 def test_a_modification_takes_the_place_of_its_order() -> None:
     """Its old quantity does not count beside the new one, and what is filled is in the position."""
     gate, before = g.MaxPosition(D(100)), Order.limit("BUY", 80, 50)
-    given = {"positions": (position(30),), "working": (works(50, before.replace(quantity=50)),)}
-    wanted = {"filled": D(30), **given}
+    given: dict[str, Any] = {
+        "positions": (position(30),),
+        "working": (works(50, before.replace(quantity=50)),),
+    }
+    wanted: dict[str, Any] = {"filled": D(30), **given}
     assert gate(change(before, before.replace(quantity=100), **wanted)) is None
     assert sure(gate(change(before, before.replace(quantity=101), **wanted))).value == "101"
 
@@ -323,15 +331,15 @@ def test_the_rate_is_never_passed(ages: list[float], most: int, legs: int) -> No
         (Order.stop_limit("BUY", 1, 200, 210), True),  # from its trigger
         (Order.stop_limit("BUY", 1, 200, "210.01"), False),
         (Order.stop_limit("SELL", 1, 50, "47.49"), False),
-        (Order(action="SELL", quantity=1, order_type="TRAIL LIMIT", aux_price=2, limit_price=1), True),
+        (Order(action="SELL", quantity=1, order_type="TRAIL LIMIT", aux_price=D(2), limit_price=D(1)), True),
         (
             Order(
                 action="SELL",
                 quantity=1,
                 order_type="TRAIL LIMIT",
-                aux_price=2,
-                limit_price=90,
-                trail_stop_price=97,
+                aux_price=D(2),
+                limit_price=D(90),
+                trail_stop_price=D(97),
             ),
             False,
         ),
@@ -471,8 +479,9 @@ def test_max_loss(result: str, passes: bool) -> None:
 
 def test_at_the_loss_limit_positions_can_be_closed() -> None:
     """An order that only brings a position nearer to zero passes, and nothing else does."""
-    gate, lost = g.MaxLoss(D(1000)), {"profit_and_loss": D(-2000), "account": "A"}
-    held = {"positions": (position(100),), **lost}
+    gate = g.MaxLoss(D(1000))
+    lost: dict[str, Any] = {"profit_and_loss": D(-2000), "account": "A"}
+    held: dict[str, Any] = {"positions": (position(100),), **lost}
     assert gate(context(Order.market("SELL", 100), **held)) is None
     assert gate(context(Order.market("SELL", 101), **held)) is not None
     assert gate(context(Order.market("BUY", 1), **held)) is not None
@@ -480,7 +489,7 @@ def test_at_the_loss_limit_positions_can_be_closed() -> None:
     working = (works(1, Order.limit("SELL", 60, 120)),)
     assert gate(context(Order.market("SELL", 40), working=working, **held)) is None
     assert gate(context(Order.market("SELL", 41), working=working, **held)) is not None
-    short = {"positions": (position(-100),), **lost}
+    short: dict[str, Any] = {"positions": (position(-100),), **lost}
     assert gate(context(Order.market("BUY", 100), **short)) is None
     assert gate(context(Order.market("BUY", 101), **short)) is not None
 
@@ -506,7 +515,11 @@ def test_what_only_reduces_can_never_leave_a_larger_position(
     """Whichever of the orders fill: with the new one filled, the position is no larger than without it."""
     order = Order.market(side, size)
     working = tuple(works(n, Order.market(action, units)) for n, (action, units) in enumerate(resting, 1))
-    given = {"positions": (position(held),) if held else (), "working": working, "account": "A"}
+    given: dict[str, Any] = {
+        "positions": (position(held),) if held else (),
+        "working": working,
+        "account": "A",
+    }
     if not g.only_reduces(context(order, **given)):
         return
     others = [one.action.sign * int(one.remaining or 0) for one in working]
