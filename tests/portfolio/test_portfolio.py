@@ -12,7 +12,7 @@ import pytest
 
 from ibkr_core.engine import Engine
 from ibkr_core.errors import InvalidContract, InvalidInput, UnknownOrder
-from ibkr_core.gateway import Choreography, ManualClock, MarketSettings, Settings
+from ibkr_core.gateway import Advisor, AdvisorGroup, Choreography, ManualClock, MarketSettings, Settings
 from ibkr_core.gateway.account import Account
 from ibkr_core.gateway.account import Position as Held
 from ibkr_core.model import events
@@ -437,3 +437,74 @@ def test_bad_input_is_named(engine: Engine, gateway: WatchedGateway) -> None:
     filled(engine, option(gateway), "BUY", 1)
     with pytest.raises(InvalidContract, match="con_id"):
         portfolio.position(Contract(symbol="AAPL"))
+
+
+# ── advisors ────────────────────────────────────────────────────────────────────────────────────
+
+THIRDS = Settings(
+    accounts=("DU1", "DU2", "DU3"),
+    advisor=Advisor("DF1", (AdvisorGroup("Thirds", ("DU1", "DU2", "DU3")),)),
+    market=MarketSettings(moves=False),
+    choreography=Choreography.plain(),
+)
+GROUP = {"faGroup": "Thirds", "faMethod": "Equal"}
+
+
+def test_a_group_order_fills_once_and_is_held_by_the_accounts(serve: Serve, connect: Connect) -> None:
+    """Ten are bought, four and twice three are held; nothing is an anomaly, nothing differs."""
+    gateway = serve(settings=THIRDS)
+    engine = connect(gateway)
+    log = Log(engine)
+    record = filled(engine, STOCK, "BUY", 10, official=GROUP).record
+    assert (record.filled_quantity, record.is_settled) == (10, True)
+    portfolio = engine.portfolio
+    assert [(one.account, one.quantity) for one in portfolio.positions()] == [
+        ("DU1", 4),
+        ("DU2", 3),
+        ("DU3", 3),
+    ]
+    found = portfolio.allocations(record.order_id)
+    assert [(one.account, one.quantity, one.average_price) for one in found] == [
+        ("DU1", 4, D("100.01")),
+        ("DU2", 3, D("100.01")),
+        ("DU3", 3, D("100.01")),
+    ]
+    for one in found:
+        theirs = accounts_of(gateway)[one.account].positions[0]
+        assert one.commissions == {"USD": theirs.fees}
+        agree(portfolio.using("average").position(STOCK, one.account), theirs)
+    assert portfolio.check(**WAIT) == ()
+    reconnect(gateway, engine)
+    assert portfolio.check(**WAIT) == ()
+    assert log.of(events.AnomalyDetected) == log.of(events.PositionDiffers) == []
+    assert portfolio.accounts == ("DF1", "DU1", "DU2", "DU3")
+
+
+def test_group_orders_survive_a_restart(serve: Serve, connect: Connect, tmp_path: Path) -> None:
+    """The journal holds the parts, too."""
+    gateway = serve(settings=THIRDS)
+    engine = connect(gateway, journal=tmp_path / "orders.db")
+    order_id = filled(engine, STOCK, "BUY", 10, official=GROUP).order_id
+    before = engine.portfolio.positions()
+    engine.close()
+    offline = Engine(1, journal=tmp_path / "orders.db")
+    assert offline.portfolio.positions() == before
+    assert len(offline.portfolio.allocations(order_id)) == 3
+    assert offline.order(order_id).filled_quantity == 10
+    offline.close()
+
+
+def test_an_order_for_one_client_is_like_any_other(serve: Serve, connect: Connect) -> None:
+    """Nothing of it is allocated."""
+    gateway = serve(settings=THIRDS)
+    engine = connect(gateway)
+    record = filled(engine, STOCK, "BUY", 5, account="DU2").record
+    assert engine.portfolio.allocations(record.order_id) == ()
+    assert engine.portfolio.position(STOCK).account == "DU2"
+
+
+def test_an_advisors_order_without_an_account_is_refused(serve: Serve, connect: Connect) -> None:
+    """By the broker: it wants an account or a group (436)."""
+    engine = connect(serve(settings=THIRDS))
+    record = engine.submit(STOCK, Order.market("BUY", 5)).wait(**WAIT)
+    assert record.error_codes == (436,)
