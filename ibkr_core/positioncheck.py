@@ -103,7 +103,7 @@ class PositionCheck:
         """
         told = {(position.account, position.contract.con_id): position for position in positions}
         fills = tuple(fills)
-        made = self._sum(fills)
+        made, by_key = self._sum(fills), _by_key(fills)
         self._contracts.update({key: position.contract for key, position in told.items()})
         found: list[Difference] = []
         suspected: dict[Key, Decimal] = {}
@@ -112,12 +112,12 @@ class PositionCheck:
             base = EXACT.subtract(quantity, made.get(key, _ZERO))
             expected = self._base.get(key, _ZERO)
             if not self._is_based or base == expected:
-                self._learn(key, base, told.get(key), fills)
+                self._learn(key, base, told.get(key), by_key.get(key, ()))
                 continue
             if self._suspected.get(key) != base:
                 suspected[key] = base
                 continue
-            self._rebase(key, base, told.get(key), fills, now)
+            self._rebase(key, base, told.get(key), by_key.get(key, ()), now)
             found.append(
                 Difference(
                     key[0],
@@ -167,20 +167,23 @@ class PositionCheck:
     # ── what it cost ────────────────────────────────────────────────────────────────────────────
 
     def _learn(self, key: Key, base: Decimal, told: Position | None, fills: Iterable[Fill]) -> None:
-        """Take a base that agrees; the first time, or where its cost is not known, learn what it cost."""
+        """Take a base that agrees; the first time, or where its cost is not known, learn what it cost.
+
+        ``fills`` are those of this account and contract, here and below.
+        """
         self._base[key] = base
         trades = self._trades.get(key)
         if not base and trades is None:
             return
         if trades is None or (len(trades) == 1 and trades[0].unit is None and trades[0].quantity == base):
-            self._trades[key] = (Trade(BEFORE_ALL, "", base, self._unit_before(key, told, fills), _ZERO),)
+            self._trades[key] = (Trade(BEFORE_ALL, "", base, self._unit_before(told, fills), _ZERO),)
 
-    def _unit_before(self, key: Key, told: Position | None, fills: Iterable[Fill]) -> Decimal | None:
+    def _unit_before(self, told: Position | None, fills: Iterable[Fill]) -> Decimal | None:
         """Return what one unit of the base cost: the broker's average without our fills."""
         if told is None or told.average_cost is None:
             return None
         quantity, cost = told.quantity, EXACT.multiply(told.quantity, told.average_cost)
-        for trade in reversed(self._of(key, fills)):
+        for trade in reversed(self._in_order(fills)):
             before = EXACT.subtract(quantity, trade.quantity)
             if trade.unit is None or (quantity and (before > 0) is not (quantity > 0) and before):
                 return None  # it went through zero: nothing is left of what it was
@@ -200,7 +203,7 @@ class PositionCheck:
     ) -> None:
         """Take a change that no fill explains, as trades of this moment."""
         before = self._trades.get(key, ())
-        state = average_after(sorted((*before, *self._of(key, fills)), key=lambda trade: trade.key))
+        state = average_after(sorted((*before, *self._in_order(fills)), key=lambda trade: trade.key))
         change = EXACT.subtract(base, self._base.get(key, _ZERO))
         closing = _ZERO
         if (state.quantity > 0 > change) or (state.quantity < 0 < change):
@@ -218,20 +221,16 @@ class PositionCheck:
         )
         self._base[key] = base
 
-    def _of(self, key: Key, fills: Iterable[Fill]) -> list[Trade]:
-        mine = (trade_of(fill, self._zone) for fill in fills if (fill.account, fill.con_id) == key)
-        return sorted((trade for trade in mine if trade is not None), key=lambda trade: trade.key)
+    def _in_order(self, fills: Iterable[Fill]) -> list[Trade]:
+        trades = (trade_of(fill, self._zone) for fill in fills)
+        return sorted((trade for trade in trades if trade is not None), key=lambda trade: trade.key)
 
     def _picture(self) -> None:
-        self._bases = MappingProxyType(
-            {
-                key: self._bases[key]
-                if key in self._bases and self._bases[key] == Base(self._contract(key), trades)
-                else Base(self._contract(key), trades)
-                for key in self._base
-                for trades in [self._trades.get(key, ())]
-            }
-        )
+        bases = {}
+        for key in self._base:
+            base, known = Base(self._contract(key), self._trades.get(key, ())), self._bases.get(key)
+            bases[key] = known if known == base else base  # what did not change stays the very same
+        self._bases = MappingProxyType(bases)
 
     # ── from run to run ─────────────────────────────────────────────────────────────────────────
 
@@ -265,7 +264,8 @@ class PositionCheck:
 
     def _without_gone(self, key: Key, base: Decimal) -> tuple[Trade, ...]:
         """Return the base of a book that knows no more what was let go: one position, at its cost."""
-        trades = (*self._trades.get(key, ()), *self._of(key, self._gone_fills))
+        gone = _by_key(self._gone_fills)[key]
+        trades = (*self._trades.get(key, ()), *self._in_order(gone))
         state = average_after(sorted(trades, key=lambda trade: trade.key))
         if not base:
             return ()
@@ -291,6 +291,14 @@ class PositionCheck:
                 self._contracts[key] = Contract(con_id=key[1], **kept)
         self._is_based = True
         self._picture()
+
+
+def _by_key(fills: Iterable[Fill]) -> dict[Key, list[Fill]]:
+    found: dict[Key, list[Fill]] = {}
+    for fill in fills:
+        if fill.moves_position:
+            found.setdefault((fill.account, fill.con_id), []).append(fill)
+    return found
 
 
 def _signed(fill: Fill) -> Decimal:
