@@ -42,7 +42,8 @@ _ABBREVIATIONS: Final[Mapping[str, frozenset[str]]] = {
 """How the broker abbreviates an order type in contract details. Others are not looked for: how they are
 abbreviated is not documented, and a good order must not be refused for it."""
 
-_TIMES: Final = frozenset({"DAY", "GTC", "IOC", "GTD", "OPG", "FOK", "DTC", "AUC"})
+_TIMES: Final = frozenset({"DAY", "GTC", "IOC", "GTD", "OPG"})
+"""The times in force that such a list names. FOK is not among them for stocks that take it all the same."""
 _PRICES: Final = ("limit_price", "aux_price", "trail_stop_price")
 _AUX_IS_PRICE: Final = frozenset({"STP", "STP LMT", "MIT", "LIT", "STP PRT"})
 _NOW_OR_TODAY: Final = frozenset({"DAY", "IOC", "FOK"})
