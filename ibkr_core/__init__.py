@@ -1,19 +1,25 @@
 """ibkr_core: an order-execution engine for Interactive Brokers on the native API.
 
-Start at :class:`Engine`. The simulated gateway is :mod:`ibkr_core.gateway`.
+Start at :class:`Broker` for one call each, or at :class:`Engine` for everything. The simulated gateway is
+:mod:`ibkr_core.gateway`.
 """
 
 from __future__ import annotations
 
 from ibkr_core import errors
 from ibkr_core._version import __version__
+from ibkr_core.brackets import ScaleOutTickets, new_bracket
+from ibkr_core.broker import Broker, CallbackHandle
 from ibkr_core.engine import Engine
 from ibkr_core.errors import IbkrError
 from ibkr_core.journal import Durability, Journal, JournalReader, Retention
+from ibkr_core.lifecycle.groups import ExitPair
+from ibkr_core.lifecycle.protecting import BreakEven
 from ibkr_core.lifecycle.verdicts import CodeRule, Verdict
 from ibkr_core.link.client import TwsClient
 from ibkr_core.listeners import Delivery, Subscription
 from ibkr_core.model import events
+from ibkr_core.model.bracket import BracketLeg, BracketOrder
 from ibkr_core.model.contract import ComboLeg, Contract
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import Action, OcaType, Order
@@ -27,7 +33,12 @@ from ibkr_core.tickets import BracketTickets, OrderTicket
 __all__ = [
     "Action",
     "Backoff",
+    "BracketLeg",
+    "BracketOrder",
     "BracketTickets",
+    "BreakEven",
+    "Broker",
+    "CallbackHandle",
     "CodeRule",
     "ComboLeg",
     "Contract",
@@ -35,6 +46,7 @@ __all__ = [
     "Durability",
     "Engine",
     "EngineSettings",
+    "ExitPair",
     "Fill",
     "IbkrError",
     "Journal",
@@ -53,6 +65,7 @@ __all__ = [
     "RiskContext",
     "RiskLimits",
     "RiskPolicy",
+    "ScaleOutTickets",
     "SessionState",
     "Subscription",
     "TradingHours",
@@ -61,4 +74,5 @@ __all__ = [
     "__version__",
     "errors",
     "events",
+    "new_bracket",
 ]

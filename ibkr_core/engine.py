@@ -23,6 +23,7 @@ from ibkr_core.model.bracket import BracketOrder
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.numbers import Numeric
 from ibkr_core.model.order import Order
+from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.results import ExecutionResult
 from ibkr_core.model.strategy import Strategy
 from ibkr_core.model.whatif import WhatIf
@@ -59,7 +60,7 @@ class Engine(OrderEngine):
     def _furnish(self) -> None:
         self._protection = Protection(
             self,
-            lambda key: self._book.read(lambda book: book.by_key(key)),
+            self.by_key,
             self._works.publish,
             lambda: self._supervisor.is_synchronised,
             self.journal,
@@ -142,6 +143,10 @@ class Engine(OrderEngine):
             WouldDeadlock: Called from an inline listener.
         """
         return replace_order(self, self._desk, self._book, order_id, order, timeout_s, changes)
+
+    def by_key(self, key: str) -> OrderRecord | None:
+        """Return the order that has a client order key; None where there is none."""
+        return self._book.read(lambda book: book.by_key(key))
 
     # ── brackets ────────────────────────────────────────────────────────────────────────────────
 
@@ -244,9 +249,7 @@ class Engine(OrderEngine):
 
     @cached_property
     def _brackets(self) -> Brackets:
-        return Brackets(
-            self, self._desk, lambda key: self._book.read(lambda book: book.by_key(key)), self._protection
-        )
+        return Brackets(self, self._desk, self.by_key, self._protection)
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────
 

@@ -28,6 +28,7 @@
     │   ├── HandshakeFailed               something listens, but it is no TWS or it closed on us
     │   ├── ServerTooOld
     │   ├── ClientIdInUse                 code 326
+    │   ├── AccountMismatch               the login is live where paper was wanted, or the other way round
     │   └── NotReady                      not connected, or not yet synchronised: refused, nothing was sent
     ├── SendFailed (ConnectionError)      the socket failed during a send: the order's fate is unknown
     ├── InquiryFailed                     the broker would not answer a question; has its code and text
@@ -66,6 +67,7 @@ from datetime import datetime
 from decimal import Decimal
 
 __all__ = [
+    "AccountMismatch",
     "AmbiguousContract",
     "BadPriceFile",
     "ClientIdInUse",
@@ -345,6 +347,10 @@ class ClientIdInUse(ConnectionFailed):
             f"client id {client_id} is in use by another session (code 326); "
             "stop that session, or wait a moment if it has just ended"
         )
+
+
+class AccountMismatch(ConnectionFailed):
+    """The login's accounts are live where paper was wanted, or the other way round. Nothing was sent."""
 
 
 class NotReady(ConnectionFailed):

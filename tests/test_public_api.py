@@ -13,7 +13,12 @@ import ibkr_core
 PUBLIC = {
     "Action",
     "Backoff",
+    "BracketLeg",
+    "BracketOrder",
     "BracketTickets",
+    "BreakEven",
+    "Broker",
+    "CallbackHandle",
     "CodeRule",
     "ComboLeg",
     "Contract",
@@ -21,6 +26,7 @@ PUBLIC = {
     "Durability",
     "Engine",
     "EngineSettings",
+    "ExitPair",
     "Fill",
     "IbkrError",
     "Journal",
@@ -39,6 +45,7 @@ PUBLIC = {
     "RiskContext",
     "RiskLimits",
     "RiskPolicy",
+    "ScaleOutTickets",
     "SessionState",
     "Subscription",
     "TradingHours",
@@ -47,12 +54,13 @@ PUBLIC = {
     "__version__",
     "errors",
     "events",
+    "new_bracket",
 }
 """Users write against these. A name that goes, or changes its meaning, is for the changelog."""
 
 ENGINE = set(
     """
-    replace cancel_order place_bracket_order place_order submit_attached submit_scale_out unprotected
+    by_key replace cancel_order place_bracket_order place_order submit_attached submit_scale_out unprotected
     close_position check_order reference what_if wait_for
     accounts active_orders adopt attach cancel cancel_all check_may_wait client client_id close connect
     declare_ended dry_run dry_run_gateway fills halt history is_dry_run is_halted is_ready journal modify

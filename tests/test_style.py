@@ -66,6 +66,7 @@ FLOORS = {
     "collectors": 3,
     "trying": 3,
     "orderengine": 3,
+    "orderkeys": 3,
     "engine": 4,
     FACADE: 4,
     "broker": 4,
