@@ -19,7 +19,7 @@ class ExitCode(enum.IntEnum):
     USAGE = 2
     """The command line, the configuration or an argument makes no sense; nothing was sent."""
     NO_CONNECTION = 3
-    """The gateway cannot be reached, or is not ready."""
+    """The gateway cannot be reached, or is not ready; or `gateway` cannot have its address."""
     REFUSED = 4
     """The broker, a limit or the order's state refused it."""
     UNCERTAIN = 5

@@ -115,7 +115,10 @@ def positions(
     mask_accounts: given.MaskAccounts = False,
     debug: given.Debug = False,
 ) -> None:
-    """List what each account holds, as the broker counts it."""
+    """List what each account holds, as the broker counts it, with its average cost.
+
+    The average cost is that of one unit in the contract's currency, with the multiplier for derivatives.
+    """
     del debug
     shown = Shown.like(as_json=as_json, mask_accounts=mask_accounts)
     place = given.Place(host, port, timeout)

@@ -73,14 +73,14 @@ class CommandGroup(TyperGroup):
         """Run the command that was named."""
         try:
             return super().invoke(ctx)
-        except typer.Abort:
+        except (typer.Abort, BrokenPipeError):  # who read it has left: the parser ends quietly
             raise
         except KeyboardInterrupt:
             complain("interrupted")
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
+            raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
         except Exception as error:
             # Exits and usage errors know their exit code; the parser tells of them well enough.
             if hasattr(error, "exit_code") or ctx.meta.get(_DEBUG):
                 raise
             complain(str(error) or type(error).__name__, advice(error))
-            raise typer.Exit(exit_code(error)) from error
+            raise typer.Exit(int(exit_code(error))) from error

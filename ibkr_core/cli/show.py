@@ -104,7 +104,7 @@ class Shown:
 def fail(code: ExitCode) -> NoReturn:
     """End the command with a code; what is wrong has been said."""
     sys.stdout.flush()
-    raise typer.Exit(code)
+    raise typer.Exit(int(code))
 
 
 def plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON has

@@ -37,6 +37,7 @@ from ibkr_core.listeners import Delivery
 from ibkr_core.logs.fields import event_fields
 from ibkr_core.logs.types import event_type
 from ibkr_core.model import events
+from ibkr_core.model.session import SessionState
 
 __all__ = ["watch"]
 
@@ -77,7 +78,8 @@ class _Gateway:
         fills = [row for one in records for row in fills_of_record(one, self._zone)]
         fills.sort(key=lambda row: row["time"] or _BEFORE)
         state = self._engine.state.value
-        why = f": {self._engine.state_reason}" if self._engine.state_reason else ""
+        is_told = self._engine.state is not SessionState.READY
+        why = f": {self._engine.state_reason}" if is_told else ""
         accounts = ", ".join(self._engine.accounts)
         return _Picture(
             headline=f"{self._place}  {accounts}  {state}{why}",
