@@ -17,7 +17,7 @@ from ibkr_core.model.fill import Fill
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
 from ibkr_core.portfolio.books import BEFORE_ALL, Base, Key, trade_of
-from ibkr_core.portfolio.runs import Trade, average_after
+from ibkr_core.portfolio.runs import State, Trade, average_after
 
 __all__ = ["Difference", "PositionCheck"]
 
@@ -213,7 +213,7 @@ class PositionCheck:
         parts: list[tuple[Decimal, Decimal | None]] = [(closing, None)] if closing else []
         if opening:
             held = EXACT.add(state.quantity, closing)
-            parts.append((opening, _unit_of(opening, held, told, state.cost, state.unknown)))
+            parts.append((opening, _unit_of(opening, held, told, state)))
         name = f"~{len(before)}"  # after every execution of that moment
         self._trades[key] = (
             *before,
@@ -305,16 +305,22 @@ def _signed(fill: Fill) -> Decimal:
     return fill.quantity if fill.action is Action.BUY else fill.quantity.copy_negate()
 
 
-def _unit_of(
-    opening: Decimal, held: Decimal, told: Position | None, cost: Decimal, unknown: Decimal
-) -> Decimal | None:
-    """Return what one unit of a change cost that opened, so that all comes to the broker's average."""
-    if told is None or told.average_cost is None or unknown:
+def _unit_of(opening: Decimal, held: Decimal, told: Position | None, before: State) -> Decimal | None:
+    """Return what one unit of a change cost that opened, so that all comes to the broker's average.
+
+    Args:
+        opening: The units that opened.
+        held: The units beside them; 0 where all that was held before was closed.
+        told: What the broker shows.
+        before: What our fills and the earlier changes come to.
+    """
+    if told is None or told.average_cost is None or before.unknown:
         return None
     if not held:
         return told.average_cost
     whole = EXACT.multiply(told.quantity, told.average_cost)
-    unit = _QUOTIENT.divide(EXACT.subtract(whole, cost), opening)
+    ours = EXACT.add(before.cost, before.fees.get(told.contract.currency, _ZERO))
+    unit = _QUOTIENT.divide(EXACT.subtract(whole, ours), opening)
     return unit if unit >= 0 else None  # the broker averages otherwise than we do
 
 

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from ibkr_core.engine import Engine
 from ibkr_core.errors import InvalidContract, InvalidInput, UnknownOrder
-from ibkr_core.gateway import Advisor, AdvisorGroup, Choreography, ManualClock, MarketSettings, Settings
+from ibkr_core.gateway import (
+    Advisor,
+    AdvisorGroup,
+    Choreography,
+    FaultPlan,
+    ManualClock,
+    MarketSettings,
+    MemoryGateway,
+    Settings,
+)
 from ibkr_core.gateway.account import Account
 from ibkr_core.gateway.account import Position as Held
 from ibkr_core.model import events
 from ibkr_core.model.contract import ComboLeg, Contract
 from ibkr_core.model.holding import Holding
 from ibkr_core.model.order import Order
+from ibkr_core.testing.simulation import World
 from tests.engine.rig import STOCK, UNLIMITED, WAIT, Connect, Log, Serve, WatchedGateway, settle
 
 D = Decimal
@@ -275,6 +287,39 @@ def test_an_expired_option_is_gone_and_no_profit_is_made_up(serve: Serve, connec
     assert engine.portfolio.check(**WAIT) == ()
 
 
+def test_an_assigned_option_brings_what_it_is_on(serve: Serve, connect: Connect) -> None:
+    """The option leaves without a price; the shares come at the cost that the broker tells, and stay."""
+    gateway = serve()
+    engine = connect(gateway)
+    contract = option(gateway)
+    filled(engine, contract, "BUY", 1)
+    filled(engine, STOCK, "BUY", 50)
+    held = engine.portfolio.using("average").position(STOCK)
+    log = Log(engine, events.PositionDiffers)
+
+    def exercise(venue: Any) -> None:
+        account = venue.accounts["DU1234567"]
+        take_away(account, contract.con_id)
+        shares = next(one for one in account.positions if one.instrument.symbol == "AAPL")
+        grown = attrs.evolve(shares, quantity=D(150), cost=shares.cost + D(9000))
+        account.restore(account.cash, [grown])
+
+    gateway._access(exercise)
+    reconnect(gateway, engine)
+    log.wait(events.PositionDiffers, count=2)
+    now = engine.portfolio.using("average").position(STOCK)
+    assert now.quantity == 150
+    assert now.average_cost is not None
+    assert abs(now.average_cost * 150 - (held.cost + held.fees["USD"] + 9000)) < D("0.0001")
+    bought, assigned = engine.portfolio.lots(STOCK)
+    assert (bought.quantity, assigned.quantity, assigned.exec_id) == (50, 100, "")
+    assert assigned.opened is not None
+    assert assigned.price is not None
+    assert abs(assigned.price - 90) < D("0.000001")
+    assert engine.portfolio.position(contract).is_flat
+    assert engine.portfolio.check(**WAIT) == ()
+
+
 def take_away(account: Account, con_id: int) -> None:
     """Let a position leave an account without an execution."""
     account.restore(account.cash, [one for one in account.positions if one.instrument.con_id != con_id])
@@ -354,6 +399,40 @@ def test_many_threads_may_look_while_fills_come(engine: Engine, gateway: Watched
     settle(engine)
     assert engine.portfolio.position(STOCK).quantity == 30
     assert all(one == sorted(one) for one in seen)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A gateway in memory with a clock by hand, and engines that have no thread."""
+    clock = ManualClock()
+    settings = Settings(market=MarketSettings(moves=False), choreography=Choreography.plain())
+    gateway = MemoryGateway(clock=clock, settings=settings, faults=FaultPlan.none())
+    made = World(gateway, clock, seed=1, journal_path=tmp_path / "orders.db", settings=UNLIMITED)
+    yield made
+    made.stop_engine()
+
+
+def test_everything_works_without_threads(world: World) -> None:
+    """In memory, with time that passes by hand: also what asks the broker, and what waits in between."""
+    engine = world.start_engine(lambda _: None)
+    world.run(5.0)
+    world.gateway.market("AAPL").set_quote(bid="100.00", ask="100.01")
+    for side in ("BUY", "BUY", "SELL"):
+        engine.submit(STOCK, Order.market(side, 10), allow_duplicate=True).wait(**WAIT)
+    world.run(1.0)
+    portfolio = engine.portfolio
+    assert (portfolio.position(STOCK).quantity, portfolio.position(STOCK).gross) == (10, D("-0.10"))
+    assert portfolio.check() == ()
+    (compared,) = portfolio.using("average").compare_profit()
+    assert compared.difference is not None
+    assert abs(compared.difference) <= D("0.01")
+    world.gateway.place_by_hand("AAPL", "SELL", 3)
+    (difference,) = portfolio.check()
+    assert (difference.expected, difference.told) == (10, 7)
+    before = portfolio.positions()
+    world.stop_engine()
+    engine = world.start_engine(lambda _: None)
+    assert engine.portfolio.positions() == before
 
 
 # ── money and accounts ──────────────────────────────────────────────────────────────────────────
