@@ -396,8 +396,8 @@ class AdvisorCollector(Collector[str]):
 
     callbacks = frozenset({"receiveFA"})
     has_id = False
-    UNSAVED: ClassVar[int] = 10230
-    """The code of "you have unsaved FA changes" (official error pages)."""
+    REFUSALS: ClassVar[frozenset[int]] = frozenset({585, 10230})
+    """Profiles are not supported any more; there are unsaved changes (official error pages)."""
 
     def __init__(self, kind: int) -> None:
         self._kind = kind
@@ -409,7 +409,7 @@ class AdvisorCollector(Collector[str]):
 
     def refuses(self, code: int) -> bool:
         """See :meth:`Collector.refuses`."""
-        return code == self.UNSAVED or super().refuses(code)
+        return code in self.REFUSALS or super().refuses(code)
 
     def take(self, name: str, arguments: tuple[Any, ...]) -> bool:  # noqa: ARG002 - there is one callback
         """See :meth:`Collector.take`."""

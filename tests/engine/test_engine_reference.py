@@ -23,7 +23,15 @@ from ibkr_core.errors import (
     WaitTimeout,
     WouldDeadlock,
 )
-from ibkr_core.gateway import Choreography, DataSettings, MarketSettings, Settings, default_catalogue
+from ibkr_core.gateway import (
+    Advisor,
+    AdvisorGroup,
+    Choreography,
+    DataSettings,
+    MarketSettings,
+    Settings,
+    default_catalogue,
+)
 from ibkr_core.link.client import TwsClient
 from ibkr_core.listeners import Delivery
 from ibkr_core.model import events
@@ -58,6 +66,14 @@ def nothing_is_left(engine: Engine) -> None:
     inquiries = engine._works.inquiries
     assert inquiries.count == 0
     assert inquiries.awaited == set()
+
+
+def settle_all(engine: Engine) -> None:
+    """Come back when what is due was done, withdrawals among it, and has arrived."""
+    done = threading.Event()
+    engine.scheduler.call_soon(done.set)
+    assert done.wait(WAIT["timeout_s"])
+    settle(engine)
 
 
 # ── instruments ─────────────────────────────────────────────────────────────────────────────────
@@ -344,7 +360,7 @@ def test_positions_are_the_books(version: int, serve: Serve, connect: Connect) -
         assert shown[account, own.instrument.con_id].quantity == own.quantity
         assert shown[account, own.instrument.con_id].average_cost == own.average_cost
     assert [held.quantity for held in engine.reference.positions("DU2")] == [5]
-    settle(engine)
+    settle_all(engine)
     assert len(gateway.arrived("cancelPositionsMulti")) == len(gateway.arrived("reqPositionsMulti")) == 5
     nothing_is_left(engine)
 
@@ -391,6 +407,27 @@ def test_who_is_no_advisor_is_told_so(version: int, serve: Serve, connect: Conne
         with pytest.raises(InquiryFailed, match="non FA customers") as caught:
             ask()
         assert caught.value.code == 321
+    nothing_is_left(engine)
+
+
+@every_version
+def test_an_advisors_groups_and_aliases(version: int, serve: Serve, connect: Connect) -> None:
+    """As the gateway was set up; orders name the groups."""
+    halves = AdvisorGroup("Halves", TWO, "Percent", (Decimal(50), Decimal(50)))
+    advisor = Advisor("DF9", (AdvisorGroup("All & every", TWO), halves), {"DU2": "Ann <2>"})
+    engine = connect(serve(versions=[version], settings=still(accounts=TWO, advisor=advisor)))
+    assert engine.accounts == ("DF9", *TWO)
+    every, given = engine.reference.advisor_groups()
+    assert (every.name, every.method, every.accounts) == ("All & every", "Equal", TWO)
+    assert (given.name, given.method) == ("Halves", "Percent")
+    assert {member.account: int(member.amount or 0) for member in given.members} == {"DU1": 50, "DU2": 50}
+    aliases = {one.account: one.alias for one in engine.reference.account_aliases()}
+    assert aliases["DU2"] == "Ann <2>"
+    if version < 177:
+        with pytest.raises(InquiryFailed, match="not supported"):
+            engine.reference.advisor_profiles()
+    else:
+        assert engine.reference.advisor_profiles() == ()
     nothing_is_left(engine)
 
 
@@ -530,7 +567,7 @@ def test_an_answer_that_does_not_come_ends_at_its_deadline(deaf: Deaf, connect: 
     with pytest.raises(WaitTimeout, match="the positions of account"):
         engine.reference.positions(timeout_s=0.05)
     deaf.is_deaf = False
-    settle(engine)
+    settle_all(engine)
     [asked] = deaf.arrived("reqMktData")
     [cancelled] = deaf.arrived("cancelMktData")
     assert asked.fields["reqId"] == cancelled.fields["reqId"]
@@ -542,7 +579,7 @@ def test_an_answer_that_does_not_come_ends_at_its_deadline(deaf: Deaf, connect: 
 def test_a_snapshot_that_is_complete_is_not_cancelled(engine: Engine, gateway: WatchedGateway) -> None:
     """It ends by itself, and the broker complains about the cancel of what has ended."""
     engine.reference.quote(STOCK)
-    settle(engine)
+    settle_all(engine)
     assert gateway.arrived("cancelMktData") == []
 
 
