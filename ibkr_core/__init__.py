@@ -22,16 +22,19 @@ from ibkr_core.model import events
 from ibkr_core.model.bracket import BracketLeg, BracketOrder
 from ibkr_core.model.contract import ComboLeg, Contract
 from ibkr_core.model.fill import Fill
+from ibkr_core.model.holding import Amounts, Holding
 from ibkr_core.model.order import Action, OcaType, Order
 from ibkr_core.model.record import OrderMessage, OrderRecord, Request
 from ibkr_core.model.session import SessionState
 from ibkr_core.model.status import OrderStatus
+from ibkr_core.portfolio.portfolio import Portfolio
 from ibkr_core.risk import Refusal, RiskContext, RiskLimits, RiskPolicy, TradingHours
 from ibkr_core.settings import Backoff, EngineSettings, RestartWindow, RetryPolicy
 from ibkr_core.tickets import BracketTickets, OrderTicket
 
 __all__ = [
     "Action",
+    "Amounts",
     "Backoff",
     "BracketLeg",
     "BracketOrder",
@@ -48,6 +51,7 @@ __all__ = [
     "EngineSettings",
     "ExitPair",
     "Fill",
+    "Holding",
     "IbkrError",
     "Journal",
     "JournalReader",
@@ -57,6 +61,7 @@ __all__ = [
     "OrderRecord",
     "OrderStatus",
     "OrderTicket",
+    "Portfolio",
     "Refusal",
     "Request",
     "RestartWindow",

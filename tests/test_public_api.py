@@ -12,6 +12,7 @@ import ibkr_core
 
 PUBLIC = {
     "Action",
+    "Amounts",
     "Backoff",
     "BracketLeg",
     "BracketOrder",
@@ -28,6 +29,7 @@ PUBLIC = {
     "EngineSettings",
     "ExitPair",
     "Fill",
+    "Holding",
     "IbkrError",
     "Journal",
     "JournalReader",
@@ -37,6 +39,7 @@ PUBLIC = {
     "OrderRecord",
     "OrderStatus",
     "OrderTicket",
+    "Portfolio",
     "Refusal",
     "Request",
     "RestartWindow",
