@@ -22,7 +22,7 @@ from ibkr_core.gateway.attaching import attached_fields
 from ibkr_core.gateway.choreography import Cue, Director, Scene
 from ibkr_core.gateway.clients import BY_HAND, Clients
 from ibkr_core.gateway.clock import Clock, Scheduler
-from ibkr_core.gateway.combos import Combo, ComboMarket, Combos
+from ibkr_core.gateway.combos import Combo, ComboMarket, Combos, by_leg
 from ibkr_core.gateway.conditional import Conditional, VenueWorld
 from ibkr_core.gateway.entry import Entry
 from ibkr_core.gateway.exchange import Exchange, Happened, Happening
@@ -309,7 +309,7 @@ class Venue:
             attached: Ids and types of orders to attach to a new one.
         """
         try:
-            spec = OrderSpec.parse(fields)
+            spec = OrderSpec.parse(by_leg(contract, fields))
             known = self.exchange.find(client_id, order_id)
             if spec.what_if:
                 self._try_out(self._entry.build(client_id, order_id, contract, spec, known))
