@@ -268,7 +268,7 @@ ATTRIBUTE_RULES: Final = (
         "display-size",
         "display_size",
         "must not be negative, nor above the quantity",
-        "code 10020",
+        "codes 10020 and 321",
         lambda order, _: order.display_size is not None and not 0 <= order.display_size <= order.quantity,
     ),
     Rule(

@@ -13,6 +13,9 @@ from ibkr_core.model.ruleparts import Rule, held, missing_or_not_positive, set_a
 __all__ = ["HEDGE_RULES", "PEG_RULES", "PRICE_RULES"]
 
 _ADJUSTABLE: Final = frozenset({"STP", "STP LMT", "TRAIL", "TRAIL LIMIT"})
+_OFFSET_TYPES: Final = frozenset(
+    {"REL", "PEG PRIM", "PASSV REL", "PEG MKT", "PEG MID", "SNAP MKT", "SNAP MID", "SNAP PRIM"}
+)
 _NEVER_NEGATIVE: Final = frozenset({"STK", "CFD", "CASH", "CRYPTO", "FUND"})
 _PRICES: Final = (
     "limit_price",
@@ -249,6 +252,15 @@ HEDGE_RULES: Final = (
 )
 
 PRICE_RULES: Final = (
+    Rule(
+        "offset",
+        "aux_price",
+        "is an offset here and must not be negative",
+        "official pages: relative and pegged orders",
+        lambda order, _: (
+            order.order_type in _OFFSET_TYPES and order.aux_price is not None and order.aux_price < 0
+        ),
+    ),
     *(
         Rule(
             "price-digits",

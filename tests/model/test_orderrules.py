@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,19 +11,19 @@ from hypothesis import strategies as st
 
 from ibkr_core import orders
 from ibkr_core.errors import InvalidOrder
-from ibkr_core.model.contract import ComboLeg, Contract
+from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.orderrules import CHANGE_RULES, RULES, check, check_change
 from ibkr_core.model.plainrules import KNOWN_TIFS, PRODUCTS
 from ibkr_core.orders.making import made
-from tests.orders.samples import BUILT, CONDITIONS, WORKED
+from tests.orders.samples import ATS, BUILT, CONDITIONS, PAIR, WORKED
 
+D = Decimal
 STOCK = Contract.stock("AAPL")
 OPTION = Contract.option("AAPL", "20301220", 290, "C")
 BOX = OPTION.replace(exchange="BOX")
 COIN = Contract.crypto("BTC")
 EURO = Contract.forex("EURUSD")
-PAIR = Contract.combo("A,B", [ComboLeg(1, 1, "BUY"), ComboLeg(2, 1, "SELL")])
 WHEN = CONDITIONS["price"][0]
 
 
@@ -38,9 +39,13 @@ def of_type(order_type: str, **fields: Any) -> Order:
     return made({"action": "BUY", "quantity": 100, "order_type": order_type}, fields)
 
 
+def best(offset: str) -> Order:
+    return orders.pegged_to_best("BUY", 100, offset)
+
+
 ADJUSTABLE: dict[str, Any] = {"adjustedOrderType": "STP", "triggerPrice": 110, "adjustedStopPrice": 101}
 STOP = Order.stop("SELL", 100, 95)
-SCALE: dict[str, Any] = {"scalePriceIncrement": "0.1", "scaleInitLevelSize": 10}
+SCALE: dict[str, Any] = {"scalePriceIncrement": D("0.1"), "scaleInitLevelSize": 10}
 VOL: dict[str, Any] = {"volatility": 40, "volatilityType": 2}
 
 CASES: dict[str, list[tuple[Order, Contract, Order]]] = {
@@ -97,14 +102,18 @@ CASES: dict[str, list[tuple[Order, Contract, Order]]] = {
     "algo-types": [(Order.stop("BUY", 1, 9, algo=orders.Twap()), STOCK, limit(algo=orders.Twap()))],
     "algo-exchange": [(limit(algo=WORKED["STROBE"][0]), STOCK, limit(algo=orders.Vwap(max_pct_vol="0.1")))],
     "cash-types": [
-        (of_type("MIT", aux_price=9, cash_quantity=100), EURO, market(cash_quantity=100)),
-        (market(cash_quantity=100), OPTION, market()),
+        (
+            orders.cash_market("BUY", 100).replace(order_type="MIT", aux_price=9),
+            EURO,
+            orders.cash_market("BUY", 100),
+        ),
+        (orders.cash_market("BUY", 100), OPTION, market()),
     ],
     "fractions-at-smart": [
         (Order.market("BUY", "0.5"), STOCK.replace(exchange="ISLAND"), Order.market("BUY", 1))
     ],
     "iceberg-or-discretionary": [
-        (limit(display_size=10, discretionaryAmt="0.05"), STOCK, limit(discretionaryAmt="0.05"))
+        (limit(display_size=10, discretionaryAmt=D("0.05")), STOCK, limit(discretionaryAmt=D("0.05")))
     ],
     "discretion": [(limit(discretionaryAmt=-1), STOCK, limit(discretionaryAmt=0))],
     "block-size": [
@@ -131,8 +140,8 @@ CASES: dict[str, list[tuple[Order, Contract, Order]]] = {
     "short-sale-side": [(Order.market("SELL", 1, shortSaleSlot=1), STOCK, Order.market("SELL", 1))],
     "compete-size": [(limit(minCompeteSize=-1), STOCK, limit(minCompeteSize=0))],
     "compete-offset": [
-        (limit(competeAgainstBestOffset="-0.01"), STOCK, limit(competeAgainstBestOffset="0.01")),
-        (limit(competeAgainstBestOffset="0.005"), STOCK, limit(competeAgainstBestOffset=float("inf"))),
+        (best("-0.01"), ATS, best("0.01")),
+        (best("0.005"), ATS, orders.pegged_to_best_up_to_mid("BUY", 100)),
     ],
     "min-trade": [(limit(minTradeQty=101), STOCK, limit(minTradeQty=100))],
     "volatility": [
@@ -165,7 +174,7 @@ CASES: dict[str, list[tuple[Order, Contract, Order]]] = {
     ],
     "scale-size": [
         (limit(**{**SCALE, "scaleInitLevelSize": 101}), STOCK, limit(**SCALE)),
-        (limit(scalePriceIncrement="0.1"), STOCK, limit(**{**SCALE, "scaleInitLevelSize": 100})),
+        (limit(scalePriceIncrement=D("0.1")), STOCK, limit(**{**SCALE, "scaleInitLevelSize": 100})),
     ],
     "scale-subsequent-size": [
         (limit(**SCALE, scaleSubsLevelSize=0), STOCK, limit(**SCALE, scaleSubsLevelSize=1))
@@ -223,9 +232,10 @@ CASES: dict[str, list[tuple[Order, Contract, Order]]] = {
             orders.pair_hedge("BUY", 1, 2),
         )
     ],
+    "offset": [(of_type("REL", aux_price="-0.01"), STOCK, of_type("REL", aux_price=0))],
     "price-digits": [
         (limit("101.250000000000000001"), STOCK, limit("101.25000000000000")),
-        (STOP.replace(**{**ADJUSTABLE, "triggerPrice": "110.00000000000000000001"}), STOCK, STOP),
+        (STOP.replace(**{**ADJUSTABLE, "triggerPrice": D("110.00000000000000000001")}), STOCK, STOP),
     ],
     "price-positive": [
         (

@@ -34,7 +34,8 @@ class Sample:
         since: The first server version that carries it.
         until: The last one.
         refused: The code with which the simulated gateway turns it down; None where it takes it.
-        fills: Whether it trades at once where AAPL stands at 100.00 to 100.01.
+        fills: Whether it trades at once where AAPL stands at 100.00 to 100.01; None where that is the
+            option's affair.
     """
 
     order: Order
@@ -43,7 +44,7 @@ class Sample:
     since: int = 0
     until: int = 999
     refused: int | None = None
-    fills: bool = False
+    fills: bool | None = False
 
 
 def _one(kind: str, action: str = "BUY", quantity: int = 10, **official: Any) -> dict[str, Any]:
@@ -121,7 +122,10 @@ _SAMPLES_BASIC = {
     ),
     "box_top": Sample(order=_make(orders.box_top), official=_one("BOX TOP"), contract=BOX, fills=True),
     "cash_market": Sample(
-        order=orders.cash_market("BUY", 5000), official=_one("MKT", quantity=0, cashQty=5000.0), contract=EURO
+        order=orders.cash_market("BUY", 5000),
+        official=_one("MKT", quantity=0, cashQty=5000.0),
+        contract=EURO,
+        fills=True,
     ),
     "cash_limit": Sample(
         order=orders.cash_limit("BUY", 5000, "0.9"),
@@ -147,6 +151,7 @@ _SAMPLES_AUCTION = {
         order=_make(orders.auction_pegged_to_stock, starting_price=1, delta=40),
         official=_one("PEG STK", startingPrice=1.0, delta=40.0),
         contract=BOX,
+        fills=None,
     ),
     "auction_relative": Sample(
         order=_make(orders.auction_relative, "0.01"), official=_one("REL", auxPrice=0.01), contract=BOX
@@ -304,6 +309,7 @@ _SAMPLES_SPECIAL = {
             deltaNeutralConId=AAPL_ID,
         ),
         contract=OPTION,
+        fills=None,
     ),
     "adjusted_to_stop": Sample(
         order=orders.adjusted_to_stop(_STOP, 110, 101),
@@ -416,8 +422,8 @@ _SAMPLES_COMBO = {
         order=_make(orders.combo_limit, "-5"), official=_one("LMT", lmtPrice=-5.0), contract=PAIR
     ),
     "combo_limit_by_leg": Sample(
-        order=_make(orders.combo_limit_by_leg, ["99.5", None]),
-        official=_one("LMT", orderComboLegs=[99.5, None], smartComboRoutingParams=[("NonGuaranteed", "1")]),
+        order=_make(orders.combo_limit_by_leg, ["99.5", "41"]),
+        official=_one("LMT", orderComboLegs=[99.5, 41.0], smartComboRoutingParams=[("NonGuaranteed", "1")]),
         contract=PAIR,
     ),
     "relative_limit_combo": Sample(
