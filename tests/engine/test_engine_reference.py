@@ -36,6 +36,7 @@ from ibkr_core.link.client import TwsClient
 from ibkr_core.listeners import Delivery
 from ibkr_core.model import events
 from ibkr_core.model.contract import ComboLeg, Contract
+from ibkr_core.model.order import Order
 from ibkr_core.model.reference import MarketRule, PriceStep
 from tests.engine.rig import (
     ONE_LIFE,
@@ -44,6 +45,7 @@ from tests.engine.rig import (
     VERSIONS,
     WAIT,
     Connect,
+    Log,
     Serve,
     WatchedGateway,
     buy,
@@ -556,6 +558,22 @@ def test_closing_the_engine_ends_every_question_at_once(ask: Ask, deaf: Deaf, co
     nothing_is_left(engine)
     with pytest.raises(EngineClosed):
         ask(engine)
+
+
+def test_a_later_connection_answers_again(serve: Serve, connect: Connect) -> None:
+    """After a gap questions go to the new one; in between they are refused."""
+    gateway = serve()
+    engine = connect(gateway)
+    rule = engine.reference.market_rule(26)
+    log = Log(engine)
+    gateway.restart()
+    log.wait(events.Resumed)
+    engine.wait_ready(**WAIT)
+    assert engine.reference.qualify(STOCK).con_id == 265598
+    assert engine.what_if(STOCK, Order.market("BUY", 1)).margins.is_known
+    assert engine.reference.market_rule(26) == rule
+    assert len(gateway.arrived("reqMarketRule")) == 2  # a rule is known for one session
+    nothing_is_left(engine)
 
 
 def test_an_answer_that_does_not_come_ends_at_its_deadline(deaf: Deaf, connect: Connect) -> None:

@@ -55,6 +55,25 @@ def test_the_type_of_data_is_remembered() -> None:
     assert asked.fields["marketDataType"] == 3
 
 
+@pytest.mark.parametrize(("usual", "sent"), [(1, [3, 1]), (3, [])])
+def test_another_type_of_data_is_asked_for_in_between(usual: int, sent: list[int]) -> None:
+    """Inside one piece of bytes, and the usual type is what it was, also while it is being made."""
+    client, tape, _ = opened()
+    client.market_data_type = usual
+    seen = []
+
+    def ask() -> None:
+        with client.with_data_type(3):
+            seen.append(client.market_data_type)
+            client.reqCurrentTime()
+
+    client.send(client.encode(ask))
+    asked = requests(tape, VERSIONS[-1])
+    assert [m.fields["marketDataType"] for m in asked if m.kind == "reqMarketDataType"] == sent
+    assert asked[len(sent) // 2].kind == "reqCurrentTime"
+    assert seen == [usual]
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_answers_are_handed_to_who_listens(version: int) -> None:
     """With the name of the callback and its official arguments."""
