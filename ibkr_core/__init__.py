@@ -25,8 +25,10 @@ from ibkr_core.model.fill import Fill
 from ibkr_core.model.holding import Amounts, Holding
 from ibkr_core.model.order import Action, OcaType, Order
 from ibkr_core.model.record import OrderMessage, OrderRecord, Request
+from ibkr_core.model.reference import ContractDetails, Greeks, MarketRule, OptionChain, Quote
 from ibkr_core.model.session import SessionState
 from ibkr_core.model.status import OrderStatus
+from ibkr_core.model.whatif import WhatIf
 from ibkr_core.portfolio.portfolio import Portfolio
 from ibkr_core.risk import Refusal, RiskContext, RiskLimits, RiskPolicy, TradingHours
 from ibkr_core.settings import Backoff, EngineSettings, RestartWindow, RetryPolicy
@@ -45,23 +47,28 @@ __all__ = [
     "CodeRule",
     "ComboLeg",
     "Contract",
+    "ContractDetails",
     "Delivery",
     "Durability",
     "Engine",
     "EngineSettings",
     "ExitPair",
     "Fill",
+    "Greeks",
     "Holding",
     "IbkrError",
     "Journal",
     "JournalReader",
+    "MarketRule",
     "OcaType",
+    "OptionChain",
     "Order",
     "OrderMessage",
     "OrderRecord",
     "OrderStatus",
     "OrderTicket",
     "Portfolio",
+    "Quote",
     "Refusal",
     "Request",
     "RestartWindow",
@@ -76,6 +83,7 @@ __all__ = [
     "TradingHours",
     "TwsClient",
     "Verdict",
+    "WhatIf",
     "__version__",
     "errors",
     "events",
