@@ -111,6 +111,7 @@ class _Closing:
         self._problems: list[str] = []
         self._notes: list[str] = []
         self._trouble = ""
+        self._was_held = False
 
     # ── doing ───────────────────────────────────────────────────────────────────────────────────
 
@@ -119,10 +120,11 @@ class _Closing:
         try:
             held = self._believe()
             self._plan(held)
-            if not any(self._wanted.values()):
+            self._was_held = any(self._wanted.values())
+            if not self._was_held:
                 return
             held = self._clear(held)
-            wishes = [(job, lambda job=job: self._units(job)) for job in self._jobs]
+            wishes = [(job, self._units(job)) for job in self._jobs]
             self._work.run(wishes, held, deadline)
             if cancel_unfilled:
                 rest = [record for job in self._jobs for record in self._work.open(job)]
@@ -239,7 +241,7 @@ class _Closing:
         """Put into words why it was no success; empty when it was one."""
         left = [leg for leg in legs if leg.left]
         if not left and not self._trouble:
-            if any(leg.wanted for leg in legs):
+            if self._was_held:  # where nothing of it is left to be closed, an exit has done it meanwhile
                 return ""
             return (
                 f"nothing of {self._strategy.name} is held in account {self._work.account}; nothing was sent"

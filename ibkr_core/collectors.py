@@ -211,7 +211,9 @@ class QuoteCollector(Collector[Quote]):
             self._type = int(arguments[1])
         elif name == "tickOptionComputation":
             # The tick attribute stands third; old clients pass it too, as None.
-            self._greeks[int(arguments[1])] = convert_reference.greeks(*arguments[3:11])
+            found, tick = convert_reference.greeks(*arguments[3:11]), int(arguments[1])
+            if found.delta is not None or tick not in self._greeks:
+                self._greeks[tick] = found
         else:
             self._take_number(_PRICES if name == "tickPrice" else _SIZES, int(arguments[1]), arguments[2])
         return self._has_ended or self._is_whole()
@@ -226,7 +228,14 @@ class QuoteCollector(Collector[Quote]):
     def _is_whole(self) -> bool:
         if not self._needed <= self._found.keys():
             return False
-        return self._contract.sec_type not in _WITH_GREEKS or any(one in self._greeks for one in _MODELS)
+        if self._contract.sec_type not in _WITH_GREEKS:
+            return True
+        models = (self._greeks[one] for one in _MODELS if one in self._greeks)
+        return any(model.delta is not None and model.implied_volatility is not None for model in models)
+
+    def _best_greeks(self) -> Greeks | None:
+        told = [self._greeks[one] for one in _COMPUTATIONS if one in self._greeks]
+        return next((one for one in told if one.delta is not None), next(iter(told), None))
 
     def suffices(self) -> bool:
         """See :meth:`Collector.suffices`: some prices are better than none; the quote says that it is so."""
@@ -238,7 +247,7 @@ class QuoteCollector(Collector[Quote]):
         return Quote(
             contract=self._contract,
             at=self._at,
-            greeks=next((self._greeks[one] for one in _COMPUTATIONS if one in self._greeks), None),
+            greeks=self._best_greeks(),
             market_data_type=self._type,
             is_complete=self._has_ended or self._is_whole(),
             **prices,
@@ -387,8 +396,8 @@ class AdvisorCollector(Collector[str]):
 
     callbacks = frozenset({"receiveFA"})
     has_id = False
-    UNSAVED: ClassVar[int] = 10230
-    """The code of "you have unsaved FA changes" (official error pages)."""
+    REFUSALS: ClassVar[frozenset[int]] = frozenset({585, 10230})
+    """Profiles are not supported any more; there are unsaved changes (official error pages)."""
 
     def __init__(self, kind: int) -> None:
         self._kind = kind
@@ -400,7 +409,7 @@ class AdvisorCollector(Collector[str]):
 
     def refuses(self, code: int) -> bool:
         """See :meth:`Collector.refuses`."""
-        return code == self.UNSAVED or super().refuses(code)
+        return code in self.REFUSALS or super().refuses(code)
 
     def take(self, name: str, arguments: tuple[Any, ...]) -> bool:  # noqa: ARG002 - there is one callback
         """See :meth:`Collector.take`."""

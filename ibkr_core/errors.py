@@ -19,6 +19,7 @@
     │   ├── OrderNotOurs
     │   ├── OrderInDoubt                  the broker has not yet proved the order's fate
     │   ├── DuplicateOrder
+    │   ├── ReplaceFailed                 the old order has ended, and no new one was placed
     │   └── TooManyOrders                 the broker takes 20 for each account, contract and side
     ├── TradingHalted                     new orders are refused until the halt is lifted
     ├── RiskRefused                       a risk gate of yours said no; nothing was sent
@@ -27,6 +28,7 @@
     │   ├── HandshakeFailed               something listens, but it is no TWS or it closed on us
     │   ├── ServerTooOld
     │   ├── ClientIdInUse                 code 326
+    │   ├── AccountMismatch               the login is live where paper was wanted, or the other way round
     │   └── NotReady                      not connected, or not yet synchronised: refused, nothing was sent
     ├── SendFailed (ConnectionError)      the socket failed during a send: the order's fate is unknown
     ├── InquiryFailed                     the broker would not answer a question; has its code and text
@@ -62,8 +64,10 @@ it is recorded as an :class:`~ibkr_core.model.events.AnomalyDetected` event.
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 __all__ = [
+    "AccountMismatch",
     "AmbiguousContract",
     "BadPriceFile",
     "ClientIdInUse",
@@ -97,6 +101,7 @@ __all__ = [
     "OrderInDoubt",
     "OrderNotOurs",
     "OrderStateError",
+    "ReplaceFailed",
     "RequestRefused",
     "RiskRefused",
     "SendFailed",
@@ -251,6 +256,22 @@ class DuplicateOrder(OrderStateError):
     """
 
 
+class ReplaceFailed(OrderStateError):
+    """A cancel-replace came halfway: the old order has ended, and no new one was placed.
+
+    ``order_id`` is the old order's. Why the new one was not sent is in ``__cause__`` too, if there is more.
+
+    Attributes:
+        filled_quantity: What the old order had filled when it ended.
+    """
+
+    def __init__(self, order_id: int, filled_quantity: Decimal, why: str) -> None:
+        self.filled_quantity = filled_quantity
+        super().__init__(
+            order_id, f"has ended with {filled_quantity} filled, and nothing takes its place: {why}"
+        )
+
+
 class TooManyOrders(OrderStateError):
     """As many orders of this account, contract and side are active as the broker takes.
 
@@ -326,6 +347,10 @@ class ClientIdInUse(ConnectionFailed):
             f"client id {client_id} is in use by another session (code 326); "
             "stop that session, or wait a moment if it has just ended"
         )
+
+
+class AccountMismatch(ConnectionFailed):
+    """The login's accounts are live where paper was wanted, or the other way round. Nothing was sent."""
 
 
 class NotReady(ConnectionFailed):

@@ -67,6 +67,7 @@ class GuardedBook:
         on_asks: Takes questions for the broker; called with no lock held.
         on_retries: Takes requests that were turned down for now; called with no lock held.
         journal: Takes every input in apply order; None for none.
+        is_dry_run: Whether every event is to be marked as of a dry run.
     """
 
     def __init__(
@@ -78,6 +79,8 @@ class GuardedBook:
         on_asks: Callable[[Iterable[Ask]], None],
         on_retries: Callable[[RetryWanted], None],
         journal: Recorder | None = None,
+        *,
+        is_dry_run: bool = False,
     ) -> None:
         self._lock = threading.RLock()  # re-entrant: what is called under it may look at an event's record
         self._book = Book(client_id, rules, self._lock)
@@ -89,6 +92,7 @@ class GuardedBook:
         self._asks: deque[Ask] = deque()
         self._on_retries = on_retries
         self._journal = journal
+        self._is_dry_run = is_dry_run
         self._retries: deque[RetryWanted] = deque()
         self._no_more: Callable[[], BaseException] | None = None
 
@@ -142,7 +146,7 @@ class GuardedBook:
         """Number and queue an event that does not come from the book."""
         now = self._clock.now()
         with self._lock:
-            event = kind(at=now, seq=self._book.next_seq(), **details)
+            event = kind(at=now, seq=self._book.next_seq(), is_dry_run=self._is_dry_run, **details)
             self._dispatcher.post((event,))
             if self._journal is not None:
                 self._journal.note_event(event)
@@ -226,9 +230,12 @@ class GuardedBook:
 
     def _post(self, effects: Effects) -> None:
         """Queue what follows from a fact or a command. Requires holding the lock."""
-        self._dispatcher.post(effects.events)
+        told = effects.events
+        if self._is_dry_run:
+            told = [attrs.evolve(event, is_dry_run=True) for event in told]
+        self._dispatcher.post(told)
         if self._journal is not None:
-            for event in effects.events:
+            for event in told:
                 self._journal.note_event(event)
         if effects.asks:
             self._asks.extend(effects.asks)

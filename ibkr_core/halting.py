@@ -23,9 +23,9 @@ from ibkr_core.orderdesk import OrderDesk
 from ibkr_core.scheduler import Scheduler, Timer
 from ibkr_core.survey import Findings
 
-__all__ = ["Brake", "DurableState"]
+__all__ = ["HALT_STATE", "Brake", "DurableState"]
 
-_STATE: Final = "halted"
+HALT_STATE: Final = "halted"
 _AGAIN_S: Final = 2.0
 
 
@@ -72,7 +72,7 @@ class Brake:
         self._timer: Timer | None = None
         self._is_flat = threading.Event()
         if journal is not None:
-            desk.halted = journal.state(_STATE) or ""
+            desk.halted = journal.state(HALT_STATE) or ""
 
     @property
     def is_on(self) -> bool:
@@ -108,7 +108,7 @@ class Brake:
         if self._journal is None:
             return
         try:
-            self._journal.set_state(_STATE, reason)
+            self._journal.set_state(HALT_STATE, reason)
         except JournalError as error:
             self._publish(events.JournalBroken, error=str(error))
 

@@ -283,6 +283,7 @@ class Inquiries:
     def _forget(self, inquiry: _Inquiry) -> None:
         """Expect an answer no more, to a question that could not be sent."""
         if self._remove(inquiry):
+            _stop(inquiry)
             inquiry.future.cancel()
 
     def _post(self, inquiry: _Inquiry, data: bytes, lane: Lane) -> None:

@@ -25,7 +25,9 @@ from ibkr_core.errors import (
     TooManyOrders,
     TradingHalted,
     UnknownOrder,
+    WouldDeadlock,
 )
+from ibkr_core.gatekeeper import Gatekeeper
 from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.guards import DuplicateGuard, EfficiencyMeter
 from ibkr_core.journal import check_storable
@@ -33,12 +35,13 @@ from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.groups import PlannedOrder
 from ibkr_core.link.client import TwsClient
 from ibkr_core.link.pacing import Lane
-from ibkr_core.model import events
+from ibkr_core.model import events, orderrules
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord, Request
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.outbox import Parcel
+from ibkr_core.risk import Refusal
 from ibkr_core.sending import Sending, type_name
 from ibkr_core.settings import EngineSettings
 from ibkr_core.supervisor import Supervisor
@@ -88,6 +91,7 @@ class OrderDesk:
         settings: Limits and deadlines.
         make_key: Makes client order keys.
         journal: Keeps intents; None for none.
+        gatekeeper: Judges what is new, before it is written down.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class OrderDesk:
         settings: EngineSettings,
         make_key: Callable[[], str],
         journal: DurableIntents | None,
+        gatekeeper: Gatekeeper,
     ) -> None:
         self._book = book
         self._supervisor = supervisor
@@ -105,6 +110,7 @@ class OrderDesk:
         self._settings = settings
         self.make_key = make_key
         self._journal = journal
+        self._gatekeeper = gatekeeper
         self._send_lock = threading.Lock()
         self._next_id = 1 + (journal.high_water if journal is not None else 0)
         self._duplicates = DuplicateGuard(settings.duplicate_window_s)
@@ -117,8 +123,29 @@ class OrderDesk:
     # ── gates ───────────────────────────────────────────────────────────────────────────────────
 
     def sending(self, lane: Lane) -> Sending:
-        """Hold the send lock while messages of a lane may be sent."""
+        """Hold the send lock while messages of a lane may be sent.
+
+        Raises:
+            WouldDeadlock: A risk gate wants to send, which is asked with the send lock held.
+        """
+        self._check_not_judging()
         return Sending(self._send_lock, lambda: self._check_may_send(lane), self._book.deliver)
+
+    def preview(self, contract: Contract, order: Order) -> tuple[Refusal, ...]:
+        """Return what the risk gates would say of a new order, now; nothing is counted or sent.
+
+        Raises:
+            InvalidInput: As for :meth:`check_new`.
+            WouldDeadlock: Called from a risk gate.
+        """
+        self.check_new(contract, order)
+        self._check_not_judging()
+        with Sending(self._send_lock, lambda: None, self._book.deliver):
+            return self._gatekeeper.preview(contract, order)
+
+    def _check_not_judging(self) -> None:
+        if self._gatekeeper.is_judging_here:
+            raise WouldDeadlock("a risk gate is asked with the send lock held: it cannot send or take ids")
 
     def _check_may_send(self, lane: Lane) -> None:
         if lane is Lane.ORDER:
@@ -133,8 +160,13 @@ class OrderDesk:
         """Ids of orders of which something has not left yet."""
         return self._leaving | frozenset(self._waiting) | frozenset(self._changes)
 
-    def check_new(self, contract: Contract, order: Order) -> None:
+    def check_new(self, contract: Contract, order: Order, *, is_new: bool = True) -> None:
         """Raise unless the order is one that the broker could take.
+
+        Args:
+            contract: What to trade.
+            order: At what terms.
+            is_new: False for new terms of an order that works already.
 
         Raises:
             InvalidInput: The subclass and the message tell what is wrong.
@@ -146,6 +178,8 @@ class OrderDesk:
         if order.what_if:
             raise InvalidOrder("what_if", "a what-if places nothing and cannot be submitted")
         order.check(contract)
+        if self._settings.order_rules:
+            orderrules.check(order, contract, is_new=is_new)
 
     def _check_limits(self, keyed: Sequence[inputs.NewOrder], *, allow_duplicate: bool) -> None:
         now = self._book.monotonic()
@@ -187,6 +221,7 @@ class OrderDesk:
 
     def take_id(self) -> int:
         """Take the next id for good."""
+        self._check_not_judging()
         with self.numbering() as order_id:
             return order_id
 
@@ -242,8 +277,15 @@ class OrderDesk:
         legs: Sequence[tuple[Contract, PlannedOrder, str]],
         *,
         allow_duplicate: bool = False,
+        attached: Sequence[inputs.NewOrder] = (),
     ) -> tuple[inputs.NewOrder, ...]:
         """Encode all legs, note the intent, and send them as one. Requires holding the send lock.
+
+        Args:
+            legs: Contract, order with its id, and key of each (an empty one is made up).
+            allow_duplicate: As for ``Engine.submit``.
+            attached: Orders that the gateway will make by itself beside these: only their ids are known. They
+                have no terms, and higher ids.
 
         Raises:
             IbkrError: As for ``Engine.submit``.
@@ -259,14 +301,16 @@ class OrderDesk:
         )
         self._check_limits(keyed, allow_duplicate=allow_duplicate)
         self._check_keys(keyed)
+        if not self._gatekeeper.is_open:
+            self._gatekeeper.admit(keyed, allow_duplicate=allow_duplicate)
         client = self._supervisor.session.client
         data = b"".join(
             client.encode_order(new.order_id, new.contract, new.order)
             for new in keyed
             if new.contract is not None and new.order is not None
         )
-        ids = tuple(new.order_id for new in keyed)
-        submit = inputs.Submit(keyed)
+        ids = tuple(new.order_id for new in (*keyed, *attached))
+        submit = inputs.Submit((*keyed, *attached))
         self._check_storable(submit)
         with self._on_the_way(ids):
             self._book.command(submit)
@@ -276,8 +320,9 @@ class OrderDesk:
             for new in keyed:
                 if new.contract is not None and new.order is not None:
                     self._duplicates.note(new.contract, new.order, new.order_id, now)
+            self._gatekeeper.note(keyed)
             self._post_orders(ids, data, client)
-        self._count_messages(len(ids))
+        self._count_messages(len(keyed))
         return keyed
 
     def _check_keys(self, legs: Sequence[inputs.NewOrder]) -> None:
@@ -393,7 +438,9 @@ class OrderDesk:
         Raises:
             IbkrError: As for ``Engine.modify``.
         """
-        contract, terms = self._terms_to_modify(order_id, order, changes)
+        contract, before, terms = self._terms_to_modify(order_id, order, changes)
+        if not self._gatekeeper.is_open:
+            self._gatekeeper.admit_change(order_id, contract, before, terms)
         client = self._supervisor.session.client
         data = client.encode_order(order_id, contract, terms)
         modify = inputs.Modify(order_id, terms)
@@ -509,7 +556,8 @@ class OrderDesk:
 
     def _terms_to_modify(
         self, order_id: int, order: Order | None, changes: dict[str, Any]
-    ) -> tuple[Contract, Order]:
+    ) -> tuple[Contract, Order, Order]:
+        """Return the contract, the terms in force (but for what we change ourselves), and the new terms."""
         if (order is None) == (not changes):
             raise InvalidInput("order", "give either the new order or the fields to change")
         if order is not None and not isinstance(order, Order):
@@ -530,8 +578,12 @@ class OrderDesk:
             order_ref=last_sent.order_ref,
             transmit=is_released or terms.transmit,
         )
-        self.check_new(contract, terms)
-        return contract, terms
+        self.check_new(contract, terms, is_new=False)
+        if self._settings.order_rules:
+            orderrules.check_change(last_sent, terms)
+        # What we do ourselves is no change of the caller's.
+        in_force = last_sent.replace(parent_id=terms.parent_id, transmit=is_released or last_sent.transmit)
+        return contract, in_force, terms
 
     # ── repetitions ─────────────────────────────────────────────────────────────────────────────
 
@@ -583,6 +635,9 @@ class OrderDesk:
             IbkrError: As for ``Engine.submit``.
         """
         new_id = self.peek_ids(1)[0]
+        if not self._gatekeeper.is_open:
+            same = inputs.NewOrder(new_id, record.key, record.contract, record.order)
+            self._gatekeeper.admit((same,), allow_duplicate=True)  # much may have changed since
         self._place_again(record.order_id, new_id, record.retry_count + 1, "it had never left")
         return new_id
 
@@ -598,6 +653,8 @@ class OrderDesk:
         if record.contract is None or record.order is None:
             raise OrderStateError(order_id, "its terms are not known")
         order = record.order
+        if new_id != order_id and {"ptOrderId", "slOrderId"} & order.official.keys():
+            raise OrderStateError(order_id, "the ids of its attached orders lie below a new one")
         if order.parent_id and self._is_acknowledged(order.parent_id):
             order = order.replace(transmit=True)  # its bracket was let go: held now, it would never work
         client = self._supervisor.session.client

@@ -12,13 +12,11 @@ the book's *state lock*, which is held for microseconds and never during I/O, ib
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -32,21 +30,21 @@ from ibkr_core.errors import (
     WaitTimeout,
     WouldDeadlock,
 )
-from ibkr_core.journal import HistoryLine, Journal
+from ibkr_core.gatekeeper import policy_of
+from ibkr_core.journal import Journal
 from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.groups import Child, PlannedOrder, plan_bracket, plan_oca
 from ibkr_core.lifecycle.verdicts import DEFAULT_RULES, CodeRule
 from ibkr_core.link.client import TwsClient
 from ibkr_core.link.pacing import Lane
 from ibkr_core.link.transport import Transport
-from ibkr_core.listeners import Delivery, Listener, Subscription
-from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord, Request
 from ibkr_core.model.session import SessionState
-from ibkr_core.model.status import OrderStatus
+from ibkr_core.orderview import OrderView
+from ibkr_core.risk import RiskLimits, RiskPolicy
+from ibkr_core.riskcontrol import RiskControl
 from ibkr_core.runner import Runner, ThreadRunner, dialler, once
 from ibkr_core.sending import check_time
 from ibkr_core.settings import EngineSettings
@@ -65,7 +63,12 @@ def _new_key() -> str:
     return uuid.uuid4().hex
 
 
-class OrderEngine:
+def _check_client_id(value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _INT_LIMIT:
+        raise InvalidInput("client_id", f"must be a whole number from 0 to {_INT_LIMIT - 1}, not {value!r}")
+
+
+class OrderEngine(OrderView):
     """Orders on one session with TWS or IB Gateway: sending, waiting, listening, recovering.
 
     Args:
@@ -81,6 +84,9 @@ class OrderEngine:
         runner: Receives; by default a thread for each connection. With one of your own the engine starts no
             thread at all: you run :attr:`scheduler` (a simulation does).
         on_progress: Told now and then how many inputs of the journal were replayed.
+        risk: What orders must keep to before they are written down or sent: limits, or a policy with gates
+            and sources of your own. See :attr:`risk` to change it later.
+        is_dry_run: Whether nothing is real: set by ``Engine.dry_run``, which brings its own connection.
 
     Raises:
         InvalidInput: An argument breaks a rule.
@@ -99,12 +105,13 @@ class OrderEngine:
         make_key: Callable[[], str] = _new_key,
         runner: Runner | None = None,
         on_progress: Callable[[int], None] | None = None,
+        risk: RiskLimits | RiskPolicy | None = None,
+        is_dry_run: bool = False,
     ) -> None:
-        if isinstance(client_id, bool) or not isinstance(client_id, int) or not 0 <= client_id < _INT_LIMIT:
-            raise InvalidInput(
-                "client_id", f"must be a whole number from 0 to {_INT_LIMIT - 1}, not {client_id!r}"
-            )
+        _check_client_id(client_id)
+        policy = policy_of(risk)
         self.client_id = client_id
+        self._is_dry_run = is_dry_run
         self.settings = settings if settings is not None else EngineSettings()
         self._clock = clock if clock is not None else SystemClock()
         self._owns_journal = not isinstance(journal, Journal) and journal is not None
@@ -125,6 +132,8 @@ class OrderEngine:
                 self._clock,
                 make_key,
                 self._runner,
+                policy,
+                is_dry_run=is_dry_run,
             )
             self._works.restore(on_progress)
         except BaseException:
@@ -136,10 +145,15 @@ class OrderEngine:
         self._supervisor = self._works.supervisor
         self._desk = self._works.desk
         self._brake = self._works.brake
+        self._risk = RiskControl(self._works.gatekeeper, self._desk)
         self._dispatcher = self._works.dispatcher
         self._life = threading.Lock()
         self._is_started = False
         self._is_closed = False
+        self._furnish()
+
+    def _furnish(self) -> None:
+        """Make what stands on top of the orders and has to be there from the beginning."""
 
     # ── connecting ──────────────────────────────────────────────────────────────────────────────
 
@@ -157,6 +171,7 @@ class OrderEngine:
         client_class: type[TwsClient] = TwsClient,
         clock: Clock | None = None,
         make_key: Callable[[], str] = _new_key,
+        risk: RiskLimits | RiskPolicy | None = None,
     ) -> Self:
         """Connect, take over the broker's orders and executions, and return an engine that is ready.
 
@@ -174,6 +189,7 @@ class OrderEngine:
             client_class: As for the class.
             clock: As for the class.
             make_key: As for the class.
+            risk: As for the class.
 
         Raises:
             GatewayUnreachable: Nothing accepts connections there.
@@ -196,6 +212,7 @@ class OrderEngine:
             client_class=client_class,
             clock=clock,
             make_key=make_key,
+            risk=risk,
         )
         engine.open(host, port)
         return engine
@@ -210,6 +227,7 @@ class OrderEngine:
             EngineClosed: It was opened before.
             InvalidInput: An argument breaks a rule.
         """
+        self._check_network()
         self._open(dialler(host, port, self.settings), keep_trying=False)
 
     def start(self, host: str = "127.0.0.1", port: int = 4002) -> None:
@@ -219,6 +237,7 @@ class OrderEngine:
             EngineClosed: It was opened before.
             InvalidInput: An argument breaks a rule.
         """
+        self._check_network()
         self.start_on(dialler(host, port, self.settings))
 
     def attach(self, transport: Transport) -> None:
@@ -246,6 +265,10 @@ class OrderEngine:
             EngineClosed: It was opened before.
         """
         self._begin(dial, keep_trying=True)
+
+    def _check_network(self) -> None:
+        if self._is_dry_run:
+            raise InvalidInput("host", "a dry run has no network; see Engine.dry_run")
 
     def _open(self, dial: Callable[[], Transport], *, keep_trying: bool) -> None:
         self._begin(dial, keep_trying=keep_trying)
@@ -294,6 +317,11 @@ class OrderEngine:
     def is_ready(self) -> bool:
         """Whether new orders may be sent, as far as the connection goes."""
         return self._supervisor.can_trade
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether nothing here is real: orders go to a simulated gateway in memory."""
+        return self._is_dry_run
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -393,6 +421,7 @@ class OrderEngine:
             DuplicateOrder: The key was used before for a different order, or the same was sent just now.
             TooManyOrders: As many orders of this account, contract and side are active as the broker takes.
             TradingHalted: See :meth:`halt`.
+            RiskRefused: A risk gate said no; see :attr:`risk`.
             JournalError: The intent could not be made durable; nothing was sent.
             NotReady: Not connected, or not synchronised yet, or the broker is out of reach.
             EngineClosed: It was closed.
@@ -557,6 +586,11 @@ class OrderEngine:
         """Whether new orders are refused because of :meth:`halt`."""
         return self._brake.is_on
 
+    @property
+    def risk(self) -> RiskControl:
+        """The risk limits and gates, to look at and to change while the engine runs."""
+        return self._risk
+
     def wait_flat(self, timeout_s: float | None = None) -> bool:
         """Block until the broker confirmed after a halt that no order works. False when it took too long."""
         self.check_may_wait()
@@ -595,16 +629,6 @@ class OrderEngine:
         self._book.deliver()
         return self.order(order_id)
 
-    # ── reading ─────────────────────────────────────────────────────────────────────────────────
-
-    def order(self, order_id: int) -> OrderRecord:
-        """Return a snapshot of an order.
-
-        Raises:
-            UnknownOrder: No such order.
-        """
-        return self._book.read(lambda book: book.order(order_id))
-
     def ticket(self, order_id: int) -> OrderTicket:
         """Return a ticket for an order that is in the book, for example one of an earlier session.
 
@@ -613,69 +637,7 @@ class OrderEngine:
         """
         return OrderTicket(self, order_id, self.order(order_id).key)
 
-    def orders(self) -> tuple[OrderRecord, ...]:
-        """Return snapshots of all orders, oldest first."""
-        return self._book.read(lambda book: book.orders())
-
-    def active_orders(self) -> tuple[OrderRecord, ...]:
-        """Return snapshots of all orders that are not finished, those in doubt included."""
-        return self._book.read(lambda book: book.active_orders())
-
-    def fills(self) -> tuple[Fill, ...]:
-        """Return all executions of all orders."""
-        return self._book.read(lambda book: book.fills())
-
-    def history(
-        self,
-        *,
-        order_id: int | None = None,
-        key: str | None = None,
-        symbol: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int = 1_000,
-    ) -> tuple[HistoryLine, ...]:
-        """Return events from the journal, of earlier runs too: the newest that fit, oldest first.
-
-        Raises:
-            InvalidInput: The engine has no journal.
-        """
-        if self.journal is None:
-            raise InvalidInput("journal", "the engine was made without one, so it keeps no history")
-        return self.journal.history(
-            order_id=order_id, key=key, symbol=symbol, since=since, until=until, limit=limit
-        )
-
-    # ── listening ───────────────────────────────────────────────────────────────────────────────
-
-    def on(
-        self,
-        kind: type[events.Event] | tuple[type[events.Event], ...],
-        listener: Listener,
-        delivery: Delivery = Delivery.WORKER,
-        *,
-        loop: asyncio.AbstractEventLoop | None = None,
-    ) -> Subscription:
-        """Listen for events of a kind (and its subclasses).
-
-        Args:
-            kind: An event class of :mod:`ibkr_core.model.events`, or several.
-            listener: Is called with each event. What it raises is reported as
-                :class:`~ibkr_core.model.events.ListenerFailed` and harms nobody.
-            delivery: Where it runs; see :class:`Delivery`.
-            loop: For ``Delivery.ASYNCIO``; the running loop where it is not given.
-
-        Returns:
-            A handle; its ``close()`` ends the listening.
-        """
-        kinds = kind if isinstance(kind, tuple) else (kind,)
-        return self._dispatcher.subscribe(kinds, listener, delivery, loop)
-
-    def watch(
-        self, order_id: int, wanted: frozenset[OrderStatus], *, settled: bool = False
-    ) -> Future[OrderRecord]:
-        """Return a future of an order's reaching one of the statuses, or finishing. See tickets."""
-        return self._book.watch(order_id, wanted, settled=settled)
+    # ── waiting ─────────────────────────────────────────────────────────────────────────────────
 
     def wait_for(self, future: Future[_T], timeout_s: float | None = None) -> _T:
         """Block until a future is done; where the engine has no threads, its work is done meanwhile.

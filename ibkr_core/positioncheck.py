@@ -17,7 +17,7 @@ from ibkr_core.model.fill import Fill
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
 from ibkr_core.portfolio.books import BEFORE_ALL, Base, Key, trade_of
-from ibkr_core.portfolio.runs import Trade, average_after
+from ibkr_core.portfolio.runs import State, Trade, average_after
 
 __all__ = ["Difference", "PositionCheck"]
 
@@ -79,6 +79,11 @@ class PositionCheck:
         self._bases: Mapping[Key, Base] = MappingProxyType({})
 
     @property
+    def is_based(self) -> bool:
+        """Whether the broker's positions are known: told in this run, or kept from an earlier one."""
+        return self._is_based
+
+    @property
     def bases(self) -> Mapping[Key, Base]:
         """What came from elsewhere, by account and contract: a picture that is never changed, only replaced.
 
@@ -98,7 +103,7 @@ class PositionCheck:
         """
         told = {(position.account, position.contract.con_id): position for position in positions}
         fills = tuple(fills)
-        made = self._sum(fills)
+        made, by_key = self._sum(fills), _by_key(fills)
         self._contracts.update({key: position.contract for key, position in told.items()})
         found: list[Difference] = []
         suspected: dict[Key, Decimal] = {}
@@ -107,12 +112,12 @@ class PositionCheck:
             base = EXACT.subtract(quantity, made.get(key, _ZERO))
             expected = self._base.get(key, _ZERO)
             if not self._is_based or base == expected:
-                self._learn(key, base, told.get(key), fills)
+                self._learn(key, base, told.get(key), by_key.get(key, ()))
                 continue
             if self._suspected.get(key) != base:
                 suspected[key] = base
                 continue
-            self._rebase(key, base, told.get(key), fills, now)
+            self._rebase(key, base, told.get(key), by_key.get(key, ()), now)
             found.append(
                 Difference(
                     key[0],
@@ -162,20 +167,23 @@ class PositionCheck:
     # ── what it cost ────────────────────────────────────────────────────────────────────────────
 
     def _learn(self, key: Key, base: Decimal, told: Position | None, fills: Iterable[Fill]) -> None:
-        """Take a base that agrees; the first time, or where its cost is not known, learn what it cost."""
+        """Take a base that agrees; the first time, or where its cost is not known, learn what it cost.
+
+        ``fills`` are those of this account and contract, here and below.
+        """
         self._base[key] = base
         trades = self._trades.get(key)
         if not base and trades is None:
             return
         if trades is None or (len(trades) == 1 and trades[0].unit is None and trades[0].quantity == base):
-            self._trades[key] = (Trade(BEFORE_ALL, "", base, self._unit_before(key, told, fills), _ZERO),)
+            self._trades[key] = (Trade(BEFORE_ALL, "", base, self._unit_before(told, fills), _ZERO),)
 
-    def _unit_before(self, key: Key, told: Position | None, fills: Iterable[Fill]) -> Decimal | None:
+    def _unit_before(self, told: Position | None, fills: Iterable[Fill]) -> Decimal | None:
         """Return what one unit of the base cost: the broker's average without our fills."""
         if told is None or told.average_cost is None:
             return None
         quantity, cost = told.quantity, EXACT.multiply(told.quantity, told.average_cost)
-        for trade in reversed(self._of(key, fills)):
+        for trade in reversed(self._in_order(fills)):
             before = EXACT.subtract(quantity, trade.quantity)
             if trade.unit is None or (quantity and (before > 0) is not (quantity > 0) and before):
                 return None  # it went through zero: nothing is left of what it was
@@ -195,7 +203,7 @@ class PositionCheck:
     ) -> None:
         """Take a change that no fill explains, as trades of this moment."""
         before = self._trades.get(key, ())
-        state = average_after(sorted((*before, *self._of(key, fills)), key=lambda trade: trade.key))
+        state = average_after(sorted((*before, *self._in_order(fills)), key=lambda trade: trade.key))
         change = EXACT.subtract(base, self._base.get(key, _ZERO))
         closing = _ZERO
         if (state.quantity > 0 > change) or (state.quantity < 0 < change):
@@ -205,7 +213,7 @@ class PositionCheck:
         parts: list[tuple[Decimal, Decimal | None]] = [(closing, None)] if closing else []
         if opening:
             held = EXACT.add(state.quantity, closing)
-            parts.append((opening, _unit_of(opening, held, told, state.cost, state.unknown)))
+            parts.append((opening, _unit_of(opening, held, told, state)))
         name = f"~{len(before)}"  # after every execution of that moment
         self._trades[key] = (
             *before,
@@ -213,20 +221,16 @@ class PositionCheck:
         )
         self._base[key] = base
 
-    def _of(self, key: Key, fills: Iterable[Fill]) -> list[Trade]:
-        mine = (trade_of(fill, self._zone) for fill in fills if (fill.account, fill.con_id) == key)
-        return sorted((trade for trade in mine if trade is not None), key=lambda trade: trade.key)
+    def _in_order(self, fills: Iterable[Fill]) -> list[Trade]:
+        trades = (trade_of(fill, self._zone) for fill in fills)
+        return sorted((trade for trade in trades if trade is not None), key=lambda trade: trade.key)
 
     def _picture(self) -> None:
-        self._bases = MappingProxyType(
-            {
-                key: self._bases[key]
-                if key in self._bases and self._bases[key] == Base(self._contract(key), trades)
-                else Base(self._contract(key), trades)
-                for key in self._base
-                for trades in [self._trades.get(key, ())]
-            }
-        )
+        bases = {}
+        for key in self._base:
+            base, known = Base(self._contract(key), self._trades.get(key, ())), self._bases.get(key)
+            bases[key] = known if known == base else base  # what did not change stays the very same
+        self._bases = MappingProxyType(bases)
 
     # ── from run to run ─────────────────────────────────────────────────────────────────────────
 
@@ -260,7 +264,8 @@ class PositionCheck:
 
     def _without_gone(self, key: Key, base: Decimal) -> tuple[Trade, ...]:
         """Return the base of a book that knows no more what was let go: one position, at its cost."""
-        trades = (*self._trades.get(key, ()), *self._of(key, self._gone_fills))
+        gone = _by_key(self._gone_fills)[key]
+        trades = (*self._trades.get(key, ()), *self._in_order(gone))
         state = average_after(sorted(trades, key=lambda trade: trade.key))
         if not base:
             return ()
@@ -288,20 +293,34 @@ class PositionCheck:
         self._picture()
 
 
+def _by_key(fills: Iterable[Fill]) -> dict[Key, list[Fill]]:
+    found: dict[Key, list[Fill]] = {}
+    for fill in fills:
+        if fill.moves_position:
+            found.setdefault((fill.account, fill.con_id), []).append(fill)
+    return found
+
+
 def _signed(fill: Fill) -> Decimal:
     return fill.quantity if fill.action is Action.BUY else fill.quantity.copy_negate()
 
 
-def _unit_of(
-    opening: Decimal, held: Decimal, told: Position | None, cost: Decimal, unknown: Decimal
-) -> Decimal | None:
-    """Return what one unit of a change cost that opened, so that all comes to the broker's average."""
-    if told is None or told.average_cost is None or unknown:
+def _unit_of(opening: Decimal, held: Decimal, told: Position | None, before: State) -> Decimal | None:
+    """Return what one unit of a change cost that opened, so that all comes to the broker's average.
+
+    Args:
+        opening: The units that opened.
+        held: The units beside them; 0 where all that was held before was closed.
+        told: What the broker shows.
+        before: What our fills and the earlier changes come to.
+    """
+    if told is None or told.average_cost is None or before.unknown:
         return None
     if not held:
         return told.average_cost
     whole = EXACT.multiply(told.quantity, told.average_cost)
-    unit = _QUOTIENT.divide(EXACT.subtract(whole, cost), opening)
+    ours = EXACT.add(before.cost, before.fees.get(told.contract.currency, _ZERO))
+    unit = _QUOTIENT.divide(EXACT.subtract(whole, ours), opening)
     return unit if unit >= 0 else None  # the broker averages otherwise than we do
 
 

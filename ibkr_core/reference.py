@@ -20,6 +20,7 @@ from ibkr_core.errors import (
     InquiryFailed,
     InvalidContract,
     InvalidInput,
+    NotReady,
     UnknownContract,
 )
 from ibkr_core.inquiries import Collector, Inquiries
@@ -77,7 +78,8 @@ class Reference:
 
     All calls can raise, besides what they tell themselves: InquiryFailed where the broker refuses,
     WaitTimeout, NotReady where there is no session, ConnectionFailed where it ends meanwhile, EngineClosed,
-    and WouldDeadlock from an inline listener. ``timeout_s`` is for each question that a call asks.
+    and WouldDeadlock from an inline listener. ``timeout_s`` is for each question that a call asks. In asyncio
+    use ``await asyncio.to_thread(engine.reference.quote, contract)``.
 
     Args:
         inquiries: Sends the questions.
@@ -324,13 +326,8 @@ class Reference:
         wanted = 1 + bool(frozen) + 2 * bool(delayed)
 
         def request(client: TwsClient, request_id: int) -> None:
-            # The setting is the connection's: the user's own requests must not notice.
-            usual = client.market_data_type
-            if wanted != usual:
-                client.reqMarketDataType(wanted)
-            client.reqMktData(request_id, official, "", True, False, [])  # noqa: FBT003 - official signature
-            if wanted != usual:
-                client.reqMarketDataType(usual)
+            with client.with_data_type(wanted):
+                client.reqMktData(request_id, official, "", True, False, [])  # noqa: FBT003 - official signature
 
         collector = collectors.QuoteCollector(contract, self._clock)
         return self._ask(request, collector, timeout_s, f"a quote of {contract.name}")
@@ -462,6 +459,8 @@ class Reference:
 
     def _chosen(self, account: str) -> tuple[str, ...]:
         known = self._office.accounts
+        if not known:  # never take that for an account with nothing in it
+            raise NotReady("not connected: the accounts of this login are unknown; nothing was asked")
         if not isinstance(account, str) or (account and account not in known):
             raise InvalidInput("account", f"must be one of {', '.join(known)}, not {account!r}")
         return (account,) if account else known

@@ -160,6 +160,10 @@ class EngineSettings:
         cancel_attempts: How often a cancel that came to nothing is sent.
         broker_zone: The zone of the broker's day: it tells executions and completed orders of the day only.
         efficiency_limit: Messages for each filled order from which on a warning is given; 0 for none.
+        order_rules: Refuse, before it is sent, what the broker refuses for sure; see
+            :mod:`ibkr_core.model.orderrules`. False leaves all of that to the broker.
+        unprotected_after_s: How long an entry's exits may fail to cover what it has filled before the alarm
+            is given (:class:`~ibkr_core.model.events.PositionUnprotected`).
         seed: Decides the jitter; None for a different one each time.
     """
 
@@ -183,4 +187,6 @@ class EngineSettings:
     cancel_attempts: int = attrs.field(default=3, validator=_count(least=1))
     broker_zone: str = "America/New_York"
     efficiency_limit: int = attrs.field(default=20, validator=_count())
+    order_rules: bool = True
+    unprotected_after_s: float = attrs.field(default=2.0, validator=_seconds())
     seed: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import random
 from collections.abc import Callable, Mapping
@@ -16,11 +17,13 @@ from ibkr_core.errors import (
     ConnectionFailed,
     EngineClosed,
     JournalError,
+    JournalForeign,
     OrderStateError,
     UnknownOrder,
 )
+from ibkr_core.gatekeeper import Bases, Gatekeeper
 from ibkr_core.guardedbook import GuardedBook
-from ibkr_core.halting import Brake
+from ibkr_core.halting import HALT_STATE, Brake
 from ibkr_core.inquiries import Inquiries
 from ibkr_core.journal import Entry, Journal
 from ibkr_core.keeper import Keeper
@@ -33,6 +36,7 @@ from ibkr_core.link.session import Session
 from ibkr_core.listeners import Delivery, Dispatcher
 from ibkr_core.model import events
 from ibkr_core.model.facts import BrokerFact, ErrorFact
+from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.record import Request
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.orderdesk import OrderDesk
@@ -40,6 +44,7 @@ from ibkr_core.portfolio.books import Base, Key
 from ibkr_core.positioncheck import PositionCheck
 from ibkr_core.recovering import restore_book
 from ibkr_core.retrier import Retrier, with_retries
+from ibkr_core.risk import RiskPolicy
 from ibkr_core.runner import Runner
 from ibkr_core.scheduler import Scheduler, Timer
 from ibkr_core.sending import describe
@@ -54,7 +59,9 @@ __all__ = ["Works"]
 _DUPLICATE_ID: Final = 103
 _POSITIONS: Final = "positions"
 _HAS_FILLS: Final = (OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED)
+_DRY_RUN: Final = "dry run"
 _DAY_S: Final = 86_400.0
+_ZERO: Final = Decimal(0)
 
 _LOG: Final = logging.getLogger("ibkr_core.engine")
 
@@ -71,6 +78,8 @@ class Works:
         clock: Tells the time.
         make_key: Makes client order keys.
         runner: Receives.
+        policy: The risk limits.
+        is_dry_run: Whether nothing of all this is real.
     """
 
     def __init__(
@@ -83,8 +92,12 @@ class Works:
         clock: Clock,
         make_key: Callable[[], str],
         runner: Runner,
+        policy: RiskPolicy,
+        *,
+        is_dry_run: bool = False,
     ) -> None:
         self.journal = journal
+        self._is_dry_run = is_dry_run
         self.rules = rules
         self.scheduler = Scheduler(clock, self._report_failed_act)
         self.dispatcher = Dispatcher(self._report_failed_listener)
@@ -105,10 +118,15 @@ class Works:
             self.keeper.note,
             self.retrier.note,
             self.journal,
+            is_dry_run=is_dry_run,
         )
         self.supervisor = Supervisor(client_id, client_class, self.scheduler, runner, settings, self)
         self._watchdog = Watchdog(self.scheduler, settings.ack_timeout_s, self._take_silence)
-        self.desk = OrderDesk(self.book, self.supervisor, self._watchdog, settings, make_key, self.journal)
+        self._positions = PositionCheck(ZoneInfo(settings.broker_zone))
+        self.gatekeeper = self._hire_gatekeeper(policy)
+        self.desk = OrderDesk(
+            *(self.book, self.supervisor, self._watchdog, settings, make_key, self.journal, self.gatekeeper)
+        )
         self.inquiries = Inquiries(self.supervisor, self.scheduler, self.desk.take_id)
         self._judge = Judge(
             settings.broker_zone,
@@ -116,28 +134,35 @@ class Works:
             resends_duplicates=settings.retry.attempts > 0 and _DUPLICATE_ID in settings.retry.codes,
         )
         self.brake = Brake(
-            self.desk,
-            self.book,
-            self.scheduler,
-            self.survey_for,
-            self.publish,
-            self._judge.is_unresolved,
+            *(self.desk, self.book, self.scheduler, self.survey_for, self.publish, self._judge.is_unresolved),
             self.journal,
         )
-        self._positions = PositionCheck(ZoneInfo(settings.broker_zone))
         self.dispatcher.subscribe((events.OrderStatusChanged,), self._note_fill, Delivery.INLINE, None)
+        self.dispatcher.subscribe((events.ExecutionReceived,), self._note_execution, Delivery.INLINE, None)
         self._recheck_s = settings.recheck_s
         self._recheck = Timer(0.0, lambda: None)
         self._unowned: set[int] = set()
+
+    def _hire_gatekeeper(self, policy: RiskPolicy) -> Gatekeeper:
+        return Gatekeeper(
+            self.book,
+            self.scheduler,
+            policy,
+            lambda: self.supervisor.session.accounts,
+            self._position_bases,
+            self._halt_for_risk,
+        )
 
     def restore(self, on_progress: Callable[[int], None] | None) -> None:
         """Play the journal into the book, if there is one.
 
         Raises:
             JournalCorrupt: An entry is damaged.
+            JournalForeign: It is of a dry run, and this is none; or the other way round.
         """
         if self.journal is None:
             return
+        self._check_kind(self.journal)
         self.journal.watch(self._report_broken_journal, self._report_restored_journal)
         restore_book(self.journal, self.book, on_progress=on_progress, on_refused=self._report_refused)
         known = self.journal.state(_POSITIONS)
@@ -147,6 +172,23 @@ class Works:
             if record.order is None and record.perm_id is not None:
                 self._unowned.add(record.perm_id)  # told in an earlier run
         self._prune()
+
+    def _check_kind(self, journal: Journal) -> None:
+        """Keep what is real and what is not apart: ids, keys and fills of one mean nothing to the other."""
+        is_marked = journal.state(_DRY_RUN) is not None
+        if is_marked and not self._is_dry_run:
+            raise JournalForeign(
+                journal.path,
+                "was kept by a dry run, whose orders never were",
+                "give this engine another file",
+            )
+        if self._is_dry_run and not is_marked:
+            states = (journal.state(name) for name in (_POSITIONS, HALT_STATE))
+            if journal.recorded or journal.high_water or any(states):
+                raise JournalForeign(
+                    journal.path, "was kept by a real session", "give the dry run a file of its own"
+                )
+            journal.set_state(_DRY_RUN, "yes")
 
     def _prune(self) -> None:
         """Drop from the journal what its retention no longer keeps; once a day."""
@@ -163,6 +205,29 @@ class Works:
     def _note_fill(self, event: events.OrderStatusChanged) -> None:
         if event.current in _HAS_FILLS and event.previous is not OrderStatus.PARTIALLY_FILLED:
             self.desk.meter.note_filled()  # its first fill
+
+    def _note_execution(self, _: events.ExecutionReceived) -> None:
+        self.gatekeeper.note_fill()
+
+    def _position_bases(self) -> Bases | None:
+        """Return what is held beside our fills, by account and contract; None before it was told."""
+        if not self._positions.is_based:
+            return None
+        return {
+            key: (
+                base.contract,
+                functools.reduce(EXACT.add, (trade.quantity for trade in base.trades), _ZERO),
+            )
+            for key, base in self._positions.bases.items()
+        }
+
+    def _halt_for_risk(self, reason: str) -> bool:
+        """Halt because a risk gate said so. The send lock may be held, and halting takes it."""
+        if self.desk.halted:
+            return False
+        self.desk.halted = reason  # at once: the next order may be waiting for the send lock already
+        self.scheduler.call_soon(lambda: self.brake.halt(reason))
+        return True
 
     def _send_again(self, order_id: int, request: Request, attempt: int, why: str) -> bool:
         return self.desk.send_again(order_id, request, attempt, why)
@@ -265,7 +330,9 @@ class Works:
     def _report_unowned(self) -> None:
         for record in self.book.read(lambda book: book.active_orders()):
             perm_id = record.perm_id
+            # One that the gateway attached to an order of ours has no terms here either, and was asked for.
             is_unowned = record.is_ours and record.order is None and record.is_working
+            is_unowned &= record.submission_time is None
             if is_unowned and perm_id is not None and perm_id not in self._unowned:
                 self._unowned.add(perm_id)
                 self.book.publish(events.UnownedOrderFound, record=record)

@@ -20,6 +20,8 @@ from ibkr_core._version import __version__
 
 ROOT = Path(__file__).parent.parent
 DISTRIBUTION = "ibkr-core"
+COMMAND = "_ibkr_core_command.py"
+"""What the console script imports before the package."""
 
 BUILD = """
 import sys, setuptools.build_meta as backend
@@ -36,7 +38,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("setuptools", minversion="77", reason="the build backend is in the dev extra")
     source = tmp_path_factory.mktemp("source")
     shutil.copytree(ROOT / "ibkr_core", source / "ibkr_core", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", COMMAND):
         shutil.copy(ROOT / name, source / name)
     built = tmp_path_factory.mktemp("built")
     command = [sys.executable, "-c", BUILD, str(built)]
@@ -94,7 +96,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(archives: Path) -> None:
     with zipfile.ZipFile(only(archives, "*.whl")) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         licences = [name for name in archive.namelist() if name.endswith(".dist-info/licenses/LICENSE")]
-    assert names == package_files()
+    assert names == package_files() | {COMMAND}
     assert "ibkr_core/py.typed" in names
     assert len(licences) == 1
 
@@ -103,7 +105,7 @@ def test_the_sdist_holds_what_a_build_needs(archives: Path) -> None:
     """An sdist can be built from: it has the package, the metadata, the readme and the licence."""
     with tarfile.open(only(archives, "*.tar.gz")) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert names >= package_files() | {"setup.cfg", "pyproject.toml", "README.md", "LICENSE", "PKG-INFO"}
+    assert names >= package_files() | {"setup.cfg", "pyproject.toml", "README.md", "LICENSE", "PKG-INFO", COMMAND}
 
 
 def test_the_wheel_tells_what_it_needs(archives: Path) -> None:

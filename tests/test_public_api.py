@@ -12,46 +12,69 @@ import ibkr_core
 
 PUBLIC = {
     "Action",
+    "Amounts",
     "Backoff",
+    "BracketLeg",
+    "BracketOrder",
     "BracketTickets",
+    "BreakEven",
+    "Broker",
+    "CallbackHandle",
     "CodeRule",
     "ComboLeg",
     "Contract",
+    "ContractDetails",
     "Delivery",
     "Durability",
     "Engine",
     "EngineSettings",
+    "ExitPair",
     "Fill",
+    "Greeks",
+    "Holding",
     "IbkrError",
     "Journal",
     "JournalReader",
+    "MarketRule",
     "OcaType",
+    "OptionChain",
     "Order",
     "OrderMessage",
     "OrderRecord",
     "OrderStatus",
     "OrderTicket",
+    "Portfolio",
+    "Quote",
+    "Refusal",
     "Request",
     "RestartWindow",
     "Retention",
     "RetryPolicy",
+    "RiskContext",
+    "RiskLimits",
+    "RiskPolicy",
+    "ScaleOutTickets",
     "SessionState",
     "Subscription",
+    "TradingHours",
     "TwsClient",
     "Verdict",
+    "WhatIf",
     "__version__",
     "errors",
     "events",
+    "new_bracket",
 }
 """Users write against these. A name that goes, or changes its meaning, is for the changelog."""
 
 ENGINE = set(
     """
-    close_position reference what_if wait_for
+    by_key replace cancel_order place_bracket_order place_order submit_attached submit_scale_out unprotected
+    close_position check_order reference what_if wait_for
     accounts active_orders adopt attach cancel cancel_all check_may_wait client client_id close connect
-    declare_ended fills halt history is_halted is_ready journal modify next_request_id on open order orders
-    portfolio release scheduler server_version settings start start_on state state_reason submit submit_bracket
-    submit_oca ticket wait_flat wait_ready watch
+    declare_ended dry_run dry_run_gateway fills halt history is_dry_run is_halted is_ready journal modify
+    next_request_id on open order orders portfolio release risk scheduler server_version settings start
+    start_on state state_reason submit submit_bracket submit_oca ticket wait_flat wait_ready watch
     """.split()
 )
 """The engine's public attributes."""

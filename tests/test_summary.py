@@ -236,7 +236,7 @@ def test_a_day_is_a_date_and_a_zone_a_zone(wrong: Any, zone: Any, words: str, tm
     """Each way in refuses what is neither."""
     for call in (summarise, summarise_log, summarise_journal):
         with pytest.raises(InvalidInput, match=words):
-            call([], wrong, zone)  # type: ignore[operator]  # the three have different first arguments
+            call([], wrong, zone)
 
 
 def test_a_summary_is_json() -> None:
@@ -245,8 +245,8 @@ def test_a_summary_is_json() -> None:
     plain = json.loads(json.dumps(found.as_dict()))
     assert set(plain) == {one.name for one in attrs.fields(DaySummary)}
     assert plain["day"] == "2026-11-24"
-    assert plain["notional"] == {"USD": "1995.0"}
-    assert plain["ack_latency"] == {"count": 1, "average_ms": "2.000", "worst_ms": "2.000"}
+    assert plain["notional"] == {"USD": "1995"}
+    assert plain["ack_latency"] == {"count": 1, "average_ms": "2", "worst_ms": "2"}
     assert plain["by_symbol"]["AAPL"]["orders"] == 1
 
 

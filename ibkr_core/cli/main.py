@@ -5,19 +5,25 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import os
 import platform
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from ibkr_core._version import __version__
+from ibkr_core.cli import acting, books, looking
+from ibkr_core.cli.config import CONFIG_VARIABLE, config_path, read_config
 from ibkr_core.cli.demo import DemoScreen, DemoSetup, run_demo
+from ibkr_core.cli.doctor import doctor
+from ibkr_core.cli.options import Debug
 from ibkr_core.cli.screen import SilentScreen, TerminalScreen
 from ibkr_core.cli.serve import serve
-from ibkr_core.cli.shell import CommandGroup, ServerConsole, make_console, show_traceback
+from ibkr_core.cli.shell import CommandGroup, ServerConsole, make_console
+from ibkr_core.cli.watch import watch
 from ibkr_core.cli.wirelog import WireLog
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gateway import MarketSettings, PriceFile, Settings, SimulatedGateway, choose
@@ -31,16 +37,12 @@ app = typer.Typer(
     cls=CommandGroup,
     help="Order execution for Interactive Brokers, and a simulated IB Gateway to try it on.",
     epilog="Start with **ibkr-core demo**. It needs no account and sends nothing anywhere.",
-    add_completion=False,
+    add_completion=True,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
 
-Debug = Annotated[
-    bool,
-    typer.Option("--debug", callback=show_traceback, help="Show the whole traceback of an error."),
-]
 Seed = Annotated[
     int, typer.Option("--seed", help="Decides every random thing: the same seed, the same prices.")
 ]
@@ -148,12 +150,26 @@ def _plan(path: Path | None) -> FaultPlan:
 
 @app.callback()
 def _main(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            dir_okay=False,
+            help="Defaults for host, port, journal and the like; docs/cli.md describes it.",
+        ),
+    ] = None,
     debug: Debug = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     del debug, version  # their callbacks have seen to them
+    is_named = config is not None or CONFIG_VARIABLE in os.environ
+    values = read_config(config if config is not None else config_path(), must_exist=is_named)
+    for_looking = {name: value for name, value in values.items() if name != "client_id"}
+    context.default_map = {name: values if name in ACTING else for_looking for name in (*LOOKING, *ACTING)}
 
 
 @app.command()
@@ -224,7 +240,7 @@ def gateway(
     del debug
     accounts = tuple(account) if account else Settings().accounts
     settings = Settings(accounts=accounts, market=MarketSettings(moves=not still, speed=speed))
-    played = None if prices is None else PriceFile(prices)
+    played = _price_file(prices)
     server = SimulatedGateway(
         port,
         host=host,
@@ -248,6 +264,13 @@ def gateway(
         )
 
 
+def _price_file(path: Path | None) -> PriceFile | None:
+    try:
+        return None if path is None else PriceFile(path)
+    except OSError as error:
+        raise InvalidInput("--prices", f"cannot read {path}: {error.strerror or error}") from error
+
+
 def _about_prices(prices: Path | None, speed: float) -> str:
     return "" if prices is None else f"Prices come from {prices}, {speed:g} times as fast as they came."
 
@@ -267,6 +290,45 @@ def _commands(wanted: bool) -> int | None:
     if sys.stdin is None or not (wanted or sys.stdin.isatty()):
         return None
     return sys.stdin.fileno()
+
+
+Commands = Mapping[str, tuple[Callable[..., None], tuple[str, ...]]]
+
+LOOKING: Final[Commands] = {
+    "orders": (looking.orders, ("orders --open", "orders --journal orders.db --json")),
+    "fills": (looking.fills, ("fills --day today --zone America/New_York", "fills --order 7")),
+    "positions": (looking.positions, ("positions --port 4001 --mask-accounts",)),
+    "history": (looking.history, ("history 7 --journal orders.db", "history --log-dir logs --type ERROR")),
+    "summary": (looking.summary, ("summary --journal orders.db", "summary --day 2026-11-20 --json")),
+    "watch": (watch, ("watch --journal orders.db", "watch --once", "watch --json | jq .event")),
+    "doctor": (doctor, ("doctor --port 4001 --journal orders.db", "doctor --offline --json")),
+}
+"""Commands that change nothing, with examples."""
+ACTING: Final[Commands] = {
+    "place": (
+        acting.place,
+        (
+            "place BUY 100 AAPL --limit 190.50",
+            "place SELL 1 SPY --sec-type OPT --expiry 20261218 --strike 600 --right C --what-if",
+        ),
+    ),
+    "cancel": (acting.cancel, ("cancel 7 8 --client-id 1", "cancel --all")),
+    "halt": (acting.halt, ('halt "the strategy runs wild" --journal orders.db',)),
+    "release": (acting.release, ("release --journal orders.db",)),
+}
+"""Commands that act, with examples."""
+
+
+def _register(commands: Commands, panel: str) -> None:
+    for name, (command, examples) in commands.items():
+        shown = "  \n".join(f"`ibkr-core {example}`" for example in examples)
+        title = "Example" if len(examples) == 1 else "Examples"
+        app.command(name, epilog=f"{title}:  \n{shown}", rich_help_panel=panel)(command)
+
+
+_register(LOOKING, "Look")
+_register(ACTING, "Act")
+app.add_typer(books.app, rich_help_panel="Look")
 
 
 def run() -> None:

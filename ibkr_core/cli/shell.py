@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import typer
@@ -11,10 +13,9 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
-__all__ = ["INTERRUPTED", "CommandGroup", "ServerConsole", "complain", "make_console", "show_traceback"]
+from ibkr_core.cli.codes import ExitCode, advice, exit_code
 
-INTERRUPTED: Final = 130
-"""Exit code of a command that Ctrl-C ended: 128 and the number of the signal, as shells have it."""
+__all__ = ["CommandGroup", "ServerConsole", "busy", "complain", "make_console", "show_traceback"]
 
 _DEBUG: Final = "ibkr_core.debug"
 
@@ -37,10 +38,26 @@ class ServerConsole(Console):
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
-def complain(text: str) -> None:
-    """Say on standard error what went wrong, in one line."""
-    line = Text.assemble(("error: ", "bold red"), " ".join(text.split()))
-    make_console(stderr=True).print(line, soft_wrap=True)
+def complain(text: str, hint: str = "") -> None:
+    """Say on standard error what went wrong, in one line, and what to do about it, in another."""
+    console = make_console(stderr=True)
+    console.print(Text.assemble(("error: ", "bold red"), " ".join(text.split())), soft_wrap=True)
+    if hint:
+        console.print(Text.assemble(("hint: ", "bold"), hint), soft_wrap=True)
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Show on standard error that something takes its time, for as long as the block lasts.
+
+    Only on a terminal: a script's log has no use for it.
+    """
+    console = make_console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(Text(f"{what} ...")):
+        yield
 
 
 def show_traceback(ctx: typer.Context, value: bool) -> bool:
@@ -56,14 +73,14 @@ class CommandGroup(TyperGroup):
         """Run the command that was named."""
         try:
             return super().invoke(ctx)
-        except typer.Abort:
+        except (typer.Abort, BrokenPipeError):  # who read it has left: the parser ends quietly
             raise
         except KeyboardInterrupt:
             complain("interrupted")
-            raise typer.Exit(INTERRUPTED) from None
+            raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
         except Exception as error:
             # Exits and usage errors know their exit code; the parser tells of them well enough.
             if hasattr(error, "exit_code") or ctx.meta.get(_DEBUG):
                 raise
-            complain(str(error) or type(error).__name__)
-            raise typer.Exit(1) from error
+            complain(str(error) or type(error).__name__, advice(error))
+            raise typer.Exit(int(exit_code(error))) from error

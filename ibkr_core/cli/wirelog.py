@@ -32,13 +32,20 @@ class WireLog:
 
     def __init__(self, path: Path, now: Callable[[], dt.datetime]) -> None:
         self._now = now
+        self._path = path
+        self._has_failed = False
         try:
             self._file: TextIO = path.open("a", encoding="utf-8", buffering=1)
         except OSError as error:
             raise InvalidInput("--json-log", f"cannot write {path}: {error.strerror}") from error
 
     def __call__(self, event: str, client_id: int, message: Message | None) -> None:
-        """Write a line; see :data:`ibkr_core.gateway.protocol.Watcher`."""
+        """Write a line; see :data:`ibkr_core.gateway.protocol.Watcher`.
+
+        Raises:
+            OSError: It cannot be written, because the disk is full for one; names option and file. A log with
+                holes would be worse than none, so the gateway ends.
+        """
         line: dict[str, object] = {
             "time": self._now().isoformat(timespec="microseconds"),
             "event": event,
@@ -47,11 +54,20 @@ class WireLog:
         if message is not None:
             line["kind"] = message.kind
             line["fields"] = message.fields
-        self._file.write(json.dumps(line, default=_plain, separators=(",", ":")) + "\n")
+        try:
+            self._file.write(json.dumps(line, default=_plain, separators=(",", ":")) + "\n")
+        except OSError as error:
+            self._has_failed = True
+            reason = error.strerror or str(error)
+            raise OSError(f"--json-log: cannot write {self._path}: {reason}; the gateway ends") from error
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError:  # what could not be written before cannot be now
+            if not self._has_failed:
+                raise
 
     def __enter__(self) -> Self:
         return self

@@ -12,6 +12,7 @@ no logic with :mod:`ibkr_core.lifecycle`.
 from __future__ import annotations
 
 from ibkr_core.gateway.admin import Admin, Books, MarketHandle, OrderAccount
+from ibkr_core.gateway.advisors import Advisor, AdvisorGroup
 from ibkr_core.gateway.choreography import Choreography
 from ibkr_core.gateway.clients import ClientRules
 from ibkr_core.gateway.clock import ManualClock
@@ -31,6 +32,8 @@ from ibkr_core.gateway.symbols import choose, stock
 
 __all__ = [
     "Admin",
+    "Advisor",
+    "AdvisorGroup",
     "Books",
     "Calendar",
     "Catalogue",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 
+from ibkr_core.gateway.clock import eastern
 from ibkr_core.gateway.exchange import Exchange
 from ibkr_core.gateway.hours import moment_of
 from ibkr_core.gateway.orders import GatewayOrder, OrderSpec, Phase
@@ -17,6 +19,9 @@ _STRATEGIES = frozenset({
     "BalanceImpactRisk", "MinImpact", "ClosePx", "Inline",
 })  # fmt: skip
 _TYPES = frozenset({"MKT", "LMT"})
+_TIME_OF_DAY = re.compile(r"\d\d:\d\d:\d\d")
+_DATE_AND_TIME = re.compile(r"\d{8}-\d\d:\d\d:\d\d")
+_SOME_DAY = 1_000_000_000.0  # of which a time is to be read only to see whether it is one
 _SLICES = 10
 _SPAN_S = 60.0
 
@@ -37,8 +42,18 @@ def check_algo(spec: OrderSpec) -> None:
         raise RefusalError(442, "Specified algorithm is not allowed for this order.")
     for name in ("startTime", "endTime"):
         text = _parameter(spec, name)
-        if text and moment_of(text) is None:
+        if text and _moment(text, _SOME_DAY) is None:
             raise RefusalError(441, f"Algo attributes validation failed: {name} {text!r}")
+
+
+def _moment(text: str, now: float) -> float | None:
+    """Read a time of an algorithm: one of the day of ``now``, or a date and a time."""
+    time, _, zone = text.partition(" ")
+    if _TIME_OF_DAY.fullmatch(time):
+        return moment_of(f"{eastern(now):%Y%m%d} {time} {zone}".strip())
+    if zone and _DATE_AND_TIME.fullmatch(time):
+        return moment_of(f"{time.replace('-', ' ')} {zone}")
+    return moment_of(text)
 
 
 def _parameter(spec: OrderSpec, name: str) -> str:
@@ -79,8 +94,8 @@ class Algos:
         if began is None:
             order.allowance = Decimal(0)
             began = now
-        starts = max(moment_of(_parameter(order.spec, "startTime")) or began, began)
-        ends = moment_of(_parameter(order.spec, "endTime")) or starts + _SPAN_S
+        starts = max(_moment(_parameter(order.spec, "startTime"), began) or began, began)
+        ends = _moment(_parameter(order.spec, "endTime"), began) or starts + _SPAN_S
         step = max(ends - starts, 0.0) / _SLICES
         for number in range(1, _SLICES + 1):
             moment = starts + step * (number - 1)

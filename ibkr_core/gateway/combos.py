@@ -19,7 +19,7 @@ from ibkr_core.gateway.options import options_on
 from ibkr_core.gateway.orderbook import CROWD
 from ibkr_core.gateway.refusals import RefusalError
 
-__all__ = ["Combo", "ComboMarket", "Combos", "Leg", "leg_prices"]
+__all__ = ["Combo", "ComboMarket", "Combos", "Leg", "by_leg", "leg_prices"]
 
 _FIRST_CON_ID = 28_812_380
 _MAX_RATIO = 10_000
@@ -75,6 +75,33 @@ class Combo(Instrument):
             for leg in self.legs
         ]
         return fields
+
+
+def by_leg(contract: Mapping[str, Any], fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an order's fields, with the net limit of one that names a price for each leg and none itself.
+
+    Args:
+        contract: Official contract fields; the prices of the legs are in there.
+        fields: Official order fields.
+
+    Raises:
+        RefusalError: 321 for a price that is none, or a leg without one.
+    """
+    legs = contract.get("comboLegs") or ()
+    prices = [leg.get("perLegPrice") for leg in legs]
+    if fields.get("orderType") != "LMT" or fields.get("lmtPrice") is not None or not any(map(_given, prices)):
+        return fields
+    if not all(_given(price) and Decimal(str(price)).is_finite() for price in prices):
+        raise RefusalError.invalid("Please enter a price for every leg")
+    weights = [int(leg.get("ratio", 0)) * (1 if leg.get("action") == "BUY" else -1) for leg in legs]
+    net = sum(
+        (weight * Decimal(str(price)) for weight, price in zip(weights, prices, strict=True)), Decimal(0)
+    )
+    return {**fields, "lmtPrice": float(net)}
+
+
+def _given(price: object) -> bool:
+    return price is not None
 
 
 class Combos:

@@ -71,7 +71,7 @@ class Desk:
             Scanner(watch),
             NewsDesk(venue, watch.newsroom),
             Exercises(venue),
-            Terminal(),
+            Terminal(venue.settings),
         )
         self._handlers: dict[str, Handler] = {
             "placeOrder": self._place,

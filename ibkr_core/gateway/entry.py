@@ -10,6 +10,7 @@ import attrs
 
 from ibkr_core.gateway import rules
 from ibkr_core.gateway.adjusting import check_adjustment
+from ibkr_core.gateway.advisors import Advisor
 from ibkr_core.gateway.algos import check_algo
 from ibkr_core.gateway.attaching import hedge_sized
 from ibkr_core.gateway.attributes import check_attributes
@@ -44,6 +45,7 @@ class Entry:
         precautions: Further limits, as in the settings of a real gateway.
         numbers: Gives permIds out.
         accounts: Account codes; the first is the default.
+        advisor: The advisor whose clients they belong to, or None.
         fractional: Whether parts of a share may be traded.
         expires: Whether a contract that has expired is refused with 392.
         now: The present, seconds since the epoch.
@@ -58,6 +60,7 @@ class Entry:
     precautions: Precautions
     numbers: Numbers
     accounts: Collection[str]
+    advisor: Advisor | None
     fractional: bool
     expires: bool
     now: Callable[[], float]
@@ -95,9 +98,7 @@ class Entry:
         if spec.parent_id and known is None:
             parent = self.exchange.find(client_id, spec.parent_id)
             rules.check_attachable(parent, spec)
-        account = spec.account or next(iter(self.accounts))
-        if account not in self.accounts:
-            raise RefusalError.invalid(f"Invalid account code '{account}'.")
+        account = self._account(instrument, spec)
         if spec.hedge_type:
             own, hedged = instrument, instrument if parent is None else parent.instrument
             spec = hedge_sized(spec, parent, self.market_of(own).middle, self.market_of(hedged).middle)
@@ -118,6 +119,17 @@ class Entry:
             oca_group=spec.oca_group,
             oca_type=spec.oca_type or _NO_BLOCK,
         )
+
+    def _account(self, instrument: Instrument, spec: OrderSpec) -> str:
+        if self.advisor is not None:
+            account = self.advisor.account_of(spec)
+            if account == self.advisor.account and instrument.sec_type == "BAG":
+                raise RefusalError.invalid("Combinations for FA groups are not simulated")
+        else:
+            account = spec.account or next(iter(self.accounts))
+        if account not in self.accounts:
+            raise RefusalError.invalid(f"Invalid account code '{account}'.")
+        return account
 
     def check_modification(self, order: GatewayOrder, contract: Mapping[str, Any], spec: OrderSpec) -> None:
         """See whether an order may be changed so.

@@ -32,7 +32,7 @@ class Totals:
     """How far each order has come in each of its instruments, while executions are counted anew."""
 
     def __init__(self) -> None:
-        self._sums: dict[tuple[int, int], commissions.Fill] = {}
+        self._sums: dict[tuple[int, int, str], commissions.Fill] = {}
 
     def begin(self, earlier: Iterable[Execution]) -> None:
         """Count executions that stay as they are."""
@@ -41,7 +41,7 @@ class Totals:
 
     def add(self, one: Execution) -> Execution:
         """Count one more; returns it with its cumulative quantity and average price as they are now."""
-        key = one.perm_id, one.instrument.con_id
+        key = one.perm_id, one.instrument.con_id, one.account
         units, turnover = self._sums.get(key, (_ZERO, _ZERO))
         units, turnover = units + one.quantity, turnover + one.quantity * one.price
         self._sums[key] = units, turnover
@@ -58,6 +58,7 @@ class Filler:
         rng: Decides which exchange stands for SMART.
         now: The present, seconds since the epoch.
         quote_of: The quote of an instrument.
+        divide: The accounts among which a fill is divided, with what each gets; nothing for a plain order.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Filler:
         rng: random.Random,
         now: Callable[[], float],
         quote_of: Callable[[Instrument], Quote],
+        divide: Callable[[GatewayOrder, Decimal], Sequence[tuple[str, Decimal]]] = lambda *_: (),
     ) -> None:
         self._accounts = accounts
         self._executions = executions
@@ -76,22 +78,55 @@ class Filler:
         self._rng = rng
         self._now = now
         self._quote_of = quote_of
+        self._divide = divide
         self._legs: dict[str, list[Execution]] = {}
 
     def execute(self, order: GatewayOrder, quantity: Decimal, price: Decimal) -> Execution:
         """Book one fill of an order and make its execution; a combination is booked by its legs."""
-        root = f"{_PREFIX}.{_FIRST + self._numbers.executions:08x}"
-        self._numbers.executions += 1
+        root = self._next_root()
+        parts = self._divide(order, quantity)
         execution = self._make(
-            order, f"{root}.01", order.instrument, order.spec.action, (quantity, price), order.executions
+            order,
+            f"{root}.01",
+            order.instrument,
+            order.spec.action,
+            (quantity, price),
+            order.executions,
+            is_held=not parts,
         )
+        if parts:
+            self._legs[execution.root] = [self._execute_part(order, *part, price) for part in parts]
         if isinstance(order.instrument, Combo):
             self._legs[execution.root] = self._execute_legs(order, order.instrument, root, quantity, price)
         return execution
 
+    def _next_root(self) -> str:
+        root = f"{_PREFIX}.{_FIRST + self._numbers.executions:08x}"
+        self._numbers.executions += 1
+        return root
+
     def take_legs(self, execution: Execution) -> list[Execution]:
-        """The executions of the legs that belong to one of a combination; given once."""
+        """The executions of a combination's legs, or of the accounts of a group; given once."""
         return self._legs.pop(execution.root, [])
+
+    def _execute_part(
+        self, order: GatewayOrder, account: str, quantity: Decimal, price: Decimal
+    ) -> Execution:
+        """What one account gets of a fill of a group order."""
+        earlier = [
+            one
+            for one in self._executions.values()
+            if one.perm_id == order.perm_id and one.account == account
+        ]
+        return self._make(
+            order,
+            f"{self._next_root()}.01",
+            order.instrument,
+            order.spec.action,
+            (quantity, price),
+            earlier,
+            account=account,
+        )
 
     def _execute_legs(
         self, order: GatewayOrder, combo: Combo, root: str, quantity: Decimal, price: Decimal
@@ -118,6 +153,9 @@ class Filler:
         action: str,
         fill: commissions.Fill,
         earlier: Sequence[Execution],
+        *,
+        account: str = "",
+        is_held: bool = True,
     ) -> Execution:
         """Make one execution, and book it unless it is of a combination.
 
@@ -128,7 +166,10 @@ class Filler:
             action: ``BUY`` or ``SELL``.
             fill: Units and price.
             earlier: What the order traded of this instrument before.
+            account: Whose it is; by default the order's.
+            is_held: Whether that account holds it then.
         """
+        account = account or order.account
         quantity, price = fill
         fills = [(one.quantity, one.price) for one in earlier]
         cumulative = sum((units for units, _ in fills), quantity)
@@ -137,7 +178,8 @@ class Filler:
         if not isinstance(instrument, Combo):
             commission = commissions.due(instrument, [*fills, fill]) - commissions.due(instrument, fills)
             signed = quantity if action == "BUY" else -quantity
-            realized = self._accounts[order.account].book(instrument, signed, price, commission).realized
+            if is_held:
+                realized = self._accounts[account].book(instrument, signed, price, commission).realized
         venues = _SMART_EXCHANGES.get(instrument.sec_type, ()) if order.exchange == "SMART" else ()
         execution = Execution(
             root=root,
@@ -145,7 +187,7 @@ class Filler:
             perm_id=order.perm_id,
             order_id=order.order_id,
             client_id=order.client_id,
-            account=order.account,
+            account=account,
             instrument=instrument,
             action=action,
             quantity=quantity,

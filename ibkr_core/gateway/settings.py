@@ -7,6 +7,7 @@ from decimal import Decimal
 import attrs
 
 from ibkr_core.errors import InvalidInput
+from ibkr_core.gateway.advisors import Advisor
 from ibkr_core.gateway.choreography import Choreography
 from ibkr_core.gateway.clients import ClientRules
 from ibkr_core.gateway.data_settings import DataSettings
@@ -36,6 +37,7 @@ class Settings:
         data: What the account may see of the market.
         most_active: Active orders of one side in one contract and account. A real gateway has 20 (TWS facts
             6); by default there may be any number.
+        advisor: The advisor whose clients the accounts belong to; None where they stand for themselves.
     """
 
     accounts: tuple[str, ...] = attrs.field(default=("DU1234567",))
@@ -50,6 +52,20 @@ class Settings:
     precautions: Precautions = attrs.field(factory=Precautions)
     data: DataSettings = attrs.field(factory=DataSettings)
     most_active: int | None = None
+    advisor: Advisor | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """See that an advisor's groups name accounts that there are."""
+        if self.advisor is None:
+            return
+        named = {code for group in self.advisor.groups for code in group.accounts}
+        if self.advisor.account in self.accounts or not named <= set(self.accounts):
+            raise InvalidInput("advisor", "its groups name clients' accounts, of which its own is none")
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Every account of the login, the advisor's first."""
+        return self.accounts if self.advisor is None else (self.advisor.account, *self.accounts)
 
     @accounts.validator
     def _check_accounts(self, _: object, codes: tuple[str, ...]) -> None:

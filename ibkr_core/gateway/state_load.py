@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 
 from ibkr_core.gateway.account import Account, Position
+from ibkr_core.gateway.advisors import is_held
 from ibkr_core.gateway.clock import day_text
 from ibkr_core.gateway.combos import Combo, Leg
 from ibkr_core.gateway.instruments import Instrument
@@ -182,7 +183,8 @@ class _Revival:
         self._forgotten = len(earlier)
         self._settled.update((one.root, one) for one in earlier)
         for code, account in self._venue.accounts.items():
-            mine = [one for one in earlier if one.account == code and not isinstance(one.instrument, Combo)]
+            advisor = self._venue.settings.advisor
+            mine = [one for one in earlier if one.account == code and is_held(one, advisor)]
             if mine:
                 account.book_for_good(
                     (one.instrument, one.signed_quantity, one.price, one.commission) for one in mine
@@ -198,7 +200,9 @@ class _Revival:
         for perm_id, values in kept:
             order = self._order(dict(values), self._section("specs")[perm_id], found)
             mine = fills.get(order.perm_id, [])
-            order.executions = [one for one in mine if one.instrument is order.instrument]
+            order.executions = [
+                one for one in mine if one.instrument is order.instrument and one.account == order.account
+            ]
             order.reported = {one.root for one in mine}  # whoever asks is told every commission now
             order.executions_before = max(order.executions_before - self._forgotten, 0)
             found[order.perm_id] = order

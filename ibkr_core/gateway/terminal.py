@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ibkr_core.gateway.advisors import aliases_xml, groups_xml
 from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.gateway.service import Client, Handler, request_id_of
+from ibkr_core.gateway.settings import Settings
 from ibkr_core.wire.message import Message
 
 __all__ = ["Terminal"]
 
 _GROUPS = 7
+_FA_GROUPS, _FA_PROFILES, _FA_ALIASES = 1, 2, 3
 _NOTHING = "none"
 _LOG_LEVELS = range(1, 6)
 _NO_ADVISOR = "Error validating request.-'bW' : cause - FA data operations ignored for non FA customers."
@@ -41,7 +44,8 @@ _SETTINGS: Mapping[str, Any] = {
 class Terminal:
     """Answers requests about the gateway itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._venue_settings = settings if settings is not None else Settings()
         self._shown: dict[int, str] = {}
         self._watched: dict[tuple[Client, int], int] = {}
 
@@ -56,7 +60,7 @@ class Terminal:
             "reqConfig": self._config,
             "updateConfig": self._change_config,
             "requestFA": self._advisor,
-            "replaceFA": self._advisor,
+            "replaceFA": self._change_advisor,
             "verifyRequest": self._verify,
             "verifyMessage": self._verify,
             "verifyAndAuthRequest": self._verify,
@@ -113,8 +117,24 @@ class Terminal:
         told = {"reqId": request_id_of(fields), "status": "REJECTED", "message": "Settings are read only."}
         client.send(Message("updateConfigResponse", told))
 
-    def _advisor(self, client: Client, fields: Mapping[str, Any]) -> None:  # noqa: ARG002 - a handler's form
-        raise RefusalError(321, _NO_ADVISOR)
+    def _advisor(self, client: Client, fields: Mapping[str, Any]) -> None:
+        """Groups and aliases; profiles have become groups (code 585)."""
+        advisor = self._venue_settings.advisor
+        kind = fields.get("faDataType")
+        if advisor is None:
+            raise RefusalError(321, _NO_ADVISOR)
+        if kind == _FA_PROFILES:
+            raise RefusalError(585, "FA Profile is not supported anymore, use FA Group instead - ")
+        if kind not in {_FA_GROUPS, _FA_ALIASES}:
+            raise RefusalError.invalid(f"Invalid FA data type {kind}")
+        xml = groups_xml(advisor) if kind == _FA_GROUPS else aliases_xml(advisor, self._venue_settings.codes)
+        client.send(Message("receiveFA", {"faDataType": kind, "xml": xml}))
+
+    def _change_advisor(self, client: Client, fields: Mapping[str, Any]) -> None:  # noqa: ARG002 - a handler's form
+        """Groups are the constructor's, like all settings of a simulation."""
+        if self._venue_settings.advisor is None:
+            raise RefusalError(321, _NO_ADVISOR)
+        raise RefusalError.invalid("FA data are read only in a simulation")
 
     def _verify(self, client: Client, fields: Mapping[str, Any]) -> None:  # noqa: ARG002 - a handler's form
         """For certified programs only; what the others are told is not documented."""

@@ -7,7 +7,7 @@ that results to ``deliver``. It knows neither bytes nor sessions.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,12 +16,13 @@ import attrs
 from ibkr_core.errors import InvalidInput, InvariantViolated
 from ibkr_core.gateway import answers, rules
 from ibkr_core.gateway.account import Account, Balances
+from ibkr_core.gateway.advisors import divide, is_held
 from ibkr_core.gateway.algos import Algos
 from ibkr_core.gateway.attaching import attached_fields
 from ibkr_core.gateway.choreography import Cue, Director, Scene
 from ibkr_core.gateway.clients import BY_HAND, Clients
 from ibkr_core.gateway.clock import Clock, Scheduler
-from ibkr_core.gateway.combos import Combo, ComboMarket, Combos
+from ibkr_core.gateway.combos import Combo, ComboMarket, Combos, by_leg
 from ibkr_core.gateway.conditional import Conditional, VenueWorld
 from ibkr_core.gateway.entry import Entry
 from ibkr_core.gateway.exchange import Exchange, Happened, Happening
@@ -71,7 +72,7 @@ class Venue:
     ) -> None:
         self.settings = settings
         self.catalogue = default_catalogue() if catalogue is None else catalogue
-        self.accounts = {code: Account(code, settings.cash) for code in settings.accounts}
+        self.accounts = {code: Account(code, settings.cash) for code in settings.codes}
         self._clock = clock
         self._now = clock()
         self._seed = seed
@@ -98,6 +99,7 @@ class Venue:
             rng=self._rng,
             now=self.now,
             quote_of=lambda instrument: self.market(instrument).quote,
+            divide=self._divide,
         )
         self.exchange = Exchange(
             market_of=self.market, emit=self._happened, execute=self._filler.execute, now=self.now
@@ -142,6 +144,7 @@ class Venue:
             precautions=self.settings.precautions,
             numbers=self.numbers,
             accounts=self.accounts,
+            advisor=self.settings.advisor,
             fractional=self.settings.fractional,
             expires=self.settings.calendar is not None,
             now=self.now,
@@ -306,7 +309,7 @@ class Venue:
             attached: Ids and types of orders to attach to a new one.
         """
         try:
-            spec = OrderSpec.parse(fields)
+            spec = OrderSpec.parse(by_leg(contract, fields))
             known = self.exchange.find(client_id, order_id)
             if spec.what_if:
                 self._try_out(self._entry.build(client_id, order_id, contract, spec, known))
@@ -561,6 +564,8 @@ class Venue:
         old = self.fills.get(exec_id.rpartition(".")[0])
         if old is None:
             raise InvalidInput("exec_id", f"no execution has the id {exec_id}")
+        if self.settings.advisor is not None and old.account == self.settings.advisor.account:
+            raise InvalidInput("exec_id", f"{exec_id} was allocated: correct what the accounts got of it")
         new = attrs.evolve(
             old,
             revision=old.revision + 1,
@@ -594,12 +599,24 @@ class Venue:
             totals.begin(one for one in order.executions if one.root not in self.fills)
         for root, one in self.fills.items():
             booked = totals.add(one)
-            if not isinstance(one.instrument, Combo):  # of a combination only the legs are booked
+            if is_held(one, self.settings.advisor):
                 account = self.accounts[one.account]
                 booking = account.book(one.instrument, one.signed_quantity, one.price, one.commission)
                 booked = attrs.evolve(booked, realized=booking.realized)
             self.fills[root] = booked
             self.exchange.correct(self.order_of(booked), booked)
+
+    def _divide(self, order: GatewayOrder, quantity: Decimal) -> Sequence[tuple[str, Decimal]]:
+        """What each account of a group gets of a fill; nothing for a plain order."""
+        advisor = self.settings.advisor
+        shares = {} if advisor is None else advisor.shares(order.spec, self.balances)
+        if not shares:
+            return ()
+        given: dict[str, Decimal] = {}
+        for one in self.fills.values():
+            if one.perm_id == order.perm_id:
+                given[one.account] = given.get(one.account, _ZERO) + one.quantity
+        return divide(quantity, shares, given)
 
     # -- telling -----------------------------------------------------------------------------------
 
@@ -616,9 +633,9 @@ class Venue:
         legs = self._filler.take_legs(execution)
         for leg in legs:
             self._play(order, self._director.tell_leg(order, leg))
-        for traded in [leg.instrument for leg in legs] or [order.instrument]:
+        for traded in legs or [execution]:
             for listener in self.on_position:
-                listener(order.account, traded)
+                listener(traded.account, traded.instrument)
         if not order.oca_group or order.oca_type != _NO_BLOCK:
             return
         delay = self._director.delay(self.settings.choreography.oca_delay_s)

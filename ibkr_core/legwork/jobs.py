@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
@@ -114,16 +114,20 @@ class Work:
 
     def orders(self, job: Job) -> tuple[OrderRecord, ...]:
         """Return the orders of a job, those of an earlier call with the same key included, oldest first."""
-        return self.hands.book.read(lambda book: self._orders(book, job))
+        return self.orders_of(job.label)
 
-    def _orders(self, book: Book, job: Job) -> tuple[OrderRecord, ...]:
+    def orders_of(self, label: str) -> tuple[OrderRecord, ...]:
+        """Return the orders of the job with a label."""
+        return self.hands.book.read(lambda book: self._orders(book, label))
+
+    def _orders(self, book: Book, label: str) -> tuple[OrderRecord, ...]:
         found: list[OrderRecord] = []
-        while (record := book.by_key(self._order_key(job, len(found) + 1))) is not None:
+        while (record := book.by_key(self._order_key(label, len(found) + 1))) is not None:
             found.append(record)
         return tuple(found)
 
-    def _order_key(self, job: Job, attempt: int) -> str:
-        return f"{self.key}:{job.label}" + (f"~{attempt}" if attempt > 1 else "")
+    def _order_key(self, label: str, attempt: int) -> str:
+        return f"{self.key}:{label}" + (f"~{attempt}" if attempt > 1 else "")
 
     def done(self, job: Job) -> Decimal:
         """Return how many units of a job are traded."""
@@ -191,14 +195,14 @@ class Work:
         contract = job.contract
 
         def decide(book: Book) -> tuple[str, Order] | None:
-            orders = self._orders(book, job)
+            orders = self._orders(book, job.label)
             if any(open_quantity(record) for record in orders):
                 return None
             left = EXACT.subtract(wanted, _total(record.filled_quantity for record in orders))
             size = min(left, job.units(book, held))
             if size <= 0:
                 return None
-            return self._order_key(job, len(orders) + 1), self._booked(job.order(size))
+            return self._order_key(job.label, len(orders) + 1), self._booked(job.order(size))
 
         desk = self.hands.desk
         with desk.sending(Lane.ORDER):
@@ -215,14 +219,14 @@ class Work:
 
     def run(
         self,
-        wishes: Sequence[tuple[Job, Callable[[], Decimal]]],
+        wishes: Sequence[tuple[Job, Decimal]],
         held: Held,
         deadline: Deadline,
     ) -> None:
         """Send the orders of some jobs, all at once, and wait until each has ended.
 
         What fails for one does not stop the others. What could not be sent because the connection was
-        lost is sent when it is back, if that is in time.
+        lost, or got lost with it for certain, is sent when it is back, if that is in time.
 
         Args:
             wishes: Jobs, with how many units of each in all.
@@ -231,18 +235,36 @@ class Work:
         """
         lots = [lot for job, _ in wishes for lot in job.lots]
         for _ in range(_MOST_ROUNDS):
-            is_cut_off = False
-            for job, wanted in wishes:
-                self.errors.pop(job.label, None)
-                try:
-                    self.send(job, wanted(), held)
-                except IbkrError as error:
-                    self.errors[job.label] = str(error)
-                    is_cut_off |= isinstance(error, NotReady)
-            if not is_cut_off or not wait_ready(self.hands, deadline):
+            is_cut_off = self._send_all(wishes, held)
+            if not is_cut_off:
+                self.wait([job for job, _ in wishes], deadline)
+                if not any(self._never_lived(job) for job, _ in wishes):
+                    return
+            if not deadline.left_s or not wait_ready(self.hands, deadline):
                 break
             held = believe(self.hands, self.account, lots, deadline) if lots else held
         self.wait([job for job, _ in wishes], deadline)
+
+    def _send_all(self, wishes: Sequence[tuple[Job, Decimal]], held: Held) -> bool:
+        """Send the orders of some jobs. Returns whether the connection kept one from being sent."""
+        is_cut_off = False
+        for job, wanted in wishes:
+            self.errors.pop(job.label, None)
+            try:
+                self.send(job, wanted, held)
+            except IbkrError as error:
+                self.errors[job.label] = str(error)
+                is_cut_off |= isinstance(error, NotReady)
+        return is_cut_off
+
+    def _never_lived(self, job: Job) -> bool:
+        """Whether a job's last order was lost on the way, which is proved: then it may be sent again."""
+        orders = self.orders(job)
+        if not orders or job.label in self.errors:
+            return False
+        last = orders[-1]
+        is_unknown_there = last.perm_id is None and last.acknowledged_time is None and not last.error_codes
+        return last.status is OrderStatus.REJECTED and is_unknown_there
 
     def wait(self, jobs: Iterable[Job], deadline: Deadline) -> None:
         """Wait until nothing of some jobs works any more, or time is over."""

@@ -244,6 +244,14 @@ class Book:
             for entry in self._index.live()
         )
 
+    def asked_quantities(self) -> Mapping[int, Decimal]:
+        """Return the largest quantity that an unanswered modification asks for, by live order of ours."""
+        return {
+            entry.order_id: max(order.quantity for order in entry.proposals)
+            for entry in self._index.live()
+            if entry.is_ours and entry.proposals
+        }
+
     def last_sent(self, order_id: int) -> tuple[Contract, Order, bool]:
         """Return an order's contract, the terms last sent, and whether its parent is finished.
 

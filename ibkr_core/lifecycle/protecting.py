@@ -1,7 +1,7 @@
 """Do the exits of an entry cover what it filled, and where do its stops belong? Pure: records in, facts out.
 
 The exits of an order are the orders that name it as their parent and trade the same thing the other way; also
-those that the gateway was asked to attach.
+those that the gateway was asked to attach, and those that took the place of one (``Engine.replace``).
 """
 
 from __future__ import annotations
@@ -63,9 +63,15 @@ def families(orders: Iterable[OrderRecord]) -> Mapping[int, tuple[OrderRecord, t
     """
     ours = {record.order_id: record for record in orders if record.is_ours}
     attached = {child: record for record in ours.values() for child in _attached(record)}
+    # What took an exit's place after the entry had filled names no parent, but stands in the group that the
+    # gateway made of the entry's permId (TWS facts 4).
+    grouped = {str(record.perm_id): record for record in ours.values() if record.perm_id}
     found: dict[int, list[OrderRecord]] = {}
     for record in ours.values():
-        parent = ours.get(record.parent_id) if record.parent_id else attached.get(record.order_id)
+        if record.parent_id:
+            parent = ours.get(record.parent_id)
+        else:
+            parent = attached.get(record.order_id) or grouped.get(record.oca_group)
         if parent is not None and _closes(parent, record):
             found.setdefault(parent.order_id, []).append(record)
     return {order_id: (ours[order_id], tuple(exits)) for order_id, exits in found.items()}
@@ -255,10 +261,12 @@ class StopMove:
 
     Attributes:
         order_id: The stop.
+        key: Its client order key.
         changes: The new terms, as for ``engine.modify``.
     """
 
     order_id: int
+    key: str
     changes: Mapping[str, Decimal] = attrs.field(hash=False)
 
     @property
@@ -304,7 +312,7 @@ def _move(stop: OrderRecord | None, price: Decimal, sign: int) -> StopMove | Non
     changes = {"aux_price": price}
     if stop.order.limit_price is not None:
         changes["limit_price"] = EXACT.add(stop.order.limit_price, by)
-    return StopMove(stop.order_id, changes)
+    return StopMove(stop.order_id, stop.key, changes)
 
 
 def _to_tick(price: Decimal, tick: Decimal, sign: int) -> Decimal:

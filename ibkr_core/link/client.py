@@ -7,8 +7,9 @@ run loop (design section 4 tells why).
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 import attrs
@@ -378,8 +379,21 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
 
     def reqMarketDataType(self, marketDataType: int) -> None:  # noqa: N802, N803 - official names
         """Do as the official method, and remember what was asked for."""
-        super().reqMarketDataType(marketDataType)
         self.market_data_type = marketDataType
+        super().reqMarketDataType(marketDataType)
+
+    @contextlib.contextmanager
+    def with_data_type(self, wanted: int) -> Iterator[None]:
+        """Let the requests inside ask for another type of data, and put the usual one back behind them.
+
+        For use in :meth:`encode`: all of it leaves together, so that no other request is touched.
+        """
+        usual = self.market_data_type
+        if wanted != usual:
+            super().reqMarketDataType(wanted)
+        yield
+        if wanted != usual:
+            super().reqMarketDataType(usual)
 
     @property
     def wants_positions(self) -> bool:

@@ -52,25 +52,41 @@ class CallbackRouter:
         """Look up a callback that is not about orders: the user's own, or nothing."""
         if name.startswith("_"):
             raise AttributeError(name)
-        method = self._answering(name, self._user_method(name))
+        method = self._answering(name)
         self.__dict__[name] = method
         return method
 
-    def _answering(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-        """Hand a callback to who waits for it, and then to the user's own method."""
+    def _answering(self, name: str) -> Callable[..., Any]:
+        """Hand a callback to who waits for it, and then to the user's own method, where there is one.
 
-        def call(*arguments: Any) -> None:
+        This is the way of every tick of market data: one call, and one look-up in a set, are all it costs.
+        """
+        own = self._own(name)
+        if own is None:
+
+            def call(*arguments: Any) -> None:
+                if name in self.awaited:
+                    self.take_answer(name, arguments)
+
+            return call
+        method = self._guarded(own)
+
+        def call_both(*arguments: Any) -> None:
             if name in self.awaited:
                 self.take_answer(name, arguments)
             method(*arguments)
 
-        return call
+        return call_both
+
+    def _own(self, name: str) -> Callable[..., Any] | None:
+        """Return the user's override; raises AttributeError for what ibapi does not have."""
+        method: Callable[..., Any] = getattr(self._client, name)
+        is_default = getattr(method, "__func__", None) is getattr(EWrapper, name, None)
+        return None if is_default else method
 
     def _user_method(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._client, name)  # raises AttributeError for what ibapi does not have
-        if getattr(method, "__func__", None) is getattr(EWrapper, name, None):
-            return _nothing
-        return self._guarded(method)
+        own = self._own(name)
+        return _nothing if own is None else self._guarded(own)
 
     def _guarded(self, method: Callable[..., Any]) -> Callable[..., Any]:
         """Report what a user's callback raises, at once and without passing it on.

@@ -47,7 +47,8 @@ _BY_TYPE: Final[Mapping[EventType, str]] = {
     EventType.RETRY: "RetryScheduled",
     EventType.MODIFY: "OrderModified ModifyRefused",
     EventType.RISK: "TradingHalted HaltConfirmed TradingReleased EfficiencyWarning PositionDiffers "
-    "RiskGateRefused RiskGateFailed RiskLimitsChanged StrategyUnfinished",
+    "RiskGateRefused RiskGateFailed RiskLimitsChanged StrategyUnfinished "
+    "PositionUnprotected PositionProtected StopMoveFailed",
     EventType.SESSION: "Connected Synchronised SessionChanged Resumed ConnectionLost Disconnected "
     "JournalRestored BrokerMessage Event",
 }

@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Final, cast
 
 import attrs
 
-from ibkr_core.errors import InvalidOrder
-from ibkr_core.model.numbers import Numeric, optional_number, to_number
+from ibkr_core.errors import InvalidInput, InvalidOrder
+from ibkr_core.model.numbers import Numeric, to_number
 
 __all__ = [
     "ALGOS",
@@ -51,21 +51,29 @@ _MOST_PART: Final = Decimal("0.5")
 _Check = Callable[[object, "attrs.Attribute[Any]", object], None]
 
 
-def _number(name: str) -> Callable[[Numeric], Decimal]:
-    return lambda value: to_number(name, value, InvalidOrder)
+def _number(value: Numeric) -> Decimal:
+    """Make a number exact; what is none is refused by the validator, which knows the field's name."""
+    try:
+        return to_number("number", value)
+    except InvalidInput:
+        return cast("Decimal", value)
 
 
-def _part(name: str, official: str) -> Any:  # noqa: ANN401 - attrs.field's own return type
-    """Make a field that holds a part of the volume."""
+def _maybe(value: Numeric | None) -> Decimal | None:
+    return None if value is None else _number(value)
 
-    def check(_: object, field: attrs.Attribute[Any], value: Decimal) -> None:
-        if not _LEAST_PART <= value <= _MOST_PART:
-            raise InvalidOrder(
-                field.name,
-                f"must be a part of the volume from {_LEAST_PART} (1 %) to {_MOST_PART} (50 %), not {value}",
-            )
 
-    return attrs.field(converter=_number(name), validator=check, metadata={_OFFICIAL: official})
+def _is_number(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if value is not None:
+        to_number(field.name, value, InvalidOrder)
+
+
+def _is_part(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if not _LEAST_PART <= to_number(field.name, value, InvalidOrder) <= _MOST_PART:
+        raise InvalidOrder(
+            field.name,
+            f"must be a part of the volume from {_LEAST_PART} (1 %) to {_MOST_PART} (50 %), not {value}",
+        )
 
 
 def _choice(official: str, words: tuple[str, ...], default: Any = attrs.NOTHING) -> Any:  # noqa: ANN401 - as above
@@ -104,13 +112,6 @@ def _size(official: str) -> Any:  # noqa: ANN401 - as above
 def _maybe_size(official: str) -> Any:  # noqa: ANN401 - as above
     check = attrs.validators.optional(_check_size)
     return attrs.field(default=None, validator=check, metadata={_OFFICIAL: official})
-
-
-def _maybe_number(name: str, official: str) -> Any:  # noqa: ANN401 - as above
-    def convert(value: Numeric | None) -> Decimal | None:
-        return optional_number(name, value, InvalidOrder)
-
-    return attrs.field(default=None, converter=convert, metadata={_OFFICIAL: official})
 
 
 class Algo:
@@ -168,7 +169,9 @@ class ArrivalPrice(Algo):
     """
 
     strategy = "ArrivalPx"
-    max_pct_vol: Decimal = _part("max_pct_vol", "maxPctVol")
+    max_pct_vol: Decimal = attrs.field(
+        converter=_number, validator=_is_part, metadata={_OFFICIAL: "maxPctVol"}
+    )
     risk_aversion: str = _choice("riskAversion", RISK_AVERSIONS, "Neutral")
     start_time: str = _text("startTime")
     end_time: str = _text("endTime")
@@ -206,7 +209,7 @@ class PctVol(Algo):
     """
 
     strategy = "PctVol"
-    pct_vol: Decimal = _part("pct_vol", "pctVol")
+    pct_vol: Decimal = attrs.field(converter=_number, validator=_is_part, metadata={_OFFICIAL: "pctVol"})
     start_time: str = _text("startTime")
     end_time: str = _text("endTime")
     no_take_liq: bool = _flag("noTakeLiq")
@@ -227,10 +230,16 @@ class PctVolPrice(Algo):
     """
 
     strategy = "PctVolPx"
-    pct_vol: Decimal = _part("pct_vol", "pctVol")
-    delta_pct_vol: Decimal = _part("delta_pct_vol", "deltaPctVol")
-    min_pct_vol: Decimal = _part("min_pct_vol", "minPctVol4Px")
-    max_pct_vol: Decimal = _part("max_pct_vol", "maxPctVol4Px")
+    pct_vol: Decimal = attrs.field(converter=_number, validator=_is_part, metadata={_OFFICIAL: "pctVol"})
+    delta_pct_vol: Decimal = attrs.field(
+        converter=_number, validator=_is_part, metadata={_OFFICIAL: "deltaPctVol"}
+    )
+    min_pct_vol: Decimal = attrs.field(
+        converter=_number, validator=_is_part, metadata={_OFFICIAL: "minPctVol4Px"}
+    )
+    max_pct_vol: Decimal = attrs.field(
+        converter=_number, validator=_is_part, metadata={_OFFICIAL: "maxPctVol4Px"}
+    )
     start_time: str = _text("startTime")
     end_time: str = _text("endTime")
     no_take_liq: bool = _flag("noTakeLiq")
@@ -254,8 +263,12 @@ class PctVolSize(Algo):
     """
 
     strategy = "PctVolSz"
-    start_pct_vol: Decimal = _part("start_pct_vol", "startPctVol")
-    end_pct_vol: Decimal = _part("end_pct_vol", "endPctVol")
+    start_pct_vol: Decimal = attrs.field(
+        converter=_number, validator=_is_part, metadata={_OFFICIAL: "startPctVol"}
+    )
+    end_pct_vol: Decimal = attrs.field(
+        converter=_number, validator=_is_part, metadata={_OFFICIAL: "endPctVol"}
+    )
     start_time: str = _text("startTime")
     end_time: str = _text("endTime")
     no_take_liq: bool = _flag("noTakeLiq")
@@ -274,8 +287,12 @@ class PctVolTime(Algo):
     """
 
     strategy = "PctVolTm"
-    start_pct_vol: Decimal = _part("start_pct_vol", "startPctVol")
-    end_pct_vol: Decimal = _part("end_pct_vol", "endPctVol")
+    start_pct_vol: Decimal = attrs.field(
+        converter=_number, validator=_is_part, metadata={_OFFICIAL: "startPctVol"}
+    )
+    end_pct_vol: Decimal = attrs.field(
+        converter=_number, validator=_is_part, metadata={_OFFICIAL: "endPctVol"}
+    )
     start_time: str = _text("startTime")
     end_time: str = _text("endTime")
     no_take_liq: bool = _flag("noTakeLiq")
@@ -313,7 +330,9 @@ class Vwap(Algo):
     """
 
     strategy = "Vwap"
-    max_pct_vol: Decimal = _part("max_pct_vol", "maxPctVol")
+    max_pct_vol: Decimal = attrs.field(
+        converter=_number, validator=_is_part, metadata={_OFFICIAL: "maxPctVol"}
+    )
     start_time: str = _text("startTime")
     end_time: str = _text("endTime")
     allow_past_end_time: bool = _flag("allowPastEndTime")
@@ -359,7 +378,9 @@ class BalanceImpactRisk(Algo):
     """
 
     strategy = "BalanceImpactRisk"
-    max_pct_vol: Decimal = _part("max_pct_vol", "maxPctVol")
+    max_pct_vol: Decimal = attrs.field(
+        converter=_number, validator=_is_part, metadata={_OFFICIAL: "maxPctVol"}
+    )
     risk_aversion: str = _choice("riskAversion", RISK_AVERSIONS, "Neutral")
     force_completion: bool = _flag("forceCompletion")
 
@@ -373,7 +394,9 @@ class MinimiseImpact(Algo):
     """
 
     strategy = "MinImpact"
-    max_pct_vol: Decimal = _part("max_pct_vol", "maxPctVol")
+    max_pct_vol: Decimal = attrs.field(
+        converter=_number, validator=_is_part, metadata={_OFFICIAL: "maxPctVol"}
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -388,7 +411,9 @@ class ClosePrice(Algo):
     """
 
     strategy = "ClosePx"
-    max_pct_vol: Decimal = _part("max_pct_vol", "maxPctVol")
+    max_pct_vol: Decimal = attrs.field(
+        converter=_number, validator=_is_part, metadata={_OFFICIAL: "maxPctVol"}
+    )
     risk_aversion: str = _choice("riskAversion", RISK_AVERSIONS, "Neutral")
     start_time: str = _text("startTime")
     force_completion: bool = _flag("forceCompletion")
@@ -417,13 +442,23 @@ class JefferiesVwap(Algo):
     exchange = "JEFFALGO"
     start_time: str = _text("StartTime")
     end_time: str = _text("EndTime")
-    relative_limit: Decimal | None = _maybe_number("relative_limit", "RelativeLimit")
-    max_volume_rate: Decimal | None = _maybe_number("max_volume_rate", "MaxVolumeRate")
+    relative_limit: Decimal | None = attrs.field(
+        default=None, converter=_maybe, validator=_is_number, metadata={_OFFICIAL: "RelativeLimit"}
+    )
+    max_volume_rate: Decimal | None = attrs.field(
+        default=None, converter=_maybe, validator=_is_number, metadata={_OFFICIAL: "MaxVolumeRate"}
+    )
     exclude_auctions: str = _text("ExcludeAuctions")
-    trigger_price: Decimal | None = _maybe_number("trigger_price", "TriggerPrice")
-    wow_price: Decimal | None = _maybe_number("wow_price", "WowPrice")
+    trigger_price: Decimal | None = attrs.field(
+        default=None, converter=_maybe, validator=_is_number, metadata={_OFFICIAL: "TriggerPrice"}
+    )
+    wow_price: Decimal | None = attrs.field(
+        default=None, converter=_maybe, validator=_is_number, metadata={_OFFICIAL: "WowPrice"}
+    )
     min_fill_size: int | None = _maybe_size("MinFillSize")
-    wow_order_pct: Decimal | None = _maybe_number("wow_order_pct", "WowOrderPct")
+    wow_order_pct: Decimal | None = attrs.field(
+        default=None, converter=_maybe, validator=_is_number, metadata={_OFFICIAL: "WowOrderPct"}
+    )
     wow_mode: str = _text("WowMode")
     is_buy_back: bool = _flag("IsBuyBack")
     wow_reference: str = _text("WowReference")
@@ -458,10 +493,14 @@ class CsfbInline(Algo):
     display_size: int | None = _maybe_size("DisplaySize")
     auction: str = _text("Auction")
     block_finder: bool = _flag("BlockFinder")
-    block_price: Decimal | None = _maybe_number("block_price", "BlockPrice")
+    block_price: Decimal | None = attrs.field(
+        default=None, converter=_maybe, validator=_is_number, metadata={_OFFICIAL: "BlockPrice"}
+    )
     min_block_size: int | None = _maybe_size("MinBlockSize")
     max_block_size: int | None = _maybe_size("MaxBlockSize")
-    i_would_price: Decimal | None = _maybe_number("i_would_price", "IWouldPrice")
+    i_would_price: Decimal | None = attrs.field(
+        default=None, converter=_maybe, validator=_is_number, metadata={_OFFICIAL: "IWouldPrice"}
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -481,7 +520,9 @@ class QbStrobe(Algo):
     start_time: str = _text("StartTime")
     end_time: str = _text("EndTime")
     benchmark: str = _text("Benchmark")
-    percent_volume: Decimal | None = _maybe_number("percent_volume", "PercentVolume")
+    percent_volume: Decimal | None = attrs.field(
+        default=None, converter=_maybe, validator=_is_number, metadata={_OFFICIAL: "PercentVolume"}
+    )
     no_clean_up: bool = _flag("NoCleanUp")
 
 

@@ -38,11 +38,12 @@ _METHODS: Final = frozenset({0, 1, 2, 3, 4, 7, 8})
 _TIME: Final = re.compile(r"\d{8}( \d\d:\d\d:\d\d( \S.*)?|-\d\d:\d\d:\d\d)")
 
 
-def _number(name: str) -> Any:  # noqa: ANN401 - attrs.field's own return type
-    def convert(value: Numeric) -> Decimal:
-        return to_number(name, value, InvalidOrder)
+def _price(value: Numeric) -> Decimal:
+    return to_number("price", value, InvalidOrder)
 
-    return attrs.field(converter=convert)
+
+def _percent(value: Numeric) -> Decimal:
+    return to_number("change_percent", value, InvalidOrder)
 
 
 def _whole(least: int | None) -> Callable[[object, attrs.Attribute[Any], object], None]:
@@ -97,7 +98,7 @@ class PriceCondition:
     """
 
     con_id: int = attrs.field(validator=_whole(1))
-    price: Decimal = _number("price")
+    price: Decimal = attrs.field(converter=_price)
     is_more: bool = attrs.field(validator=_flag)
     exchange: str = attrs.field(default="SMART", validator=_text)
     trigger_method: int = attrs.field(default=0, validator=_method)
@@ -210,7 +211,7 @@ class PercentChangeCondition:
     """
 
     con_id: int = attrs.field(validator=_whole(1))
-    change_percent: Decimal = _number("change_percent")
+    change_percent: Decimal = attrs.field(converter=_percent)
     is_more: bool = attrs.field(validator=_flag)
     exchange: str = attrs.field(default="SMART", validator=_text)
     or_next: bool = attrs.field(default=False, validator=_flag)

@@ -52,12 +52,15 @@ __all__ = [
     "OrderUnresolved",
     "OrderWarning",
     "PositionDiffers",
+    "PositionProtected",
+    "PositionUnprotected",
     "Resumed",
     "RetryScheduled",
     "RiskGateFailed",
     "RiskGateRefused",
     "RiskLimitsChanged",
     "SessionChanged",
+    "StopMoveFailed",
     "StrategyUnfinished",
     "Synchronised",
     "TradingHalted",
@@ -404,6 +407,51 @@ class StrategyUnfinished(Event):
     strategy: str
     order_ids: tuple[int, ...]
     error_message: str
+
+
+@attrs.frozen(kw_only=True)
+class PositionUnprotected(OrderEvent):
+    """Alarm: an entry has filled more than its exits would close: they are cancelled, rejected, reduced ….
+
+    ``record`` is the entry. Told once; again when more is missing than was told, or after it was in order.
+
+    Attributes:
+        open_quantity: What the entry opened and nothing has closed.
+        covered: How much of that its working exits would close.
+        missing: The rest.
+        waiting: How much more exits would close that the broker holds until the entry is completely filled.
+        reason: What is wrong with which exit, in words.
+    """
+
+    open_quantity: Decimal
+    covered: Decimal
+    missing: Decimal
+    waiting: Decimal
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class PositionProtected(OrderEvent):
+    """What :class:`PositionUnprotected` told is over: exits cover the entry again, or it was closed.
+
+    Attributes:
+        open_quantity: What is still open.
+    """
+
+    open_quantity: Decimal
+
+
+@attrs.frozen(kw_only=True)
+class StopMoveFailed(OrderEvent):
+    """Alarm: a stop that should move to break-even could not be moved; it works where it was.
+
+    Attributes:
+        wanted: Where it should be.
+        reason: Why it is not there, in words.
+    """
+
+    wanted: Decimal
+    reason: str
 
 
 @attrs.frozen(kw_only=True)

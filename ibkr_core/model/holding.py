@@ -138,7 +138,6 @@ class Holding:
         unpriced_quantity: Closed units whose profit or loss is not in ``gross``, because nobody told the
             price at which they came or went: an expired option, a transfer.
         awaited_fees: Fills whose commission was not reported yet.
-        lots: What is open, oldest first; empty with the average method, which knows no lots.
     """
 
     account: str
@@ -151,7 +150,6 @@ class Holding:
     unknown_quantity: Decimal = _ZERO
     unpriced_quantity: Decimal = _ZERO
     awaited_fees: int = 0
-    lots: tuple[Lot, ...] = ()
 
     @property
     def currency(self) -> str:

@@ -163,6 +163,7 @@ _WORDS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+_AUX_IS_PRICE: Final = frozenset({"STP", "STP LMT", "STP PRT", "MIT", "LIT"})
 _NEVER_NEGATIVE: Final = frozenset({"STK", "CFD", "CASH", "CRYPTO", "IND", "FUND"})
 """Kinds whose price cannot be zero or less. Combos, futures and options on them can (TWS facts 3)."""
 
@@ -311,6 +312,8 @@ class Order:
         if contract.sec_type in _NEVER_NEGATIVE:
             for name in ("limit_price", "aux_price", "trail_stop_price"):
                 price = getattr(self, name)
+                if name == "aux_price" and self.order_type not in _AUX_IS_PRICE:
+                    continue  # an offset, which may be nothing
                 if price is not None and price <= 0:
                     raise InvalidOrder(name, f"must be above zero for a {contract.sec_type}, not {price}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, Final
@@ -270,6 +270,15 @@ class ContractDetails:
                 return rule
         return None
 
+    def day_at(self, at: datetime) -> date | None:
+        """Return the day that it is at the exchange at a moment; None where its zone is unknown here.
+
+        Raises:
+            InvalidInput: The moment has no time zone.
+        """
+        place = _zone(self.time_zone)
+        return None if place is None else _aware(at).astimezone(place).date()
+
     def days_to_expiry(self, today: date) -> int | None:
         """Return how many days from a day to the last trading day; None where it does not expire."""
         return None if self.expires_on is None else (self.expires_on - today).days
@@ -314,15 +323,14 @@ class PriceStep:
     increment: Decimal
 
 
-def _in_order(_: object, attribute: attrs.Attribute[Any], steps: tuple[PriceStep, ...]) -> None:
-    if not steps:
-        raise InvalidInput(attribute.name, "needs one step at least")
-    if any(step.increment <= 0 or not step.increment.is_finite() for step in steps):
-        raise InvalidInput(attribute.name, f"every increment must be above zero, not {steps!r}")
-
-
-def _sorted(steps: tuple[PriceStep, ...]) -> tuple[PriceStep, ...]:
-    return tuple(sorted(steps, key=lambda step: step.low_edge))
+def _in_order(steps: Iterable[PriceStep]) -> tuple[PriceStep, ...]:
+    given = tuple(steps)
+    for step in given:
+        if not (step.low_edge.is_finite() and step.increment.is_finite() and step.increment > 0):
+            raise InvalidInput("steps", f"every increment must be above zero, not {step.increment}")
+    if not given:
+        raise InvalidInput("steps", "needs one step at least")
+    return tuple(sorted(given, key=lambda step: step.low_edge))
 
 
 @attrs.frozen
@@ -342,7 +350,7 @@ class MarketRule:
     """
 
     rule_id: int
-    steps: tuple[PriceStep, ...] = attrs.field(converter=_sorted, validator=_in_order)
+    steps: tuple[PriceStep, ...] = attrs.field(converter=_in_order)
 
     @classmethod
     def of_step(cls, increment: Numeric) -> MarketRule:

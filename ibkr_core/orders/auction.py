@@ -125,7 +125,8 @@ def auction_limit(
 ) -> Order:
     """Take part in the price improvement of BOX with a limit in pennies (``LMT``).
 
-    Products: OPT, for a contract at the exchange ``BOX``.
+    Products: OPT, for a contract at the exchange ``BOX``. Up to server version 202: the protobuf order of
+    newer ones has no place for ``auctionStrategy``, so that it is refused here, not sent without.
 
     Args:
         action: BUY or SELL.

@@ -1,8 +1,8 @@
 """Hedges: children that the broker sizes by what their parent fills.
 
 Place the parent with ``transmit=False``, then the hedge with the parent's order id; it lets the parent go.
-The quantity is 0, and the broker tells the size in its echo (TWS facts 6). Source: the official page on hedging
-and the comments of the official ``Order``.
+The quantity is 0, and the broker tells the size in its echo (TWS facts 6). Source: the official page on
+hedging and the comments of the official ``Order``.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from ibkr_core.risk.hours import TradingHours
 from ibkr_core.risk.limits import RiskLimits, RiskPolicy
 from ibkr_core.risk.values import (
     Gate,
-    Holding,
     LastQuote,
     LiveOrder,
     Need,
@@ -21,7 +20,6 @@ from ibkr_core.risk.values import (
 
 __all__ = [
     "Gate",
-    "Holding",
     "LastQuote",
     "LiveOrder",
     "Need",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
 import attrs
 
 from ibkr_core.model.contract import Contract
+from ibkr_core.model.facts import Position
 from ibkr_core.model.numbers import EXACT
-from ibkr_core.risk.values import Holding, LiveOrder
+from ibkr_core.risk.values import LiveOrder
 
 __all__ = ["Reach", "UnknownExposureError", "held", "instruments", "reach", "same_account", "same_instrument"]
 
@@ -45,9 +46,10 @@ def same_instrument(one: Contract, other: Contract) -> bool | None:
     """
     if one.con_id and other.con_id:
         return one.con_id == other.con_id
-    if not one.sec_type or not other.sec_type:
-        # All that a combo's leg tells of itself is its id and its name.
-        return True if one.name == other.name else (None if "#" in one.name + other.name else False)
+    if not (one.sec_type and other.sec_type):
+        # All that a leg of a combo tells of itself may be its id, or its name.
+        is_sure = one.name == other.name or not {"#", "?"} & {one.name[:1], other.name[:1]}
+        return one.name == other.name if is_sure and one.name != "?" else None
     pairs = (
         (one.symbol, other.symbol),
         (one.sec_type, other.sec_type),
@@ -62,13 +64,15 @@ def same_instrument(one: Contract, other: Contract) -> bool | None:
         return False
     if one.local_symbol and one.local_symbol == other.local_symbol:
         return True
-    if not (one.symbol and other.symbol):
-        return None
-    if one.sec_type in _DATED and not (one.expiry and other.expiry):
-        return None
-    if one.sec_type in _STRUCK and not (one.strike and other.strike and one.right and other.right):
-        return None
-    return True
+    return True if _says_enough(one) and _says_enough(other) else None
+
+
+def _says_enough(contract: Contract) -> bool:
+    """Whether a contract without an id tells its instrument from every other of its currency."""
+    kind = contract.sec_type
+    has_date = bool(contract.expiry) or kind not in _DATED
+    has_strike = bool(contract.strike and contract.right) or kind not in _STRUCK
+    return bool(contract.symbol) and has_date and has_strike
 
 
 def _right(contract: Contract) -> str:
@@ -95,16 +99,16 @@ def instruments(contract: Contract) -> tuple[tuple[Contract, int], ...]:
     )
 
 
-def held(holdings: Sequence[Holding], contract: Contract, account: str) -> Decimal:
+def held(positions: Sequence[Position], contract: Contract, account: str) -> Decimal:
     """Return the position in an instrument.
 
     Raises:
-        UnknownExposureError: A holding may or may not be of this instrument.
+        UnknownExposureError: A position may or may not be in this instrument.
     """
     total = _ZERO
-    for holding in holdings:
-        if holding.quantity and same_account(holding.account, account):
-            total = EXACT.add(total, holding.quantity if _is_sure(holding.contract, contract) else _ZERO)
+    for one in positions:
+        if one.quantity and same_account(one.account, account) and _is_sure(one.contract, contract):
+            total = EXACT.add(total, one.quantity)
     return total
 
 
@@ -137,30 +141,26 @@ def reach(position: Decimal, orders: Iterable[LiveOrder], contract: Contract, ac
     Raises:
         UnknownExposureError: An order of unknown size, or one that may be for this instrument or not.
     """
-    mine = {order.order_id: order for order in orders if same_account(order.account, account)}
-    signed = {order_id: _units(order, contract) for order_id, order in mine.items()}
-    children: dict[int, list[LiveOrder]] = {}
-    roots: list[LiveOrder] = []
-    for order in mine.values():
+    mine = [order for order in orders if same_account(order.account, account)]
+    ids = {order.order_id for order in mine if order.is_ours}
+    children: dict[int, list[tuple[LiveOrder, Reach]]] = {}
+    roots: list[tuple[LiveOrder, Reach]] = []
+    for order in sorted(mine, key=lambda one: one.order_id, reverse=True):  # children first
+        below = _together(children.get(order.order_id, ()) if order.is_ours else ())
+        own = _units(order, contract)
+        span = Reach(min(_ZERO, EXACT.add(own, below.lowest)), max(_ZERO, EXACT.add(own, below.highest)))
         # An id is always above its parent's; anything else would be a circle.
-        is_child = order.parent_id in mine and order.parent_id < order.order_id
-        (children.setdefault(order.parent_id, []) if is_child else roots).append(order)
-    spans: dict[int, Reach] = {}
-    for order in sorted(mine.values(), key=lambda one: one.order_id, reverse=True):  # children first
-        below = _together(children.get(order.order_id, ()), spans)
-        own = signed[order.order_id]
-        spans[order.order_id] = Reach(
-            min(_ZERO, EXACT.add(own, below.lowest)), max(_ZERO, EXACT.add(own, below.highest))
-        )
-    total = _together(roots, spans)
+        is_child = order.is_ours and order.parent_id in ids and order.parent_id < order.order_id
+        (children.setdefault(order.parent_id, []) if is_child else roots).append((order, span))
+    total = _together(roots)
     return Reach(EXACT.add(position, total.lowest), EXACT.add(position, total.highest))
 
 
-def _together(orders: Iterable[LiveOrder], spans: Mapping[int, Reach]) -> Reach:
+def _together(orders: Iterable[tuple[LiveOrder, Reach]]) -> Reach:
     """Return what orders side by side can do: of each group the member that does most, either way."""
     groups: dict[object, list[Reach]] = {}
-    for order in orders:
-        groups.setdefault(_group_of(order), []).append(spans[order.order_id])
+    for place, (order, span) in enumerate(orders):
+        groups.setdefault(_group_of(order, place), []).append(span)
     lowest = highest = _ZERO
     for members in groups.values():
         lowest = EXACT.add(lowest, min(member.lowest for member in members))
@@ -168,7 +168,7 @@ def _together(orders: Iterable[LiveOrder], spans: Mapping[int, Reach]) -> Reach:
     return Reach(lowest, highest)
 
 
-def _group_of(order: LiveOrder) -> object:
+def _group_of(order: LiveOrder, place: int) -> object:
     if order.oca_group:
         return order.oca_group
-    return -order.parent_id if order.parent_id else order.order_id
+    return ("parent", order.parent_id) if order.parent_id and order.is_ours else place

@@ -6,7 +6,7 @@ Where a gate cannot know (no quote, no position), it refuses unless ``passes_unk
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import ClassVar, Final
@@ -14,6 +14,7 @@ from typing import ClassVar, Final
 import attrs
 
 from ibkr_core.model.contract import Contract
+from ibkr_core.model.facts import Position
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Order
 from ibkr_core.risk.exposure import (
@@ -139,16 +140,33 @@ def _spans(context: RiskContext) -> Iterable[tuple[Contract, Decimal, Reach, Rea
     """
     if context.positions is None:
         raise UnknownExposureError("the broker has not told the positions yet")
-    working = {order.order_id: order for order in context.working}
-    wanted = working | {order.order_id: order for order in context.group}
+    working = context.working
+    changed = {order.order_id for order in context.group}
+    wanted = [order for order in working if not (order.is_ours and order.order_id in changed)]
+    wanted += context.group
     for contract, _ in instruments(context.contract):
-        position = held(context.positions, contract, context.account)
-        yield (
-            contract,
-            position,
-            reach(position, working.values(), contract, context.account),
-            reach(position, wanted.values(), contract, context.account),
-        )
+        for account, position in _places(context.account, context.positions, contract):
+            yield (
+                contract,
+                position,
+                reach(position, working, contract, account),
+                reach(position, wanted, contract, account),
+            )
+
+
+def _places(account: str, positions: Sequence[Position], contract: Contract) -> Iterable[tuple[str, Decimal]]:
+    """Yield where an order may be booked, and the position there.
+
+    One that names no account may go to any: also to one that holds nothing yet. Positions of several accounts
+    are never set off against each other.
+    """
+    names = {position.account for position in positions} - {""}
+    if account or not names:
+        yield account, held(positions, contract, account)
+        return
+    yield "", _ZERO
+    for name in names:
+        yield name, held(positions, contract, name)
 
 
 def only_reduces(context: RiskContext) -> bool:

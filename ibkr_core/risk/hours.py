@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -25,6 +26,12 @@ def _time(value: object) -> time:
     if not isinstance(value, time) or value.tzinfo is not None:
         raise InvalidInput("hours", 'each end must be a time without a zone, such as time(9, 30) or "09:30"')
     return value
+
+
+def _days(value: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(value, str):
+        raise InvalidInput("days", f"must be several days, not {value!r}")
+    return tuple(value)
 
 
 def check_zone(argument: str, name: object) -> None:
@@ -59,7 +66,7 @@ class TradingHours:
     start: time = attrs.field(converter=_time)
     end: time = attrs.field(converter=_time)
     zone: str = "America/New_York"
-    days: tuple[str, ...] = attrs.field(default=_WORKDAYS, converter=tuple)
+    days: tuple[str, ...] = attrs.field(default=_WORKDAYS, converter=_days)
 
     def __attrs_post_init__(self) -> None:
         """Check the names."""

@@ -11,10 +11,11 @@ import attrs
 
 from ibkr_core.errors import InvalidInput
 from ibkr_core.model.contract import Contract
+from ibkr_core.model.facts import Position
 from ibkr_core.model.numbers import to_number
 from ibkr_core.risk import gates
 from ibkr_core.risk.hours import TradingHours, check_zone
-from ibkr_core.risk.values import Gate, Holding, LastQuote, plain_text
+from ibkr_core.risk.values import Gate, LastQuote, plain_text
 
 __all__ = ["RiskLimits", "RiskPolicy"]
 
@@ -29,11 +30,8 @@ def _above_zero(argument: str, value: object) -> Decimal:
     return number
 
 
-def _amount(name: str) -> Any:  # noqa: ANN401 - attrs.field's own return type
-    def convert(value: object) -> Decimal | None:
-        return None if value is None else _above_zero(name, value)
-
-    return attrs.field(default=None, converter=convert)
+def _amount(argument: str, value: object) -> Decimal | None:
+    return None if value is None else _above_zero(argument, value)
 
 
 def _count(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -59,18 +57,15 @@ def _notional(value: object) -> Mapping[str, Decimal] | None:
     return MappingProxyType({code: _above_zero("max_notional", amount) for code, amount in value.items()})
 
 
-def _names(name: str) -> Any:  # noqa: ANN401 - attrs.field's own return type
-    def convert(value: object) -> frozenset[str] | None:
-        if value is None:
-            return None
-        if isinstance(value, str) or not isinstance(value, Iterable):
-            raise InvalidInput(name, f"must be several texts, not {value!r}")
-        names = tuple(value)
-        if not names or not all(isinstance(one, str) and one.strip() for one in names):
-            raise InvalidInput(name, f"must be texts that are not empty, at least one; got {names!r}")
-        return frozenset(one.strip().upper() for one in names)
-
-    return attrs.field(default=None, converter=convert)
+def _names(argument: str, value: object) -> frozenset[str] | None:
+    if value is None:
+        return None
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise InvalidInput(argument, f"must be several texts, not {value!r}")
+    names = tuple(value)
+    if not names or not all(isinstance(one, str) and one.strip() for one in names):
+        raise InvalidInput(argument, f"must be texts that are not empty, at least one; got {names!r}")
+    return frozenset(one.strip().upper() for one in names)
 
 
 def _hours(value: object) -> tuple[TradingHours, ...]:
@@ -82,6 +77,34 @@ def _hours(value: object) -> tuple[TradingHours, ...]:
         if not isinstance(one, TradingHours):
             raise InvalidInput("hours", f"must be TradingHours, not {one!r}")
     return spans
+
+
+def _to_max_order_size(value: object) -> Decimal | None:
+    return _amount("max_order_size", value)
+
+
+def _to_max_position(value: object) -> Decimal | None:
+    return _amount("max_position", value)
+
+
+def _to_collar_percent(value: object) -> Decimal | None:
+    return _amount("collar_percent", value)
+
+
+def _to_collar_ticks(value: object) -> Decimal | None:
+    return _amount("collar_ticks", value)
+
+
+def _to_symbols(value: object) -> frozenset[str] | None:
+    return _names("symbols", value)
+
+
+def _to_sec_types(value: object) -> frozenset[str] | None:
+    return _names("sec_types", value)
+
+
+def _to_max_loss(value: object) -> Decimal | None:
+    return _amount("max_loss", value)
 
 
 @attrs.frozen(kw_only=True)
@@ -115,19 +138,19 @@ class RiskLimits:
         InvalidInput: A limit that makes no sense.
     """
 
-    max_order_size: Decimal | None = _amount("max_order_size")
+    max_order_size: Decimal | None = attrs.field(default=None, converter=_to_max_order_size)
     max_notional: Mapping[str, Decimal] | None = attrs.field(default=None, converter=_notional, hash=False)
-    max_position: Decimal | None = _amount("max_position")
+    max_position: Decimal | None = attrs.field(default=None, converter=_to_max_position)
     max_orders_per_second: int | None = attrs.field(default=None, validator=_count)
     max_orders_per_day: int | None = attrs.field(default=None, validator=_count)
     day_zone: str = "America/New_York"
-    collar_percent: Decimal | None = _amount("collar_percent")
-    collar_ticks: Decimal | None = _amount("collar_ticks")
-    symbols: frozenset[str] | None = _names("symbols")
-    sec_types: frozenset[str] | None = _names("sec_types")
+    collar_percent: Decimal | None = attrs.field(default=None, converter=_to_collar_percent)
+    collar_ticks: Decimal | None = attrs.field(default=None, converter=_to_collar_ticks)
+    symbols: frozenset[str] | None = attrs.field(default=None, converter=_to_symbols)
+    sec_types: frozenset[str] | None = attrs.field(default=None, converter=_to_sec_types)
     hours: tuple[TradingHours, ...] = attrs.field(default=(), converter=_hours)
     duplicate_window_s: float = 0.0
-    max_loss: Decimal | None = _amount("max_loss")
+    max_loss: Decimal | None = attrs.field(default=None, converter=_to_max_loss)
     loss_check_s: float = 1.0
     unknown: Literal["refuse", "pass"] = "refuse"
 
@@ -207,7 +230,7 @@ class RiskPolicy:
     quotes: Callable[[Contract], LastQuote | None] | None = None
     profit_and_loss: Callable[[str], Decimal | None] | None = None
     ticks: Callable[[Contract, Decimal], Decimal | None] | None = None
-    positions: Callable[[], Iterable[Holding] | None] | None = None
+    positions: Callable[[], Iterable[Position] | None] | None = None
 
     def __attrs_post_init__(self) -> None:
         """Check the kinds."""

@@ -10,11 +10,11 @@ from typing import Protocol
 import attrs
 
 from ibkr_core.model.contract import Contract
+from ibkr_core.model.facts import Position
 from ibkr_core.model.order import Action, Order
 
 __all__ = [
     "Gate",
-    "Holding",
     "LastQuote",
     "LiveOrder",
     "Need",
@@ -59,6 +59,7 @@ class LiveOrder:
         account: Its account, empty when not said.
         parent_id: The order that has to fill before it; 0 for none.
         oca_group: Its one-cancels-all group; empty for none.
+        is_ours: Whether our client placed it: ids and parents of others are of rows of their own.
     """
 
     order_id: int
@@ -68,6 +69,7 @@ class LiveOrder:
     account: str = ""
     parent_id: int = 0
     oca_group: str = ""
+    is_ours: bool = True
 
     @classmethod
     def wanted(cls, order_id: int, contract: Contract, order: Order, filled: Decimal = _ZERO) -> LiveOrder:
@@ -81,21 +83,6 @@ class LiveOrder:
             parent_id=order.parent_id,
             oca_group=order.oca_group,
         )
-
-
-@attrs.frozen(kw_only=True)
-class Holding:
-    """A live position.
-
-    Attributes:
-        account: The account.
-        contract: What is held.
-        quantity: How much; negative when short.
-    """
-
-    account: str
-    contract: Contract
-    quantity: Decimal
 
 
 @attrs.frozen(kw_only=True)
@@ -148,7 +135,7 @@ class RiskContext:
     group: tuple[LiveOrder, ...] = ()
     recent: tuple[Submission, ...] = ()
     submitted_today: int = 0
-    positions: tuple[Holding, ...] | None = None
+    positions: tuple[Position, ...] | None = None
     working: tuple[LiveOrder, ...] = ()
     quote: LastQuote | None = None
     tick: Decimal | None = None

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import attrs
 
+from ibkr_core.logs.fields import exact_text
+
 __all__ = ["DaySummary", "Latency", "OrderFigures"]
 
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -112,7 +114,7 @@ class DaySummary(OrderFigures):
 def _plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON has
     match value:
         case Decimal():
-            return f"{value:f}"
+            return exact_text(value)  # the same text for the same number, wherever it was read
         case date():
             return value.isoformat()
         case Latency():

@@ -134,7 +134,10 @@ class LyingEngine(Engine):
     """An engine whose book shows one order as filled more than it was."""
 
     def orders(self) -> tuple[OrderRecord, ...]:
-        first, *others = super().orders()
+        told = super().orders()
+        if not told:  # asked before anything was sent
+            return told
+        first, *others = told
         return (attrs.evolve(first, filled_quantity=first.filled_quantity + 1), *others)
 
 

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from ibkr_core._version import __version__
 from ibkr_core.cli import main
+from ibkr_core.cli.codes import exit_code
 from ibkr_core.cli.demo import DemoSetup, run_demo
 from ibkr_core.engine import Engine
 from ibkr_core.errors import ConnectionFailed
@@ -60,13 +61,18 @@ def test_the_help_names_every_command_and_option() -> None:
     shown = runner.invoke(main.app, ["--help"], terminal_width=80)
     assert shown.exit_code == 0
     commands = group.commands  # type: ignore[attr-defined]  # a group has commands
-    assert set(commands) == {"demo", "gateway"}
-    for name, one in [("", group), *commands.items()]:
-        text = runner.invoke(main.app, [name, "--help"] if name else ["--help"], terminal_width=80).output
+    trading = "orders fills positions history summary watch doctor place cancel halt release journal"
+    assert set(commands) == {"demo", "gateway", *trading.split()}
+    inner = commands["journal"].commands
+    assert set(inner) == {"show", "check", "export"}
+    singles = [(name, one) for name, one in commands.items() if name != "journal"]
+    for name, one in [("", group), *singles, *((f"journal {name}", one) for name, one in inner.items())]:
+        text = runner.invoke(main.app, [*name.split(), "--help"], terminal_width=80).output
         options = {option for parameter in one.params for option in parameter.opts}
         assert options >= {"--debug"}
-        for option in options:
-            assert option in text
+        for option in options - {"context"}:
+            is_argument = not option.startswith("-")
+            assert is_argument or option in text, (name, option)
         assert len(one.help) > 60
     for name in commands:
         assert name in shown.output
@@ -148,13 +154,13 @@ def test_the_demo_exits_with_1_when_something_is_wrong(monkeypatch: pytest.Monke
         (ZeroDivisionError(), "error: ZeroDivisionError\n"),
     ],
 )
-def test_an_error_is_one_line_and_exit_code_1(
+def test_an_error_is_one_line_and_its_exit_code(
     error: BaseException, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No traceback, and nothing on standard output."""
     monkeypatch.setattr(main, "run_demo", failing_demo(error))
     result = CliRunner().invoke(main.app, ["demo"])
-    assert (result.exit_code, result.stderr, result.stdout) == (1, line, "")
+    assert (result.exit_code, result.stderr, result.stdout) == (exit_code(error), line, "")
 
 
 @pytest.mark.parametrize("arguments", [["--debug", "demo"], ["demo", "--debug"]])

@@ -174,13 +174,13 @@ def test_commands_are_taken_from_standard_input(tmp_path: Path) -> None:
         (["--account", ""], "accounts: each must be letters and digits; got ''"),
         (["--account", "DU1,DU2"], "accounts: each must be letters and digits; got 'DU1,DU2'"),
         (["--account", "D", "--account", "D"], "accounts: must name at least one, and each once; got D, D"),
-        (["--prices", "none.csv"], "No such file or directory: 'none.csv'"),
+        (["--prices", "none.csv"], "--prices: cannot read none.csv: No such file or directory"),
     ],
 )
 def test_options_that_make_no_sense_are_said_in_one_line(arguments: list[str], told: str) -> None:
-    """Exit code 1, before anything is served."""
+    """Exit code 2, before anything is served."""
     result = CliRunner().invoke(main.app, ["gateway", "--port", "0", *arguments])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert told in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
@@ -219,11 +219,11 @@ def test_prices_move_unless_they_are_told_not_to(
 
 
 def test_a_port_in_use_is_said_in_one_line() -> None:
-    """Exit code 1, and a hint what to do."""
+    """Exit code 3, and a hint what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = CliRunner().invoke(main.app, ["gateway", "--port", str(port)])
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert result.stdout == ""
     assert result.stderr == (
         f"error: cannot listen on 127.0.0.1:{port}: Address already in use; "
@@ -232,10 +232,10 @@ def test_a_port_in_use_is_said_in_one_line() -> None:
 
 
 def test_an_address_that_is_not_ours_is_said_in_one_line() -> None:
-    """Exit code 1, without a traceback, and the signal handlers are put back."""
+    """Exit code 3, without a traceback, and the signal handlers are put back."""
     before = signal.getsignal(signal.SIGTERM)
     result = CliRunner().invoke(main.app, ["gateway", "--host", "192.0.2.1", "--port", "0"])
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert result.stderr.startswith("error: cannot listen on 192.0.2.1:0: ")
     assert len(result.stderr.splitlines()) == 1
     assert signal.getsignal(signal.SIGTERM) is before

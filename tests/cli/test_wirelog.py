@@ -61,3 +61,14 @@ def test_a_gateway_tells_its_watcher_what_passes(tmp_path: Path) -> None:
     assert (told[0]["event"], told[-1]["event"]) == ("connected", "left")
     assert {"event": "request", "kind": "reqCurrentTime"}.items() <= told[-3].items()
     assert {"event": "answer", "kind": "currentTime"}.items() <= told[-2].items()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_names_the_option_and_the_file() -> None:
+    """Whoever reads the error knows what was being written, and closing it afterwards raises nothing more."""
+    log = WireLog(Path("/dev/full"), lambda: NOW)
+    with pytest.raises(
+        OSError, match=r"--json-log: cannot write /dev/full: No space left on device; the gateway"
+    ):
+        log("connected", 7, None)
+    log.close()

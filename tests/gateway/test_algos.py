@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from ibkr_core.gateway.clock import eastern
 from tests.gateway.pocket import AAPL, Pocket, errors, gateway, plain
 from tests.gateway.test_kinds import Desk
 
@@ -108,3 +110,19 @@ def test_the_last_slice_holds_parts_of_a_share() -> None:
     )
     venue.run(120)
     assert venue.books().order(1).status == "Filled"
+
+
+@pytest.mark.parametrize("between", [" ", "-"])
+def test_times_of_the_day(between: str) -> None:
+    """The official pages write them without a date, or with one that is joined by a dash."""
+    desk = Desk()
+    now = eastern(desk.gateway.clock())
+    later = now + timedelta(seconds=100)
+    times = [f"{one:%H:%M:%S} US/Eastern" for one in (now, later)]
+    if between == "-":
+        times = [f"{now:%Y%m%d}-{text}" for text in times]
+    params = dict(zip(("startTime", "endTime"), times, strict=True))
+    desk.place("BUY", "LMT", 100, lmtPrice=101.0, algoStrategy="Twap", algoParams=params)
+    assert filled(desk) == 10
+    desk.gateway.run(95)
+    assert filled(desk) == 100

@@ -159,3 +159,27 @@ def test_legs_add_up_to_the_whole(bids: tuple[Decimal, Decimal], price: Decimal,
     }
     made = leg_prices(combo, action, price, lambda one: quotes[one.con_id])
     assert sum(leg.weight * one for leg, one in zip(combo.legs, made, strict=True)) == price
+
+
+def priced(*prices: float | None) -> dict[str, Any]:
+    """The pair with a price for each leg, as the wire carries them."""
+    legs = [dict(one) for one in PAIR["comboLegs"]]
+    for one, price in zip(legs, prices, strict=True):
+        if price is not None:
+            one["perLegPrice"] = price
+    return {**PAIR, "comboLegs": legs}
+
+
+@pytest.mark.parametrize(("prices", "status"), [((100.01, 40.0), "Filled"), ((100.0, 40.0), "Submitted")])
+def test_a_price_for_each_leg(prices: tuple[float, float], status: str) -> None:
+    """Such an order has no limit of its own (TWS facts 3): what its legs make together is one."""
+    client = Pocket(venue_with_pair())
+    told = client.place(1, "BUY", 10, "LMT", contract=priced(*prices))
+    assert statuses(told, 1)[-1]["status"] == status
+
+
+@pytest.mark.parametrize("prices", [(None, None), (100.0, None), (100.0, float("inf"))])
+def test_prices_of_legs_that_make_no_limit(prices: tuple[float | None, float | None]) -> None:
+    """None at all, or one that is missing or none."""
+    client = Pocket(venue_with_pair())
+    assert errors(client.place(1, "BUY", 10, "LMT", contract=priced(*prices)))[0] == (1, 321)

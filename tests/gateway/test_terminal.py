@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ibkr_core.gateway import Settings
+from ibkr_core.gateway.advisors import Advisor, AdvisorGroup
+from ibkr_core.model.account import parse_aliases, parse_groups
 from tests.gateway.checked import VERSIONS, Checked
 from tests.gateway.pocket import Pocket, errors, gateway, kinds
 from tests.wire.oracle import versions
@@ -73,3 +76,18 @@ def test_nobody_is_verified() -> None:
     client = Pocket(gateway())
     assert errors(client.ask("verifyRequest", apiName="x", apiVersion="1")) == [(-1, 321)]
     assert kinds(client.ask("reqCurrentTime")) == ["currentTime"]
+
+
+@every_version
+def test_an_advisor_reads_groups_and_aliases(version: int) -> None:
+    """Profiles have become groups (585), and nothing can be replaced."""
+    advisor = Advisor("DF1", (AdvisorGroup("All", ("DU1", "DU2")),))
+    client = Checked(gateway(settings=Settings(accounts=("DU1", "DU2"), advisor=advisor)), version)
+    client.ask("requestFA", faDataType=1)
+    client.ask("requestFA", faDataType=3)
+    (_, groups), (_, aliases) = client.of("receiveFA")
+    assert [one.accounts for one in parse_groups(groups)] == [("DU1", "DU2")]
+    assert [one.account for one in parse_aliases(aliases)] == ["DF1", "DU1", "DU2"]
+    assert errors(client.ask("requestFA", faDataType=2)) == [(-1, 585)]
+    assert errors(client.ask("requestFA", faDataType=7))[0][1] == 321
+    assert errors(client.ask("replaceFA", reqId=58, faDataType=1, xml="<x/>"))[0][1] == 321

@@ -256,3 +256,52 @@ def test_nothing_is_asked_where_nothing_is_missing() -> None:
     )
     assert desk.order.status is S.FILLED
     assert desk.asks == []
+
+
+# ── following ───────────────────────────────────────────────────────────────────────────────────
+
+
+BOUGHT = AAPL.replace(con_id=265598)
+
+
+def test_a_feed_begins_with_what_is_there_and_goes_on_with_what_changes() -> None:
+    """Each execution once, in its newest form."""
+    desk = Desk()
+    desk.working()
+    desk.tell(execution(4, 100, "a.b.c.01"))
+    feed = desk.book.follow_fills()
+    assert [fill.quantity for fill in feed.take()] == [4]
+    assert feed.take() == ()
+    desk.tell(execution(4, 100, "a.b.c.01"))
+    desk.tell(commission(1, "a.b.c.01"), execution(5, "99.5", "a.b.c.02"), execution(1, 98, "a.b.d.01"))
+    first, second = feed.take()
+    assert (first.exec_id, first.quantity, first.commission) == ("a.b.c.02", 5, 1)
+    assert second.exec_id == "a.b.d.01"
+
+
+def test_a_feed_tells_again_what_another_execution_made_different() -> None:
+    """An account's part is one only once the whole is known."""
+    desk = Desk()
+    desk.working()
+    feed = desk.book.follow_fills()
+    desk.tell(execution(4, 100, "p.1.1.01", account="DU1", contract=BOUGHT))
+    (part,) = feed.take()
+    assert part.counts
+    desk.tell(execution(4, 100, "w.1.1.01", account="DF1", contract=BOUGHT))
+    assert {fill.account: fill.moves_position for fill in feed.take()} == {"DU1": True, "DF1": False}
+    assert desk.order.filled_quantity == 4
+    assert [fill.account for fill in desk.order.allocation_fills] == ["DU1"]
+
+
+def test_a_group_order_of_ours_is_known_from_the_beginning() -> None:
+    """Its first execution is the advisor's: it moves no position, also before the parts come."""
+    desk = Desk()
+    desk.submit(Order.market("BUY", 10, official={"faGroup": "all", "faMethod": "Equal"}))
+    desk.tell(execution(10, 100, "w.1.1.01", account="DF1", contract=BOUGHT))
+    assert desk.order.status is S.FILLED
+    assert desk.book.position_fills() == ()
+    desk.forget()
+    desk.tell(execution(10, 100, "p.1.1.01", account="DU1", contract=BOUGHT))
+    assert desk.kinds() == ["ExecutionReceived"]
+    assert [fill.account for fill in desk.book.position_fills()] == ["DU1"]
+    assert len(desk.book.fills()) == 2

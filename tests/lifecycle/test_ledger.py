@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import itertools
 from decimal import Decimal
 from fractions import Fraction
 
@@ -360,3 +361,84 @@ def test_an_absurd_figure_leaves_no_trace_once_it_is_corrected() -> None:
         execution(5, 100, "a.b.2.02"),
     )
     assert (ledger.quantity, ledger.average_price) == (12, 100)
+
+
+# ── group orders ────────────────────────────────────────────────────────────────────────────────
+
+
+def of_account(account: str, shares: int, exec_id: str) -> ExecutionFact:
+    return execution(shares, exec_id=exec_id, account=account)
+
+
+WHOLE = of_account("DF1234567", 10, "w.1.1.01")
+PARTS = (of_account("DU1", 6, "p.1.1.01"), of_account("DU2", 4, "p.2.1.01"))
+
+
+@pytest.mark.parametrize("facts", list(itertools.permutations((WHOLE, *PARTS))))
+def test_a_group_order_counts_the_whole_and_holds_the_parts(facts: tuple[ExecutionFact, ...]) -> None:
+    """The advisor's execution is told, and then again by the accounts (TWS facts 3): ten, not twenty."""
+    ledger = Ledger()
+    for fact in (*facts, *facts):
+        ledger.book(fact)
+    assert ledger.quantity == 10
+    (whole,) = ledger.fills
+    assert (whole.is_allocated, whole.is_allocation, whole.counts) == (True, False, True)
+    assert {fill.account: fill.quantity for fill in ledger.allocation_fills} == {"DU1": 6, "DU2": 4}
+    assert not any(fill.counts or fill.is_leg or fill.is_allocated for fill in ledger.allocation_fills)
+    assert ledger.leg_fills == ()
+    assert len(ledger.all_fills) == 3
+
+
+def test_commissions_of_the_parts_do_not_count_again() -> None:
+    """The whole has its report, and each part has one of its own."""
+    ledger = Ledger()
+    for fact in (WHOLE, *PARTS):
+        ledger.book(fact)
+        ledger.report_commission(commission(1, exec_id=fact.exec_id))
+    assert ledger.commissions() == {"USD": 1}
+    assert all(fill.commission == 1 for fill in ledger.all_fills)
+
+
+def test_parts_alone_count() -> None:
+    """Where the advisor's own line never comes, they are all that tells of the order."""
+    ledger = Ledger()
+    ledger.set_group()
+    for fact in PARTS:
+        ledger.book(fact)
+    assert ledger.quantity == 10
+    assert ledger.allocation_fills == ()
+
+
+def test_an_advisors_order_for_its_own_account_is_like_any_other() -> None:
+    """No group, no parts: it is held where it was booked."""
+    ledger = Ledger()
+    ledger.book(WHOLE)
+    assert not ledger.fills[0].is_allocated
+    ledger.set_group()
+    assert ledger.fills[0].is_allocated
+
+
+def test_other_fills_are_told_to_be_others_now() -> None:
+    """Who follows them has to look at all of them then."""
+    ledger = Ledger()
+    ledger.book(PARTS[0])
+    before = ledger.recounts
+    ledger.book(PARTS[1])
+    assert ledger.recounts == before
+    ledger.book(WHOLE)
+    assert ledger.recounts == before + 1
+
+
+@pytest.mark.parametrize(
+    ("account", "is_advisors"),
+    [
+        *((code, True) for code in ("F1234567", "DF123456", "FA1", "I123", "DI123")),
+        *((code, False) for code in ("U1234567", "DU1234567", "", "F", "FUND7")),
+    ],
+)
+def test_an_advisors_account_is_known_by_its_code(account: str, is_advisors: bool) -> None:
+    """What a client's account begins with is U or DU."""
+    ledger = Ledger()
+    ledger.set_group()
+    ledger.book(of_account(account, 10, "w.1.1.01"))
+    assert ledger.fills[0].is_allocated is is_advisors

@@ -214,3 +214,54 @@ def test_messages_of_the_session_reach_the_receiver() -> None:
         ("accounts", ("DU1", "DU2")),
     ]
     assert [call[0] for call in heard] == list(names)
+
+
+# ── answers that somebody waits for ─────────────────────────────────────────────────────────────
+
+
+def test_who_waits_for_a_callback_gets_it_before_the_users_override() -> None:
+    """While its name is awaited, with the official arguments; the override gets it in any case."""
+    told: list[Any] = []
+    router, _ = router_of(overriding("tickPrice", lambda _, *arguments: told.append(("mine", arguments))))
+    awaited: set[str] = set()
+    router.awaited = awaited
+    router.take_answer = lambda name, arguments: told.append((name, arguments))
+    router.tickPrice(1, 2, 3.0, None)
+    awaited.add("tickPrice")
+    router.tickPrice(4, 5, 6.0, None)
+    awaited.clear()
+    router.tickPrice(7, 8, 9.0, None)
+    assert told == [
+        ("mine", (1, 2, 3.0, None)),
+        ("tickPrice", (4, 5, 6.0, None)),
+        ("mine", (4, 5, 6.0, None)),
+        ("mine", (7, 8, 9.0, None)),
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(set(CALLBACKS) - MADE_FACTS))
+def test_any_callback_that_makes_no_fact_can_be_awaited(name: str) -> None:
+    """Whether or not the user has an override."""
+    told: list[str] = []
+    router, _ = router_of(TwsClient)
+    router.awaited = {name}
+    router.take_answer = lambda name, _: told.append(name)
+    count = len(inspect.signature(getattr(EWrapper, name)).parameters) - 1
+    getattr(router, name)(*range(1, count + 1))
+    reads_itself = {"openOrderEnd", "completedOrdersEnd", "execDetailsEnd", "positionEnd", "nextValidId"}
+    assert told == ([] if name in reads_itself else [name])
+
+
+def test_an_open_order_can_be_awaited_beside_its_fact() -> None:
+    """A what-if is answered by one."""
+    from ibapi.order import Order
+    from ibapi.order_state import OrderState
+
+    told: list[str] = []
+    router, recorder = router_of(TwsClient)
+    router.take_answer = lambda name, _: told.append(name)
+    router.openOrder(7, Contract(), Order(), OrderState())
+    router.awaited = {"openOrder"}
+    router.openOrder(7, Contract(), Order(), OrderState())
+    assert told == ["openOrder"]
+    assert len(recorder.facts) == 2

@@ -139,6 +139,23 @@ ORDER_EVENTS: tuple[tuple[type[events.OrderEvent], dict[str, Any], dict[str, Any
     (events.CancelRequested, {}, {}),
     (events.CancelRefused, {"message": MESSAGE}, _OF_MESSAGE),
     (events.UnownedOrderFound, {}, {}),
+    (
+        events.PositionUnprotected,
+        {
+            "open_quantity": Decimal(10),
+            "covered": Decimal(4),
+            "missing": Decimal("6.0"),
+            "waiting": Decimal(0),
+            "reason": "#9 is CANCELLED",
+        },
+        {"open_quantity": "10", "covered": "4", "missing": "6", "waiting": "0", "reason": "#9 is CANCELLED"},
+    ),
+    (events.PositionProtected, {"open_quantity": Decimal(10)}, {"open_quantity": "10"}),
+    (
+        events.StopMoveFailed,
+        {"wanted": Decimal("100.50"), "reason": "refused with 110"},
+        {"wanted": "100.5", "reason": "refused with 110"},
+    ),
     (events.OrderUnresolved, {"why": "listed no more"}, {"reason": "listed no more"}),
     (
         events.RetryScheduled,

@@ -1,0 +1,412 @@
+"""Commands that act: place, cancel, halt, release."""
+
+from __future__ import annotations
+
+import queue
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import attrs
+import typer
+
+from ibkr_core.cli import options as given
+from ibkr_core.cli.codes import ExitCode
+from ibkr_core.cli.rows import ORDER_COLUMNS, order_of_record
+from ibkr_core.cli.shell import busy, complain
+from ibkr_core.cli.show import Shown, fail
+from ibkr_core.cli.source import looking
+from ibkr_core.cli.wish import make_contract, make_order
+from ibkr_core.engine import Engine
+from ibkr_core.errors import InvalidInput, JournalInUse, WaitTimeout
+from ibkr_core.listeners import Delivery
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.events import CommissionReported
+from ibkr_core.model.order import Order
+from ibkr_core.model.record import OrderRecord
+from ibkr_core.model.status import OrderStatus
+from ibkr_core.model.whatif import WhatIf
+from ibkr_core.settings import EngineSettings
+from ibkr_core.tickets import OrderTicket
+
+__all__ = ["cancel", "halt", "place", "release"]
+
+_ANSWERED: Final = (
+    OrderStatus.PRE_SUBMITTED,
+    OrderStatus.SUBMITTED,
+    OrderStatus.PARTIALLY_FILLED,
+    OrderStatus.INACTIVE,
+)
+_COMMISSION_S: Final = 2.0
+"""How long to wait for a commission, where the order is done."""
+_LIVE_PORTS: Final = frozenset({4001, 7496})
+
+
+@attrs.frozen(kw_only=True)
+class _Way:
+    """How to reach the gateway as the client that owns orders."""
+
+    place: given.Place
+    client_id: int
+    journal: Path | None
+
+
+@contextmanager
+def _trading(way: _Way) -> Iterator[Engine]:
+    with busy(f"connecting to {way.place} as client {way.client_id}"):
+        engine = Engine.connect(
+            way.place.host,
+            way.place.port,
+            way.client_id,
+            timeout_s=way.place.timeout_s,
+            settings=EngineSettings(reconnect=None),
+            journal=way.journal,
+        )
+    with engine:
+        yield engine
+
+
+# ── place ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def place(
+    *,
+    side: Annotated[str, typer.Argument(metavar="SIDE", help="BUY or SELL.")],
+    quantity: Annotated[str, typer.Argument(metavar="QUANTITY", help="How many shares or contracts.")],
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="AAPL, EUR.USD, ES ...")],
+    limit: Annotated[
+        str | None, typer.Option("--limit", metavar="PRICE", help="Limit price; none is a market order.")
+    ] = None,
+    stop: Annotated[
+        str | None, typer.Option("--stop", metavar="PRICE", help="Stop price; with --limit a stop limit.")
+    ] = None,
+    tif: Annotated[
+        str, typer.Option("--tif", metavar="TIF", help="How long it lives: DAY, GTC, IOC ...")
+    ] = "DAY",
+    outside_rth: Annotated[
+        bool, typer.Option("--outside-rth", help="Also outside of regular trading hours.")
+    ] = False,
+    sec_type: Annotated[
+        str, typer.Option("--sec-type", metavar="TYPE", help="STK, OPT, FUT, CASH, CFD, CRYPTO ...")
+    ] = "STK",
+    expiry: Annotated[
+        str, typer.Option("--expiry", metavar="YYYYMMDD", help="Of an option or a future.")
+    ] = "",
+    strike: Annotated[str, typer.Option("--strike", metavar="PRICE", help="Of an option.")] = "",
+    right: Annotated[str, typer.Option("--right", metavar="C|P", help="Of an option.")] = "",
+    exchange: Annotated[str, typer.Option("--exchange", metavar="NAME", help="Where to route it.")] = "",
+    currency: Annotated[str, typer.Option("--currency", metavar="CODE", help="Of the instrument.")] = "USD",
+    account: Annotated[
+        str, typer.Option("--account", metavar="CODE", help="Which account; needed where there are several.")
+    ] = "",
+    key: Annotated[
+        str,
+        typer.Option(
+            "--key", metavar="KEY", help="Your own key; with a journal it is sent once however often you ask."
+        ),
+    ] = "",
+    wait: Annotated[
+        float | None,
+        typer.Option("--wait", min=0.1, metavar="S", help="Wait for its end, for so many seconds."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    what_if: Annotated[
+        bool, typer.Option("--what-if", help="Ask for margin and commission; nothing is placed.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="The whole way without any network; nothing is placed.")
+    ] = False,
+    host: given.Host = "127.0.0.1",
+    port: given.Port = 4002,
+    client_id: given.TradingClientId = 1,
+    timeout: given.Timeout = 10.0,
+    journal: given.Journal = None,
+    as_json: given.AsJson = False,
+    mask_accounts: given.MaskAccounts = False,
+    debug: given.Debug = False,
+) -> None:
+    """Place an order, and tell what the broker says to it.
+
+    It shows the order and asks before it sends it; in a script say --yes. Ends with 0 where the order is
+    accepted, 4 where it is refused, and 5 where nobody knows: look before you try again.
+    """
+    del debug
+    contract = make_contract(symbol, sec_type, expiry, strike, right, exchange, currency)
+    order = make_order(side, quantity, limit, stop, tif, account=account, outside_rth=outside_rth)
+    shown = Shown.like(as_json=as_json, mask_accounts=mask_accounts)
+    if not (yes or what_if or dry_run) and not _is_terminal():
+        raise InvalidInput("--yes", "say it where nobody can be asked: standard input is no terminal")
+    if dry_run:
+        with Engine.dry_run(prices=_prices(contract, order), accounts=[account] if account else ()) as engine:
+            _send(engine, contract, order, key, wait or timeout, shown, to_the_end=True)
+        return
+    way = _Way(place=given.Place(host, port, timeout), client_id=client_id, journal=journal)
+    with _trading(way) as engine:
+        if what_if:
+            with busy("asking the broker"):
+                found = engine.what_if(contract, order, timeout_s=timeout)
+            _show_what_if(found, shown)
+            return
+        if not yes:
+            _ask(engine, contract, order, way)
+        _send(engine, contract, order, key, wait or timeout, shown, to_the_end=wait is not None)
+
+
+def _prices(contract: Contract, order: Order) -> dict[str, Decimal]:
+    """Say what a stock of a dry run costs, so that also one is there that no gateway ever heard of."""
+    price = order.limit_price if order.limit_price is not None else order.aux_price
+    return {contract.symbol: price} if contract.sec_type == "STK" and price is not None and price > 0 else {}
+
+
+def _is_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _ask(engine: Engine, contract: Contract, order: Order, way: _Way) -> None:
+    """Show what would be sent where, and go on only when somebody says yes."""
+    code = order.account or ", ".join(engine.accounts)
+    is_live = way.place.port in _LIVE_PORTS or any(not one.startswith("D") for one in code.split(", "))
+    typer.echo(f"{_words(order, contract)}  on {code} at {way.place}, client {way.client_id}", err=True)
+    if is_live:
+        typer.echo("This looks like a LIVE account: real money.", err=True)
+    typer.confirm("Send it?", abort=True, err=True)
+
+
+def _words(order: Order, contract: Contract) -> str:
+    terms = [order.action.value, f"{order.quantity:f}", contract.name, order.order_type]
+    terms += [f"limit {order.limit_price:f}"] if order.limit_price is not None else []
+    terms += [f"stop {order.aux_price:f}"] if order.aux_price is not None else []
+    return " ".join([*terms, order.tif or "DAY"])
+
+
+def _send(
+    engine: Engine,
+    contract: Contract,
+    order: Order,
+    key: str,
+    timeout_s: float,
+    shown: Shown,
+    *,
+    to_the_end: bool,
+) -> None:
+    paid: queue.SimpleQueue[object] = queue.SimpleQueue()
+    engine.on(CommissionReported, paid.put, Delivery.INLINE)
+    ticket = engine.submit(contract, order, key=key)
+    try:
+        with busy(f"order {ticket.order_id} is sent, waiting"):
+            record = ticket.wait(*(() if to_the_end else _ANSWERED), timeout_s=timeout_s)
+            record = _with_commissions(ticket, paid) if record.fills else record
+    except WaitTimeout as late:
+        _show_order(ticket.record, shown, is_dry_run=engine.is_dry_run)
+        is_known = ticket.status in _ANSWERED
+        complain(
+            str(late), "it stays as it is" if is_known else "look with `ibkr-core orders` before you go on"
+        )
+        fail(ExitCode.UNCERTAIN)
+    except KeyboardInterrupt:
+        complain(f"order {ticket.order_id} was sent and stays: {ticket.status.value}")
+        raise
+    _show_order(record, shown, is_dry_run=engine.is_dry_run)
+    if record.status in (OrderStatus.REJECTED, OrderStatus.INACTIVE) or _was_refused(record):
+        complain(
+            f"order {record.order_id} is {record.status.value}: {record.error_message or 'no reason given'}"
+        )
+        fail(ExitCode.REFUSED)
+    if record.status is OrderStatus.UNKNOWN:
+        fail(ExitCode.UNCERTAIN)
+
+
+def _with_commissions(ticket: OrderTicket, paid: queue.SimpleQueue[object]) -> OrderRecord:
+    """Wait a moment for the commissions of what is filled: they come right behind (TWS facts 2.6)."""
+    with suppress(queue.Empty):
+        while any(fill.commission is None for fill in ticket.record.fills):
+            paid.get(timeout=_COMMISSION_S)
+    return ticket.record
+
+
+def _was_refused(record: OrderRecord) -> bool:
+    """Whether the broker cancelled it, with a reason, and nothing of it was filled."""
+    return record.status is OrderStatus.CANCELLED and record.reject is not None and not record.filled_quantity
+
+
+def _show_order(record: OrderRecord, shown: Shown, *, is_dry_run: bool) -> None:
+    if shown.as_json:
+        shown.one({**order_of_record(record), **({"dry_run": True} if is_dry_run else {})})
+    else:
+        shown.lines([f"{'dry run, nothing is real: ' if is_dry_run else ''}{record}"])
+
+
+def _show_what_if(found: WhatIf, shown: Shown) -> None:
+    if shown.as_json:
+        shown.one(
+            attrs.asdict(found, filter=lambda one, _: one.name not in ("contract", "order", "order_id"))
+        )
+        return
+    shown.lines(_what_if_lines(found))
+
+
+def _what_if_lines(found: WhatIf) -> Iterator[str]:
+    for name in ("initial", "maintenance", "equity"):
+        change = getattr(found.margins, name)
+        if change.is_known:
+            yield (
+                f"{name.capitalize():<12} {_amount(change.before)} -> {_amount(change.after)} "
+                f"({_amount(change.change)}) {found.margin_currency}".rstrip()
+            )
+    if found.commission is not None:
+        yield f"Commission   {_amount(found.commission)} {found.commission_currency}".rstrip()
+    elif found.min_commission is not None or found.max_commission is not None:
+        span = f"{_amount(found.min_commission)} to {_amount(found.max_commission)}"
+        yield f"Commission   {span} {found.commission_currency}".rstrip()
+    if found.warning:
+        yield f"Warning      {found.warning}"
+    yield "Nothing was placed."
+
+
+def _amount(value: Any) -> str:  # noqa: ANN401 - a Decimal or None
+    return "?" if value is None else f"{value:,.2f}"
+
+
+# ── cancel ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def cancel(
+    *,
+    order_ids: Annotated[
+        list[int] | None, typer.Argument(metavar="[ORDER]...", help="Order ids of this client id.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All active orders of this client id.")] = False,
+    host: given.Host = "127.0.0.1",
+    port: given.Port = 4002,
+    client_id: given.TradingClientId = 1,
+    timeout: given.Timeout = 10.0,
+    journal: given.Journal = None,
+    as_json: given.AsJson = False,
+    mask_accounts: given.MaskAccounts = False,
+    debug: given.Debug = False,
+) -> None:
+    """Cancel orders, and wait for the broker's word.
+
+    Only the client that placed an order can cancel it, and while its program runs its client id is taken:
+    let that program do it, or use `ibkr-core halt`, which cancels everything.
+    """
+    del debug
+    if bool(order_ids) == everything:
+        raise InvalidInput("ORDER", "name order ids, or say --all")
+    way = _Way(place=given.Place(host, port, timeout), client_id=client_id, journal=journal)
+    with _trading(way) as engine:
+        if everything:
+            asked = engine.cancel_all()
+        else:
+            asked = tuple(engine.cancel(order_id) for order_id in order_ids or ())
+        ends = [_end_of(engine, record, timeout) for record in asked]
+    shown = Shown.like(as_json=as_json, mask_accounts=mask_accounts)
+    shown.rows([order_of_record(record) for record in ends], ORDER_COLUMNS, "no active orders")
+    alive = [record for record in ends if not record.is_finished]
+    if alive:
+        complain(
+            f"not confirmed in {timeout:g} s: {', '.join(str(one.order_id) for one in alive)}",
+            "they may still fill; look with `ibkr-core orders --open`",
+        )
+        fail(ExitCode.UNCERTAIN)
+    filled = [one for one in ends if one.status is OrderStatus.FILLED]
+    if filled:
+        complain(f"filled before the cancel came: {', '.join(str(one.order_id) for one in filled)}")
+        fail(ExitCode.REFUSED)
+
+
+def _end_of(engine: Engine, record: OrderRecord, timeout_s: float) -> OrderRecord:
+    with busy(f"waiting for the broker to confirm the cancel of order {record.order_id}"):
+        try:
+            return engine.ticket(record.order_id).wait(timeout_s=timeout_s)
+        except WaitTimeout:
+            return engine.order(record.order_id)
+
+
+# ── halt, release ───────────────────────────────────────────────────────────────────────────────
+
+
+def halt(
+    *,
+    reason: Annotated[str, typer.Argument(metavar="REASON", help="For whoever reads it at night.")],
+    host: given.Host = "127.0.0.1",
+    port: given.Port = 4002,
+    client_id: given.TradingClientId = 1,
+    timeout: given.Timeout = 10.0,
+    journal: given.Journal = None,
+    as_json: given.AsJson = False,
+    debug: given.Debug = False,
+) -> None:
+    """Cancel EVERY order of EVERY client and of TWS itself, and wait until the broker confirms it.
+
+    Positions stay as they are. A program that runs is not stopped by it and may send new orders: stop it too.
+    With --journal the halt is also written there: the engine with that journal refuses new orders from its
+    next start on, until `ibkr-core release`.
+    """
+    del debug
+    if not reason.strip():
+        raise InvalidInput("REASON", "say why: it is kept")
+    place = given.Place(host, port, timeout)
+    with looking(place, None) as engine:
+        with busy("cancelling everything"):
+            engine.halt(reason)
+            is_flat = engine.wait_flat(timeout)
+        left = [record for record in engine.active_orders() if record.is_working]
+    is_kept = journal is not None and _keep_halt(journal, client_id, reason)
+    if as_json:
+        Shown(as_json=True).one({"confirmed": is_flat, "kept_in_journal": is_kept, "left": len(left)})
+    elif is_flat:
+        typer.echo("The broker confirms: no order works any more. Positions are as they were.")
+    if is_kept and not as_json:
+        typer.echo(f"Kept in {journal}: new orders are refused until `ibkr-core release`.")
+    if not is_flat:
+        complain(f"not confirmed in {timeout:g} s", "look with `ibkr-core orders --open`, and halt again")
+        fail(ExitCode.UNCERTAIN)
+    if journal is not None and not is_kept:
+        fail(ExitCode.FILES)
+
+
+def _keep_halt(journal: Path, client_id: int, reason: str) -> bool:
+    """Write the halt into a journal that nobody uses."""
+    try:
+        engine = Engine(client_id, journal=journal)
+    except JournalInUse as used:
+        complain(
+            str(used),
+            "the orders were cancelled, but that program runs on and may send new ones: stop it, or have it "
+            "call engine.halt()",
+        )
+        return False
+    with engine:
+        engine.halt(reason)
+    return True
+
+
+def release(
+    *,
+    journal: Annotated[
+        Path,
+        typer.Option(
+            "--journal",
+            metavar="FILE",
+            dir_okay=False,
+            envvar="IBKR_CORE_JOURNAL",
+            help="The journal in which the halt is kept.",
+        ),
+    ],
+    client_id: given.TradingClientId = 1,
+    as_json: given.AsJson = False,
+    debug: given.Debug = False,
+) -> None:
+    """Lift a halt that is kept in a journal. The engine must not run; no gateway is needed."""
+    del debug
+    with Engine(client_id, journal=journal) as engine:
+        was_halted = engine.is_halted
+        engine.release()
+    if as_json:
+        Shown(as_json=True).one({"was_halted": was_halted})
+    else:
+        typer.echo("Released: new orders are taken again." if was_halted else "It was not halted.")

@@ -1,0 +1,505 @@
+"""The gatekeeper: gathers what risk gates judge by, asks them, and lets nothing pass that one refuses.
+
+It stands before the book and the journal: what is refused used no id and left no trace but an event. A gate
+that fails refuses. The engine's send lock is held while gates are asked, so that two orders never pass on the
+same room; what only has to be known is taken from memory, and nobody is asked over the wire.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import attrs
+
+from ibkr_core.errors import InvalidInput, RiskRefused
+from ibkr_core.guardedbook import GuardedBook
+from ibkr_core.lifecycle import inputs
+from ibkr_core.lifecycle.book import Book
+from ibkr_core.lifecycle.fillings import FillFeed
+from ibkr_core.lifecycle.ledger import ExecutionId
+from ibkr_core.model import events
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.facts import Position
+from ibkr_core.model.fill import Fill
+from ibkr_core.model.numbers import EXACT
+from ibkr_core.model.order import Action, Order
+from ibkr_core.model.record import OrderRecord
+from ibkr_core.risk import RiskLimits, RiskPolicy
+from ibkr_core.risk.gates import MaxLoss
+from ibkr_core.risk.values import (
+    Gate,
+    LiveOrder,
+    Need,
+    Refusal,
+    RiskContext,
+    Submission,
+    name_of,
+    needs_of,
+    raises_risk,
+)
+from ibkr_core.scheduler import Scheduler, Timer
+from ibkr_core.sending import describe
+
+__all__ = ["Gatekeeper", "LivePositions", "policy_of"]
+
+_LOG: Final = logging.getLogger("ibkr_core.risk")
+_ZERO: Final = Decimal(0)
+_REMEMBERED: Final = timedelta(minutes=1)
+
+Bases = Mapping[tuple[str, int], tuple[Contract, Decimal]]
+"""What came from elsewhere: by account and contract id, the contract and the quantity."""
+
+
+def policy_of(risk: RiskLimits | RiskPolicy | None) -> RiskPolicy:
+    """Return a policy, also from limits alone.
+
+    Raises:
+        InvalidInput: It is neither.
+    """
+    if risk is None:
+        return RiskPolicy()
+    if isinstance(risk, RiskLimits):
+        return RiskPolicy(limits=risk)
+    if not isinstance(risk, RiskPolicy):
+        raise InvalidInput("risk", f"must be RiskLimits or a RiskPolicy, not {risk!r}")
+    return risk
+
+
+class LivePositions:
+    """Positions as they are now: what the broker told, and every fill since. Looked at under the state lock.
+
+    Trades that this engine is not told of (by hand, or by another client) are known with the next look at the
+    broker's positions.
+    """
+
+    def __init__(self) -> None:
+        self._feed: FillFeed | None = None
+        self._fills: dict[str, Fill] = {}
+        self._made: dict[tuple[str, int], Decimal] = {}
+        self._contracts: dict[tuple[str, int], Contract] = {}
+
+    def look(self, book: Book, bases: Bases) -> tuple[Position, ...]:
+        """Return all positions, flat ones left out."""
+        if self._feed is None:
+            self._feed = book.follow_fills()
+        for fill in self._feed.take():
+            name = ExecutionId.parse(fill.exec_id).base
+            before = self._fills.pop(name, None)
+            if before is not None:
+                self._count(before, -1)
+            if fill.moves_position:
+                self._fills[name] = fill
+                self._count(fill, 1)
+        found = []
+        for key in self._made.keys() | bases.keys():
+            contract, base = bases.get(key, (Contract(con_id=key[1]), _ZERO))
+            quantity = EXACT.add(base, self._made.get(key, _ZERO))
+            if quantity:
+                contract = contract if contract.sec_type else self._contracts.get(key, contract)
+                found.append(Position(account=key[0], contract=contract, quantity=quantity))
+        return tuple(found)
+
+    def _count(self, fill: Fill, sign: int) -> None:
+        key = (fill.account, fill.con_id)
+        is_plus = (fill.action is Action.BUY) is (sign > 0)
+        add = EXACT.add if is_plus else EXACT.subtract
+        self._made[key] = add(self._made.get(key, _ZERO), fill.quantity)
+        self._contracts[key] = fill.contract or Contract(con_id=fill.con_id, symbol=fill.symbol)
+
+
+@attrs.frozen(eq=False)
+class _Rules:
+    """A policy, made ready for use."""
+
+    policy: RiskPolicy
+    gates: tuple[Gate, ...]
+    needs: frozenset[str]
+
+    @classmethod
+    def of(cls, policy: RiskPolicy) -> _Rules:
+        gates = (*policy.limits.gates(), *policy.gates)
+        return cls(policy, gates, frozenset().union(*(needs_of(gate) for gate in gates)))
+
+    @property
+    def remembered(self) -> timedelta:
+        """For how long new orders are remembered."""
+        return max(_REMEMBERED, timedelta(seconds=self.policy.limits.duplicate_window_s))
+
+    def day_of(self, moment: datetime) -> date:
+        """The day that a moment lies on."""
+        return moment.astimezone(ZoneInfo(self.policy.limits.day_zone)).date()
+
+
+@attrs.frozen
+class _Candidate:
+    """An order that wants to pass."""
+
+    order_id: int
+    key: str
+    contract: Contract
+    order: Order
+    before: Order | None = None
+    filled: Decimal = _ZERO
+
+
+class Gatekeeper:
+    """Judges orders before they are written down.
+
+    Args:
+        book: The order book.
+        scheduler: Tells the time, and looks at the loss now and then.
+        policy: Limits, gates and sources.
+        accounts: The accounts of this login.
+        bases: Positions that came from elsewhere; None before the broker told any.
+        halt: Halts trading, without waiting for the send lock; False where it is halted already.
+    """
+
+    def __init__(
+        self,
+        book: GuardedBook,
+        scheduler: Scheduler,
+        policy: RiskPolicy,
+        accounts: Callable[[], tuple[str, ...]],
+        bases: Callable[[], Bases | None],
+        halt: Callable[[str], bool],
+    ) -> None:
+        self._book = book
+        self._scheduler = scheduler
+        self._accounts = accounts
+        self._bases = bases
+        self._halt = halt
+        self._rules = _Rules.of(policy)
+        self._positions = LivePositions()
+        self._recent: deque[Submission] = deque()
+        self._today: tuple[date | None, int] = (None, 0)
+        self._counted_for: _Rules | None = None
+        self._halted_for: set[tuple[str, str, date]] = set()
+        self._judge_thread: int | None = None
+        self._loss_timer: Timer | None = None
+        self._broken_sources: set[str] = set()
+        self._watch_loss()
+
+    # ── the policy ──────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def policy(self) -> RiskPolicy:
+        """What holds now."""
+        return self._rules.policy
+
+    @policy.setter
+    def policy(self, policy: RiskPolicy) -> None:
+        """Let another policy hold from the next order on. Any thread may do so."""
+        before = self._rules.policy
+        self._rules = _Rules.of(policy)
+        self._halted_for.clear()
+        self._watch_loss()
+        if before.limits != policy.limits or before.gates != policy.gates:
+            self._book.publish(
+                events.RiskLimitsChanged, previous=_in_words(before), current=_in_words(policy)
+            )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is no gate at all."""
+        return not self._rules.gates
+
+    @property
+    def is_judging_here(self) -> bool:
+        """Whether the calling thread is that of a gate, or a source, that is being asked."""
+        return self._judge_thread == threading.get_ident()
+
+    # ── letting pass ────────────────────────────────────────────────────────────────────────────
+
+    def admit(self, orders: Sequence[inputs.NewOrder], *, allow_duplicate: bool = False) -> None:
+        """Raise unless all new orders of a group may pass. Requires holding the send lock.
+
+        Raises:
+            RiskRefused: One may not, so none does.
+        """
+        group = [
+            _Candidate(new.order_id, new.key, new.contract, new.order)
+            for new in orders
+            if new.contract is not None and new.order is not None
+        ]
+        self._refuse(self._judge(group, allow_duplicate=allow_duplicate))
+
+    def admit_change(self, order_id: int, contract: Contract, before: Order, after: Order) -> None:
+        """Raise unless new terms of an order may pass. Requires holding the send lock.
+
+        Raises:
+            RiskRefused: They raise the risk, and a gate refuses them.
+        """
+        if not raises_risk(before, after):
+            return
+        record = self._book.read(lambda book: book.order(order_id))
+        candidate = _Candidate(order_id, record.key, contract, after, before, record.filled_quantity)
+        self._refuse(self._judge([candidate], allow_duplicate=True))
+
+    def preview(self, contract: Contract, order: Order) -> tuple[Refusal, ...]:
+        """Return what every gate would say of a new order. Requires holding the send lock."""
+        candidate = _Candidate(0, order.order_ref, contract, order)
+        found = self._judge([candidate], allow_duplicate=False, asks_all=True)
+        return tuple(refusal for _, refusal in found)
+
+    def note(self, orders: Sequence[inputs.NewOrder]) -> None:
+        """Remember new orders that were written down. Requires holding the send lock."""
+        rules = self._rules
+        if self._counted_for is not rules:
+            return  # they will be counted from the book, where they are
+        now = self._scheduler.clock.now()
+        day, count = self._today
+        self._today = day, count + len(orders)
+        for new in orders:
+            if new.contract is not None and new.order is not None:
+                self._recent.append(
+                    Submission(at=now, contract=new.contract, order=new.order, order_id=new.order_id)
+                )
+
+    # ── judging ─────────────────────────────────────────────────────────────────────────────────
+
+    def _judge(
+        self, group: Sequence[_Candidate], *, allow_duplicate: bool, asks_all: bool = False
+    ) -> list[tuple[_Candidate, Refusal]]:
+        """Return what is refused, and why: the first refusal, or with ``asks_all`` each."""
+        rules = self._rules
+        found: list[tuple[_Candidate, Refusal]] = []
+        if not rules.gates:
+            return found
+        self._judge_thread = threading.get_ident()
+        try:
+            for candidate in group:
+                context = self._context(rules, candidate, group, allow_duplicate=allow_duplicate)
+                if isinstance(context, Refusal):
+                    return [*found, (candidate, context)]
+                for gate in rules.gates:
+                    refusal = self._ask(gate, context)
+                    if refusal is not None:
+                        found.append((candidate, refusal))
+                        if not asks_all:
+                            return found
+        finally:
+            self._judge_thread = None
+        return found
+
+    def _ask(self, gate: Gate, context: RiskContext) -> Refusal | None:
+        name = "gate"
+        try:
+            name = name_of(gate)
+            answer: object = gate(context)
+            if answer is None:
+                return None
+            if isinstance(answer, Refusal):
+                return answer if answer.gate else attrs.evolve(answer, gate=name)
+        except Exception as error:  # noqa: BLE001 - a gate of the user's own raises what it likes
+            return self._failed(name, describe(error))
+        return self._failed(name, f"it answered {answer!r}, which is neither None nor a Refusal")
+
+    def _failed(self, gate: str, error: str) -> Refusal:
+        """Refuse because something failed that was to judge: a gate that cannot say yes says no."""
+        _LOG.error("risk gate %s failed: %s", gate, error)
+        self._book.post(events.RiskGateFailed, gate=gate, error=error)
+        return Refusal(argument="order", reason=f"the gate failed ({error})", gate=gate)
+
+    def _context(
+        self, rules: _Rules, candidate: _Candidate, group: Sequence[_Candidate], *, allow_duplicate: bool
+    ) -> RiskContext | Refusal:
+        needs, policy = rules.needs, rules.policy
+        contract, order = candidate.contract, candidate.order
+        account = order.account or self._only_account()
+        now = self._scheduler.clock.now()
+        self._count_anew(rules, now)
+        source = "positions"
+        try:
+            positions, working = self._standing(policy, needs)
+            quote = tick = result = None
+            source = "quotes"
+            if policy.quotes is not None and Need.QUOTE in needs:
+                quote = policy.quotes(contract)
+            source = "ticks"
+            if policy.ticks is not None and Need.TICK in needs and order.limit_price is not None:
+                tick = policy.ticks(contract, order.limit_price)
+            source = "profit_and_loss"
+            if policy.profit_and_loss is not None and Need.PROFIT_AND_LOSS in needs:
+                result = policy.profit_and_loss(account)
+        except Exception as error:  # noqa: BLE001 - a source of the user's own raises what it likes
+            return self._failed(f"{source} source", describe(error))
+        return RiskContext(
+            contract=contract,
+            order=order,
+            order_id=candidate.order_id,
+            account=account,
+            now=now,
+            before=candidate.before,
+            filled=candidate.filled,
+            group=tuple(LiveOrder.wanted(c.order_id, c.contract, c.order, c.filled) for c in group),
+            recent=tuple(self._recent) if Need.RECENT in needs else (),
+            submitted_today=self._today[1],
+            positions=positions,
+            working=working,
+            quote=quote,
+            tick=tick,
+            profit_and_loss=result,
+            allow_duplicate=allow_duplicate,
+        )
+
+    def _only_account(self) -> str:
+        accounts = self._accounts()
+        return accounts[0] if len(accounts) == 1 else ""
+
+    def _standing(
+        self, policy: RiskPolicy, needs: frozenset[str]
+    ) -> tuple[tuple[Position, ...] | None, tuple[LiveOrder, ...]]:
+        """Return positions and working orders of one and the same moment."""
+        if Need.POSITIONS not in needs and Need.WORKING not in needs:
+            return None, ()
+        bases = self._bases()
+
+        def look(book: Book) -> tuple[tuple[Position, ...], tuple[LiveOrder, ...]]:
+            asked = book.asked_quantities()
+            working = tuple(_live(record, asked.get(record.order_id)) for record in book.active_orders())
+            return self._positions.look(book, bases or {}), working
+
+        positions, working = self._book.read(look)
+        if policy.positions is not None:
+            told = policy.positions()
+            return (None if told is None else tuple(told)), working
+        return (positions if bases is not None else None), working
+
+    def _count_anew(self, rules: _Rules, now: datetime) -> None:
+        """Forget old submissions; count them from the book where limits, or the day, are new."""
+        today = rules.day_of(now)
+        if self._counted_for is not rules or self._today[0] != today:
+            ours = [
+                record
+                for record in self._book.read(lambda book: book.orders())
+                if record.is_ours and record.submission_time is not None
+            ]
+            self._today = today, sum(rules.day_of(_time_of(record)) == today for record in ours)
+            self._recent = deque(
+                Submission(
+                    at=_time_of(record),
+                    contract=record.contract,
+                    order=record.order,
+                    order_id=record.order_id,
+                )
+                for record in sorted(ours, key=_time_of)
+                if record.contract is not None
+                and record.order is not None
+                and now - _time_of(record) < rules.remembered
+            )
+            self._counted_for = rules
+        while self._recent and now - self._recent[0].at >= rules.remembered:
+            self._recent.popleft()
+
+    def _refuse(self, found: Sequence[tuple[_Candidate, Refusal]]) -> None:
+        if not found:
+            return
+        candidate, refusal = found[0]
+        order = candidate.order
+        _LOG.warning(
+            "risk gate %s refused %s %s %s %s: %s",
+            *(refusal.gate, order.action.value, order.quantity, candidate.contract.name, order.order_type),
+            refusal.reason,
+        )
+        self._book.post(
+            events.RiskGateRefused,
+            contract=candidate.contract,
+            account=order.account or self._only_account(),
+            order_id=candidate.order_id if candidate.before is not None else None,
+            key=candidate.key,
+            action=order.action.value,
+            quantity=order.quantity,
+            order_type=order.order_type,
+            limit_price=order.limit_price,
+            gate=refusal.gate,
+            argument=refusal.argument,
+            limit=refusal.limit,
+            value=refusal.value,
+            reason=refusal.reason,
+        )
+        if refusal.halts:
+            self._pull_brake(refusal.gate, order.account or self._only_account(), refusal.reason)
+        raise RiskRefused(refusal.gate, refusal.argument, refusal.limit, refusal.value, refusal.reason)
+
+    # ── the loss ────────────────────────────────────────────────────────────────────────────────
+
+    def _pull_brake(self, gate: str, account: str, reason: str) -> None:
+        """Halt, once a day for each gate and account: a halt that was lifted on purpose stays lifted."""
+        why = (gate, account, self._rules.day_of(self._scheduler.clock.now()))
+        if why not in self._halted_for and self._halt(f"risk gate {gate!r}: {reason}"):
+            self._halted_for.add(why)
+
+    def check_loss(self) -> None:
+        """Look at the day's result of each account, and halt where the loss is at the limit."""
+        policy = self._rules.policy
+        if policy.limits.max_loss is None or policy.profit_and_loss is None:
+            return
+        gate = MaxLoss(policy.limits.max_loss)
+        for account in self._accounts() or ("",):
+            try:
+                result = policy.profit_and_loss(account)
+                is_reached = result is not None and gate.is_reached(result)
+            except Exception as error:  # noqa: BLE001 - a source of the user's own raises what it likes
+                if account not in self._broken_sources:  # told once, until it answers again
+                    self._broken_sources.add(account)
+                    self._failed("profit_and_loss source", describe(error))
+                    self._book.deliver()
+                continue
+            self._broken_sources.discard(account)
+            if is_reached and result is not None:
+                self._pull_brake(gate.name, account, gate.reason(account, result))
+
+    def note_fill(self) -> None:
+        """Have the loss looked at soon: something was filled."""
+        if self._loss_timer is not None:
+            self._scheduler.call_soon(self.check_loss)
+
+    def _watch_loss(self) -> None:
+        if self._loss_timer is not None:
+            self._loss_timer.cancel()
+            self._loss_timer = None
+        limits = self._rules.policy.limits
+        if limits.max_loss is None or self._rules.policy.profit_and_loss is None:
+            return
+        every_s = limits.loss_check_s or _DAY_S
+        self._loss_timer = self._scheduler.call_later(every_s, self._look_at_loss)
+
+    def _look_at_loss(self) -> None:
+        self._watch_loss()
+        self.check_loss()
+
+
+_DAY_S: Final = 86_400.0
+
+
+def _time_of(record: OrderRecord) -> Any:  # noqa: ANN401 - a datetime, for records that have one
+    return record.submission_time
+
+
+def _live(record: OrderRecord, asked: Decimal | None) -> LiveOrder:
+    remaining = record.remaining_quantity
+    if remaining is not None and asked is not None:
+        remaining = max(remaining, EXACT.subtract(asked, record.filled_quantity))
+    terms = record.order if record.order is not None else record.broker_order
+    return LiveOrder(
+        order_id=record.order_id,
+        contract=record.contract or Contract(),
+        action=Action(record.action) if record.action in tuple(Action) else Action.BUY,
+        remaining=remaining if record.action in tuple(Action) else None,
+        account=terms.account if terms is not None else "",
+        parent_id=record.parent_id,
+        oca_group=record.oca_group,
+        is_ours=record.is_ours,
+    )
+
+
+def _in_words(policy: RiskPolicy) -> str:
+    own = ", ".join(name_of(gate) for gate in policy.gates)
+    return f"{policy.limits}; gates: {own}" if own else str(policy.limits)
