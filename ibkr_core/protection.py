@@ -44,6 +44,8 @@ _PACE_S: Final = 0.05
 """Not to look at a large book more often than so."""
 _LATER: Final = (ConnectionFailed, SendFailed, EngineClosed, TradingHalted)
 """Why a stop cannot be moved right now, and will be when that is over."""
+_WITH_TERMS: Final = (events.OrderSubmitted, events.OrderModified)
+"""Events after which an order may name exits that the gateway attaches."""
 _OWN: Final = (events.PositionUnprotected, events.PositionProtected, events.StopMoveFailed)
 
 
@@ -179,15 +181,16 @@ class Protection:
         self._look_soon()
 
     def _matters(self, event: events.OrderEvent) -> bool:
-        record = event.record
-        if record.parent_id:
-            self._concerned.update((record.parent_id, record.order_id))
+        # Of most events the record is never looked at: making it would cost more than all the rest.
+        if event.parent_id:
+            self._concerned.update((event.parent_id, event.order_id))
             return True
-        if record.order is not None and not self._concerned.issuperset({record.order_id}):
+        if isinstance(event, _WITH_TERMS) and event.order_id not in self._concerned:
+            terms = event.record.order
             for name in ("ptOrderId", "slOrderId"):
-                if name in record.order.official:
-                    self._concerned.update((record.order_id, record.order.official[name]))
-        if record.order_id in self._concerned:
+                if terms is not None and name in terms.official:
+                    self._concerned.update((event.order_id, terms.official[name]))
+        if event.order_id in self._concerned:
             return True
         # What was closed by hand ends an alarm.
         return bool(self._missing_since) and isinstance(event, events.ExecutionReceived)

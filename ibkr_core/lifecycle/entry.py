@@ -43,13 +43,14 @@ class Picture:
         guard: Held while the order is looked at, since its owner may change it on another thread.
     """
 
-    __slots__ = ("__weakref__", "_entry", "_guard", "_record", "order_id")
+    __slots__ = ("__weakref__", "_entry", "_guard", "_record", "order_id", "parent_id")
 
     def __init__(self, entry: OrderEntry, guard: AbstractContextManager[Any]) -> None:
         self._entry = entry
         self._guard = guard
         self._record: OrderRecord | None = None
         self.order_id = entry.order_id
+        self.parent_id = entry.parent_id
 
     def fix(self) -> None:
         """Make the record now. Requires holding the guard."""

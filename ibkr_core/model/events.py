@@ -90,6 +90,7 @@ class Picture(Protocol):
     """An order's record that is made when somebody looks."""
 
     order_id: int
+    parent_id: int
 
     def record(self) -> OrderRecord:
         """Return it."""
@@ -117,6 +118,11 @@ class OrderEvent(Event):
     def order_id(self) -> int:
         """The order's id."""
         return self._record.order_id
+
+    @property
+    def parent_id(self) -> int:
+        """Order id of the bracket parent, 0 for none."""
+        return self._record.parent_id
 
 
 @attrs.frozen(kw_only=True)
