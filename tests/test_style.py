@@ -38,6 +38,7 @@ FLOORS = {
     "logs": 2,
     "metrics": 2,
     "clock": 2,
+    "profiles": 2,
     "listeners": 2,
     "scheduler": 2,
     "settings": 2,

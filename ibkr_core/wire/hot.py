@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final, Generic, TypeVar
 
+import attrs
+
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import CommissionFact, ExecutionFact, StatusFact
 from ibkr_core.model.making import making
@@ -140,25 +142,35 @@ def _contract(fields: tuple[str, ...]) -> Contract:
 # ── text ────────────────────────────────────────────────────────────────────────────────────────
 
 
+@attrs.frozen
+class _Tables:
+    """What the texts of one connection were read as."""
+
+    ints: Known[str, int | None] = attrs.field(factory=lambda: Known(_integer))
+    sizes: Known[str, Decimal | None] = attrs.field(factory=lambda: Known(_size))
+    prices: Known[str, Decimal | None] = attrs.field(factory=lambda: Known(_price))
+    words: Known[str, str] = attrs.field(factory=lambda: Known(str))  # what repeats is kept once
+    contracts: Known[tuple[str, ...], Contract] = attrs.field(factory=lambda: Known(_contract))
+
+
 def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:
     """Return decoders of the text form by message id, for a connection of this version (142 or above)."""
-    new_status, new_execution, new_commission = (
-        making(StatusFact),
-        making(ExecutionFact),
-        making(CommissionFact),
-    )
-    ints: Known[str, int | None] = Known(_integer)
-    sizes: Known[str, Decimal | None] = Known(_size)
-    prices: Known[str, Decimal | None] = Known(_price)
-    words: Known[str, str] = Known(str)  # what repeats is kept once
-    contracts: Known[tuple[str, ...], Contract] = Known(_contract)
-    has_revision = server_version >= _PRICE_REVISION_SINCE
-    execution_fields = 32 + has_revision + (server_version >= _SUBMITTER_SINCE)
+    tables = _Tables()
+    return {
+        3: _status_decoder(tables),
+        11: _execution_decoder(tables, server_version),
+        59: _commission_decoder(tables),
+    }
+
+
+def _status_decoder(tables: _Tables) -> TextDecoder:
+    new = making(StatusFact)
+    ints, sizes, prices, words = tables.ints, tables.sizes, tables.prices, tables.words
 
     def status(fields: list[str]) -> StatusFact | None:
         try:
             _, order_id, word, filled, rest, average, perm_id, parent, last, client_id, held, cap, _ = fields
-            fact = new_status(
+            fact = new(
                 ints[order_id],
                 words[word],
                 sizes[filled],
@@ -176,12 +188,22 @@ def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:
         fact.__class__ = StatusFact
         return fact
 
+    return status
+
+
+def _execution_decoder(tables: _Tables, server_version: int) -> TextDecoder:
+    new = making(ExecutionFact)
+    ints, sizes, prices, words = tables.ints, tables.sizes, tables.prices, tables.words
+    contracts = tables.contracts
+    has_revision = server_version >= _PRICE_REVISION_SINCE
+    wanted = 32 + has_revision + (server_version >= _SUBMITTER_SINCE)
+
     def execution(fields: list[str]) -> ExecutionFact | None:
-        if len(fields) != execution_fields:
+        if len(fields) != wanted:
             return None
         try:
             float(fields[28] or 0), int(fields[23] or 0)  # of no use here; the official decoder reads them
-            fact = new_execution(
+            fact = new(
                 fields[14],
                 words[fields[18]],
                 sizes[fields[19]] or _ZERO,
@@ -205,14 +227,21 @@ def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:
         fact.__class__ = ExecutionFact
         return fact
 
+    return execution
+
+
+def _commission_decoder(tables: _Tables) -> TextDecoder:
+    new = making(CommissionFact)
+    prices, words = tables.prices, tables.words
+
     def commission(fields: list[str]) -> CommissionFact | None:
         try:
             _, version, exec_id, amount, currency, pnl, bond_yield, redemption, _ = fields
             int(version or 0), float(bond_yield or 0), int(redemption or 0)  # as in an execution
-            fact = new_commission(exec_id, prices[amount], words[currency], prices[pnl])
+            fact = new(exec_id, prices[amount], words[currency], prices[pnl])
         except ValueError:
             return None
         fact.__class__ = CommissionFact
         return fact
 
-    return {3: status, 11: execution, 59: commission}
+    return commission
