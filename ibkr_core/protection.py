@@ -40,8 +40,10 @@ from ibkr_core.scheduler import Scheduler, Timer
 __all__ = ["Protection"]
 
 _STATE: Final = "break-even"
+_ATTACHED: Final = ("ptOrderId", "slOrderId")
 _PACE_S: Final = 0.05
-"""Not to look at a large book more often than so."""
+_SHARE: Final = 20
+"""How long it rests after a look: at least the first, and so many times as long as the look took."""
 _LATER: Final = (ConnectionFailed, SendFailed, EngineClosed, TradingHalted)
 """Why a stop cannot be moved right now, and will be when that is over."""
 _OWN: Final = (events.PositionUnprotected, events.PositionProtected, events.StopMoveFailed)
@@ -121,7 +123,7 @@ class Protection:
         self._moved: set[str] = set()  # once: whoever moves it on by hand has the last word
         self._next_look = Timer(0.0, lambda: None)
         self._is_due = False
-        self._looked_at = float("-inf")
+        self._rests_until = float("-inf")
         self._load()
         self._concern(office.orders())
         office.on(
@@ -183,14 +185,12 @@ class Protection:
         if record.parent_id:
             self._concerned.update((record.parent_id, record.order_id))
             return True
-        if record.order is not None and not self._concerned.issuperset({record.order_id}):
-            for name in ("ptOrderId", "slOrderId"):
+        if record.order is not None:
+            for name in _ATTACHED:
                 if name in record.order.official:
                     self._concerned.update((record.order_id, record.order.official[name]))
-        if record.order_id in self._concerned:
-            return True
-        # What was closed by hand ends an alarm.
-        return bool(self._missing_since) and isinstance(event, events.ExecutionReceived)
+        # Any other order may close by hand what is open, or cover it.
+        return bool(self._concerned)
 
     def _concern(self, orders: Sequence[OrderRecord]) -> None:
         for order_id, (_, exits) in families(orders).items():
@@ -210,16 +210,24 @@ class Protection:
             return
         self._is_due = True
         scheduler = self._office.scheduler
-        scheduler.call_at(max(scheduler.now(), self._looked_at + _PACE_S), self._look)
+        scheduler.call_at(max(scheduler.now(), self._rests_until), self._look)
 
     def _look(self) -> None:
         self._is_due = False
-        self._looked_at = self._office.scheduler.now()
+        began = self._office.scheduler.now()
         if not self._is_current():
             return
         self._move_stops()
         if self._concerned:
-            self._judge(covers(self._office.orders()))
+            orders = self._office.orders()
+            found = covers(orders)
+            self._judge(found)
+            is_open = {cover.parent.order_id for cover in found}
+            for order_id, (parent, exits) in families(orders).items():
+                if order_id not in is_open and all(one.is_finished for one in (parent, *exits)):
+                    self._concerned.difference_update((order_id, *(one.order_id for one in exits)))
+        ended = self._office.scheduler.now()
+        self._rests_until = ended + max(_PACE_S, _SHARE * (ended - began))
 
     # ── alarms ──────────────────────────────────────────────────────────────────────────────────
 
