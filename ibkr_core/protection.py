@@ -330,7 +330,7 @@ class Protection:
                 "targets": list(plan.targets),
                 "stops": list(plan.stops),
                 "moved": [key for key in plan.stops if key in self._moved],
-                "tick": str(plan.rule.tick),
+                "tick": None if plan.rule.tick is None else str(plan.rule.tick),
                 "offset": str(plan.rule.offset),
                 "after": plan.rule.after,
             }

@@ -245,7 +245,9 @@ def _offset(value: Numeric) -> Decimal:
     return to_number("offset", value, InvalidGroup)
 
 
-def _tick(value: Numeric) -> Decimal:
+def _tick(value: Numeric | None) -> Decimal | None:
+    if value is None:
+        return None
     tick = to_number("tick", value, InvalidGroup)
     if tick <= 0:
         raise InvalidGroup("tick", f"must be above zero, not {tick}")
@@ -262,7 +264,9 @@ class BreakEven:
     """That the stops of a scale-out move to the entry's price once a target is filled.
 
     Attributes:
-        tick: The instrument's price step; the new stop is rounded to it, towards the profit.
+        tick: The instrument's price step; the new stop is rounded to it, towards the profit. None has the
+            broker asked when the orders are sent: the largest step of its price rule, whose multiples are
+            prices everywhere.
         offset: How far beyond the entry's average price, towards the profit; may be negative.
         after: How many targets have to be filled completely.
 
@@ -270,7 +274,7 @@ class BreakEven:
         InvalidGroup: A number that cannot be.
     """
 
-    tick: Decimal = attrs.field(converter=_tick)
+    tick: Decimal | None = attrs.field(default=None, converter=_tick)
     offset: Decimal = attrs.field(default=_ZERO, converter=_offset)
     after: int = attrs.field(default=1, validator=_after)
 
@@ -280,7 +284,7 @@ class BreakEvenPlan:
     """Which orders a :class:`BreakEven` is about, by client order key: an id can change, a key cannot.
 
     Attributes:
-        rule: When, and where to.
+        rule: When, and where to; without a step, prices are not rounded.
         parent: The entry.
         targets: The take-profits.
         stops: The stops.
@@ -336,7 +340,7 @@ def stop_moves(plan: BreakEvenPlan, find: Callable[[str], OrderRecord | None]) -
         return ()
     sign = Action(parent.action).sign
     wanted = EXACT.add(parent.avg_fill_price, EXACT.multiply(plan.rule.offset, Decimal(sign)))
-    price = _to_tick(wanted, plan.rule.tick, sign)
+    price = _to_tick(wanted, plan.rule.tick, sign) if plan.rule.tick is not None else wanted
     found = (_move(find(key), price, sign) for key in plan.stops)
     return tuple(move for move in found if move is not None)
 

@@ -278,6 +278,18 @@ def test_a_stop_moves_to_break_even(version: int, serve: Serve, connect: Connect
     assert log.of(events.StopMoveFailed) == []
 
 
+def test_the_price_step_is_asked_for(gateway: WatchedGateway, engine: Engine) -> None:
+    """Where it is not given: the new stop is a price that the instrument has."""
+    log = Log(engine)
+    even = BreakEven(offset="0.0001")
+    out = engine.submit_scale_out(STOCK, ENTRY, PAIRS, break_even=even)
+    out.targets[1].wait(S.SUBMITTED, **WAIT)
+    take_first(gateway)
+    log.wait(events.OrderModified)
+    assert books_stop(gateway, out.stops[1]) == [90.0, 100.02]
+    assert log.of(events.StopMoveFailed) == []
+
+
 def test_it_moves_once(gateway: WatchedGateway, engine: Engine) -> None:
     """Whoever moves it on by hand has the last word."""
     log = Log(engine)
