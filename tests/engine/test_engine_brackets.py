@@ -429,3 +429,14 @@ def test_attached_exits_take_no_price(wanted: dict[str, Any], engine: Engine) ->
     """The preset decides; whoever gives a price meant another call."""
     with pytest.raises((InvalidGroup, RequestRefused)):
         engine.submit_attached(STOCK, ENTRY, **wanted)
+
+
+@can_attach
+def test_an_order_with_attached_exits_gets_no_new_id(serve: Serve, connect: Connect) -> None:
+    """Its id is taken (103): sent under a higher one it would name exits below itself, so it is given up."""
+    engine = connect(serve())
+    bracket = engine.submit_attached(STOCK, LOW)
+    bracket.parent.wait(S.SUBMITTED, S.PRE_SUBMITTED, **WAIT)
+    assert engine._desk.send_under_new_id(bracket.parent.order_id, "its id was taken") is False
+    settle(engine)
+    assert [order.order_id for order in engine.orders()] == [leg.order_id for leg in bracket.all]
