@@ -6,7 +6,7 @@ Start at :class:`Broker` for one call each, or at :class:`Engine` for everything
 
 from __future__ import annotations
 
-from ibkr_core import errors
+from ibkr_core import errors, orders
 from ibkr_core._version import __version__
 from ibkr_core.brackets import ScaleOutTickets, new_bracket
 from ibkr_core.broker import Broker, CallbackHandle
@@ -88,4 +88,5 @@ __all__ = [
     "errors",
     "events",
     "new_bracket",
+    "orders",
 ]

@@ -63,6 +63,7 @@ PUBLIC = {
     "__version__",
     "errors",
     "events",
+    "orders",
     "new_bracket",
 }
 """Users write against these. A name that goes, or changes its meaning, is for the changelog."""
