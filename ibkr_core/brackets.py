@@ -189,7 +189,7 @@ class Brackets:
         self._protection.watch(wish)
         try:
             self._desk.send_new(legs)
-        except BaseException:
+        except Exception:
             parent = self._by_key(keys[0])
             if parent is None or parent.is_finished:  # else its fate is unknown, and the wish stays
                 self._protection.forget(wish)
@@ -349,7 +349,8 @@ class Brackets:
         left = parent.filled_quantity
         if left:
             problem += f"; the entry has filled {left}: see to its exits"
-        is_clear = is_refused and not left
+        is_over = is_refused or all(record.is_finished for record in (parent, *exits))
+        is_clear = is_over and not left
         return ExecutionResult(
             success=False,
             action_taken=ActionTaken.FAILED if is_clear else ActionTaken.PARTIAL,

@@ -192,6 +192,17 @@ def test_a_bracket_of_something_unknown(gateway: WatchedGateway, engine: Engine)
     assert "ZZZZ" in str(result.error_message)
 
 
+def test_a_bracket_whose_entry_the_broker_cancels(gateway: WatchedGateway, engine: Engine) -> None:
+    """Too aggressive a limit (202): nothing was traded and nothing is left."""
+    far = Order.limit("BUY", 10, "150")
+    result = engine.place_bracket_order(new_bracket(far, take_profit=160, stop_loss=90), STOCK, **WAIT)
+    for order_id in result.order_ids:
+        assert engine.ticket(order_id).wait(**WAIT).status is S.CANCELLED
+    assert not result.success
+    assert "150" in str(result.error_message) or "limit price" in str(result.error_message)
+    assert gateway.books().executions == ()
+
+
 def test_a_bracket_that_is_not_answered(serve: Serve, connect: Connect) -> None:
     """Nothing is proved, so nothing is cancelled; the answer says so."""
 
