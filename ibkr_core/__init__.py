@@ -6,7 +6,7 @@ Start at :class:`Broker` for one call each, or at :class:`Engine` for everything
 
 from __future__ import annotations
 
-from ibkr_core import errors
+from ibkr_core import errors, orders
 from ibkr_core._version import __version__
 from ibkr_core.brackets import ScaleOutTickets, new_bracket
 from ibkr_core.broker import Broker, CallbackHandle
@@ -26,8 +26,10 @@ from ibkr_core.model.holding import Amounts, Holding
 from ibkr_core.model.order import Action, OcaType, Order
 from ibkr_core.model.record import OrderMessage, OrderRecord, Request
 from ibkr_core.model.reference import ContractDetails, Greeks, MarketRule, OptionChain, Quote
+from ibkr_core.model.results import ActionTaken, ExecutionResult, LegResult
 from ibkr_core.model.session import SessionState
 from ibkr_core.model.status import OrderStatus
+from ibkr_core.model.strategy import Strategy, StrategyLeg
 from ibkr_core.model.whatif import WhatIf
 from ibkr_core.portfolio.portfolio import Portfolio
 from ibkr_core.risk import Refusal, RiskContext, RiskLimits, RiskPolicy, TradingHours
@@ -36,6 +38,7 @@ from ibkr_core.tickets import BracketTickets, OrderTicket
 
 __all__ = [
     "Action",
+    "ActionTaken",
     "Amounts",
     "Backoff",
     "BracketLeg",
@@ -52,6 +55,7 @@ __all__ = [
     "Durability",
     "Engine",
     "EngineSettings",
+    "ExecutionResult",
     "ExitPair",
     "Fill",
     "Greeks",
@@ -59,6 +63,7 @@ __all__ = [
     "IbkrError",
     "Journal",
     "JournalReader",
+    "LegResult",
     "MarketRule",
     "OcaType",
     "OptionChain",
@@ -79,6 +84,8 @@ __all__ = [
     "RiskPolicy",
     "ScaleOutTickets",
     "SessionState",
+    "Strategy",
+    "StrategyLeg",
     "Subscription",
     "TradingHours",
     "TwsClient",
@@ -88,4 +95,5 @@ __all__ = [
     "errors",
     "events",
     "new_bracket",
+    "orders",
 ]

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import attrs
@@ -122,6 +123,7 @@ class Brackets:
         desk: Its sending side.
         by_key: Finds an order by its client order key.
         protection: Keeps wishes about stops.
+        tick_of: Asks the broker for an instrument's price step.
     """
 
     def __init__(
@@ -130,11 +132,13 @@ class Brackets:
         desk: OrderDesk,
         by_key: Callable[[str], OrderRecord | None],
         protection: Protection,
+        tick_of: Callable[[Contract], Decimal],
     ) -> None:
         self._engine = engine
         self._desk = desk
         self._by_key = by_key
         self._protection = protection
+        self._tick_of = tick_of
 
     # ── several targets ─────────────────────────────────────────────────────────────────────────
 
@@ -155,6 +159,8 @@ class Brackets:
                 "break_even", f"waits for {break_even.after} targets, and there are {len(pairs)}"
             )
         self._desk.check_new(contract, parent)
+        if break_even is not None and break_even.tick is None:
+            break_even = attrs.evolve(break_even, tick=self._tick_of(contract))
         with self._desk.sending(Lane.ORDER):
             group = f"out-{self._desk.make_key()}"
             plan = plan_scale_out(parent, pairs, group, self._desk.peek_ids(1 + 2 * len(pairs)))
@@ -183,7 +189,7 @@ class Brackets:
         self._protection.watch(wish)
         try:
             self._desk.send_new(legs)
-        except BaseException:
+        except Exception:
             parent = self._by_key(keys[0])
             if parent is None or parent.is_finished:  # else its fate is unknown, and the wish stays
                 self._protection.forget(wish)
@@ -343,7 +349,8 @@ class Brackets:
         left = parent.filled_quantity
         if left:
             problem += f"; the entry has filled {left}: see to its exits"
-        is_clear = is_refused and not left
+        is_over = is_refused or all(record.is_finished for record in (parent, *exits))
+        is_clear = is_over and not left
         return ExecutionResult(
             success=False,
             action_taken=ActionTaken.FAILED if is_clear else ActionTaken.PARTIAL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
@@ -19,13 +20,12 @@ from ibkr_core.errors import (
     GatewayUnreachable,
     InvalidContract,
     InvalidInput,
-    InvalidOrder,
     NotReady,
     WaitTimeout,
 )
 from ibkr_core.journal import Journal
-from ibkr_core.lifecycle.groups import Child
-from ibkr_core.link.official import contract_of
+from ibkr_core.lifecycle.groups import Child, stop_child, target_child
+from ibkr_core.link.official import contract_of, order_of
 from ibkr_core.listeners import Delivery, Subscription
 from ibkr_core.model import events
 from ibkr_core.model.bracket import BracketOrder
@@ -409,22 +409,18 @@ class Broker:
             entry = Order.market(side, quantity, **fields)
         contract = self._contract(symbol)
         _check_wait(wait_s)
-        if not entry.order_ref:
-            entry = entry.replace(order_ref=self._make_key(contract, entry))
+        named = functools.partial(self._named, contract)
         ticket = self.engine.submit_bracket(
-            contract, entry, take_profit=take_profit, stop_loss=stop_loss
+            contract,
+            named(entry),
+            take_profit=named(target_child(entry, take_profit)) if take_profit is not None else None,
+            stop_loss=named(stop_child(entry, stop_loss)) if stop_loss is not None else None,
         ).parent
         return self._wait(ticket, wait_s)
 
     def place_order(self, symbol: Symbol, order: Order | IbOrder, *, key: str = "") -> OrderRecord:
         """Send any order, in ours or in the official client's objects; see ``Engine.place_order``."""
-        contract = self._contract(symbol)
-        if isinstance(order, IbOrder):
-            label = key or order.orderRef
-            ticket = self.engine.place_order(contract, order, key=label)
-        else:
-            ticket = self._submit(contract, order, key)
-        return ticket.record
+        return self._submit(self._contract(symbol), order_of(order), key).record
 
     def place_bracket_order(
         self,
@@ -583,9 +579,10 @@ class Broker:
 
     def _submit(self, contract: Contract, order: Order, key: str) -> OrderTicket:
         engine = self.engine
-        if not isinstance(order, Order):
-            raise InvalidOrder("order", f"must be an Order of ibkr_core or ibapi, not {order!r}")
         return engine.submit(contract, order, key=key or order.order_ref or self._make_key(contract, order))
+
+    def _named(self, contract: Contract, order: Order) -> Order:
+        return order if order.order_ref else order.replace(order_ref=self._make_key(contract, order))
 
     def _wait(self, ticket: OrderTicket, wait_s: float) -> OrderRecord:
         if wait_s:
@@ -656,8 +653,10 @@ def _check_accounts(accounts: Sequence[str], *, is_paper: bool, port: int) -> No
     The port alone proves nothing: it can be set to anything in TWS.
 
     Raises:
-        AccountMismatch: They are of the other kind.
+        AccountMismatch: They are of the other kind, or none were told.
     """
+    if not accounts:
+        raise AccountMismatch(f"port {port} does not tell its accounts: whether it is paper cannot be known")
     wrong = [code for code in accounts if code.startswith(_PAPER) is not is_paper]
     if wrong:
         wanted, found = ("paper", "live") if is_paper else ("live", "paper")

@@ -445,7 +445,7 @@ class WhatIfCollector(Collector[WhatIf]):
         if not order.whatIf:
             return False
         shown = contract_from_official(contract)
-        known = shown if shown.con_id else self._contract
+        known = self._contract if self._contract.is_combo or not shown.con_id else shown
         self._found = convert_reference.what_if(self._order_id, known, self._order, state)
         self._reject = getattr(state, "rejectReason", "") or ""
         return bool(self._reject) or self._found.margins.initial.change is not None

@@ -205,7 +205,8 @@ class Engine(OrderEngine):
             pairs: The slices; their quantities add up to the entry's.
             break_even: Move the stops that are left to the entry's price when a target is filled. With a
                 journal this survives a restart. A move that the broker refuses is an alarm
-                (:class:`~ibkr_core.model.events.StopMoveFailed`).
+                (:class:`~ibkr_core.model.events.StopMoveFailed`). Without a ``tick`` the broker is asked for
+                the instrument's price step first, and this waits for it.
 
         Raises:
             InvalidGroup: The orders contradict each other; nothing was sent.
@@ -249,7 +250,13 @@ class Engine(OrderEngine):
 
     @cached_property
     def _brackets(self) -> Brackets:
-        return Brackets(self, self._desk, self.by_key, self._protection)
+        return Brackets(
+            self,
+            self._desk,
+            self.by_key,
+            self._protection,
+            lambda contract: max(step.increment for step in self.reference.price_rule(contract).steps),
+        )
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────
 

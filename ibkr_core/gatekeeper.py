@@ -31,7 +31,7 @@ from ibkr_core.model.fill import Fill
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action, Order
 from ibkr_core.model.record import OrderRecord
-from ibkr_core.risk import RiskLimits, RiskPolicy
+from ibkr_core.risk import DatedQuote, LastQuote, RiskLimits, RiskPolicy
 from ibkr_core.risk.gates import MaxLoss
 from ibkr_core.risk.values import (
     Gate,
@@ -184,6 +184,7 @@ class Gatekeeper:
         self._judge_thread: int | None = None
         self._loss_timer: Timer | None = None
         self._broken_sources: set[str] = set()
+        self._quotes: dict[object, DatedQuote] = {}
         self._watch_loss()
 
     # ── the policy ──────────────────────────────────────────────────────────────────────────────
@@ -214,6 +215,24 @@ class Gatekeeper:
     def is_judging_here(self) -> bool:
         """Whether the calling thread is that of a gate, or a source, that is being asked."""
         return self._judge_thread == threading.get_ident()
+
+    def note_quote(self, quote: DatedQuote) -> None:
+        """Remember a quote as the last one of its contract. Any thread may tell it."""
+        for key in _keys_of(quote.contract):
+            self._quotes[key] = quote
+
+    def _quote_of(self, policy: RiskPolicy, contract: Contract, now: datetime) -> LastQuote | None:
+        quote: LastQuote | None
+        if policy.quotes is not None:
+            quote = policy.quotes(contract)
+        else:
+            found = (self._quotes.get(key) for key in _keys_of(contract))
+            quote = next((one for one in found if one is not None and _may_be_of(one, contract)), None)
+        age_s = policy.limits.max_quote_age_s
+        if quote is None or age_s is None:
+            return quote
+        at = getattr(quote, "at", None)
+        return quote if at is not None and now - at <= timedelta(seconds=age_s) else None
 
     # ── letting pass ────────────────────────────────────────────────────────────────────────────
 
@@ -320,8 +339,8 @@ class Gatekeeper:
             positions, working = self._standing(policy, needs)
             quote = tick = result = None
             source = "quotes"
-            if policy.quotes is not None and Need.QUOTE in needs:
-                quote = policy.quotes(contract)
+            if Need.QUOTE in needs:
+                quote = self._quote_of(policy, contract, now)
             source = "ticks"
             if policy.ticks is not None and Need.TICK in needs and order.limit_price is not None:
                 tick = policy.ticks(contract, order.limit_price)
@@ -477,6 +496,18 @@ class Gatekeeper:
 
 
 _DAY_S: Final = 86_400.0
+
+
+def _keys_of(contract: Contract) -> tuple[object, ...]:
+    """Under what a quote is found: the contract's id, and what it is called."""
+    called = (contract.name, contract.sec_type, contract.currency)
+    return (contract.con_id, called) if contract.con_id else (called,)
+
+
+def _may_be_of(quote: DatedQuote, contract: Contract) -> bool:
+    """Whether a quote of that name can be of a contract: two ids are two contracts."""
+    told = quote.contract.con_id
+    return not (told and contract.con_id) or told == contract.con_id
 
 
 def _time_of(record: OrderRecord) -> Any:  # noqa: ANN401 - a datetime, for records that have one

@@ -652,7 +652,10 @@ class OrderEngine(OrderView):
         Raises:
             WaitTimeout: It took too long.
             WouldDeadlock: Called from an inline listener.
+            InvalidInput: ``timeout_s`` is no number of seconds.
         """
+        if timeout_s is not None:
+            check_time("timeout_s", timeout_s, least=0)
         self.check_may_wait()
         self._runner.wait(future, timeout_s)
         if not future.done():

@@ -1,7 +1,7 @@
 """Settings of the whole process for hosts in which microseconds count. Nothing is done unless you ask.
 
-Python runs one thread at a time. A thread that burns CPU keeps the interpreter for the *switch interval* (5
-ms by default) while the reader thread waits for it with a callback in its hands; and a full garbage collection
+Python runs one thread at a time. A thread that burns CPU keeps the interpreter for the *switch interval*
+(5 ms by default) while the reader thread waits for it with a callback in its hands; and a full collection
 stops everything for as long as there are objects to look through. :func:`latency` makes both small::
 
     with profiles.latency():

@@ -40,8 +40,10 @@ from ibkr_core.scheduler import Scheduler, Timer
 __all__ = ["Protection"]
 
 _STATE: Final = "break-even"
+_ATTACHED: Final = ("ptOrderId", "slOrderId")
 _PACE_S: Final = 0.05
-"""Not to look at a large book more often than so."""
+_SHARE: Final = 20
+"""How long it rests after a look: at least the first, and so many times as long as the look took."""
 _LATER: Final = (ConnectionFailed, SendFailed, EngineClosed, TradingHalted)
 """Why a stop cannot be moved right now, and will be when that is over."""
 _WITH_TERMS: Final = (events.OrderSubmitted, events.OrderModified)
@@ -123,7 +125,7 @@ class Protection:
         self._moved: set[str] = set()  # once: whoever moves it on by hand has the last word
         self._next_look = Timer(0.0, lambda: None)
         self._is_due = False
-        self._looked_at = float("-inf")
+        self._rests_until = float("-inf")
         self._load()
         self._concern(office.orders())
         office.on(
@@ -185,15 +187,13 @@ class Protection:
         if event.parent_id:
             self._concerned.update((event.parent_id, event.order_id))
             return True
-        if isinstance(event, _WITH_TERMS) and event.order_id not in self._concerned:
+        if isinstance(event, _WITH_TERMS):
             terms = event.record.order
-            for name in ("ptOrderId", "slOrderId"):
+            for name in _ATTACHED:
                 if terms is not None and name in terms.official:
                     self._concerned.update((event.order_id, terms.official[name]))
-        if event.order_id in self._concerned:
-            return True
-        # What was closed by hand ends an alarm.
-        return bool(self._missing_since) and isinstance(event, events.ExecutionReceived)
+        # Any other order may close by hand what is open, or cover it.
+        return bool(self._concerned)
 
     def _concern(self, orders: Sequence[OrderRecord]) -> None:
         for order_id, (_, exits) in families(orders).items():
@@ -213,16 +213,24 @@ class Protection:
             return
         self._is_due = True
         scheduler = self._office.scheduler
-        scheduler.call_at(max(scheduler.now(), self._looked_at + _PACE_S), self._look)
+        scheduler.call_at(max(scheduler.now(), self._rests_until), self._look)
 
     def _look(self) -> None:
         self._is_due = False
-        self._looked_at = self._office.scheduler.now()
+        began = self._office.scheduler.now()
         if not self._is_current():
             return
         self._move_stops()
         if self._concerned:
-            self._judge(covers(self._office.orders()))
+            orders = self._office.orders()
+            found = covers(orders)
+            self._judge(found)
+            is_open = {cover.parent.order_id for cover in found}
+            for order_id, (parent, exits) in families(orders).items():
+                if order_id not in is_open and all(one.is_finished for one in (parent, *exits)):
+                    self._concerned.difference_update((order_id, *(one.order_id for one in exits)))
+        ended = self._office.scheduler.now()
+        self._rests_until = ended + max(_PACE_S, _SHARE * (ended - began))
 
     # ── alarms ──────────────────────────────────────────────────────────────────────────────────
 
@@ -325,7 +333,7 @@ class Protection:
                 "targets": list(plan.targets),
                 "stops": list(plan.stops),
                 "moved": [key for key in plan.stops if key in self._moved],
-                "tick": str(plan.rule.tick),
+                "tick": None if plan.rule.tick is None else str(plan.rule.tick),
                 "offset": str(plan.rule.offset),
                 "after": plan.rule.after,
             }

@@ -6,7 +6,7 @@ Nothing here touches an order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
@@ -123,7 +123,7 @@ class Reference:
             UnknownContract: Nothing fits.
             AmbiguousContract: Several instruments fit; it lists them.
         """
-        found = self.contract_details(contract, timeout_s=timeout_s)
+        found = _distinct(self.contract_details(contract, timeout_s=timeout_s), contract.exchange)
         if len(found) == 1:
             return found[0]
         if not found:
@@ -489,6 +489,16 @@ def _checked(contract: Any) -> Contract:  # noqa: ANN401 - what a caller passes
     if not isinstance(contract, Contract):
         raise InvalidContract("contract", f"must be an ibkr_core Contract, not {type_name(contract)}")
     return contract
+
+
+def _distinct(found: Iterable[ContractDetails], exchange: str) -> list[ContractDetails]:
+    """Return each instrument once, on the exchange that was asked for: some are told for each of theirs."""
+    by_id: dict[int, ContractDetails] = {}
+    for one in found:
+        known = by_id.setdefault(one.contract.con_id, one)
+        if known.contract.exchange != exchange == one.contract.exchange:
+            by_id[one.contract.con_id] = one
+    return list(by_id.values())
 
 
 def _description(contract: Contract) -> str:

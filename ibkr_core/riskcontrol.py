@@ -14,7 +14,7 @@ from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import Position
 from ibkr_core.model.order import Order
 from ibkr_core.orderdesk import OrderDesk
-from ibkr_core.risk import Gate, LastQuote, Refusal, RiskLimits, RiskPolicy
+from ibkr_core.risk import DatedQuote, Gate, LastQuote, Refusal, RiskLimits, RiskPolicy
 
 __all__ = ["RiskControl"]
 
@@ -112,6 +112,17 @@ class RiskControl:
             "positions": positions,
         }
         self._evolve(**{name: source for name, source in given.items() if source is not None})
+
+    def note_quote(self, quote: DatedQuote) -> None:
+        """Tell a contract's last quote, such as ``engine.reference.quote`` returned, or one of your feed.
+
+        Held against by orders for its contract while no source of quotes is set. It stays the last one until
+        another is told: set ``max_quote_age_s`` where a feed may fall silent.
+
+        Args:
+            quote: With ``contract``, ``at``, and bid, ask, last and close as far as known.
+        """
+        self._gatekeeper.note_quote(quote)
 
     def check(self, contract: Contract, order: Order) -> tuple[Refusal, ...]:
         """Return what the gates would say of a new order now: nothing is sent, counted or told.

@@ -12,6 +12,7 @@ import ibkr_core
 
 PUBLIC = {
     "Action",
+    "ActionTaken",
     "Amounts",
     "Backoff",
     "BracketLeg",
@@ -28,6 +29,7 @@ PUBLIC = {
     "Durability",
     "Engine",
     "EngineSettings",
+    "ExecutionResult",
     "ExitPair",
     "Fill",
     "Greeks",
@@ -35,6 +37,7 @@ PUBLIC = {
     "IbkrError",
     "Journal",
     "JournalReader",
+    "LegResult",
     "MarketRule",
     "OcaType",
     "OptionChain",
@@ -55,6 +58,8 @@ PUBLIC = {
     "RiskPolicy",
     "ScaleOutTickets",
     "SessionState",
+    "Strategy",
+    "StrategyLeg",
     "Subscription",
     "TradingHours",
     "TwsClient",
@@ -64,13 +69,14 @@ PUBLIC = {
     "errors",
     "events",
     "new_bracket",
+    "orders",
 }
 """Users write against these. A name that goes, or changes its meaning, is for the changelog."""
 
 ENGINE = set(
     """
     by_key replace cancel_order place_bracket_order place_order submit_attached submit_scale_out unprotected
-    close_position check_order reference what_if wait_for
+    close_position roll_position check_order reference what_if wait_for
     accounts active_orders adopt attach cancel cancel_all check_may_wait client client_id close connect
     declare_ended dry_run dry_run_gateway fills halt history is_dry_run is_halted is_ready journal modify
     next_request_id on open order orders portfolio release risk scheduler server_version settings start

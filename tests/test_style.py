@@ -111,6 +111,7 @@ FLOATS = {
     ("ibkr_core/model/contract.py", "DeltaNeutral.delta"): "an option's delta is a ratio, not money",
     ("ibkr_core/model/events.py", "Resumed.gap_s"): "a span of time in seconds",
     ("ibkr_core/model/events.py", "RetryScheduled.delay_s"): "a span of time in seconds",
+    ("ibkr_core/model/specialrules.py", "_does_not_travel.is_broken"): "does the wire's float equal the price",
     ("ibkr_core/model/numbers.py", "Numeric"): "callers may pass a float; to_number makes it exact",
 }
 """Where lifecycle and model may say ``float`` outside a type test: (file, name) and the reason."""
@@ -138,6 +139,7 @@ LOCK_GUESTS: dict[str, str] = {
     "ibkr_core/journal/journal.py": "one owner at a time of the connection, never with the state lock held",
     "ibkr_core/journal/reading.py": "one query at a time on a reader's connection",
     "ibkr_core/inquiries.py": "around its tables and the pure collectors; nothing else is called under it",
+    "ibkr_core/orderkeys.py": "around the newest stamp; nothing else is called under it",
     "ibkr_core/outbox.py": "one message at a time into the socket; only the transport's is inside it",
     "ibkr_core/portfolio/portfolio.py": "around its sums; under it the book's state lock is taken, to read",
     "ibkr_core/protection.py": "around the wishes and their text in the journal; only that is called under it",

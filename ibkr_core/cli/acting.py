@@ -24,7 +24,7 @@ from ibkr_core.engine import Engine
 from ibkr_core.errors import InvalidInput, JournalInUse, WaitTimeout
 from ibkr_core.listeners import Delivery
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.events import CommissionReported
+from ibkr_core.model.events import OrderEvent
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.status import OrderStatus
@@ -40,8 +40,10 @@ _ANSWERED: Final = (
     OrderStatus.PARTIALLY_FILLED,
     OrderStatus.INACTIVE,
 )
-_COMMISSION_S: Final = 2.0
-"""How long to wait for a commission, where the order is done."""
+_ROUTED_S: Final = 1.0
+"""How long to wait for the exchange, where the broker has accepted an order."""
+_BEHIND_S: Final = 2.0
+"""How long to wait for more about an order that has ended."""
 _LIVE_PORTS: Final = frozenset({4001, 7496})
 
 
@@ -192,13 +194,16 @@ def _send(
     *,
     to_the_end: bool,
 ) -> None:
-    paid: queue.SimpleQueue[object] = queue.SimpleQueue()
-    engine.on(CommissionReported, paid.put, Delivery.INLINE)
+    news: queue.SimpleQueue[object] = queue.SimpleQueue()
+    engine.on(OrderEvent, news.put, Delivery.INLINE)
     ticket = engine.submit(contract, order, key=key)
     try:
         with busy(f"order {ticket.order_id} is sent, waiting"):
             record = ticket.wait(*(() if to_the_end else _ANSWERED), timeout_s=timeout_s)
-            record = _with_commissions(ticket, paid) if record.fills else record
+            if record.status is OrderStatus.PRE_SUBMITTED:
+                record = _after_acceptance(ticket)
+            if record.is_finished:
+                record = _complete(ticket, news)
     except WaitTimeout as late:
         _show_order(ticket.record, shown, is_dry_run=engine.is_dry_run)
         is_known = ticket.status in _ANSWERED
@@ -210,7 +215,7 @@ def _send(
         complain(f"order {ticket.order_id} was sent and stays: {ticket.status.value}")
         raise
     _show_order(record, shown, is_dry_run=engine.is_dry_run)
-    if record.status in (OrderStatus.REJECTED, OrderStatus.INACTIVE) or _was_refused(record):
+    if _came_to_nothing(record):
         complain(
             f"order {record.order_id} is {record.status.value}: {record.error_message or 'no reason given'}"
         )
@@ -219,17 +224,32 @@ def _send(
         fail(ExitCode.UNCERTAIN)
 
 
-def _with_commissions(ticket: OrderTicket, paid: queue.SimpleQueue[object]) -> OrderRecord:
-    """Wait a moment for the commissions of what is filled: they come right behind (TWS facts 2.6)."""
-    with suppress(queue.Empty):
-        while any(fill.commission is None for fill in ticket.record.fills):
-            paid.get(timeout=_COMMISSION_S)
+def _after_acceptance(ticket: OrderTicket) -> OrderRecord:
+    """Give the exchange a moment after the broker's own word, which it may overrule; a stop rests there."""
+    with suppress(WaitTimeout):
+        return ticket.wait(OrderStatus.SUBMITTED, OrderStatus.PARTIALLY_FILLED, timeout_s=_ROUTED_S)
     return ticket.record
 
 
-def _was_refused(record: OrderRecord) -> bool:
-    """Whether the broker cancelled it, with a reason, and nothing of it was filled."""
-    return record.status is OrderStatus.CANCELLED and record.reject is not None and not record.filled_quantity
+def _complete(ticket: OrderTicket, news: queue.SimpleQueue[object]) -> OrderRecord:
+    """Wait a moment for what comes right behind an order's end: commissions (TWS facts 2.6), the reason."""
+    with suppress(queue.Empty):
+        while _is_something_missing(ticket.record):
+            news.get(timeout=_BEHIND_S)
+    return ticket.record
+
+
+def _is_something_missing(record: OrderRecord) -> bool:
+    if record.fills:
+        return any(fill.commission is None for fill in record.fills)
+    return record.status is not OrderStatus.FILLED and record.reject is None
+
+
+def _came_to_nothing(record: OrderRecord) -> bool:
+    """Whether it was refused, or cancelled with nothing filled: nobody here asked for that."""
+    if record.status is OrderStatus.CANCELLED:
+        return not record.filled_quantity
+    return record.status in (OrderStatus.REJECTED, OrderStatus.INACTIVE)
 
 
 def _show_order(record: OrderRecord, shown: Shown, *, is_dry_run: bool) -> None:

@@ -166,8 +166,6 @@ def divide(
         part = min(step, left)
         got[code] += part
         left -= part
-    if left > 0:  # nobody is due that much: it goes to the first one
-        got[next(iter(got))] += left
     return [(code, Decimal(one.numerator) / Decimal(one.denominator)) for code, one in got.items() if one > 0]
 
 

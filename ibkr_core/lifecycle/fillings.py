@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from ibkr_core.lifecycle.effects import Question, Turn
 from ibkr_core.lifecycle.entry import OrderEntry
@@ -28,21 +28,27 @@ class FillFeed:
     """The executions that changed since somebody looked, each in its newest revision.
 
     It keeps one for each execution, so it never holds more than the book does.
+
+    Args:
+        fills: What it begins with.
     """
 
-    __slots__ = ("_changed",)
+    __slots__ = ("_changed", "_first")
 
-    def __init__(self) -> None:
+    def __init__(self, fills: Sequence[Fill] = ()) -> None:
+        self._first = fills
         self._changed: dict[str, Fill] = {}
 
-    def note(self, fills: Iterable[Fill]) -> None:
-        """Take executions that are new, or are others now."""
-        for fill in fills:
-            self._changed[ExecutionId.parse(fill.exec_id).base] = fill
+    def note(self, base: str, fill: Fill) -> None:
+        """Take an execution that is new, or is another now."""
+        self._changed[base] = fill
 
     def take(self) -> tuple[Fill, ...]:
-        """Return what changed since the last call."""
-        changed, self._changed = tuple(self._changed.values()), {}
+        """Return what changed since the last call; one may come twice, then the newest is last."""
+        if not self._first and not self._changed:
+            return ()
+        changed = (*self._first, *self._changed.values())
+        self._first, self._changed = (), {}
         return changed
 
 
@@ -65,18 +71,19 @@ class Fillings:
         """
         return self._by_execution.get(execution_id.base)
 
-    def follow(self, fills: Iterable[Fill]) -> FillFeed:
+    def follow(self, fills: Sequence[Fill]) -> FillFeed:
         """Return a feed of all changes from now on; it begins with ``fills``."""
-        feed = FillFeed()
-        feed.note(fills)
+        feed = FillFeed(fills)
         self._feeds.append(feed)
         return feed
 
-    def _note(self, entry: OrderEntry, fill: Fill, recounts: int) -> None:
-        if self._feeds:
-            changed = (fill,) if entry.ledger.recounts == recounts else entry.ledger.all_fills
-            for feed in self._feeds:
-                feed.note(changed)
+    def _note(self, base: str, entry: OrderEntry, fill: Fill, recounts: int) -> None:
+        """Tell who follows: of one execution, or of all of an order when others are different now, too."""
+        for feed in self._feeds:
+            feed.note(base, fill)
+            if entry.ledger.recounts != recounts:
+                for one in entry.ledger.all_fills:
+                    feed.note(ExecutionId.parse(one.exec_id).base, one)
 
     def take_execution(
         self, turn: Turn, entry: OrderEntry, fact: ExecutionFact, execution_id: ExecutionId
@@ -88,7 +95,7 @@ class Fillings:
             for report in self._orphan_commissions.pop(execution_id.base, ()):
                 entry.ledger.report_commission(report)
         booking, fill, previous = entry.ledger.book(fact, execution_id)
-        self._note(entry, fill, recounts)
+        self._note(execution_id.base, entry, fill, recounts)
         if entry.contract is None and fact.contract is not None and not fill.is_leg:
             entry.contract = fact.contract
             entry.touched(turn.now)
@@ -130,7 +137,7 @@ class Fillings:
         fill = entry.ledger.report_commission(fact, execution_id)
         if fill is None:
             return
-        self._note(entry, fill, entry.ledger.recounts)
+        self._note(base, entry, fill, entry.ledger.recounts)
         entry.note(turn.now, "commission %s %s", fill.commission, fill.commission_currency)
         entry.touched(turn.now)
         turn.tell(events.CommissionReported, entry, fill=fill)

@@ -24,6 +24,8 @@ __all__ = ["BreakEven", "BreakEvenPlan", "Cover", "StopMove", "covers", "familie
 
 _ZERO: Final = Decimal(0)
 _ATTACHED: Final = ("ptOrderId", "slOrderId")
+_TWO: Final = 2
+"""Two accounts are two positions."""
 _MOVED: Final = frozenset({"STP", "STP LMT", "STP PRT"})
 
 
@@ -102,7 +104,8 @@ def covers(orders: Sequence[OrderRecord]) -> tuple[Cover, ...]:
     exits in one OCA group only the largest counts, for the fill of one ends or reduces the others. An exit
     counts while it is known to work; one in doubt, inactive, dead, or held until the entry is completely
     filled does not. What *other* orders of ours sold of a long position (or bought of a short one) since the
-    entry began to fill is taken for a closing by hand: first of what no exit covers, then of the rest.
+    entry began to fill is taken for a closing by hand: first of what no exit covers, then of the rest. Other
+    orders that work and would close count as exits in the same way, a new stop for one that was lost.
 
     Args:
         orders: All orders of the book.
@@ -123,6 +126,11 @@ def covers(orders: Sequence[OrderRecord]) -> tuple[Cover, ...]:
             if taken:
                 left = EXACT.subtract(one.open_quantity, taken)
                 result[place] = attrs.evolve(one, open_quantity=left)
+    beside = [record for record in orders if record.order_id not in members and _works(record)]
+    used: dict[object, Decimal] = {}
+    for place, one in enumerate(result):
+        found_beside = _use(used, beside, one)
+        result[place] = attrs.evolve(one, covered=EXACT.add(one.covered, found_beside))
     return tuple(one for one in result if one.open_quantity > 0)
 
 
@@ -147,14 +155,48 @@ def _will_work(record: OrderRecord) -> bool:
 
 
 def _would_close(exits: Sequence[OrderRecord], counts: Callable[[OrderRecord], bool]) -> Decimal:
-    has_stops = any(is_protective(one.order_type) for one in exits)
     groups: dict[object, Decimal] = {}
     for one in exits:
-        if not counts(one) or (has_stops and not is_protective(one.order_type)):
+        if not counts(one) or not _protects(exits, one):
             continue
         group: object = one.oca_group or one.order_id
         groups[group] = max(groups.get(group, _ZERO), one.remaining_quantity or _ZERO)
     return functools.reduce(EXACT.add, groups.values(), _ZERO)
+
+
+def _use(used: dict[object, Decimal], beside: Sequence[OrderRecord], cover: Cover) -> Decimal:
+    """Take as much cover from orders that are no exits of anything as an entry lacks; none counts twice."""
+    groups: dict[object, Decimal] = {}
+    for record in beside:
+        if _opposes(cover.parent, record) and _protects(cover.exits, record):
+            group: object = record.oca_group or record.order_id
+            groups[group] = max(groups.get(group, _ZERO), record.remaining_quantity or _ZERO)
+    taken = _ZERO
+    for group, size in groups.items():
+        free = EXACT.subtract(size, used.get(group, _ZERO))
+        part = max(min(free, EXACT.subtract(cover.missing, taken)), _ZERO)
+        used[group] = EXACT.add(used.get(group, _ZERO), part)
+        taken = EXACT.add(taken, part)
+    return taken
+
+
+def _protects(exits: Sequence[OrderRecord], record: OrderRecord) -> bool:
+    """Whether an order is of the kind that counts for an entry: a stop, where that has or had one."""
+    return is_protective(record.order_type) or not any(is_protective(one.order_type) for one in exits)
+
+
+def _opposes(parent: OrderRecord, record: OrderRecord) -> bool:
+    """Whether an order's fill would close what an entry has opened."""
+    if parent.contract is None or record.contract is None or not record.action:
+        return False
+    if Action(record.action).sign == Action(parent.action).sign:
+        return False
+    accounts = {fill.account for fill in parent.fills if fill.account} | {_account(record)} - {""}
+    return len(accounts) < _TWO and same_instrument(parent.contract, record.contract)
+
+
+def _account(record: OrderRecord) -> str:
+    return record.order.account if record.order is not None else ""
 
 
 def _take(
@@ -186,7 +228,7 @@ def _may_close(parent: OrderRecord, record: OrderRecord) -> bool:
 
 def _same_account(one: OrderRecord, other: OrderRecord) -> bool:
     accounts = {fill.account for record in (one, other) for fill in record.fills if fill.account}
-    return len(accounts) < 2  # noqa: PLR2004 - two accounts are two positions
+    return len(accounts) < _TWO
 
 
 def _is_after(parent: OrderRecord, record: OrderRecord) -> bool:
@@ -203,7 +245,9 @@ def _offset(value: Numeric) -> Decimal:
     return to_number("offset", value, InvalidGroup)
 
 
-def _tick(value: Numeric) -> Decimal:
+def _tick(value: Numeric | None) -> Decimal | None:
+    if value is None:
+        return None
     tick = to_number("tick", value, InvalidGroup)
     if tick <= 0:
         raise InvalidGroup("tick", f"must be above zero, not {tick}")
@@ -220,7 +264,9 @@ class BreakEven:
     """That the stops of a scale-out move to the entry's price once a target is filled.
 
     Attributes:
-        tick: The instrument's price step; the new stop is rounded to it, towards the profit.
+        tick: The instrument's price step; the new stop is rounded to it, towards the profit. None has the
+            broker asked when the orders are sent: the largest step of its price rule, whose multiples are
+            prices everywhere.
         offset: How far beyond the entry's average price, towards the profit; may be negative.
         after: How many targets have to be filled completely.
 
@@ -228,7 +274,7 @@ class BreakEven:
         InvalidGroup: A number that cannot be.
     """
 
-    tick: Decimal = attrs.field(converter=_tick)
+    tick: Decimal | None = attrs.field(default=None, converter=_tick)
     offset: Decimal = attrs.field(default=_ZERO, converter=_offset)
     after: int = attrs.field(default=1, validator=_after)
 
@@ -238,7 +284,7 @@ class BreakEvenPlan:
     """Which orders a :class:`BreakEven` is about, by client order key: an id can change, a key cannot.
 
     Attributes:
-        rule: When, and where to.
+        rule: When, and where to; without a step, prices are not rounded.
         parent: The entry.
         targets: The take-profits.
         stops: The stops.
@@ -294,7 +340,7 @@ def stop_moves(plan: BreakEvenPlan, find: Callable[[str], OrderRecord | None]) -
         return ()
     sign = Action(parent.action).sign
     wanted = EXACT.add(parent.avg_fill_price, EXACT.multiply(plan.rule.offset, Decimal(sign)))
-    price = _to_tick(wanted, plan.rule.tick, sign)
+    price = _to_tick(wanted, plan.rule.tick, sign) if plan.rule.tick is not None else wanted
     found = (_move(find(key), price, sign) for key in plan.stops)
     return tuple(move for move in found if move is not None)
 

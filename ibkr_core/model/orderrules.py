@@ -12,6 +12,7 @@ from typing import Final
 from ibkr_core.errors import InvalidOrder
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
+from ibkr_core.model.orderfields import OTHER_ORDER_FIELDS, VALUE_FIELDS
 from ibkr_core.model.plainrules import ATTRIBUTE_RULES, TIF_RULES, TYPE_RULES
 from ibkr_core.model.ruleparts import ChangeRule, Rule
 from ibkr_core.model.specialrules import HEDGE_RULES, PEG_RULES, PRICE_RULES
@@ -20,6 +21,11 @@ __all__ = ["CHANGE_RULES", "RULES", "ChangeRule", "Rule", "check", "check_change
 
 RULES: Final = (*TIF_RULES, *TYPE_RULES, *ATTRIBUTE_RULES, *PEG_RULES, *HEDGE_RULES, *PRICE_RULES)
 """Every rule, in the order in which they are looked at."""
+
+_PLAIN_TYPES: Final = frozenset({"MKT", "LMT", "STP", "STP LMT", "TRAIL", "MOC", "LOC"})
+_PLAIN_RULES: Final = tuple(rule for rule in RULES if rule.argument not in OTHER_ORDER_FIELDS - VALUE_FIELDS)
+"""What a plain order without official fields can break: the others are about such fields, which other types
+need and these must not have."""
 
 _INSTEAD: Final = "; use Engine.replace, which cancels the order and places what is left of it anew"
 
@@ -92,7 +98,8 @@ def check(order: Order, contract: Contract, *, is_new: bool = True) -> None:
     Raises:
         InvalidOrder: It does; the error names the field, what must be, and the rule.
     """
-    for rule in RULES:
+    is_plain = not order.official and order.order_type in _PLAIN_TYPES
+    for rule in _PLAIN_RULES if is_plain else RULES:
         if (is_new or not rule.only_new) and rule.is_broken(order, contract):
             raise InvalidOrder(rule.argument, f"{rule.text} (rule {rule.name}: {rule.source})")
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -105,18 +106,7 @@ class TradingHours:
             text: The spans of some days, separated by semicolons.
             zone: The zone that they are written in (``timeZoneId``).
         """
-        place = _zone(zone)
-        sessions: list[TradingSession] = []
-        days: set[date] = set()
-        for part in text.split(";"):
-            day = parse_day(part.strip())
-            if day is None:
-                continue
-            days.add(day)
-            if place is not None:
-                sessions += _sessions_of(day, part.strip()[8:].lstrip(":"), place)
-        sessions.sort(key=lambda one: one.opens)
-        return cls(text, zone, tuple(sessions), frozenset(days))
+        return cls(text, zone, *_read_hours(text, zone))
 
     @property
     def is_known(self) -> bool:
@@ -158,6 +148,23 @@ def _zone(name: str) -> ZoneInfo | None:
         return ZoneInfo(_ZONES.get(short, short))
     except (KeyError, ValueError, OSError):
         return None
+
+
+@lru_cache(maxsize=512)
+def _read_hours(text: str, zone: str) -> tuple[tuple[TradingSession, ...], frozenset[date]]:
+    """Return sessions and days; a chain of a thousand options has the same text a thousand times."""
+    place = _zone(zone)
+    sessions: list[TradingSession] = []
+    days: set[date] = set()
+    for part in text.split(";"):
+        day = parse_day(part.strip())
+        if day is None:
+            continue
+        days.add(day)
+        if place is not None:
+            sessions += _sessions_of(day, part.strip()[8:].lstrip(":"), place)
+    sessions.sort(key=lambda one: one.opens)
+    return tuple(sessions), frozenset(days)
 
 
 def _sessions_of(day: date, spans: str, zone: ZoneInfo) -> list[TradingSession]:

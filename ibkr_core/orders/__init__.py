@@ -111,6 +111,7 @@ from ibkr_core.orders.pegged import (
     snap_to_midpoint,
     snap_to_primary,
 )
+from ibkr_core.orders.prices import PriceGrid, check_side, check_ticks, rounded
 from ibkr_core.orders.scale import scaled
 
 __all__ = [
@@ -135,6 +136,7 @@ __all__ = [
     "PctVolTime",
     "PercentChangeCondition",
     "PriceCondition",
+    "PriceGrid",
     "QbStrobe",
     "ReferencePrice",
     "TimeCondition",
@@ -157,6 +159,8 @@ __all__ = [
     "box_top",
     "cash_limit",
     "cash_market",
+    "check_side",
+    "check_ticks",
     "combo_limit",
     "combo_limit_by_leg",
     "combo_market",
@@ -192,6 +196,7 @@ __all__ = [
     "relative",
     "relative_limit_combo",
     "relative_market_combo",
+    "rounded",
     "scaled",
     "snap_to_market",
     "snap_to_midpoint",

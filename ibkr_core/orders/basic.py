@@ -387,7 +387,7 @@ def iceberg(action: str, quantity: Numeric, limit_price: Numeric, display_size: 
 
 
 def sweep_to_fill(action: str, quantity: Numeric, limit_price: Numeric, **fields: Any) -> Order:
-    """Take what stands at each price, at several exchanges at once, up to a limit (``LMT``).
+    """Take what stands at each price, at several exchanges at once, up to a limit (``LMT``, ``sweepToFill``).
 
     Products: CFD, STK, WAR; US stocks at SMART, elsewhere the flag is ignored with warning 131.
 

@@ -1,8 +1,8 @@
 """Orders whose price follows a market: the quote, the middle, the stock under an option, another contract.
 
 An offset is always a positive amount in the contract's currency. ``limit_price`` is a cap: the worst price
-that the order may take however the market moves. Source: the official pages on order types and on pegged
-orders at IBKRATS.
+that the order may take however the market moves. Orders in the broker's own book are not held (``notHeld``).
+Source: the official pages on order types and on pegged orders at IBKRATS.
 """
 
 from __future__ import annotations
@@ -378,8 +378,8 @@ def pegged_to_benchmark(
     *,
     starting_price: Numeric,
     change_amount: Numeric,
-    reference_con_id: int,
     reference_change_amount: Numeric,
+    reference_con_id: int,
     reference_exchange: str = "",
     reference_price: Numeric | None = None,
     decrease: bool = False,

@@ -267,15 +267,16 @@ class Portfolio:
         Raises:
             IbkrError: As for every question to the broker, see ``engine.reference``.
         """
-        seen: tuple[PositionDifference, ...] = ()
-        for look in range(_LOOKS):
-            if look:
-                self._pause()
-            found = self._differences(timeout_s)
-            if not found or found == seen:
+        certain = before = self._differences(timeout_s)
+        for _ in range(_LOOKS):
+            if not before:
                 break
-            seen = found
-        certain = tuple(one for one in found if one in seen)
+            self._pause()
+            found = self._differences(timeout_s)
+            certain = tuple(one for one in found if one in before)
+            if certain == found:
+                break
+            before = found
         for one in certain:
             if one not in self._told:
                 self._publish(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ibkr_core.risk.hours import TradingHours
 from ibkr_core.risk.limits import RiskLimits, RiskPolicy
 from ibkr_core.risk.values import (
+    DatedQuote,
     Gate,
     LastQuote,
     LiveOrder,
@@ -19,6 +20,7 @@ from ibkr_core.risk.values import (
 )
 
 __all__ = [
+    "DatedQuote",
     "Gate",
     "LastQuote",
     "LiveOrder",

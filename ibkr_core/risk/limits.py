@@ -131,6 +131,7 @@ class RiskLimits:
         max_loss: The day's loss, in the account's own currency, from which on trading is halted and opening
             orders are refused.
         loss_check_s: How often the loss is looked at, beside each order and each fill; 0 for never.
+        max_quote_age_s: A quote that is older (by its ``at``) is not known any more; None for any age.
         unknown: What becomes of an order that a limit cannot judge because a quote, a position, a multiplier
             or the day's result is not known: ``refuse`` or ``pass``.
 
@@ -152,6 +153,7 @@ class RiskLimits:
     duplicate_window_s: float = 0.0
     max_loss: Decimal | None = attrs.field(default=None, converter=_to_max_loss)
     loss_check_s: float = 1.0
+    max_quote_age_s: float | None = None
     unknown: Literal["refuse", "pass"] = "refuse"
 
     def __attrs_post_init__(self) -> None:
@@ -164,6 +166,13 @@ class RiskLimits:
                 raise InvalidInput(
                     name, f"must be a number of seconds from 0 to {_LONGEST_WINDOW_S:g}, not {value!r}"
                 )
+        age = self.max_quote_age_s
+        is_number = isinstance(age, int | float) and not isinstance(age, bool)
+        if age is not None and not (is_number and 0 < age <= _LONGEST_WINDOW_S):
+            raise InvalidInput(
+                "max_quote_age_s",
+                f"must be a number of seconds above zero and up to {_LONGEST_WINDOW_S:g}, not {age!r}",
+            )
         if self.unknown not in ("refuse", "pass"):
             raise InvalidInput("unknown", f'must be "refuse" or "pass", not {self.unknown!r}')
 
@@ -207,6 +216,12 @@ def _words(value: object) -> str:
     return plain_text(value)
 
 
+def _to_gates(value: Iterable[Gate]) -> tuple[Gate, ...]:
+    if not isinstance(value, Iterable):
+        raise InvalidInput("gates", f"must be several callables, not {value!r}")
+    return tuple(value)
+
+
 @attrs.frozen(kw_only=True)
 class RiskPolicy:
     """Limits, gates of your own, and where last known values come from.
@@ -217,7 +232,8 @@ class RiskPolicy:
     Attributes:
         limits: The limits.
         gates: Further gates; see :data:`~ibkr_core.risk.values.Gate`.
-        quotes: The last quote of a contract; None for an unknown one.
+        quotes: The last quote of a contract; None for an unknown one. Without a source: what
+            ``engine.risk.note_quote`` was told.
         profit_and_loss: The day's profit or loss of an account (its code; empty for the only one), in its own
             currency; None when unknown.
         ticks: The price increment of a contract at a price; None when unknown.
@@ -226,7 +242,7 @@ class RiskPolicy:
     """
 
     limits: RiskLimits = RiskLimits()
-    gates: tuple[Gate, ...] = attrs.field(default=(), converter=tuple)
+    gates: tuple[Gate, ...] = attrs.field(default=(), converter=_to_gates)
     quotes: Callable[[Contract], LastQuote | None] | None = None
     profit_and_loss: Callable[[str], Decimal | None] | None = None
     ticks: Callable[[Contract, Decimal], Decimal | None] | None = None

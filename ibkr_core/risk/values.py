@@ -14,6 +14,7 @@ from ibkr_core.model.facts import Position
 from ibkr_core.model.order import Action, Order
 
 __all__ = [
+    "DatedQuote",
     "Gate",
     "LastQuote",
     "LiveOrder",
@@ -45,6 +46,18 @@ class LastQuote(Protocol):
     @property
     def close(self) -> Decimal | None:
         """The last day's close."""
+
+
+class DatedQuote(LastQuote, Protocol):
+    """A quote that says what it is of, and when the last of it came."""
+
+    @property
+    def contract(self) -> Contract:
+        """What it is of."""
+
+    @property
+    def at(self) -> datetime:
+        """When, in UTC."""
 
 
 @attrs.frozen(kw_only=True)

@@ -121,6 +121,14 @@ def test_a_refused_order_says_why(gateway: SimulatedGateway) -> None:
     assert "No security definition" in err
 
 
+def test_an_order_that_the_broker_cancels_says_why(gateway: SimulatedGateway) -> None:
+    """A limit far through the market is cancelled by the price cap; its reason comes a moment later."""
+    code, out, err = command(gateway, "place BUY 10 AAPL --limit 5000 --yes")
+    assert code == 4
+    assert "CANCELLED 0 of 10" in out
+    assert "more aggressive than" in err
+
+
 def test_an_order_that_does_not_end_in_time_is_told(gateway: SimulatedGateway) -> None:
     """It stays as it is, and the exit code says that the end is not known."""
     code, out, err = command(gateway, "place BUY 10 AAPL --limit 150 --yes --wait 0.2")

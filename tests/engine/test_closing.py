@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ibkr_core import listeners
 from ibkr_core.engine import Engine
 from ibkr_core.errors import (
     AmbiguousContract,
@@ -18,13 +20,14 @@ from ibkr_core.errors import (
     WouldDeadlock,
 )
 from ibkr_core.gateway import Choreography, MarketSettings, Settings
+from ibkr_core.gateway.core import Delivery
 from ibkr_core.gateway.faults import Disconnect, Drop, When
-from ibkr_core.listeners import Delivery
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.results import ActionTaken
 from ibkr_core.model.strategy import Strategy, StrategyLeg
+from ibkr_core.wire.message import Message
 from tests.engine.holdings import JOIN, beside, call, held, hold, stage, vertical
 from tests.engine.rig import STOCK, WAIT, Connect, Log, S, Serve, WatchedGateway
 from tests.link.peers import PATIENCE_S
@@ -353,6 +356,44 @@ def test_a_position_that_changes_meanwhile(serve: Serve, connect: Connect) -> No
     assert sent(gateway, 2) == [("SELL", "MKT", 6)]
 
 
+def test_a_list_of_positions_that_lags_behind(serve: Serve, connect: Connect) -> None:
+    """Flat a moment ago, and the next list still shows ten: it is asked for again, nothing is sold short."""
+    rows: list[Message] = []
+    stale: list[bool] = []
+
+    def outlet(_: int, message: Message) -> Iterable[Delivery]:
+        if message.kind == "positionMulti":
+            rows.append(message)
+        if message.kind == "positionMultiEnd" and stale:
+            stale.pop()
+            late = {**rows[-1].fields, "reqId": message.fields["reqId"]}
+            return Delivery(Message("positionMulti", late)), Delivery(message)
+        return (Delivery(message),)
+
+    gateway = stage(serve, outlet=outlet)
+    engine = connect(gateway, **JOIN)
+    hold(engine, LONG)
+    assert engine.close_position(LONG).success
+    stale.append(True)
+    result = engine.close_position(LONG)
+    assert (stale, result.action_taken) == ([], ActionTaken.FAILED)
+    assert held(gateway) == {}
+    assert len(sent(gateway)) == 2
+
+
+def test_a_position_that_was_changed_by_hand_is_believed_when_it_is_told_twice(
+    gateway: WatchedGateway, engine: Engine
+) -> None:
+    """Our fills know nothing of it: the second list, a while later, settles it."""
+    hold(engine, LONG)
+    gateway.place_by_hand("AAPL", "BUY", 5, kind="MKT")
+    gateway.wait_for(lambda books: books.position("AAPL") == 15)
+    before = len(gateway.arrived("reqPositionsMulti"))
+    assert engine.close_position(Strategy.single(STOCK, "BUY", 15)).success
+    assert len(gateway.arrived("reqPositionsMulti")) == before + 2
+    assert held(gateway) == {}
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_connection_that_is_lost_in_the_middle(
     moment: str, gateway: WatchedGateway, engine: Engine
@@ -521,7 +562,7 @@ def test_an_inline_listener_cannot_close(gateway: WatchedGateway, engine: Engine
         except IbkrError as error:
             errors.append(error)
 
-    engine.on(events.OrderFilled, listen, Delivery.INLINE)
+    engine.on(events.OrderFilled, listen, listeners.Delivery.INLINE)
     hold(engine, LONG)
     assert [type(error) for error in errors] == [WouldDeadlock]
     assert held(gateway) == {"AAPL": 10}

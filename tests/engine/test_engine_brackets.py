@@ -192,6 +192,17 @@ def test_a_bracket_of_something_unknown(gateway: WatchedGateway, engine: Engine)
     assert "ZZZZ" in str(result.error_message)
 
 
+def test_a_bracket_whose_entry_the_broker_cancels(gateway: WatchedGateway, engine: Engine) -> None:
+    """Too aggressive a limit (202): nothing was traded and nothing is left."""
+    far = Order.limit("BUY", 10, "150")
+    result = engine.place_bracket_order(new_bracket(far, take_profit=160, stop_loss=90), STOCK, **WAIT)
+    for order_id in result.order_ids:
+        assert engine.ticket(order_id).wait(**WAIT).status is S.CANCELLED
+    assert not result.success
+    assert "150" in str(result.error_message) or "limit price" in str(result.error_message)
+    assert gateway.books().executions == ()
+
+
 def test_a_bracket_that_is_not_answered(serve: Serve, connect: Connect) -> None:
     """Nothing is proved, so nothing is cancelled; the answer says so."""
 
@@ -429,3 +440,14 @@ def test_attached_exits_take_no_price(wanted: dict[str, Any], engine: Engine) ->
     """The preset decides; whoever gives a price meant another call."""
     with pytest.raises((InvalidGroup, RequestRefused)):
         engine.submit_attached(STOCK, ENTRY, **wanted)
+
+
+@can_attach
+def test_an_order_with_attached_exits_gets_no_new_id(serve: Serve, connect: Connect) -> None:
+    """Its id is taken (103): sent under a higher one it would name exits below itself, so it is given up."""
+    engine = connect(serve())
+    bracket = engine.submit_attached(STOCK, LOW)
+    bracket.parent.wait(S.SUBMITTED, S.PRE_SUBMITTED, **WAIT)
+    assert engine._desk.send_under_new_id(bracket.parent.order_id, "its id was taken") is False
+    settle(engine)
+    assert [order.order_id for order in engine.orders()] == [leg.order_id for leg in bracket.all]

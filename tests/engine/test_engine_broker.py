@@ -319,7 +319,11 @@ def test_keys_tell_what_the_order_is(gateway: WatchedGateway) -> None:
         assert broker.execute_limit_order(option, 1, 1, "SELL").key.startswith("SPY-20261218-C-600_SELL_1_")
         entry = broker.execute_bracket_order("AAPL", 1, "BUY", limit_price=90, take_profit=110)
         assert entry.key.startswith("AAPL_BUY_1_")
-        assert len({record.key for record in broker.get_all_orders()}) == 6
+        assert broker.get_child_orders(entry.order_id)[0].key.startswith("AAPL_SELL_1_")
+        official = IbOrder()
+        official.action, official.totalQuantity, official.orderType = "SELL", D(3), "MKT"
+        assert broker.place_order("AAPL", official).key.startswith("AAPL_SELL_3_")
+        assert len({record.key for record in broker.get_all_orders()}) == 7
 
 
 def test_a_key_of_ones_own(broker: Broker, gateway: WatchedGateway) -> None:

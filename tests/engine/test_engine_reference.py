@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 
 from ibkr_core.engine import Engine
@@ -159,6 +160,16 @@ def test_an_ambiguous_contract_lists_what_it_may_mean(engine: Engine) -> None:
         engine.reference.qualify(Contract(symbol="SAP", sec_type="STK", exchange="SMART"))
     assert caught.value.con_ids == (15532, 14204)
     assert caught.value.candidates == ("SAP STK USD NYSE con_id 15532", "SAP STK EUR IBIS XETRA con_id 14204")
+
+
+def test_an_instrument_that_is_told_twice_is_one(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some are told for each exchange; that which was asked for counts."""
+    one = engine.reference.details(STOCK)
+    other = attrs.evolve(one, contract=one.contract.replace(exchange="NYSE"))
+    monkeypatch.setattr(type(engine.reference), "contract_details", lambda *_, **__: (other, one, other))
+    assert engine.reference.details(STOCK) == one
+    assert engine.reference.details(STOCK.replace(exchange="NYSE")) == other
+    assert engine.reference.details(STOCK.replace(exchange="")) == other
 
 
 @every_version

@@ -23,7 +23,7 @@ from ibkr_core.errors import (
 from ibkr_core.link.client import TwsClient
 from ibkr_core.listeners import Delivery
 from ibkr_core.model import events
-from ibkr_core.model.contract import Contract
+from ibkr_core.model.contract import ComboLeg, Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.whatif import WhatIf
 from tests.engine.rig import (
@@ -145,6 +145,17 @@ def test_other_instruments(version: int, serve: Serve, connect: Connect) -> None
     future = engine.what_if(Contract.future("ES", "202612", "CME"), Order.market("BUY", 1))
     assert (future.maintenance_margin_change or 0) > 10_000
     assert engine.what_if(Contract.forex("EURUSD"), Order.market("BUY", 20_000)).margins.is_known
+
+
+@every_version
+def test_a_combo(version: int, serve: Serve, connect: Connect) -> None:
+    """The contract stays the caller's, with its legs."""
+    engine = connect(serve(versions=[version]))
+    legs = [engine.reference.qualify(OPTION.replace(strike=strike)).con_id for strike in (290, 300)]
+    combo = Contract.combo("AAPL", [ComboLeg(legs[0]), ComboLeg(legs[1], action="SELL")])
+    answer = engine.what_if(combo, Order.limit("BUY", 1, "5.00"))
+    assert answer.margins.is_known
+    assert answer.contract is combo
 
 
 @every_version

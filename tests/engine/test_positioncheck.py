@@ -262,6 +262,14 @@ def test_a_change_that_no_fill_explains_is_dated_and_priced_where_it_can_be(
     assert len({one.key for one in trades}) == len(trades)
 
 
+def test_beside_what_is_unknown_an_average_tells_nothing() -> None:
+    """What the fifty cost that came cannot be told from what the hundred had cost."""
+    check = PositionCheck()
+    check.compare([costing(100, None)], [])
+    twice(check, [costing(150, 11)], [])
+    assert units(check) == [(100, None), (50, None)]
+
+
 def test_costs_and_contracts_survive_a_restart() -> None:
     """Also before the broker tells anything."""
     call = Contract(

@@ -24,6 +24,7 @@ from ibkr_core.journal import encoding
 from ibkr_core.journal.encoding import Opaque, Unreadable, check_storable, from_json, kind_of, to_json
 from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.inputs import Command, Modify, NewOrder, Submit
+from ibkr_core.model.algos import OtherAlgo
 from ibkr_core.model.contract import ComboLeg, Contract, DeltaNeutral
 from ibkr_core.model.facts import BrokerFact
 from ibkr_core.model.order import Action, OcaType, Order
@@ -31,11 +32,14 @@ from ibkr_core.model.orderfields import OTHER_ORDER_FIELDS
 from ibkr_core.model.record import Request
 from ibkr_core.testing.arbitrary import arbitrary_facts
 from tests.journal.making import submit
+from tests.orders.samples import CONDITIONS, WORKED
 
 TEXTS = st.text(max_size=12) | st.sampled_from(('"$":"opaque"', "\ud800", "a\x00b", "\u2028", "🐂"))
 NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, min_value=0, max_value=10**9, places=6).map(
     lambda number: number.normalize()
 ) | st.sampled_from((Decimal("1E+5"), Decimal("0.10"), Decimal("100.00")))
+OFFICIAL = sorted(OTHER_ORDER_FIELDS - {"conditions", "algoStrategy", "algoParams"})
+"""But those that an order has values for: it cannot have both."""
 IDS = st.integers(-(2**70), 2**70)
 PLAIN = st.none() | st.booleans() | IDS | st.floats() | TEXTS | NUMBERS
 OFFICIAL_VALUES = st.recursive(
@@ -92,7 +96,11 @@ def orders() -> st.SearchStrategy[Order]:
         display_size=st.none() | IDS,
         cash_quantity=optional,
         what_if=st.booleans(),
-        official=st.dictionaries(st.sampled_from(sorted(OTHER_ORDER_FIELDS)), OFFICIAL_VALUES, max_size=4),
+        conditions=st.lists(st.sampled_from([one for one, _ in CONDITIONS.values()]), max_size=3),
+        conditions_cancel=st.booleans(),
+        algo=st.none()
+        | st.sampled_from([*(one for one, _, _ in WORKED.values()), OtherAlgo("X", {"a": "b"})]),
+        official=st.dictionaries(st.sampled_from(OFFICIAL), OFFICIAL_VALUES, max_size=4),
     )
 
 

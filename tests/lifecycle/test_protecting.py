@@ -209,6 +209,46 @@ def test_one_closing_does_not_count_for_two_positions() -> None:
     assert sum(cover.missing for cover in covers((other, naked, ENTRY, DEAD, by_hand()))) == 10
 
 
+def beside(order_id: int = 9, size: int = 10, **fields: Any) -> OrderRecord:
+    order = fields.pop("order", Order.stop("SELL", size, 91))
+    return record(order_id, order, fields.pop("status", S.PRE_SUBMITTED), **fields)
+
+
+def test_a_new_stop_takes_the_place_of_a_lost_one() -> None:
+    """It cannot be a child, for its parent is done; it covers all the same."""
+    assert only(ENTRY, DEAD, beside()).missing == 0
+    assert only(ENTRY, DEAD, beside(size=4)).missing == 6
+    assert only(ENTRY, DEAD, beside(8, size=4), beside(9, size=6)).missing == 0
+    pair = [beside(n, size=6, oca_group="one") for n in (8, 9)]
+    assert only(ENTRY, DEAD, *pair).missing == 4
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        beside(order=Order.stop("BUY", 10, 110)),
+        beside(order=Order.limit("SELL", 10, 110)),
+        beside(contract=MSFT),
+        beside(status=S.CANCELLED),
+        beside(status=S.UNKNOWN),
+        beside(order=Order.stop("SELL", 10, 91, account="DU2")),
+    ],
+    ids=["same side", "a target", "other instrument", "dead", "in doubt", "other account"],
+)
+def test_what_is_no_new_stop(other: OrderRecord) -> None:
+    """It leaves the position as it is."""
+    entry = attrs.evolve(ENTRY, fills=tuple(attrs.evolve(fill, account="DU1") for fill in ENTRY.fills))
+    assert only(entry, DEAD, other).missing == 10
+
+
+def test_a_new_stop_covers_one_position_only() -> None:
+    """Two entries have lost theirs: one of them is still naked."""
+    second = record(11, Order.limit("BUY", 10, 100), S.FILLED, 10, at=1)
+    dead = record(13, Order.stop("SELL", 10, 90), S.CANCELLED, parent=11)
+    found = covers((ENTRY, DEAD, second, dead, beside(20)))
+    assert [cover.missing for cover in found] == [0, 10]
+
+
 def test_a_short_position() -> None:
     """The same with the sides turned round."""
     entry = record(1, Order.limit("SELL", 10, 100), S.FILLED, 10)

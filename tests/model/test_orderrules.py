@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -336,6 +337,20 @@ def test_a_number_that_is_none(value: object) -> None:
     """A typed error that names the official field, not a crash."""
     with pytest.raises(InvalidOrder, match="scalePriceIncrement"):
         check(limit(scalePriceIncrement=value), STOCK)
+
+
+@pytest.mark.parametrize("bad", [case[0] for cases in CASES.values() for case in cases])
+def test_plain_orders_are_held_against_every_rule_that_they_can_break(bad: Order) -> None:
+    """What has no official field is looked at more briefly; no rule that it breaks is left out by that."""
+    order = attrs.evolve(bad, official={}) if bad.quantity else bad
+    broken = [rule.name for rule in RULES for kind in (STOCK, OPTION, PAIR) if rule.is_broken(order, kind)]
+    refused = []
+    for kind in (STOCK, OPTION, PAIR):
+        try:
+            check(order, kind)
+        except InvalidOrder:
+            refused.append(kind)
+    assert bool(broken) is bool(refused)
 
 
 @given(

@@ -454,7 +454,7 @@ BUILT: dict[str, Sample] = {
 """A sample of each builder that makes a type of order, by its name."""
 
 DAY = {"startTime": "10:00:00 US/Eastern", "endTime": "15:30:00 US/Eastern"}
-SPAN = {"start_time": DAY["startTime"], "end_time": DAY["endTime"]}
+SPAN: dict[str, Any] = {"start_time": DAY["startTime"], "end_time": DAY["endTime"]}
 WORKED: dict[str, tuple[orders.Algo, dict[str, str], Contract]] = {
     "Adaptive": (orders.Adaptive(priority="Urgent"), {"adaptivePriority": "Urgent"}, AAPL),
     "ArrivalPx": (

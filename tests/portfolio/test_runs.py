@@ -78,6 +78,14 @@ def test_commissions_leave_with_what_is_closed(is_fifo: bool) -> None:
 
 
 @BOTH
+def test_what_is_closed_wholly_leaves_nothing(is_fifo: bool) -> None:
+    """Also where a commission, or a cost, has more digits than a share is rounded to."""
+    fine = "0.1234567890123"
+    state = after(trade(3, fine, fee=fine), trade(-3, 1, fee=fine, at=1), is_fifo=is_fifo)
+    assert (state.cost, state.fees["USD"], state.closed_fees["USD"]) == (0, 0, 2 * D(fine))
+
+
+@BOTH
 def test_a_bust_leaves_its_commission(is_fifo: bool) -> None:
     """A quantity of zero holds nothing; what it still costs is spent."""
     state = after(trade(0, 5, fee="0.35"), is_fifo=is_fifo)

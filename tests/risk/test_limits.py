@@ -119,6 +119,7 @@ BAD: tuple[tuple[str, Any], ...] = (
         for name in ("duplicate_window_s", "loss_check_s")
         for value in (-1, "1", None, 1e9, True)
     ),
+    *(("max_quote_age_s", value) for value in (0, -1, float("nan"), float("inf"), "5", True)),
     ("duplicate_window_s", float("nan")),
     ("unknown", "ignore"),
 )
@@ -134,7 +135,14 @@ def test_a_limit_that_makes_no_sense_is_refused(name: str, value: object) -> Non
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("limits", None), ("limits", {"max_loss": 1}), ("gates", [7]), ("quotes", 1), ("ticks", "x")],
+    [
+        ("limits", None),
+        ("limits", {"max_loss": 1}),
+        ("gates", [7]),
+        ("gates", 7),
+        ("quotes", 1),
+        ("ticks", "x"),
+    ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(name: str, value: object) -> None:
     """With the name of what is wrong."""
