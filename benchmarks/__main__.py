@@ -1,7 +1,7 @@
 """What the engine costs, against its peers in the same run.
 
     python -m benchmarks throughput|latency|submit|scale|recovery|memory [--quick] [--json FILE]
-    python -m benchmarks gateway
+    python -m benchmarks profile|gateway
     python -m benchmarks micro
 
 Each of them takes ``--help``. Plots and ``micro`` need the ``bench`` extra: ``make bench ARGS="latency
@@ -16,7 +16,7 @@ import sys
 
 from benchmarks.peers import ROOT
 
-MEASURES = ("throughput", "latency", "submit", "scale", "recovery", "memory", "gateway")
+MEASURES = ("throughput", "latency", "submit", "scale", "recovery", "memory", "profile", "gateway")
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ figure on every machine with the same Python.
 
 from __future__ import annotations
 
+import collections
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -14,18 +15,23 @@ from typing import Any
 from benchmarks.programs import floor
 from ibkr_core.wire.ids import RAW_ID_SINCE
 
-__all__ = ["floor_of", "instructions"]
+__all__ = ["floor_of", "instructions", "instructions_by_file"]
 
 
 def instructions(act: Callable[[], object]) -> int:
     """Return how many instructions of Python code a call executes on this thread."""
-    count = 0
+    return sum(instructions_by_file(act).values())
+
+
+def instructions_by_file(act: Callable[[], object]) -> dict[str, int]:
+    """Return how many instructions of each source file a call executes on this thread."""
+    counts: collections.Counter[str] = collections.Counter()
 
     def trace(frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401 - a trace function returns itself
-        nonlocal count
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
-        count += event == "opcode"
+        if event == "opcode":
+            counts[frame.f_code.co_filename] += 1
         return trace
 
     before = sys.gettrace()
@@ -34,7 +40,7 @@ def instructions(act: Callable[[], object]) -> int:
         act()
     finally:
         sys.settrace(before)
-    return count
+    return dict(counts)
 
 
 def floor_of(data: bytes, server_version: int) -> Callable[[], None]:

@@ -78,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seconds", type=float, help="of each run [6; quick 2]")
     made.add_argument("--rounds", type=int, help="how often each contestant runs [3; quick 1]")
     made.add_argument("--version", type=int, default=226, help="protocol version, or a peer's newest")
+    made.add_argument("--settings", help="what else goes on, separated by semicolons: 'alone' [all]")
     made.add_argument("--only", help="contestants, separated by semicolons")
     made.add_argument("--quick", action="store_true", help="fewer rates, rounds and contestants")
     made.add_argument("--json", type=Path, help="also write the figures to this file")
@@ -177,7 +178,10 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     if not has_profile:
         console.print("no latency profile in this version of the engine")
     figures: dict[str, Any] = {"seconds": options.seconds, "points": _POINTS, "settings": {}}
+    wanted = options.settings.split(";") if options.settings else None
     for setting in settings(has_profile=has_profile):
+        if wanted is not None and setting.name not in wanted:
+            continue
         by_rate = figures["settings"].setdefault(setting.name, {})
         for rate in rates:
             found = measure(console, field.contestants, options, rate, setting)

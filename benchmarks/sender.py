@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import array
 import json
+import queue
 import socket
 import sys
 import threading
@@ -173,17 +174,24 @@ def serve_once(listener: socket.socket, server_version: int, burst: bytes) -> No
 
 
 def main() -> None:
-    """Serve one contestant."""
+    """Serve one contestant, until stdin ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("version", type=int)
     options = parser.parse_args()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        _say({"port": listener.getsockname()[1]})
+    made: queue.SimpleQueue[Sender] = queue.SimpleQueue()
+
+    def serve(listener: socket.socket) -> None:
         connection, _ = listener.accept()
-    with connection:
         sender = Sender(connection, options.version)
-        threading.Thread(target=sender.run, daemon=True).start()
+        made.put(sender)
+        sender.run()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        _say({"port": listener.getsockname()[1]})
+        sender = None
         for line in sys.stdin:
+            sender = sender or made.get()
             _obey(sender, json.loads(line))
 
 

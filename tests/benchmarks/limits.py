@@ -11,7 +11,7 @@ CALLBACK_WITH_JOURNAL_AGAINST_FLOOR = {178: 16.5, 226: 23.0}
 LARGE_BOOK_AGAINST_SMALL = 1.1
 """A callback's instructions with thousands of orders in the book, against a few dozen."""
 
-SUBMIT_AGAINST_ENCODING = 2.2
+SUBMIT_AGAINST_ENCODING = 2.6
 """Instructions of a whole submit, against encoding the order."""
 
 FINISHED_ORDER_BYTES = 7_000

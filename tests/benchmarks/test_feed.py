@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 
 import pytest
@@ -56,7 +57,7 @@ def test_orders_differ_so_that_nothing_is_gained_by_remembering_the_last_one() -
     several = [terms(order_id) for order_id in range(FIRST_ID, FIRST_ID + 100)]
     for look in (lambda t: t.symbol, lambda t: t.prices, lambda t: t.parts, lambda t: t.commissions):
         assert len({look(one) for one in several}) >= 20
-        assert all(look(one) != look(other) for one, other in zip(several, several[1:], strict=False))
+        assert all(look(one) != look(other) for one, other in itertools.pairwise(several))
 
 
 def test_a_crowd_tells_of_its_models_what_a_burst_tells() -> None:

@@ -57,7 +57,7 @@ def test_a_percentile_is_a_value_that_was_measured() -> None:
 def test_ratios_are_taken_round_by_round() -> None:
     """A machine that was slow in one round was slow for both."""
     assert report.ratios([10.0, 40.0], [5.0, 20.0]) == [2.0, 2.0]
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="argument 2 is longer"):
         report.ratios([1.0], [1.0, 2.0])
     assert report.spread([3.0, 1.0, 2.0], ".1f") == "2.0  (1.0 .. 3.0)"
 

@@ -1,5 +1,4 @@
-"""Every measure runs to its end with the contestants that need no environment of their own, and keeps its
-figures."""
+"""Every measure runs to its end, with the contestants that need no environment of their own."""
 
 from __future__ import annotations
 
@@ -18,8 +17,8 @@ from benchmarks.terms import FIRST_ID
 pytestmark = pytest.mark.system
 
 MEASURES = {
-    "throughput": (throughput, "--orders 20 --rounds 2 --versions 178,226 --only ours;ours~+~journal;floor"),
-    "latency": (latency, "--rates 2000 --seconds 0.1 --rounds 1 --only ours;floor"),
+    "throughput": (throughput, "--orders 20 --rounds 1 --versions 226 --only ours;ours~+~journal;floor"),
+    "latency": (latency, "--rates 2000 --seconds 0.1 --rounds 1 --settings alone --only ours;floor"),
     "submit": (submit, "--orders 20 --rounds 1 --pause-ms 0 --versions 226 --only ours;ours~+~journal"),
     "scale": (scale, "--sizes 100,500 --rounds 1"),
     "recovery": (recovery, "--orders 30 --rounds 1"),
@@ -42,7 +41,7 @@ def test_a_contestant_that_ends_early_fails_the_run_and_tells_why(tmp_path: Path
     """What it printed last is in the message: nobody has to search for it."""
     stream = tmp_path / "stream"
     stream.write_bytes(burst(range(FIRST_ID, FIRST_ID + 2), 178))
-    with pytest.raises(Failed, match="2 orders, not 3|not filled"):
+    with pytest.raises(Failed, match="not filled"):
         contest(OURS["ours"], 178, stream, orders=3)
 
 
@@ -54,7 +53,7 @@ def test_a_wrong_task_fails_at_once() -> None:
 
 
 def test_a_peer_takes_part_where_it_speaks_the_version() -> None:
-    """ib_async and ibapi 9.81 speak text only; nautilus-ibapi stands in at its own newest protobuf version."""
+    """ib_async and ibapi 9.81 speak text only; nautilus-ibapi comes with its own newest version."""
     everybody = {
         name: Contestant(name, OURS["ours"].python, peer.program, {}, peer.lowest, peer.newest)
         for name, peer in PEERS.items()

@@ -64,7 +64,7 @@ def _line(request: pytest.FixtureRequest) -> Iterator[tuple[Line, int]]:
 
 @pytest.mark.system
 def test_a_burst_arrives_whole_and_its_end_mark_after_it(line: tuple[Line, int]) -> None:
-    """Byte for byte what was to be sent; then a little more, which wakes readers that wait for a full buffer."""
+    """Byte for byte what was to be sent; then a little more, for readers that wait for a full buffer."""
     link, version = line
     data = burst(IDS, version)
     sending = threading.Thread(target=link.sender.burst, args=(data,))
@@ -105,8 +105,8 @@ def test_orders_are_counted_and_questions_answered(line: tuple[Line, int]) -> No
 
 def test_only_the_id_of_a_request_tells_an_order() -> None:
     """As text, as raw id, and as protobuf; other requests are none."""
-    assert is_order(memoryview(b"3\0101\0"), 178)
-    assert not is_order(memoryview(b"31\0"), 178)
+    assert is_order(memoryview(b"3\x00101\x00"), 178)
+    assert not is_order(memoryview(b"31\x00"), 178)
     assert is_order(memoryview(bytes((0, 0, 0, 203)) + b"x"), 226)
     assert is_order(memoryview(bytes((0, 0, 0, 3)) + b"x"), 201)
     assert not is_order(memoryview(bytes((0, 0, 0, 204))), 226)
