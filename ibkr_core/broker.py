@@ -523,9 +523,10 @@ class Broker:
             A handle; its ``unregister()`` ends it. It stays over a disconnect and a new connect.
         """
         return self._register(
-            (events.ExecutionReceived, events.OrderPartiallyFilled, events.OrderFilled),
+            (events.ExecutionReceived,),
             callback,
-            lambda event: callback(event.record) if _ends_fill(event) else None,
+            # All events of one callback show the order as it left it: the status has moved with the fill.
+            lambda event: callback(event.record) if event.fill.counts else None,
             delivery,
         )
 
@@ -605,16 +606,6 @@ class Broker:
 
     def _is_known(self, key: str) -> bool:
         return self._engine is not None and self._engine.by_key(key) is not None
-
-
-def _ends_fill(event: events.ExecutionReceived | events.OrderPartiallyFilled | events.OrderFilled) -> bool:
-    """Whether an event is the last one of an execution, so that the order's status has moved with it.
-
-    The execution itself is told first; of an order that has ended already, nothing else is.
-    """
-    if isinstance(event, events.ExecutionReceived):
-        return event.fill.counts and event.record.is_finished
-    return event.fill is not None
 
 
 def _problem(event: events.OrderEvent) -> str:
