@@ -14,12 +14,12 @@ import attrs
 import typer
 
 from ibkr_core.cli import options as given
+from ibkr_core.cli import wish
 from ibkr_core.cli.codes import ExitCode
 from ibkr_core.cli.rows import ORDER_COLUMNS, order_of_record
 from ibkr_core.cli.shell import busy, complain
 from ibkr_core.cli.show import Shown, fail
 from ibkr_core.cli.source import looking
-from ibkr_core.cli.wish import make_contract, make_order
 from ibkr_core.engine import Engine
 from ibkr_core.errors import InvalidInput, JournalInUse, WaitTimeout
 from ibkr_core.listeners import Delivery
@@ -76,40 +76,21 @@ def _trading(way: _Way) -> Iterator[Engine]:
 
 def place(
     *,
-    side: Annotated[str, typer.Argument(metavar="SIDE", help="BUY or SELL.")],
-    quantity: Annotated[str, typer.Argument(metavar="QUANTITY", help="How many shares or contracts.")],
-    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="AAPL, EUR.USD, ES ...")],
-    limit: Annotated[
-        str | None, typer.Option("--limit", metavar="PRICE", help="Limit price; none is a market order.")
-    ] = None,
-    stop: Annotated[
-        str | None, typer.Option("--stop", metavar="PRICE", help="Stop price; with --limit a stop limit.")
-    ] = None,
-    tif: Annotated[
-        str, typer.Option("--tif", metavar="TIF", help="How long it lives: DAY, GTC, IOC ...")
-    ] = "DAY",
-    outside_rth: Annotated[
-        bool, typer.Option("--outside-rth", help="Also outside of regular trading hours.")
-    ] = False,
-    sec_type: Annotated[
-        str, typer.Option("--sec-type", metavar="TYPE", help="STK, OPT, FUT, CASH, CFD, CRYPTO ...")
-    ] = "STK",
-    expiry: Annotated[
-        str, typer.Option("--expiry", metavar="YYYYMMDD", help="Of an option or a future.")
-    ] = "",
-    strike: Annotated[str, typer.Option("--strike", metavar="PRICE", help="Of an option.")] = "",
-    right: Annotated[str, typer.Option("--right", metavar="C|P", help="Of an option.")] = "",
-    exchange: Annotated[str, typer.Option("--exchange", metavar="NAME", help="Where to route it.")] = "",
-    currency: Annotated[str, typer.Option("--currency", metavar="CODE", help="Of the instrument.")] = "USD",
-    account: Annotated[
-        str, typer.Option("--account", metavar="CODE", help="Which account; needed where there are several.")
-    ] = "",
-    key: Annotated[
-        str,
-        typer.Option(
-            "--key", metavar="KEY", help="Your own key; with a journal it is sent once however often you ask."
-        ),
-    ] = "",
+    side: wish.Side,
+    quantity: wish.Quantity,
+    symbol: wish.Symbol,
+    limit: wish.Limit = None,
+    stop: wish.Stop = None,
+    tif: wish.Tif = "DAY",
+    outside_rth: wish.OutsideRth = False,
+    sec_type: wish.SecType = "STK",
+    expiry: wish.Expiry = "",
+    strike: wish.Strike = "",
+    right: wish.Right = "",
+    exchange: wish.Exchange = "",
+    currency: wish.Currency = "USD",
+    account: wish.Account = "",
+    key: wish.Key = "",
     wait: Annotated[
         float | None,
         typer.Option("--wait", min=0.1, metavar="S", help="Wait for its end, for so many seconds."),
@@ -136,25 +117,34 @@ def place(
     accepted, 4 where it is refused, and 5 where nobody knows: look before you try again.
     """
     del debug
-    contract = make_contract(symbol, sec_type, expiry, strike, right, exchange, currency)
-    order = make_order(side, quantity, limit, stop, tif, account=account, outside_rth=outside_rth)
+    contract = wish.make_contract(symbol, sec_type, expiry, strike, right, exchange, currency)
+    order = wish.make_order(side, quantity, limit, stop, tif, account=account, outside_rth=outside_rth)
     shown = Shown.like(as_json=as_json, mask_accounts=mask_accounts)
     if not (yes or what_if or dry_run) and not _is_terminal():
         raise InvalidInput("--yes", "say it where nobody can be asked: standard input is no terminal")
     if dry_run:
-        with Engine.dry_run(prices=_prices(contract, order), accounts=[account] if account else ()) as engine:
-            _send(engine, contract, order, key, wait or timeout, shown, to_the_end=True)
+        _run_dry(contract, order, key, wait or timeout, shown)
         return
     way = _Way(place=given.Place(host, port, timeout), client_id=client_id, journal=journal)
     with _trading(way) as engine:
         if what_if:
-            with busy("asking the broker"):
-                found = engine.what_if(contract, order, timeout_s=timeout)
-            _show_what_if(found, shown)
+            _ask_what_if(engine, contract, order, timeout, shown)
             return
         if not yes:
             _ask(engine, contract, order, way)
         _send(engine, contract, order, key, wait or timeout, shown, to_the_end=wait is not None)
+
+
+def _run_dry(contract: Contract, order: Order, key: str, timeout_s: float, shown: Shown) -> None:
+    accounts = [order.account] if order.account else ()
+    with Engine.dry_run(prices=_prices(contract, order), accounts=accounts) as engine:
+        _send(engine, contract, order, key, timeout_s, shown, to_the_end=True)
+
+
+def _ask_what_if(engine: Engine, contract: Contract, order: Order, timeout_s: float, shown: Shown) -> None:
+    with busy("asking the broker"):
+        found = engine.what_if(contract, order, timeout_s=timeout_s)
+    _show_what_if(found, shown)
 
 
 def _prices(contract: Contract, order: Order) -> dict[str, Decimal]:

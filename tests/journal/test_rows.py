@@ -164,6 +164,8 @@ def test_what_an_event_adds_is_told() -> None:
         "is_leg": False,
         "con_id": 0,
         "price_may_change": False,
+        "is_allocated": False,
+        "is_allocation": False,
     }
 
 
