@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from ibkr_core.dryrun import DryRunGateway, make_gateway
@@ -24,7 +26,7 @@ from ibkr_core.model.contract import ComboLeg, Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.results import ActionTaken
 from ibkr_core.model.strategy import Strategy, StrategyLeg
-from ibkr_core.risk import RiskLimits
+from ibkr_core.risk import RiskLimits, gates
 from tests.engine.rig import STOCK, WAIT, Connect, Log, S, WatchedGateway, buy
 
 D = Decimal
@@ -375,3 +377,24 @@ def test_prices_stand_where_they_were_put() -> None:
         gateway = make_gateway(fill, prices={"AAPL": "190.25", "XYZ": "12.50"})
         for symbol, price in (("AAPL", "190.25"), ("XYZ", "12.50")):
             assert abs(gateway.market(symbol).quote.last - D(price)) < D("0.5")
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "risk.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.mark.parametrize("place", range(len(EXAMPLES)))
+def test_the_examples_of_the_page_run(place: int) -> None:
+    """Each by itself, as a reader would try it."""
+    before = threading.active_count()
+    exec(compile(EXAMPLES[place], "docs/risk.md", "exec"), {"__name__": "example"})  # noqa: S102 - our own page
+    assert threading.active_count() == before
+
+
+def test_the_page_names_every_limit() -> None:
+    """And every gate by the name that it has in errors and events."""
+    for field in attrs.fields(RiskLimits):
+        assert f"`{field.name}`" in PAGE or f"`{field.name}=" in PAGE, field.name
+    for gate in gates.__all__:
+        name = getattr(getattr(gates, gate), "name", None)
+        assert not isinstance(name, str) or f"`{name}`" in PAGE, name
