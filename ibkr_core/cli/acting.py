@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -15,13 +15,20 @@ import typer
 
 from ibkr_core.cli import options as given
 from ibkr_core.cli import wish
-from ibkr_core.cli.codes import ExitCode
+from ibkr_core.cli.codes import ExitCode, advice
 from ibkr_core.cli.rows import ORDER_COLUMNS, order_of_record
 from ibkr_core.cli.shell import busy, complain
 from ibkr_core.cli.show import Shown, fail
 from ibkr_core.cli.source import looking
 from ibkr_core.engine import Engine
-from ibkr_core.errors import InvalidInput, JournalInUse, WaitTimeout
+from ibkr_core.errors import (
+    ConnectionFailed,
+    InvalidInput,
+    JournalError,
+    JournalInUse,
+    OrderStateError,
+    WaitTimeout,
+)
 from ibkr_core.listeners import Delivery
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.events import OrderEvent
@@ -308,13 +315,14 @@ def cancel(
         raise InvalidInput("ORDER", "name order ids, or say --all")
     way = _Way(place=given.Place(host, port, timeout), client_id=client_id, journal=journal)
     with _trading(way) as engine:
-        if everything:
-            asked = engine.cancel_all()
-        else:
-            asked = tuple(engine.cancel(order_id) for order_id in order_ids or ())
+        refused: list[OrderStateError] = []
+        asked = engine.cancel_all() if everything else _cancel_each(engine, order_ids or [], refused)
         ends = [_end_of(engine, record, timeout) for record in asked]
     shown = Shown.like(as_json=as_json, mask_accounts=mask_accounts)
-    shown.rows([order_of_record(record) for record in ends], ORDER_COLUMNS, "no active orders")
+    if ends or not refused or as_json:
+        shown.rows([order_of_record(record) for record in ends], ORDER_COLUMNS, "no active orders")
+    for error in refused:
+        complain(str(error), advice(error))
     alive = [record for record in ends if not record.is_finished]
     if alive:
         complain(
@@ -325,7 +333,21 @@ def cancel(
     filled = [one for one in ends if one.status is OrderStatus.FILLED]
     if filled:
         complain(f"filled before the cancel came: {', '.join(str(one.order_id) for one in filled)}")
+    if filled or refused:
         fail(ExitCode.REFUSED)
+
+
+def _cancel_each(
+    engine: Engine, order_ids: Iterable[int], refused: list[OrderStateError]
+) -> tuple[OrderRecord, ...]:
+    """Ask for each cancel: one that cannot be must not keep the others from being asked for."""
+    asked = []
+    for order_id in order_ids:
+        try:
+            asked.append(engine.cancel(order_id))
+        except OrderStateError as error:
+            refused.append(error)
+    return tuple(asked)
 
 
 def _end_of(engine: Engine, record: OrderRecord, timeout_s: float) -> OrderRecord:
@@ -359,39 +381,50 @@ def halt(
     del debug
     if not reason.strip():
         raise InvalidInput("REASON", "say why: it is kept")
-    place = given.Place(host, port, timeout)
-    with looking(place, None) as engine:
-        with busy("cancelling everything"):
-            engine.halt(reason)
-            is_flat = engine.wait_flat(timeout)
-        left = [record for record in engine.active_orders() if record.is_working]
+    failure: ConnectionFailed | None = None
+    found: dict[str, Any] = {"confirmed": False, "left": None}
+    try:
+        found = _cancel_everything(given.Place(host, port, timeout), reason, timeout)
+    except ConnectionFailed as error:
+        failure = error  # the journal is told all the same: its engine must not go on
+    if found["confirmed"] and not as_json:
+        typer.echo("The broker confirms: no order works any more. Positions are as they were.")
     is_kept = journal is not None and _keep_halt(journal, client_id, reason)
     if as_json:
-        Shown(as_json=True).one({"confirmed": is_flat, "kept_in_journal": is_kept, "left": len(left)})
-    elif is_flat:
-        typer.echo("The broker confirms: no order works any more. Positions are as they were.")
-    if is_kept and not as_json:
+        Shown(as_json=True).one({**found, "kept_in_journal": is_kept})
+    elif is_kept:
         typer.echo(f"Kept in {journal}: new orders are refused until `ibkr-core release`.")
-    if not is_flat:
+    if failure is not None:
+        raise failure
+    if not found["confirmed"]:
         complain(f"not confirmed in {timeout:g} s", "look with `ibkr-core orders --open`, and halt again")
         fail(ExitCode.UNCERTAIN)
     if journal is not None and not is_kept:
         fail(ExitCode.FILES)
 
 
+def _cancel_everything(place: given.Place, reason: str, timeout_s: float) -> dict[str, Any]:
+    with looking(place, None) as engine, busy("cancelling everything"):
+        engine.halt(reason)
+        is_flat = engine.wait_flat(timeout_s)
+        left = [record for record in engine.active_orders() if record.is_working]
+    return {"confirmed": is_flat, "left": len(left)}
+
+
 def _keep_halt(journal: Path, client_id: int, reason: str) -> bool:
-    """Write the halt into a journal that nobody uses."""
+    """Write the halt into a journal that nobody uses; say why where that cannot be."""
     try:
-        engine = Engine(client_id, journal=journal)
+        with Engine(client_id, journal=journal) as engine:
+            engine.halt(reason)
     except JournalInUse as used:
         complain(
-            str(used),
-            "the orders were cancelled, but that program runs on and may send new ones: stop it, or have it "
-            "call engine.halt()",
+            f"the halt is not kept: {used}",
+            "that program runs on and may send new orders: stop it, or have it call engine.halt()",
         )
         return False
-    with engine:
-        engine.halt(reason)
+    except JournalError as error:
+        complain(f"the halt is not kept: {error}")
+        return False
     return True
 
 
