@@ -428,7 +428,7 @@ BAD = [
     ({"as_combo": False, "debit": 1}, InvalidInput, "single legs have no net price"),
     ({"credit": 1, "debit": 1}, InvalidInput, "debit: give either credit or debit"),
     ({"credit": -1}, InvalidInput, "credit: must not be below zero"),
-    ({"order": Order.limit("BUY", 1, 5)}, InvalidInput, "order: has one limit price for several legs"),
+    ({"order": Order.limit("BUY", 1, 5)}, InvalidInput, "order: several legs have no limit in common"),
     ({"legs": [2]}, InvalidInput, "legs: must be places of legs, from 0 to 1"),
     ({"legs": [0, 0]}, InvalidInput, "legs: must name each leg once"),
     ({"legs": "0"}, InvalidInput, "legs: must be places"),
