@@ -112,7 +112,7 @@ class Broker:
         client_id: Your API client id. Keep it the same from run to run: it owns your orders.
         simulated: Start the simulated gateway in this process and connect to that: no account is needed. What
             is said above about ports does not matter then.
-        account: Which account orders are for, where the login has several.
+        account: Which account orders are for, where the login has several and the order names none.
         journal: A file that makes orders survive a crash; see :class:`~ibkr_core.journal.Journal`.
         settings: Deadlines, pace, retries, reconnecting.
         timeout_s: For the connection and each step of its beginning, in seconds.
@@ -438,11 +438,11 @@ class Broker:
 
     def close_position(self, strategy: Strategy, **options: Any) -> ExecutionResult:
         """Close a strategy, never beyond what is held; see ``Engine.close_position`` for the options."""
-        return self.engine.close_position(strategy, **options)
+        return self.engine.close_position(strategy, **self._with_account(options))
 
     def roll_position(self, strategy: Strategy, new_dte: int, **options: Any) -> ExecutionResult:
         """Close a strategy and open it again at another expiry; see ``Engine.roll_position``."""
-        return self.engine.roll_position(strategy, new_dte, **options)
+        return self.engine.roll_position(strategy, new_dte, **self._with_account(options))
 
     def modify_order(self, order_id: int, **changes: Any) -> OrderRecord:
         """Ask for new terms: ``broker.modify_order(7, limit_price="101.50")``; see ``Engine.modify``."""
@@ -579,9 +579,14 @@ class Broker:
 
     def _submit(self, contract: Contract, order: Order, key: str) -> OrderTicket:
         engine = self.engine
+        order = self._for_account(order)
         return engine.submit(contract, order, key=key or order.order_ref or self._make_key(contract, order))
 
+    def _for_account(self, order: Order) -> Order:
+        return order.replace(account=self.account) if self.account and not order.account else order
+
     def _named(self, contract: Contract, order: Order) -> Order:
+        order = self._for_account(order)
         return order if order.order_ref else order.replace(order_ref=self._make_key(contract, order))
 
     def _wait(self, ticket: OrderTicket, wait_s: float) -> OrderRecord:

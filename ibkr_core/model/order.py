@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
@@ -103,8 +104,16 @@ def _official(value: Mapping[str, Any]) -> Mapping[str, Any]:
         if name in _PLAIN_NAMES:
             raise InvalidOrder(name, f"is called {_PLAIN_NAMES[name]} here, and is no matter for official")
     check_names(names, OTHER_ORDER_FIELDS, "Order")
+    for name, one in names.items():
+        if not isinstance(one, float | Decimal) or math.isfinite(one):
+            continue
+        if math.isnan(one) or one < 0 or name not in _MAY_BE_INFINITE:
+            raise InvalidOrder(name, f"must be a finite number, not {one!r}")
     return MappingProxyType(names)
 
+
+_MAY_BE_INFINITE: Final = frozenset({"competeAgainstBestOffset"})
+"""There it means up to the midpoint (the official COMPETE_AGAINST_BEST_OFFSET_UP_TO_MID)."""
 
 _NEEDED_PRICES: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = MappingProxyType(
     {
