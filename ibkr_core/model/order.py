@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import math
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
@@ -105,9 +104,11 @@ def _official(value: Mapping[str, Any]) -> Mapping[str, Any]:
             raise InvalidOrder(name, f"is called {_PLAIN_NAMES[name]} here, and is no matter for official")
     check_names(names, OTHER_ORDER_FIELDS, "Order")
     for name, one in names.items():
-        if not isinstance(one, float | Decimal) or math.isfinite(one):
+        if not isinstance(one, float | Decimal):
             continue
-        if math.isnan(one) or one < 0 or name not in _MAY_BE_INFINITE:
+        number = Decimal(one)
+        is_best = number.is_infinite() and number > 0 and name in _MAY_BE_INFINITE
+        if not number.is_finite() and not is_best:
             raise InvalidOrder(name, f"must be a finite number, not {one!r}")
     return MappingProxyType(names)
 

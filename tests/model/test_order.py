@@ -371,7 +371,7 @@ def test_the_brokers_echo_is_taken_unchecked() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), Decimal("NaN"), Decimal("-Infinity")], ids=repr
+    "value", [float("nan"), float("inf"), Decimal("sNaN"), Decimal("-Infinity")], ids=repr
 )
 def test_official_numbers_are_finite(value: Any) -> None:
     """NaN means nothing to anybody; infinite is the best offset only, where it means up to the midpoint."""
