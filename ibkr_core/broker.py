@@ -23,6 +23,7 @@ from ibkr_core.errors import (
     NotReady,
     WaitTimeout,
 )
+from ibkr_core.gatekeeper import policy_of
 from ibkr_core.journal import Journal
 from ibkr_core.lifecycle.groups import Child, stop_child, target_child
 from ibkr_core.link.official import contract_of, order_of
@@ -37,6 +38,7 @@ from ibkr_core.model.results import ExecutionResult
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.model.strategy import Strategy
 from ibkr_core.orderkeys import KeyMaker
+from ibkr_core.risk import RiskLimits, RiskPolicy
 from ibkr_core.sending import check_time
 from ibkr_core.settings import EngineSettings
 from ibkr_core.summary import DaySummary, summarise
@@ -119,6 +121,8 @@ class Broker:
         zone: The time zone of :meth:`get_order_history` and of "today"; the broker's
             (``settings.broker_zone``) where it is empty.
         clock: Tells the time.
+        risk: What orders must keep to; see :attr:`ibkr_core.engine.Engine.risk`. Holds from each
+            :meth:`connect` on.
 
     Raises:
         InvalidInput: An argument breaks a rule.
@@ -139,6 +143,7 @@ class Broker:
         timeout_s: float = 10.0,
         zone: str = "",
         clock: Clock | None = None,
+        risk: RiskLimits | RiskPolicy | None = None,
     ) -> None:
         for name, flag in (("paper_trading", paper_trading), ("simulated", simulated)):
             if not isinstance(flag, bool):
@@ -166,6 +171,7 @@ class Broker:
         self._client_id = client_id
         self._journal = journal
         self._clock = clock if clock is not None else SystemClock()
+        self._risk = policy_of(risk)
         self._engine: Engine | None = None
         self._gateway: SimulatedGateway | None = None
         self._handles: list[CallbackHandle] = []
@@ -206,7 +212,13 @@ class Broker:
         )
 
     def _open(self, port: int) -> None:
-        engine = Engine(self._client_id, settings=self.settings, journal=self._journal, clock=self._clock)
+        engine = Engine(
+            self._client_id,
+            settings=self.settings,
+            journal=self._journal,
+            clock=self._clock,
+            risk=self._risk,
+        )
         for handle in tuple(self._handles):
             handle._attach(engine)  # noqa: SLF001 - one hand, two classes
         engine.open(self._host, port)
