@@ -138,7 +138,7 @@ def place(
             _ask_what_if(engine, contract, order, timeout, shown)
             return
         if not yes:
-            _ask(engine, contract, order, way)
+            _ask(engine, contract, order, way, shown)
         _send(engine, contract, order, key, wait or timeout, shown, to_the_end=wait is not None)
 
 
@@ -164,11 +164,12 @@ def _is_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def _ask(engine: Engine, contract: Contract, order: Order, way: _Way) -> None:
+def _ask(engine: Engine, contract: Contract, order: Order, way: _Way, shown: Shown) -> None:
     """Show what would be sent where, and go on only when somebody says yes."""
     code = order.account or ", ".join(engine.accounts)
     is_live = way.place.port in _LIVE_PORTS or any(not one.startswith("D") for one in code.split(", "))
-    typer.echo(f"{_words(order, contract)}  on {code} at {way.place}, client {way.client_id}", err=True)
+    account = shown.hidden(code)
+    typer.echo(f"{_words(order, contract)}  on {account} at {way.place}, client {way.client_id}", err=True)
     if is_live:
         typer.echo("This looks like a LIVE account: real money.", err=True)
     typer.confirm("Send it?", abort=True, err=True)

@@ -96,6 +96,16 @@ def test_a_person_is_asked(
     assert len(gateway.books().orders) == orders
 
 
+def test_a_hidden_account_is_hidden_in_the_question_too(
+    gateway: SimulatedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ends are enough to know it by."""
+    monkeypatch.setattr(acting, "_is_terminal", lambda: True)
+    _, out, err = command(gateway, "place BUY 10 AAPL --limit 150 --mask-accounts", answer="n\n")
+    assert "on DU***567 at" in err
+    assert "DU1234567" not in out + err
+
+
 def test_real_money_is_named_before_it_is_spent(monkeypatch: pytest.MonkeyPatch) -> None:
     """An account that is no paper account is called live."""
     from ibkr_core.gateway import Settings
