@@ -16,10 +16,19 @@ import pytest
 
 from ibkr_core.dryrun import DryRunGateway, make_gateway
 from ibkr_core.engine import Engine
-from ibkr_core.errors import EngineClosed, InvalidInput, JournalForeign, NotReady, RiskRefused, WaitTimeout
+from ibkr_core.errors import (
+    EngineClosed,
+    InvalidInput,
+    JournalForeign,
+    NotReady,
+    RiskRefused,
+    SendFailed,
+    WaitTimeout,
+)
 from ibkr_core.gateway import Settings, stock
 from ibkr_core.gateway.faults import Disconnect, When
 from ibkr_core.journal import JournalReader
+from ibkr_core.link.client import TwsClient
 from ibkr_core.logs import EventLog
 from ibkr_core.model import events
 from ibkr_core.model.contract import ComboLeg, Contract
@@ -287,6 +296,45 @@ def test_it_reconnects(dry_run: DryRun) -> None:
     log.wait(events.Resumed)
     assert buy(engine).wait(**WAIT).status is S.FILLED
     assert gateway_of(engine).books().position("AAPL") == 20
+
+
+def test_a_gateway_that_fails_is_told_as_a_send_that_failed(
+    dry_run: DryRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order is in doubt, as with a real connection, until the next session shows what became of it."""
+    engine = dry_run()
+    log = Log(engine)
+
+    def broken() -> None:
+        monkeypatch.undo()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(gateway_of(engine), "fill_all", broken)
+    with pytest.raises(SendFailed, match="gateway of the dry run failed: ZeroDivisionError"):
+        buy(engine, 10)
+    log.wait(events.Resumed)
+    assert buy(engine, 1).wait(**WAIT).status is S.FILLED
+    assert engine.orders()[0].status is S.FILLED
+    assert gateway_of(engine).books().position("AAPL") == 11
+
+
+def test_the_day_of_the_brokers_own_subscription(dry_run: DryRun) -> None:
+    """As the page shows it: nothing is opened before the first number, and the loss limit sees each one."""
+    results: list[Decimal] = []
+
+    class Client(TwsClient):
+        def pnl(self, reqId: int, dailyPnL: float, *_: float) -> None:  # noqa: N803, ARG002 - official names
+            results.append(Decimal(str(dailyPnL)))
+            told.set()
+
+    told = threading.Event()
+    engine = dry_run(client_class=Client, risk=RiskLimits(max_loss=10**6, loss_check_s=0))
+    engine.risk.set_sources(profit_and_loss=lambda _: results[-1] if results else None)
+    with pytest.raises(RiskRefused, match="not known"):
+        buy(engine)
+    engine.client.reqPnL(engine.next_request_id(), engine.accounts[0], "")
+    assert told.wait(WAIT["timeout_s"])
+    assert buy(engine).wait(**WAIT).status is S.FILLED
 
 
 def test_risk_gates_hold(dry_run: DryRun) -> None:
