@@ -18,6 +18,7 @@ from ibkr_core.lifecycle.protecting import BreakEven
 from ibkr_core.lifecycle.verdicts import CodeRule, Verdict
 from ibkr_core.link.client import TwsClient
 from ibkr_core.listeners import Delivery, Subscription
+from ibkr_core.logs import EventLog
 from ibkr_core.model import events
 from ibkr_core.model.bracket import BracketLeg, BracketOrder
 from ibkr_core.model.contract import ComboLeg, Contract
@@ -34,6 +35,7 @@ from ibkr_core.model.whatif import WhatIf
 from ibkr_core.portfolio.portfolio import Portfolio
 from ibkr_core.risk import Refusal, RiskContext, RiskLimits, RiskPolicy, TradingHours
 from ibkr_core.settings import Backoff, EngineSettings, RestartWindow, RetryPolicy
+from ibkr_core.summary import DaySummary, summarise
 from ibkr_core.tickets import BracketTickets, OrderTicket
 
 __all__ = [
@@ -51,10 +53,12 @@ __all__ = [
     "ComboLeg",
     "Contract",
     "ContractDetails",
+    "DaySummary",
     "Delivery",
     "Durability",
     "Engine",
     "EngineSettings",
+    "EventLog",
     "ExecutionResult",
     "ExitPair",
     "Fill",
@@ -96,4 +100,5 @@ __all__ = [
     "events",
     "new_bracket",
     "orders",
+    "summarise",
 ]

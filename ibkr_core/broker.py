@@ -23,6 +23,7 @@ from ibkr_core.errors import (
     NotReady,
     WaitTimeout,
 )
+from ibkr_core.gatekeeper import policy_of
 from ibkr_core.journal import Journal
 from ibkr_core.lifecycle.groups import Child, stop_child, target_child
 from ibkr_core.link.official import contract_of, order_of
@@ -37,6 +38,7 @@ from ibkr_core.model.results import ExecutionResult
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.model.strategy import Strategy
 from ibkr_core.orderkeys import KeyMaker
+from ibkr_core.risk import RiskLimits, RiskPolicy
 from ibkr_core.sending import check_time
 from ibkr_core.settings import EngineSettings
 from ibkr_core.summary import DaySummary, summarise
@@ -112,13 +114,15 @@ class Broker:
         client_id: Your API client id. Keep it the same from run to run: it owns your orders.
         simulated: Start the simulated gateway in this process and connect to that: no account is needed. What
             is said above about ports does not matter then.
-        account: Which account orders are for, where the login has several.
+        account: Which account orders are for, where the login has several and the order names none.
         journal: A file that makes orders survive a crash; see :class:`~ibkr_core.journal.Journal`.
         settings: Deadlines, pace, retries, reconnecting.
         timeout_s: For the connection and each step of its beginning, in seconds.
         zone: The time zone of :meth:`get_order_history` and of "today"; the broker's
             (``settings.broker_zone``) where it is empty.
         clock: Tells the time.
+        risk: What orders must keep to; see :attr:`ibkr_core.engine.Engine.risk`. Holds from each
+            :meth:`connect` on.
 
     Raises:
         InvalidInput: An argument breaks a rule.
@@ -139,6 +143,7 @@ class Broker:
         timeout_s: float = 10.0,
         zone: str = "",
         clock: Clock | None = None,
+        risk: RiskLimits | RiskPolicy | None = None,
     ) -> None:
         for name, flag in (("paper_trading", paper_trading), ("simulated", simulated)):
             if not isinstance(flag, bool):
@@ -166,6 +171,7 @@ class Broker:
         self._client_id = client_id
         self._journal = journal
         self._clock = clock if clock is not None else SystemClock()
+        self._risk = policy_of(risk)
         self._engine: Engine | None = None
         self._gateway: SimulatedGateway | None = None
         self._handles: list[CallbackHandle] = []
@@ -206,7 +212,13 @@ class Broker:
         )
 
     def _open(self, port: int) -> None:
-        engine = Engine(self._client_id, settings=self.settings, journal=self._journal, clock=self._clock)
+        engine = Engine(
+            self._client_id,
+            settings=self.settings,
+            journal=self._journal,
+            clock=self._clock,
+            risk=self._risk,
+        )
         for handle in tuple(self._handles):
             handle._attach(engine)  # noqa: SLF001 - one hand, two classes
         engine.open(self._host, port)
@@ -438,11 +450,11 @@ class Broker:
 
     def close_position(self, strategy: Strategy, **options: Any) -> ExecutionResult:
         """Close a strategy, never beyond what is held; see ``Engine.close_position`` for the options."""
-        return self.engine.close_position(strategy, **options)
+        return self.engine.close_position(strategy, **self._with_account(options))
 
     def roll_position(self, strategy: Strategy, new_dte: int, **options: Any) -> ExecutionResult:
         """Close a strategy and open it again at another expiry; see ``Engine.roll_position``."""
-        return self.engine.roll_position(strategy, new_dte, **options)
+        return self.engine.roll_position(strategy, new_dte, **self._with_account(options))
 
     def modify_order(self, order_id: int, **changes: Any) -> OrderRecord:
         """Ask for new terms: ``broker.modify_order(7, limit_price="101.50")``; see ``Engine.modify``."""
@@ -580,9 +592,14 @@ class Broker:
 
     def _submit(self, contract: Contract, order: Order, key: str) -> OrderTicket:
         engine = self.engine
+        order = self._for_account(order)
         return engine.submit(contract, order, key=key or order.order_ref or self._make_key(contract, order))
 
+    def _for_account(self, order: Order) -> Order:
+        return order.replace(account=self.account) if self.account and not order.account else order
+
     def _named(self, contract: Contract, order: Order) -> Order:
+        order = self._for_account(order)
         return order if order.order_ref else order.replace(order_ref=self._make_key(contract, order))
 
     def _wait(self, ticket: OrderTicket, wait_s: float) -> OrderRecord:

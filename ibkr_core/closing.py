@@ -14,8 +14,8 @@ import attrs
 
 from ibkr_core.errors import IbkrError, InvalidInput
 from ibkr_core.legwork.asking import Terms, account_for, check_key, check_strategy, lots_of
-from ibkr_core.legwork.hands import Deadline, Hands
-from ibkr_core.legwork.holding import Held, Lot, believe, exits_of, take_back
+from ibkr_core.legwork.hands import Deadline, Hands, wait_ready
+from ibkr_core.legwork.holding import Held, Lot, believe, exits_of, signed, take_back
 from ibkr_core.legwork.jobs import Job, Work, combination
 from ibkr_core.model import events
 from ibkr_core.model.numbers import EXACT, Numeric
@@ -88,6 +88,11 @@ def _combo_job(lots: Sequence[Lot], terms: Terms) -> tuple[Job, ...]:
     return (Job("close", bag, side, terms.of_combo(side), tuple(lots)),)
 
 
+def _there(held: Held, lot: Lot) -> Decimal:
+    """Return how much of a lot is held on its own side."""
+    return max(signed(lot.side.sign, held.told[lot.con_id]), _ZERO)
+
+
 class _Closing:
     """One closing on its way."""
 
@@ -118,11 +123,13 @@ class _Closing:
     def run(self, deadline: Deadline, *, cancel_unfilled: bool) -> None:
         """Close what can be closed. What goes wrong is kept for the result."""
         try:
+            wait_ready(self._hands, deadline)
             held = self._believe()
             self._plan(held)
             self._was_held = any(self._wanted.values())
             if not self._was_held:
                 return
+            self._hands.check_may_send()
             held = self._clear(held)
             wishes = [(job, self._units(job)) for job in self._jobs]
             self._work.run(wishes, held, deadline)
@@ -155,8 +162,7 @@ class _Closing:
     def _plan(self, held: Held) -> None:
         """Decide how much of each leg is to be closed in all, by the same call before this one included."""
         for lot in self._lots:
-            there = max(lot.side.sign * held.told[lot.con_id], _ZERO)
-            done = self._done(lot)
+            there, done = _there(held, lot), self._done(lot)
             self._wanted[lot.con_id] = min(self._target(lot), EXACT.add(there, done))
 
     def _units(self, job: Job) -> Decimal:
@@ -170,8 +176,9 @@ class _Closing:
         """Take away what works against the position, and look at it again."""
         own = [record.order_id for job in self._jobs for record in self._work.orders(job)]
         spare = {
-            lot.con_id: max(lot.side.sign * held.told[lot.con_id], _ZERO)
-            - (self._wanted[lot.con_id] - self._done(lot))
+            lot.con_id: EXACT.subtract(
+                EXACT.add(_there(held, lot), self._done(lot)), self._wanted[lot.con_id]
+            )
             for lot in self._lots
         }
         to_close = [lot for lot in self._lots if self._done(lot) < self._wanted[lot.con_id]]
@@ -191,8 +198,7 @@ class _Closing:
             return
         held = self._believe()
         for lot in short:
-            there = max(lot.side.sign * held.told[lot.con_id], _ZERO)
-            done = self._done(lot)
+            there, done = _there(held, lot), self._done(lot)
             if EXACT.add(done, there) < self._wanted[lot.con_id]:
                 self._wanted[lot.con_id] = EXACT.add(done, there)
                 self._notes.append(f"{lot.contract.name}: the position changed meanwhile")
@@ -248,7 +254,11 @@ class _Closing:
             )
         parts = [f"left: {', '.join(str(leg) for leg in left)}" if left else "", self._trouble]
         if left and self._exits:
-            gone = [record for record in self._exits if self._hands.engine.order(record.order_id).is_finished]
+            gone = [
+                record
+                for record in self._exits
+                if record.is_ours and self._hands.engine.order(record.order_id).is_finished
+            ]
             if gone:
                 ids = ", ".join(f"#{record.order_id}" for record in gone)
                 parts.append(f"its exit orders {ids} are gone, so it is unprotected")
@@ -267,7 +277,7 @@ class _Closing:
         notes = []
         for record in self._exits:
             now = self._hands.engine.order(record.order_id) if record.is_ours else record
-            filled = now.filled_quantity - record.filled_quantity
+            filled = EXACT.subtract(now.filled_quantity, record.filled_quantity)
             more = f" after it had filled {filled} more" if filled else ""
             if now.is_finished:
                 notes.append(f"exit order #{record.order_id} was taken away{more}")

@@ -171,10 +171,10 @@ _NO_PRICE: Final = -1
 _QUOTED: Final = frozenset({"bid", "ask", "bid_size", "ask_size"})
 _NEEDED: Final[Mapping[str, frozenset[str]]] = {
     "IND": frozenset({"last", "close"}),
-    "CASH": _QUOTED,
-    "BAG": _QUOTED,
+    **dict.fromkeys(("CASH", "BAG", "CFD", "OPT", "FOP", "WAR"), _QUOTED),
 }
-"""What a quote of each kind has when it is complete; all else also has a last trade and a close."""
+"""What a quote of each kind has when it is complete; all else also has a last trade and a close. Most options
+trade rarely: nobody waits for a last trade that there is not."""
 _SIZED: Final = frozenset({"bid", "ask", "last"})
 _ANY_PRICE: Final = frozenset({"BAG", "FUT", "FOP"})
 """Kinds whose price can be below zero."""

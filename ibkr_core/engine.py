@@ -461,6 +461,7 @@ class Engine(OrderEngine):
         """
         return run_preflight(
             self.reference,
+            self._desk.check_new,
             contract,
             order,
             self._clock.now(),

@@ -53,6 +53,8 @@ _LOG: Final = logging.getLogger("ibkr_core.risk")
 _ZERO: Final = Decimal(0)
 _REMEMBERED: Final = timedelta(minutes=1)
 
+_ACTIONS: Final = {action.value: action for action in Action}
+
 Bases = Mapping[tuple[str, int], tuple[Contract, Decimal]]
 """What came from elsewhere: by account and contract id, the contract and the quantity."""
 
@@ -380,12 +382,14 @@ class Gatekeeper:
             return None, ()
         bases = self._bases()
 
-        def look(book: Book) -> tuple[tuple[Position, ...], tuple[LiveOrder, ...]]:
-            asked = book.asked_quantities()
-            working = tuple(_live(record, asked.get(record.order_id)) for record in book.active_orders())
-            return self._positions.look(book, bases or {}), working
-
-        positions, working = self._book.read(look)
+        positions, records, asked = self._book.read(
+            lambda book: (
+                self._positions.look(book, bases or {}),
+                book.active_orders(),
+                book.asked_quantities(),
+            )
+        )
+        working = tuple(_live(record, asked.get(record.order_id) if asked else None) for record in records)
         if policy.positions is not None:
             told = policy.positions()
             return (None if told is None else tuple(told)), working
@@ -519,11 +523,12 @@ def _live(record: OrderRecord, asked: Decimal | None) -> LiveOrder:
     if remaining is not None and asked is not None:
         remaining = max(remaining, EXACT.subtract(asked, record.filled_quantity))
     terms = record.order if record.order is not None else record.broker_order
+    action = _ACTIONS.get(record.action)
     return LiveOrder(
         order_id=record.order_id,
         contract=record.contract or Contract(),
-        action=Action(record.action) if record.action in tuple(Action) else Action.BUY,
-        remaining=remaining if record.action in tuple(Action) else None,
+        action=Action.BUY if action is None else action,
+        remaining=None if action is None else remaining,
         account=terms.account if terms is not None else "",
         parent_id=record.parent_id,
         oca_group=record.oca_group,

@@ -60,7 +60,7 @@ _CANNOT_BE_SENT: Final = (
 )
 """Why a repetition of ours may not come about; nobody asked for it, so nobody is told by an exception."""
 _CALLED_OFF: Final = "cancelled before it was sent"
-_SAME: Final = ("action", "order_type", "quantity", "limit_price", "aux_price", "tif")
+_SAME: Final = ("action", "order_type", "quantity", "limit_price", "aux_price", "tif", "conditions", "algo")
 
 
 class DurableIntents(Protocol):

@@ -201,8 +201,15 @@ class PositionCheck:
     def _rebase(
         self, key: Key, base: Decimal, told: Position | None, fills: Iterable[Fill], now: datetime
     ) -> None:
-        """Take a change that no fill explains, as trades of this moment."""
+        """Take a change that no fill explains, as trades of this moment.
+
+        One that takes the last ones back undoes them: a fill was told late, and all is explained again.
+        """
         before = self._trades.get(key, ())
+        earlier = _back_to(base, before)
+        if earlier is not None:
+            self._base[key], self._trades[key] = base, earlier
+            return
         state = average_after(sorted((*before, *self._in_order(fills)), key=lambda trade: trade.key))
         change = EXACT.subtract(base, self._base.get(key, _ZERO))
         closing = _ZERO
@@ -303,6 +310,20 @@ def _by_key(fills: Iterable[Fill]) -> dict[Key, list[Fill]]:
 
 def _signed(fill: Fill) -> Decimal:
     return fill.quantity if fill.action is Action.BUY else fill.quantity.copy_negate()
+
+
+def _back_to(base: Decimal, trades: tuple[Trade, ...]) -> tuple[Trade, ...] | None:
+    """Return what stood before the last changes, if without them all comes to ``base``; else None."""
+    total = _ZERO
+    for trade in trades:
+        total = EXACT.add(total, trade.quantity)
+    for count in range(len(trades) - 1, -1, -1):
+        if trades[count].moment == BEFORE_ALL:
+            return None  # what was held before is no change
+        total = EXACT.subtract(total, trades[count].quantity)
+        if total == base and trades[count].name.endswith(".0"):  # the first part of a change
+            return trades[:count]
+    return None
 
 
 def _unit_of(opening: Decimal, held: Decimal, told: Position | None, before: State) -> Decimal | None:

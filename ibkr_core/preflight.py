@@ -6,20 +6,19 @@ reference data, which costs a question or two, so they are asked for only where 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 import attrs
 
-from ibkr_core.errors import InvalidContract, InvalidInput, InvalidOrder, MarketClosed
+from ibkr_core.errors import InvalidContract, InvalidOrder, MarketClosed
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Order
 from ibkr_core.model.reference import ContractDetails, MarketRule
 from ibkr_core.reference import Reference
-from ibkr_core.sending import type_name
 
 __all__ = ["Preflight", "check_against", "check_hours", "check_prices", "run_preflight"]
 
@@ -71,6 +70,7 @@ class Preflight:
 
 def run_preflight(
     reference: Reference,
+    check: Callable[[Contract, Order], None],
     contract: Contract,
     order: Order,
     now: datetime,
@@ -78,19 +78,28 @@ def run_preflight(
     allow_closed: bool,
     timeout_s: float,
 ) -> Preflight:
-    """Ask the broker about the instrument, and hold the order against it. See ``Engine.check_order``."""
-    if not isinstance(contract, Contract):
-        raise InvalidInput("contract", f"must be an ibkr_core Contract, not {type_name(contract)}")
-    if not isinstance(order, Order):
-        raise InvalidInput("order", f"must be an ibkr_core Order, not {type_name(order)}")
-    order.check(contract)
+    """Ask the broker about the instrument, and hold the order against it. See ``Engine.check_order``.
+
+    Args:
+        reference: Asks.
+        check: The rules that need no broker; raises InvalidInput.
+        contract: What to trade.
+        order: At what terms.
+        now: The present, with a zone.
+        allow_closed: Whether the hours are left alone.
+        timeout_s: For each question.
+
+    Raises:
+        IbkrError: As for ``Engine.check_order``.
+    """
+    check(contract, order)
     if contract.is_combo:
         for leg in contract.combo_legs:
             reference.details(Contract.by_con_id(leg.con_id, leg.exchange or "SMART"), timeout_s=timeout_s)
         return Preflight(contract=contract)
     details = reference.details(contract, timeout_s=timeout_s)
     known = attrs.evolve(details.contract, exchange=contract.exchange or details.contract.exchange)
-    order.check(known)  # by its con_id alone, its kind was not known before
+    check(known, order)  # by its con_id alone, its kind was not known before
     check_against(details, order, known.exchange)
     if not allow_closed:
         check_hours(details, order, now)

@@ -246,13 +246,20 @@ class Reference:
         return self.rule_of(details, place, timeout_s=timeout_s)
 
     def rule_of(self, details: ContractDetails, exchange: str = "", *, timeout_s: float = 10.0) -> MarketRule:
-        """Return the price steps of an instrument whose details are known. See :meth:`price_rule`."""
-        rule_id = details.market_rule_id(exchange)
+        """Return the price steps of an instrument whose details are known. See :meth:`price_rule`.
+
+        They are those of order prices. Where these are told in cents or pence (``price_magnifier``), the
+        smallest step is told in the currency all the same; in which of the two a market rule is told is not
+        documented, so that its finest step decides it.
+        """
+        rule_id, finest = details.market_rule_id(exchange), details.min_tick
+        times = details.price_magnifier
         if rule_id:
-            return self.market_rule(rule_id, timeout_s=timeout_s)
-        if details.min_tick is None:
+            rule = self.market_rule(rule_id, timeout_s=timeout_s)
+            return rule if finest is None or rule.finest >= finest * times else rule.scaled(times)
+        if finest is None:
             raise InquiryFailed(f"price steps of {details.contract.name}", 0, "the broker told none")
-        return MarketRule.of_step(details.min_tick)
+        return MarketRule.of_step(finest * times)
 
     def is_open(
         self, contract: Contract, at: datetime | None = None, *, liquid: bool = False, timeout_s: float = 10.0

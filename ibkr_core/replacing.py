@@ -61,6 +61,9 @@ def replace_order(
     wanted = order if order is not None else last_sent.replace(**changes)
     record = engine.order(order_id)
     _check_replaceable(engine, record, last_sent)
+    if book.read(lambda one: one.is_released(order_id)):
+        # A leg of a bracket was sent held, and let go by a later one (TWS facts 6): alone it would stay held.
+        wanted = wanted.replace(transmit=True)
     new = _new_terms(wanted, last_sent, record, parent_is_done=parent_is_done)
     desk.check_new(contract, new)
     with desk.sending(Lane.ORDER):

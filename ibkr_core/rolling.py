@@ -7,7 +7,7 @@ new long ones are bought, the new short ones are sold; each step only as far as 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
@@ -15,10 +15,10 @@ import attrs
 
 from ibkr_core.errors import IbkrError, InvalidInput, InvalidStrategy
 from ibkr_core.legwork.asking import Terms, account_for, check_key, check_strategy, lots_of
-from ibkr_core.legwork.hands import Deadline, Hands
-from ibkr_core.legwork.holding import Held, Lot, believe, exits_of, take_back
+from ibkr_core.legwork.hands import Deadline, Hands, wait_ready
+from ibkr_core.legwork.holding import Held, Lot, believe, exits_of, signed, take_back, total
 from ibkr_core.legwork.jobs import Job, Work, combination
-from ibkr_core.legwork.targets import StrikeRule, Targets
+from ibkr_core.legwork.targets import StrikeRule, Targets, check_order
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.numbers import EXACT, Numeric, optional_number
@@ -105,6 +105,10 @@ def roll_position(hands: Hands, strategy: Strategy, new_dte: int, wish: RollWish
         raise InvalidInput("new_dte", f"must be a whole number of days up to {_LONGEST_DTE}, not {new_dte!r}")
     wish.check()
     rule, chosen = wish.rule, _chosen(strategy, wish.legs)
+    if isinstance(wish.order, Order) and wish.order.limit_price is not None:
+        raise InvalidInput(
+            "order", "several legs have no limit in common; give credit or debit for all of them"
+        )
     terms = Terms.read(2 * len(chosen), wish.order, None, wish.credit, wish.debit, is_combo=wish.insists)
     hands.engine.check_may_wait()
     account = account_for(hands, wish.account, wish.order)
@@ -113,7 +117,8 @@ def roll_position(hands: Hands, strategy: Strategy, new_dte: int, wish: RollWish
     work = Work(hands, wish.key or hands.desk.make_key(), account, names_account=names_account)
     old = lots_of(hands, chosen)
     measured_at = optional_number("underlying_price", wish.underlying_price)
-    new = _known_targets(work, old) or Targets(hands, rule, measured_at).find(old, new_dte)
+    new = _targets(work, old, lambda: Targets(hands, rule, measured_at).find(old, new_dte))
+    check_order(old, new)
     kept = {one.con_id for one in lots_of(hands, [leg for leg in strategy.legs if leg not in chosen])}
     rolling = _Rolling(hands, strategy, work, _pairs(old, new, kept), terms, wish)
     rolling.check()
@@ -175,16 +180,18 @@ def _pairs(old: Sequence[Lot], new: Sequence[Lot], kept: set[int]) -> tuple[_Pai
     return pairs
 
 
-def _known_targets(work: Work, old: Sequence[Lot]) -> tuple[Lot, ...]:
-    """Return the new contracts that an earlier call with the same key went for; empty when there is none."""
-    found = []
-    for index, lot in enumerate(old):
-        con_id = _opened(work, index, lot)
-        if not con_id:
-            return ()
-        contract = Contract.by_con_id(con_id, lot.contract.exchange)
-        found.append(Lot(work.hands.library.qualify(contract), lot.ratio, lot.side))
-    return tuple(found)
+def _targets(work: Work, old: Sequence[Lot], find: Callable[[], tuple[Lot, ...]]) -> tuple[Lot, ...]:
+    """Return what each leg becomes: what an earlier call with the key went for, else what is found now."""
+    known = [_opened(work, index, lot) for index, lot in enumerate(old)]
+    found = old if all(known) else find()
+    new = []
+    for lot, con_id, other in zip(old, known, found, strict=True):
+        if con_id and con_id != other.con_id:
+            contract = work.hands.library.qualify(Contract.by_con_id(con_id, lot.contract.exchange))
+            new.append(Lot(contract, lot.ratio, lot.side))
+        else:
+            new.append(other)
+    return tuple(new)
 
 
 def _opened(work: Work, index: int, lot: Lot) -> int:
@@ -285,10 +292,12 @@ class _Rolling:
     def run(self) -> None:
         """Roll what can be rolled. What goes wrong is kept for the result."""
         try:
+            wait_ready(self._hands, Deadline(self._hands, self._timeout_s))
             held = self._believe()
             self._plan(held)
             if not self._units:
                 return
+            self._hands.check_may_send()
             held = self._clear(held)
             if self._by_combo and not any(self._work.orders(job) for job in self._closes):
                 self._step([(self._combo, self._units)], held)
@@ -307,7 +316,7 @@ class _Rolling:
         return held
 
     def _there(self, held: Held, lot: Lot) -> Decimal:
-        return max(lot.side.sign * held.told[lot.con_id], _ZERO)
+        return max(signed(lot.side.sign, held.told[lot.con_id]), _ZERO)
 
     def _closed(self, index: int) -> Decimal:
         """Return how much of an old leg is closed, by whichever order."""
@@ -447,11 +456,8 @@ class _Rolling:
         parts = [f"rolled {self._rolled()} of {self._units}", self._trouble]
         if left:
             parts.insert(1, f"left: {', '.join(str(leg) for leg in left)}")
-        closed, opened = (
-            sum(leg.done for leg in legs[: len(legs) // 2]),
-            sum(leg.done for leg in legs[len(legs) // 2 :]),
-        )
-        if closed > opened:
+        half = len(legs) // 2
+        if total(leg.done for leg in legs[:half]) > total(leg.done for leg in legs[half:]):
             parts.append("more was closed than opened")
         gone = [
             one for one in self._exits if one.is_ours and self._hands.engine.order(one.order_id).is_finished

@@ -25,10 +25,12 @@ PUBLIC = {
     "ComboLeg",
     "Contract",
     "ContractDetails",
+    "DaySummary",
     "Delivery",
     "Durability",
     "Engine",
     "EngineSettings",
+    "EventLog",
     "ExecutionResult",
     "ExitPair",
     "Fill",
@@ -70,6 +72,7 @@ PUBLIC = {
     "events",
     "new_bracket",
     "orders",
+    "summarise",
 }
 """Users write against these. A name that goes, or changes its meaning, is for the changelog."""
 

@@ -142,7 +142,7 @@ LOCK_GUESTS: dict[str, str] = {
     "ibkr_core/orderkeys.py": "around the newest stamp; nothing else is called under it",
     "ibkr_core/outbox.py": "one message at a time into the socket; only the transport's is inside it",
     "ibkr_core/portfolio/portfolio.py": "around its sums; under it the book's state lock is taken, to read",
-    "ibkr_core/protection.py": "around the wishes and their text in the journal; only that is called under it",
+    "ibkr_core/protection.py": "around the wishes about stops; under it only the journal is called",
     "ibkr_core/retrier.py": "around its tables; under it only the scheduler is called",
     "ibkr_core/runner.py": "around its list of reader threads; nothing else is called under it",
     "ibkr_core/supervisor.py": "who waits for a state sleeps on it; nothing else is called under it",

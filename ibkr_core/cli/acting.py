@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -14,14 +14,21 @@ import attrs
 import typer
 
 from ibkr_core.cli import options as given
-from ibkr_core.cli.codes import ExitCode
+from ibkr_core.cli import wish
+from ibkr_core.cli.codes import ExitCode, advice
 from ibkr_core.cli.rows import ORDER_COLUMNS, order_of_record
 from ibkr_core.cli.shell import busy, complain
 from ibkr_core.cli.show import Shown, fail
 from ibkr_core.cli.source import looking
-from ibkr_core.cli.wish import make_contract, make_order
 from ibkr_core.engine import Engine
-from ibkr_core.errors import InvalidInput, JournalInUse, WaitTimeout
+from ibkr_core.errors import (
+    ConnectionFailed,
+    InvalidInput,
+    JournalError,
+    JournalInUse,
+    OrderStateError,
+    WaitTimeout,
+)
 from ibkr_core.listeners import Delivery
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.events import OrderEvent
@@ -76,40 +83,21 @@ def _trading(way: _Way) -> Iterator[Engine]:
 
 def place(
     *,
-    side: Annotated[str, typer.Argument(metavar="SIDE", help="BUY or SELL.")],
-    quantity: Annotated[str, typer.Argument(metavar="QUANTITY", help="How many shares or contracts.")],
-    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="AAPL, EUR.USD, ES ...")],
-    limit: Annotated[
-        str | None, typer.Option("--limit", metavar="PRICE", help="Limit price; none is a market order.")
-    ] = None,
-    stop: Annotated[
-        str | None, typer.Option("--stop", metavar="PRICE", help="Stop price; with --limit a stop limit.")
-    ] = None,
-    tif: Annotated[
-        str, typer.Option("--tif", metavar="TIF", help="How long it lives: DAY, GTC, IOC ...")
-    ] = "DAY",
-    outside_rth: Annotated[
-        bool, typer.Option("--outside-rth", help="Also outside of regular trading hours.")
-    ] = False,
-    sec_type: Annotated[
-        str, typer.Option("--sec-type", metavar="TYPE", help="STK, OPT, FUT, CASH, CFD, CRYPTO ...")
-    ] = "STK",
-    expiry: Annotated[
-        str, typer.Option("--expiry", metavar="YYYYMMDD", help="Of an option or a future.")
-    ] = "",
-    strike: Annotated[str, typer.Option("--strike", metavar="PRICE", help="Of an option.")] = "",
-    right: Annotated[str, typer.Option("--right", metavar="C|P", help="Of an option.")] = "",
-    exchange: Annotated[str, typer.Option("--exchange", metavar="NAME", help="Where to route it.")] = "",
-    currency: Annotated[str, typer.Option("--currency", metavar="CODE", help="Of the instrument.")] = "USD",
-    account: Annotated[
-        str, typer.Option("--account", metavar="CODE", help="Which account; needed where there are several.")
-    ] = "",
-    key: Annotated[
-        str,
-        typer.Option(
-            "--key", metavar="KEY", help="Your own key; with a journal it is sent once however often you ask."
-        ),
-    ] = "",
+    side: wish.Side,
+    quantity: wish.Quantity,
+    symbol: wish.Symbol,
+    limit: wish.Limit = None,
+    stop: wish.Stop = None,
+    tif: wish.Tif = "DAY",
+    outside_rth: wish.OutsideRth = False,
+    sec_type: wish.SecType = "STK",
+    expiry: wish.Expiry = "",
+    strike: wish.Strike = "",
+    right: wish.Right = "",
+    exchange: wish.Exchange = "",
+    currency: wish.Currency = "USD",
+    account: wish.Account = "",
+    key: wish.Key = "",
     wait: Annotated[
         float | None,
         typer.Option("--wait", min=0.1, metavar="S", help="Wait for its end, for so many seconds."),
@@ -136,25 +124,34 @@ def place(
     accepted, 4 where it is refused, and 5 where nobody knows: look before you try again.
     """
     del debug
-    contract = make_contract(symbol, sec_type, expiry, strike, right, exchange, currency)
-    order = make_order(side, quantity, limit, stop, tif, account=account, outside_rth=outside_rth)
+    contract = wish.make_contract(symbol, sec_type, expiry, strike, right, exchange, currency)
+    order = wish.make_order(side, quantity, limit, stop, tif, account=account, outside_rth=outside_rth)
     shown = Shown.like(as_json=as_json, mask_accounts=mask_accounts)
     if not (yes or what_if or dry_run) and not _is_terminal():
         raise InvalidInput("--yes", "say it where nobody can be asked: standard input is no terminal")
     if dry_run:
-        with Engine.dry_run(prices=_prices(contract, order), accounts=[account] if account else ()) as engine:
-            _send(engine, contract, order, key, wait or timeout, shown, to_the_end=True)
+        _run_dry(contract, order, key, wait or timeout, shown)
         return
     way = _Way(place=given.Place(host, port, timeout), client_id=client_id, journal=journal)
     with _trading(way) as engine:
         if what_if:
-            with busy("asking the broker"):
-                found = engine.what_if(contract, order, timeout_s=timeout)
-            _show_what_if(found, shown)
+            _ask_what_if(engine, contract, order, timeout, shown)
             return
         if not yes:
-            _ask(engine, contract, order, way)
+            _ask(engine, contract, order, way, shown)
         _send(engine, contract, order, key, wait or timeout, shown, to_the_end=wait is not None)
+
+
+def _run_dry(contract: Contract, order: Order, key: str, timeout_s: float, shown: Shown) -> None:
+    accounts = [order.account] if order.account else ()
+    with Engine.dry_run(prices=_prices(contract, order), accounts=accounts) as engine:
+        _send(engine, contract, order, key, timeout_s, shown, to_the_end=True)
+
+
+def _ask_what_if(engine: Engine, contract: Contract, order: Order, timeout_s: float, shown: Shown) -> None:
+    with busy("asking the broker"):
+        found = engine.what_if(contract, order, timeout_s=timeout_s)
+    _show_what_if(found, shown)
 
 
 def _prices(contract: Contract, order: Order) -> dict[str, Decimal]:
@@ -167,11 +164,12 @@ def _is_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def _ask(engine: Engine, contract: Contract, order: Order, way: _Way) -> None:
+def _ask(engine: Engine, contract: Contract, order: Order, way: _Way, shown: Shown) -> None:
     """Show what would be sent where, and go on only when somebody says yes."""
     code = order.account or ", ".join(engine.accounts)
     is_live = way.place.port in _LIVE_PORTS or any(not one.startswith("D") for one in code.split(", "))
-    typer.echo(f"{_words(order, contract)}  on {code} at {way.place}, client {way.client_id}", err=True)
+    account = shown.hidden(code)
+    typer.echo(f"{_words(order, contract)}  on {account} at {way.place}, client {way.client_id}", err=True)
     if is_live:
         typer.echo("This looks like a LIVE account: real money.", err=True)
     typer.confirm("Send it?", abort=True, err=True)
@@ -318,13 +316,14 @@ def cancel(
         raise InvalidInput("ORDER", "name order ids, or say --all")
     way = _Way(place=given.Place(host, port, timeout), client_id=client_id, journal=journal)
     with _trading(way) as engine:
-        if everything:
-            asked = engine.cancel_all()
-        else:
-            asked = tuple(engine.cancel(order_id) for order_id in order_ids or ())
+        refused: list[OrderStateError] = []
+        asked = engine.cancel_all() if everything else _cancel_each(engine, order_ids or [], refused)
         ends = [_end_of(engine, record, timeout) for record in asked]
     shown = Shown.like(as_json=as_json, mask_accounts=mask_accounts)
-    shown.rows([order_of_record(record) for record in ends], ORDER_COLUMNS, "no active orders")
+    if ends or not refused or as_json:
+        shown.rows([order_of_record(record) for record in ends], ORDER_COLUMNS, "no active orders")
+    for error in refused:
+        complain(str(error), advice(error))
     alive = [record for record in ends if not record.is_finished]
     if alive:
         complain(
@@ -335,7 +334,21 @@ def cancel(
     filled = [one for one in ends if one.status is OrderStatus.FILLED]
     if filled:
         complain(f"filled before the cancel came: {', '.join(str(one.order_id) for one in filled)}")
+    if filled or refused:
         fail(ExitCode.REFUSED)
+
+
+def _cancel_each(
+    engine: Engine, order_ids: Iterable[int], refused: list[OrderStateError]
+) -> tuple[OrderRecord, ...]:
+    """Ask for each cancel: one that cannot be must not keep the others from being asked for."""
+    asked = []
+    for order_id in order_ids:
+        try:
+            asked.append(engine.cancel(order_id))
+        except OrderStateError as error:
+            refused.append(error)
+    return tuple(asked)
 
 
 def _end_of(engine: Engine, record: OrderRecord, timeout_s: float) -> OrderRecord:
@@ -369,39 +382,50 @@ def halt(
     del debug
     if not reason.strip():
         raise InvalidInput("REASON", "say why: it is kept")
-    place = given.Place(host, port, timeout)
-    with looking(place, None) as engine:
-        with busy("cancelling everything"):
-            engine.halt(reason)
-            is_flat = engine.wait_flat(timeout)
-        left = [record for record in engine.active_orders() if record.is_working]
+    failure: ConnectionFailed | None = None
+    found: dict[str, Any] = {"confirmed": False, "left": None}
+    try:
+        found = _cancel_everything(given.Place(host, port, timeout), reason, timeout)
+    except ConnectionFailed as error:
+        failure = error  # the journal is told all the same: its engine must not go on
+    if found["confirmed"] and not as_json:
+        typer.echo("The broker confirms: no order works any more. Positions are as they were.")
     is_kept = journal is not None and _keep_halt(journal, client_id, reason)
     if as_json:
-        Shown(as_json=True).one({"confirmed": is_flat, "kept_in_journal": is_kept, "left": len(left)})
-    elif is_flat:
-        typer.echo("The broker confirms: no order works any more. Positions are as they were.")
-    if is_kept and not as_json:
+        Shown(as_json=True).one({**found, "kept_in_journal": is_kept})
+    elif is_kept:
         typer.echo(f"Kept in {journal}: new orders are refused until `ibkr-core release`.")
-    if not is_flat:
+    if failure is not None:
+        raise failure
+    if not found["confirmed"]:
         complain(f"not confirmed in {timeout:g} s", "look with `ibkr-core orders --open`, and halt again")
         fail(ExitCode.UNCERTAIN)
     if journal is not None and not is_kept:
         fail(ExitCode.FILES)
 
 
+def _cancel_everything(place: given.Place, reason: str, timeout_s: float) -> dict[str, Any]:
+    with looking(place, None) as engine, busy("cancelling everything"):
+        engine.halt(reason)
+        is_flat = engine.wait_flat(timeout_s)
+        left = [record for record in engine.active_orders() if record.is_working]
+    return {"confirmed": is_flat, "left": len(left)}
+
+
 def _keep_halt(journal: Path, client_id: int, reason: str) -> bool:
-    """Write the halt into a journal that nobody uses."""
+    """Write the halt into a journal that nobody uses; say why where that cannot be."""
     try:
-        engine = Engine(client_id, journal=journal)
+        with Engine(client_id, journal=journal) as engine:
+            engine.halt(reason)
     except JournalInUse as used:
         complain(
-            str(used),
-            "the orders were cancelled, but that program runs on and may send new ones: stop it, or have it "
-            "call engine.halt()",
+            f"the halt is not kept: {used}",
+            "that program runs on and may send new orders: stop it, or have it call engine.halt()",
         )
         return False
-    with engine:
-        engine.halt(reason)
+    except JournalError as error:
+        complain(f"the halt is not kept: {error}")
+        return False
     return True
 
 

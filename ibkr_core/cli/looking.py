@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -170,7 +171,7 @@ def history(
     del debug
     in_zone = given.find_zone(zone)
     shown = Shown.like(as_json=as_json, mask_accounts=mask_accounts, zone=in_zone)
-    wanted = _Wanted(order, kind, symbol, given.find_day(day, in_zone), in_zone)
+    wanted = _Wanted(order, kind, symbol, given.find_day(day, in_zone), in_zone, limit)
     source = _source(context, journal, log_dir, is_live=live)
     if source == "journal" and journal is not None:
         lines = _from_journal(journal, wanted)
@@ -250,7 +251,13 @@ class _Wanted:
     """What of the past is asked for."""
 
     def __init__(
-        self, order: str | None, kind: str | None, symbol: str | None, day: date | None, zone: tzinfo
+        self,
+        order: str | None,
+        kind: str | None,
+        symbol: str | None,
+        day: date | None,
+        zone: tzinfo,
+        limit: int,
     ) -> None:
         self.order_id = int(order) if order is not None and order.isdecimal() else None
         self.key = order if order is not None and self.order_id is None else None
@@ -258,46 +265,60 @@ class _Wanted:
         self.symbol = symbol
         self.day = day
         self.zone = zone
+        self.limit = limit
+        self.since = None if day is None else datetime.combine(day, time(), zone)
+        self.until = None if day is None else datetime.combine(day + timedelta(days=1), time(), zone)
 
 
 _Line = tuple[dict[str, Any], Text | str]
 
 
 def _from_journal(path: Path, wanted: _Wanted) -> list[_Line]:
-    names = None if wanted.type is None else names_of(wanted.type)
     with JournalReader(path) as reader:
-        found = reader.history(order_id=wanted.order_id, key=wanted.key, symbol=wanted.symbol, limit=_MANY)
+        found = reader.history(
+            order_id=wanted.order_id,
+            key=wanted.key,
+            symbol=wanted.symbol,
+            since=wanted.since,
+            until=wanted.until,
+            kinds=None if wanted.type is None else names_of(wanted.type),
+            limit=wanted.limit,
+        )
     lines: list[_Line] = []
     for one in found:
-        if (names is None or one.kind in names) and is_on_day(one.at, wanted.day, wanted.zone):
-            fields = {
-                "timestamp": one.at,
-                "event": one.kind,
-                "type": event_type(one.kind),
-                "seq": one.seq,
-                "order_id": one.order_id,
-                "key": one.key,
-                "symbol": one.symbol,
-                "status": one.status,
-                "text": one.text,
-                "details": dict(one.details),
-            }
-            at = f"{one.at.astimezone(wanted.zone):%Y-%m-%d %H:%M:%S.%f}"
-            lines.append((fields, f"{at}  {event_type(one.kind).value:<13}  {one.kind}: {one.text}"))
+        fields = {
+            "timestamp": one.at,
+            "event": one.kind,
+            "type": event_type(one.kind),
+            "seq": one.seq,
+            "order_id": one.order_id,
+            "key": one.key,
+            "symbol": one.symbol,
+            "status": one.status,
+            "text": one.text,
+            "details": dict(one.details),
+        }
+        at = f"{one.at.astimezone(wanted.zone):%Y-%m-%d %H:%M:%S.%f}"
+        lines.append((fields, f"{at}  {event_type(one.kind).value:<13}  {one.kind}: {one.text}"))
     return lines
 
 
 def _from_log(folder: Path, wanted: _Wanted) -> list[_Line]:
     found = read_events(
-        folder, order_id=wanted.order_id, key=wanted.key, symbol=wanted.symbol, type=wanted.type
+        folder,
+        order_id=wanted.order_id,
+        key=wanted.key,
+        symbol=wanted.symbol,
+        type=wanted.type,
+        since=wanted.since,
+        until=wanted.until,
     )
-    lines: list[_Line] = []
+    lines: deque[_Line] = deque(maxlen=wanted.limit)  # a log of years needs no memory
     for fields in found:
         at = _moment(fields.get("timestamp"))
-        if is_on_day(at, wanted.day, wanted.zone):
-            day = f"{at.astimezone(wanted.zone):%Y-%m-%d} " if at is not None else ""
-            lines.append((fields, f"{day}{console_line(fields, wanted.zone)}"))
-    return lines
+        day = f"{at.astimezone(wanted.zone):%Y-%m-%d} " if at is not None else ""
+        lines.append((fields, f"{day}{console_line(fields, wanted.zone)}"))
+    return list(lines)
 
 
 def _moment(text: object) -> datetime | None:

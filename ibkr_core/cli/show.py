@@ -68,7 +68,7 @@ class Shown:
 
     def rows(self, rows: Iterable[Row], columns: Sequence[Column], nothing: str) -> None:
         """Show rows; ``nothing`` is what is said where there are none."""
-        hidden = [self._hide(row) for row in rows]
+        hidden = [self.hide(row) for row in rows]
         if self.as_json:
             self._print_json([_without_nothing(plain(row)) for row in hidden])
         elif not hidden:
@@ -78,7 +78,7 @@ class Shown:
 
     def one(self, value: Mapping[str, Any]) -> None:
         """Show one thing as JSON."""
-        self._print_json(plain(self._hide(value)))
+        self._print_json(plain(self.hide(value)))
 
     def lines(self, lines: Iterable[Text | str]) -> None:
         """Show lines for people, each as long as it is."""
@@ -87,13 +87,16 @@ class Shown:
             shown = line if isinstance(line, Text) else Text(line)
             console.print(self._hide_text(shown), soft_wrap=True)
 
-    def _hide(self, row: Row) -> Row:
+    def hide(self, row: Row) -> Row:
+        """Return a row without account numbers, where those are to be hidden."""
         return row if self.mask is None else self.mask(dict(row))
 
+    def hidden(self, text: str) -> str:
+        """Return a text without account numbers, where those are to be hidden."""
+        return str(self.hide({"text": text})["text"])
+
     def _hide_text(self, line: Text) -> Text:
-        if self.mask is None:
-            return line
-        hidden = str(self.mask({"line": line.plain})["line"])
+        hidden = self.hidden(line.plain)
         return line if hidden == line.plain else Text(hidden, line.style)
 
     @staticmethod

@@ -219,7 +219,8 @@ def _open(
 
 def _show_once(picture: _Picture, shown: Shown) -> None:
     if shown.as_json:
-        shown.one({"source": picture.headline, "orders": picture.orders, "fills": picture.fills})
+        orders, fills = ([shown.hide(row) for row in rows] for rows in (picture.orders, picture.fills))
+        shown.one({"source": picture.headline, "orders": orders, "fills": fills})
     else:
         shown.lines(_lines(picture, shown))
 
@@ -231,14 +232,13 @@ def _lines(picture: _Picture, shown: Shown) -> Iterator[Text | str]:
         (picture.fills, FILL_COLUMNS, "no fills"),
     ):
         yield ""
-        yield from table(rows, columns, shown.zone) if rows else [nothing]
+        yield from table([shown.hide(row) for row in rows], columns, shown.zone) if rows else [nothing]
 
 
 def _stream(source: _Gateway | _Journal, every_s: float, shown: Shown) -> None:
     while True:
         for fields in source.wait(every_s):
-            hidden = fields if shown.mask is None else shown.mask(fields)
-            typer.echo(json.dumps(plain(hidden)))
+            typer.echo(json.dumps(plain(shown.hide(fields))))
 
 
 def _show_live(source: _Gateway | _Journal, every_s: float, most: int, shown: Shown) -> None:
@@ -252,14 +252,14 @@ def _show_live(source: _Gateway | _Journal, every_s: float, most: int, shown: Sh
 def _render(picture: _Picture, shown: Shown) -> RenderableType:
     at = f"{datetime.now(shown.zone):%H:%M:%S}"
     parts: list[RenderableType] = [
-        Text(f"{picture.headline}  {at}", "bold", no_wrap=True, overflow="ellipsis")
+        Text(f"{shown.hidden(picture.headline)}  {at}", "bold", no_wrap=True, overflow="ellipsis")
     ]
     for rows, columns, nothing in (
         (picture.orders, ORDER_COLUMNS, "no orders"),
         (picture.fills, FILL_COLUMNS, "no fills"),
     ):
         grid = Table.grid()
-        hidden = [row if shown.mask is None else shown.mask(dict(row)) for row in rows]
+        hidden = [shown.hide(row) for row in rows]
         for line in table(hidden, columns, shown.zone) if rows else [Text(nothing)]:
             line.no_wrap, line.overflow = True, "ellipsis"
             grid.add_row(line)

@@ -2,12 +2,63 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from ibkr_core.errors import InvalidInput
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.numbers import to_number
 from ibkr_core.model.order import Order
 
-__all__ = ["make_contract", "make_order"]
+__all__ = [
+    "Account",
+    "Currency",
+    "Exchange",
+    "Expiry",
+    "Key",
+    "Limit",
+    "OutsideRth",
+    "Quantity",
+    "Right",
+    "SecType",
+    "Side",
+    "Stop",
+    "Strike",
+    "Symbol",
+    "Tif",
+    "make_contract",
+    "make_order",
+]
+
+Side = Annotated[str, typer.Argument(metavar="SIDE", help="BUY or SELL.")]
+Quantity = Annotated[str, typer.Argument(metavar="QUANTITY", help="How many shares or contracts.")]
+Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="AAPL, EUR.USD, ES ...")]
+Limit = Annotated[
+    str | None, typer.Option("--limit", metavar="PRICE", help="Limit price; none is a market order.")
+]
+Stop = Annotated[
+    str | None, typer.Option("--stop", metavar="PRICE", help="Stop price; with --limit a stop limit.")
+]
+Tif = Annotated[str, typer.Option("--tif", metavar="TIF", help="How long it lives: DAY, GTC, IOC ...")]
+OutsideRth = Annotated[bool, typer.Option("--outside-rth", help="Also outside of regular trading hours.")]
+SecType = Annotated[
+    str, typer.Option("--sec-type", metavar="TYPE", help="STK, OPT, FUT, CASH, CFD, CRYPTO ...")
+]
+Expiry = Annotated[str, typer.Option("--expiry", metavar="YYYYMMDD", help="Of an option or a future.")]
+Strike = Annotated[str, typer.Option("--strike", metavar="PRICE", help="Of an option.")]
+Right = Annotated[str, typer.Option("--right", metavar="C|P", help="Of an option.")]
+Exchange = Annotated[str, typer.Option("--exchange", metavar="NAME", help="Where to route it.")]
+Currency = Annotated[str, typer.Option("--currency", metavar="CODE", help="Of the instrument.")]
+Account = Annotated[
+    str, typer.Option("--account", metavar="CODE", help="Which account; needed where there are several.")
+]
+Key = Annotated[
+    str,
+    typer.Option(
+        "--key", metavar="KEY", help="Your own key; with a journal it is sent once however often you ask."
+    ),
+]
 
 
 def make_contract(

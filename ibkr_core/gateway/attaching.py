@@ -69,30 +69,39 @@ def attached_fields(
 
 
 def hedge_sized(
-    spec: OrderSpec, parent: GatewayOrder | None, own_price: Decimal, parent_price: Decimal
+    spec: OrderSpec,
+    parent: GatewayOrder | None,
+    own_price: Decimal,
+    parent_price: Decimal,
+    delta: Decimal | None = None,
 ) -> OrderSpec:
-    """Give a hedge its size: a pair by its ratio, a beta hedge by value (TWS facts 6).
+    """Give a hedge its size: a pair by its ratio, a beta hedge by value, an option's by delta (TWS facts 6).
 
     Args:
         spec: The child; one that is no hedge is returned as it is.
         parent: What it hedges.
         own_price: Price of what the child trades.
         parent_price: Price of what the parent trades.
+        delta: Units of what the child trades that move like one unit of what the parent trades; None where
+            that is no option on it.
 
     Raises:
-        RefusalError: 320 for a delta hedge or a ratio that is none, 321 for a hedge of nothing or with a
-            size of its own, 10063 for a currency hedge.
+        RefusalError: 320 for a delta hedge of no such option or a ratio that is none, 321 for a hedge of
+            nothing or with a size of its own, 10063 for a currency hedge: everything here is paid in the base
+            currency.
     """
     kind = spec.hedge_type
     if not kind:
         return spec
     if kind == "F":
         raise RefusalError(10063, "FX hedge orders cannot be attached to this order.")
-    if kind == "D":
+    if kind == "D" and delta is None:
         raise RefusalError(320, "Error reading request. Invalid hedge ratio for a delta hedge order")
-    if kind not in {"P", "B"} or parent is None or spec.quantity:
+    if kind not in {"P", "B", "D"} or parent is None or spec.quantity:
         raise RefusalError.invalid("Invalid hedge order")
-    ratio = _ratio(str(spec.fields.get("hedgeParam", "")))
+    ratio = (
+        abs(delta) if kind == "D" and delta is not None else _ratio(str(spec.fields.get("hedgeParam", "")))
+    )
     size = parent.total * ratio * (parent_price / own_price if kind == "B" else 1)
     whole = size.to_integral_value()
     if whole <= 0:

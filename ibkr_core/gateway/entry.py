@@ -101,7 +101,8 @@ class Entry:
         account = self._account(instrument, spec)
         if spec.hedge_type:
             own, hedged = instrument, instrument if parent is None else parent.instrument
-            spec = hedge_sized(spec, parent, self.market_of(own).middle, self.market_of(hedged).middle)
+            prices = self.market_of(own).middle, self.market_of(hedged).middle
+            spec = hedge_sized(spec, parent, *prices, self._delta(own, hedged))
         if spec.oca_group:
             rules.check_group(account, self.exchange.group_accounts(spec.oca_group))
         self.numbers.orders += 1
@@ -155,6 +156,13 @@ class Entry:
         check_algo(spec)
         if not spec.what_if:
             self.precautions.check(instrument, spec, self.market_of(instrument).quote)
+
+    def _delta(self, stock: Instrument, option: Instrument) -> Decimal | None:
+        """Units of a stock that move like one option on it; None for anything else."""
+        if option.sec_type != "OPT" or underlying_of(self.catalogue, option) is not stock:
+            return None
+        delta = worth(option, float(self.market_of(stock).middle), self.now()).delta
+        return Decimal(str(round(delta, 6))) * option.multiplier
 
     # -- orders that follow another market ---------------------------------------------------------
 

@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -249,6 +249,7 @@ class JournalReader:
         symbol: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        kinds: Collection[str] | None = None,
         limit: int = 1_000,
     ) -> tuple[HistoryLine, ...]:
         """Return the newest events that fit, oldest first.
@@ -259,6 +260,7 @@ class JournalReader:
             symbol: Only about orders of this instrument.
             since: Only those at or after this moment.
             until: Only those before this moment.
+            kinds: Only events of these classes, by their names: ``{"OrderFilled"}``.
             limit: How many at most.
         """
         conditions = {
@@ -267,6 +269,7 @@ class JournalReader:
             "symbol = ?": symbol,
             "at >= ?": since,
             "at < ?": until,
+            "kind IN (SELECT value FROM json_each(?))": None if kinds is None else json.dumps(sorted(kinds)),
         }
         return self._newest(HistoryLine, "events", "number", conditions, limit)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -11,6 +12,7 @@ import attrs
 
 from ibkr_core.errors import IbkrError, WaitTimeout
 from ibkr_core.guardedbook import GuardedBook
+from ibkr_core.link.pacing import Lane
 from ibkr_core.listeners import Delivery
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
@@ -71,6 +73,18 @@ class Hands:
     publish: Callable[..., None]
     is_dry_run: bool = False
 
+    def check_may_send(self) -> None:
+        """Raise where no order could be sent now: nothing that protects a position is cancelled for nothing.
+
+        Raises:
+            NotReady: There is no session, or the broker is out of reach.
+            TradingHalted: The brake is on.
+            JournalError: The journal cannot be written.
+            EngineClosed: The engine was closed.
+        """
+        with self.desk.sending(Lane.ORDER):
+            pass
+
 
 class Deadline:
     """A moment by which several waits together have to be over.
@@ -127,8 +141,9 @@ def wait_ready(hands: Hands, deadline: Deadline) -> bool:
     told: Future[None] = Future()
 
     def listen(event: events.SessionChanged) -> None:
-        if (event.can_trade or event.current is SessionState.DISCONNECTED) and not told.done():
-            told.set_result(None)
+        if event.can_trade or event.current is SessionState.DISCONNECTED:
+            with contextlib.suppress(InvalidStateError):  # told before
+                told.set_result(None)
 
     subscription = engine.on(events.SessionChanged, listen, Delivery.INLINE)
     try:

@@ -28,7 +28,9 @@ __all__ = [
     "made_by",
     "open_quantity",
     "orders_in_the_way",
+    "signed",
     "take_back",
+    "total",
 ]
 
 _ZERO: Final = Decimal(0)
@@ -82,6 +84,19 @@ class Held:
     seen: tuple[int, ...] = ()
     highest: int = 0
     is_certain: bool = True
+
+
+def signed(weight: int, quantity: Decimal) -> Decimal:
+    """Return a quantity times a whole number, exactly."""
+    return EXACT.multiply(quantity, Decimal(weight))
+
+
+def total(values: Iterable[Decimal]) -> Decimal:
+    """Return a sum, exactly."""
+    result = _ZERO
+    for value in values:
+        result = EXACT.add(result, value)
+    return result
 
 
 def made_by(book: Book, account: str, con_ids: Iterable[int]) -> dict[int, Decimal]:
@@ -144,7 +159,9 @@ def _smaller(before: Held | None, now: Held, lots: Sequence[Lot]) -> Held:
     told = dict(now.told)
     for lot in lots:
         sign = lot.side.sign
-        told[lot.con_id] = sign * min(sign * before.told[lot.con_id], sign * now.told[lot.con_id])
+        told[lot.con_id] = signed(
+            sign, min(signed(sign, before.told[lot.con_id]), signed(sign, told[lot.con_id]))
+        )
     return attrs.evolve(now, told=told)
 
 
@@ -186,13 +203,13 @@ def flow(record: OrderRecord, contract: Contract) -> Decimal:
         return _ZERO
     sign = Action(record.action).sign
     if not record.contract.is_combo:
-        return sign * open_quantity(record) if is_same(record.contract, contract) else _ZERO
+        return signed(sign, open_quantity(record)) if is_same(record.contract, contract) else _ZERO
     weight = sum(
         leg.ratio * Action(leg.action).sign
         for leg in record.contract.combo_legs
         if leg.con_id == contract.con_id
     )
-    return sign * weight * open_quantity(record) if weight else _ZERO
+    return signed(sign * weight, open_quantity(record)) if weight else _ZERO
 
 
 def _account_of(record: OrderRecord) -> str:
@@ -227,7 +244,7 @@ def orders_in_the_way(
     return tuple(
         record
         for record in records
-        if sign * flow(record, lot.contract) < 0
+        if signed(sign, flow(record, lot.contract)) < 0
         and _account_of(record) in (account, "")
         and not _sleeps(record, order)
     )
@@ -240,20 +257,15 @@ def closable(book: Book, held: Held, lot: Lot) -> Decimal:
     since = EXACT.subtract(
         made_by(book, held.account, (lot.con_id,))[lot.con_id], held.made.get(lot.con_id, _ZERO)
     )
-    there = min(sign * told, sign * EXACT.add(told, since))
+    there = min(signed(sign, told), signed(sign, EXACT.add(told, since)))
     records = list(book.active_orders())
     alive = {record.order_id for record in records if record.is_ours}
     # What has ended since may have filled more than its executions tell so far.
     ended = {*held.seen, *range(held.highest + 1, book.highest_order_id() + 1)} - alive
     records += [record for record in map(_finder(book), sorted(ended)) if record is not None]
-    reserved = sum(
-        (
-            -sign * flow(one, lot.contract)
-            for one in orders_in_the_way(records, book.order, lot, held.account)
-        ),
-        _ZERO,
-    )
-    return max(there - reserved, _ZERO)
+    rivals = orders_in_the_way(records, book.order, lot, held.account)
+    reserved = total(signed(-sign, flow(one, lot.contract)) for one in rivals)
+    return max(EXACT.subtract(there, reserved), _ZERO)
 
 
 def _finder(book: Book) -> Callable[[int], OrderRecord | None]:
@@ -291,9 +303,9 @@ def exits_of(
             group = one.oca_group or (one.parent_id and ("parent", one.parent_id)) or ("alone", one.order_id)
             groups.setdefault(group, []).append(one)
         for members in groups.values():
-            need = sum((abs(flow(one, lot.contract)) for one in members), _ZERO)
+            need = total(flow(one, lot.contract).copy_abs() for one in members)
             if need <= room:
-                room -= need
+                room = EXACT.subtract(room, need)
             else:
                 # Order ids alone are no identity: each client counts its own (TWS facts 4).
                 going.update(((one.client_id, one.order_id, one.perm_id), one) for one in members)

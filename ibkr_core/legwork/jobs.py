@@ -11,7 +11,7 @@ import attrs
 
 from ibkr_core.errors import DuplicateOrder, IbkrError, NotReady, SendFailed
 from ibkr_core.legwork.hands import Deadline, Hands, wait_ready, wait_settled
-from ibkr_core.legwork.holding import Held, Lot, believe, closable, open_quantity, orders_in_the_way
+from ibkr_core.legwork.holding import Held, Lot, believe, closable, open_quantity, orders_in_the_way, total
 from ibkr_core.lifecycle.book import Book
 from ibkr_core.lifecycle.groups import PlannedOrder
 from ibkr_core.link.pacing import Lane
@@ -24,7 +24,6 @@ from ibkr_core.model.status import OrderStatus
 
 __all__ = ["Job", "Work", "combination"]
 
-_ZERO: Final = Decimal(0)
 _WHOLE: Final = Decimal(1)
 _MOST_ROUNDS: Final = 5
 
@@ -131,7 +130,7 @@ class Work:
 
     def done(self, job: Job) -> Decimal:
         """Return how many units of a job are traded."""
-        return _total(record.filled_quantity for record in self.orders(job))
+        return total(record.filled_quantity for record in self.orders(job))
 
     def open(self, job: Job) -> tuple[OrderRecord, ...]:
         """Return the orders of a job that may still trade."""
@@ -143,7 +142,7 @@ class Work:
         if not job.contract.is_combo:
             return done
         legs = (fill for record in self.orders(job) for fill in record.leg_fills)
-        return max(done, _total(fill.quantity for fill in legs if fill.con_id == lot.con_id))
+        return max(done, total(fill.quantity for fill in legs if fill.con_id == lot.con_id))
 
     def result(self, job: Job, lot: Lot, wanted: Decimal, why: str = "") -> LegResult:
         """Say what became of a lot."""
@@ -198,7 +197,7 @@ class Work:
             orders = self._orders(book, job.label)
             if any(open_quantity(record) for record in orders):
                 return None
-            left = EXACT.subtract(wanted, _total(record.filled_quantity for record in orders))
+            left = EXACT.subtract(wanted, total(record.filled_quantity for record in orders))
             size = min(left, job.units(book, held))
             if size <= 0:
                 return None
@@ -285,13 +284,6 @@ class Work:
             if not (record.is_ours and record.order_id in mine)
         }
         return f"other orders work against it: {', '.join(sorted(found))}" if found else ""
-
-
-def _total(values: Iterable[Decimal]) -> Decimal:
-    total = _ZERO
-    for value in values:
-        total = EXACT.add(total, value)
-    return total
 
 
 def _reason(record: OrderRecord) -> str:

@@ -6,7 +6,7 @@ import enum
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,7 @@ from ibkr_core.model.contract import Contract
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.reference import ContractDetails
 
-__all__ = ["StrikeRule", "Targets", "nearest_expiry", "nearest_strike", "strike_of_delta"]
+__all__ = ["StrikeRule", "Targets", "check_order", "nearest_expiry", "nearest_strike", "strike_of_delta"]
 
 _OPTION: Final = "OPT"
 _ROLLABLE: Final = frozenset({"OPT", "FOP", "FUT"})
@@ -139,7 +139,6 @@ class Targets:
             found.append(Lot(self._contract(lot, known, wanted, today), lot.ratio, lot.side))
         if all(new.con_id == old.con_id for new, old in zip(found, lots, strict=True)):
             raise InvalidInput("new_dte", f"the nearest expiry to {new_dte} days is the one that is held")
-        _check_order(lots, found)
         return tuple(found)
 
     def _today(self, details: ContractDetails) -> date:
@@ -161,11 +160,11 @@ class Targets:
             day = nearest_expiry(expiries, wanted, today)
             if day is None:
                 raise InvalidInput("new_dte", f"the broker lists no expiry of {lot.contract.name}")
-            listed = self._listed(lot.contract.replace(expiry=f"{day:%Y%m%d}"))
+            there: Sequence[ContractDetails] = self._listed(lot.contract.replace(expiry=f"{day:%Y%m%d}"))
         else:
             listed = self._listed(lot.contract.replace(expiry=""))
             day = nearest_expiry((one.expires_on for one in listed if one.expires_on), wanted, today)
-        there = [one for one in listed if one.expires_on == day]
+            there = [one for one in listed if day is not None and one.expires_on == day]
         if lot.contract.sec_type == "FUT":
             return self._only(there, lot)
         return self._strike(lot, details, there)
@@ -184,7 +183,7 @@ class Targets:
             day
             for chain in self._hands.library.option_chain(under)
             if chain.trading_class in (own.trading_class, "")
-            and (not own.multiplier or Decimal(chain.multiplier or own.multiplier) == Decimal(own.multiplier))
+            and _same_number(chain.multiplier, own.multiplier)
             for day in chain.expirations
         }
 
@@ -277,8 +276,20 @@ class Targets:
         return price
 
 
-def _check_order(old: Sequence[Lot], new: Sequence[Lot]) -> None:
-    """Raise where strikes that differed fall together or change places: it would be another strategy."""
+def _same_number(one: str, other: str) -> bool:
+    """Whether two multipliers are the same: ``100`` and ``100.0`` are, and one that is not told is any."""
+    try:
+        return not one or not other or Decimal(one) == Decimal(other)
+    except InvalidOperation:
+        return one == other
+
+
+def check_order(old: Sequence[Lot], new: Sequence[Lot]) -> None:
+    """Raise where strikes that differed fall together or change places: it would be another strategy.
+
+    Raises:
+        InvalidInput: They do.
+    """
     pairs = list(zip(old, new, strict=True))
     for index, (old_one, new_one) in enumerate(pairs):
         for old_other, new_other in pairs[:index]:

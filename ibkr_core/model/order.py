@@ -103,8 +103,18 @@ def _official(value: Mapping[str, Any]) -> Mapping[str, Any]:
         if name in _PLAIN_NAMES:
             raise InvalidOrder(name, f"is called {_PLAIN_NAMES[name]} here, and is no matter for official")
     check_names(names, OTHER_ORDER_FIELDS, "Order")
+    for name, one in names.items():
+        if not isinstance(one, float | Decimal):
+            continue
+        number = Decimal(one)
+        is_best = number.is_infinite() and number > 0 and name in _MAY_BE_INFINITE
+        if not number.is_finite() and not is_best:
+            raise InvalidOrder(name, f"must be a finite number, not {one!r}")
     return MappingProxyType(names)
 
+
+_MAY_BE_INFINITE: Final = frozenset({"competeAgainstBestOffset"})
+"""There it means up to the midpoint (the official COMPETE_AGAINST_BEST_OFFSET_UP_TO_MID)."""
 
 _NEEDED_PRICES: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = MappingProxyType(
     {

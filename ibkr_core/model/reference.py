@@ -208,8 +208,9 @@ class ContractDetails:
         market_name: The market's name.
         min_tick: The smallest step of the price on any of its exchanges; the rule that holds at a price is
             the market rule's (:class:`MarketRule`). None where it was not told.
-        price_magnifier: By how much strikes and prices of executions have to be multiplied to be of the kind
-            of order prices and market data; 1 nearly always.
+        price_magnifier: Prices of orders and of market data are told in so many parts of the currency: 100
+            for what is traded in cents or pence, such as corn; 1 nearly always. ``min_tick`` is told in the
+            currency itself, so that an order's price moves in steps of ``min_tick * price_magnifier``.
         order_types: The order types and attributes that it takes, by the broker's own abbreviations.
         exchanges: Where it can be routed.
         market_rule_ids: The market rule of each of ``exchanges``, in the same order.
@@ -285,6 +286,16 @@ class ContractDetails:
         """
         place = _zone(self.time_zone)
         return None if place is None else _aware(at).astimezone(place).date()
+
+    @property
+    def point_value(self) -> Decimal:
+        """Money that one unit gains when its price rises by one: multiplier over price magnifier.
+
+        Raises:
+            InvalidInput: The multiplier is no number.
+        """
+        multiplier = to_number("multiplier", self.contract.multiplier or 1)
+        return EXACT.divide(multiplier, Decimal(self.price_magnifier or 1))
 
     def days_to_expiry(self, today: date) -> int | None:
         """Return how many days from a day to the last trading day; None where it does not expire."""
@@ -363,6 +374,20 @@ class MarketRule:
     def of_step(cls, increment: Numeric) -> MarketRule:
         """Make the rule of an instrument that has the same step at every price."""
         return cls(0, (PriceStep(_ZERO, to_number("increment", increment)),))
+
+    def scaled(self, factor: Numeric) -> MarketRule:
+        """Return the rule for prices that are told in so many parts of the unit that this one is for."""
+        times = to_number("factor", factor)
+        steps = (
+            PriceStep(EXACT.multiply(step.low_edge, times), EXACT.multiply(step.increment, times))
+            for step in self.steps
+        )
+        return MarketRule(self.rule_id, tuple(steps))
+
+    @property
+    def finest(self) -> Decimal:
+        """The smallest step of all bands."""
+        return min(step.increment for step in self.steps)
 
     def increment_at(self, price: Numeric) -> Decimal:
         """Return the step at a price.

@@ -25,6 +25,11 @@ class UnknownExposureError(Exception):
     """What can be traded, or what is held, is not known; the text says what to do."""
 
 
+_Span = tuple[Decimal, Decimal]
+_Spanned = tuple[LiveOrder, _Span]
+_NOWHERE: Final[_Span] = (_ZERO, _ZERO)
+
+
 @attrs.frozen
 class Reach:
     """The lowest and the highest position that can come about."""
@@ -121,9 +126,13 @@ def _is_sure(one: Contract, other: Contract) -> bool:
     return answer
 
 
-def _units(order: LiveOrder, contract: Contract) -> Decimal:
+def _per_unit(one: Contract, contract: Contract) -> int:
+    """Return how many units of an instrument one unit of a contract is."""
+    return sum(units for each, units in instruments(one) if _is_sure(each, contract))
+
+
+def _units(order: LiveOrder, per_unit: int) -> Decimal:
     """Return what an order's fill does to an instrument's position; signed."""
-    per_unit = sum(units for each, units in instruments(order.contract) if _is_sure(each, contract))
     if not per_unit:
         return _ZERO
     if order.remaining is None:
@@ -143,29 +152,47 @@ def reach(position: Decimal, orders: Iterable[LiveOrder], contract: Contract, ac
     """
     mine = [order for order in orders if same_account(order.account, account)]
     ids = {order.order_id for order in mine if order.is_ours}
-    children: dict[int, list[tuple[LiveOrder, Reach]]] = {}
-    roots: list[tuple[LiveOrder, Reach]] = []
-    for order in sorted(mine, key=lambda one: one.order_id, reverse=True):  # children first
-        below = _together(children.get(order.order_id, ()) if order.is_ours else ())
-        own = _units(order, contract)
-        span = Reach(min(_ZERO, EXACT.add(own, below.lowest)), max(_ZERO, EXACT.add(own, below.highest)))
+    parents = {order.parent_id for order in mine if order.is_ours and order.parent_id in ids}
+    # By identity: programs submit the same contract again and again, and comparing takes its time.
+    known: dict[int, int] = {}
+    children: dict[int, list[_Spanned]] = {}
+    roots: list[_Spanned] = []
+    lowest = highest = position
+    for order in sorted(mine, key=_by_id, reverse=True):  # children first
+        name = id(order.contract)
+        if name not in known:
+            known[name] = _per_unit(order.contract, contract)
+        own = _units(order, known[name])
+        is_parent = order.is_ours and order.order_id in parents
+        if not (is_parent or order.oca_group or order.parent_id):  # alone, as most are
+            if own > 0:
+                highest = EXACT.add(highest, own)
+            elif own < 0:
+                lowest = EXACT.add(lowest, own)
+            continue
+        below = _together(children.get(order.order_id, ())) if is_parent else _NOWHERE
+        span = min(_ZERO, EXACT.add(own, below[0])), max(_ZERO, EXACT.add(own, below[1]))
         # An id is always above its parent's; anything else would be a circle.
         is_child = order.is_ours and order.parent_id in ids and order.parent_id < order.order_id
         (children.setdefault(order.parent_id, []) if is_child else roots).append((order, span))
-    total = _together(roots)
-    return Reach(EXACT.add(position, total.lowest), EXACT.add(position, total.highest))
+    down, up = _together(roots)
+    return Reach(EXACT.add(lowest, down), EXACT.add(highest, up))
 
 
-def _together(orders: Iterable[tuple[LiveOrder, Reach]]) -> Reach:
+def _by_id(order: LiveOrder) -> int:
+    return order.order_id
+
+
+def _together(orders: Iterable[_Spanned]) -> _Span:
     """Return what orders side by side can do: of each group the member that does most, either way."""
-    groups: dict[object, list[Reach]] = {}
+    groups: dict[object, list[_Span]] = {}
     for place, (order, span) in enumerate(orders):
         groups.setdefault(_group_of(order, place), []).append(span)
     lowest = highest = _ZERO
     for members in groups.values():
-        lowest = EXACT.add(lowest, min(member.lowest for member in members))
-        highest = EXACT.add(highest, max(member.highest for member in members))
-    return Reach(lowest, highest)
+        lowest = EXACT.add(lowest, min(member[0] for member in members))
+        highest = EXACT.add(highest, max(member[1] for member in members))
+    return lowest, highest
 
 
 def _group_of(order: LiveOrder, place: int) -> object:

@@ -30,6 +30,7 @@ from ibkr_core.risk.hours import TradingHours
 from ibkr_core.risk.values import (
     Gate,
     LastQuote,
+    LiveOrder,
     Need,
     Refusal,
     RiskContext,
@@ -132,8 +133,30 @@ def notional(contract: Contract, order: Order, quote: LastQuote | None) -> Decim
 # --- what a position can come to --------------------------------------------------------------------
 
 
-def _spans(context: RiskContext) -> Iterable[tuple[Contract, Decimal, Reach, Reach]]:
-    """Yield each instrument that the order moves: its position, and its reach without and with the order.
+@attrs.frozen
+class _Move:
+    """What an order does to one instrument in one account.
+
+    Attributes:
+        contract: The instrument.
+        position: What is held of it.
+        after: How far the position can come with the order.
+    """
+
+    contract: Contract
+    position: Decimal
+    after: Reach
+    _account: str
+    _working: Sequence[LiveOrder]
+
+    @property
+    def before(self) -> Reach:
+        """How far it can come without the order."""
+        return reach(self.position, self._working, self.contract, self._account)
+
+
+def _moves(context: RiskContext) -> Iterable[_Move]:
+    """Yield each instrument and account that the order moves.
 
     Raises:
         UnknownExposureError: Something about it is not known.
@@ -146,12 +169,8 @@ def _spans(context: RiskContext) -> Iterable[tuple[Contract, Decimal, Reach, Rea
     wanted += context.group
     for contract, _ in instruments(context.contract):
         for account, position in _places(context.account, context.positions, contract):
-            yield (
-                contract,
-                position,
-                reach(position, working, contract, account),
-                reach(position, wanted, contract, account),
-            )
+            after = reach(position, wanted, contract, account)
+            yield _Move(contract, position, after, account, working)
 
 
 def _places(account: str, positions: Sequence[Position], contract: Contract) -> Iterable[tuple[str, Decimal]]:
@@ -175,13 +194,14 @@ def only_reduces(context: RiskContext) -> bool:
     Raises:
         UnknownExposureError: A position or a size is not known.
     """
-    return all(
-        position
-        and after.lowest >= min(before.lowest, _ZERO)
-        and after.highest <= max(before.highest, _ZERO)
-        and (after.lowest >= 0 if position > 0 else after.highest <= 0)
-        for _, position, before, after in _spans(context)
-    )
+    return all(_reduces(move) for move in _moves(context))
+
+
+def _reduces(move: _Move) -> bool:
+    after, before = move.after, move.before
+    is_nearer = after.lowest >= min(before.lowest, _ZERO) and after.highest <= max(before.highest, _ZERO)
+    keeps_side = after.lowest >= 0 if move.position > 0 else after.highest <= 0
+    return bool(move.position) and is_nearer and keeps_side
 
 
 # --- gates ------------------------------------------------------------------------------------------
@@ -254,11 +274,12 @@ class MaxPosition:
     def __call__(self, context: RiskContext) -> Refusal | None:
         """See :data:`Gate`."""
         try:
-            for contract, _, before, after in _spans(context):
-                if after.highest > max(self.most, before.highest):
-                    return self._too_far(contract, after.highest, "long")
-                if -after.lowest > max(self.most, -before.lowest):
-                    return self._too_far(contract, -after.lowest, "short")
+            for move in _moves(context):
+                far = move.after
+                if far.highest > self.most and far.highest > move.before.highest:
+                    return self._too_far(move.contract, far.highest, "long")
+                if -far.lowest > self.most and -far.lowest > -move.before.lowest:
+                    return self._too_far(move.contract, -far.lowest, "short")
         except UnknownExposureError as error:
             return _unknown(self, "contract", str(error), self.most)
         return None

@@ -96,6 +96,16 @@ def test_a_person_is_asked(
     assert len(gateway.books().orders) == orders
 
 
+def test_a_hidden_account_is_hidden_in_the_question_too(
+    gateway: SimulatedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ends are enough to know it by."""
+    monkeypatch.setattr(acting, "_is_terminal", lambda: True)
+    _, out, err = command(gateway, "place BUY 10 AAPL --limit 150 --mask-accounts", answer="n\n")
+    assert "on DU***567 at" in err
+    assert "DU1234567" not in out + err
+
+
 def test_real_money_is_named_before_it_is_spent(monkeypatch: pytest.MonkeyPatch) -> None:
     """An account that is no paper account is called live."""
     from ibkr_core.gateway import Settings
@@ -266,7 +276,41 @@ def test_a_program_that_runs_is_not_said_to_be_stopped(gateway: SimulatedGateway
         assert not engine.is_halted
     assert code == 6
     assert json.loads(out) == {"confirmed": True, "kept_in_journal": False, "left": 0}
-    assert "that program runs on and may send new ones" in err
+    assert "that program runs on and may send new orders" in err
+
+
+def test_a_halt_is_kept_also_where_no_gateway_answers(tmp_path: Path) -> None:
+    """The engine with that journal must not go on; what could not be cancelled is no success."""
+    journal = str(tmp_path / "orders.db")
+    result = run("halt", "gone wild", "--port", "1", "--journal", journal)
+    assert result.exit_code == 3
+    assert f"Kept in {journal}" in result.stdout
+    assert "confirms" not in result.stdout
+    with JournalReader(journal) as reader:
+        assert reader.state("halted") == "gone wild"
+
+
+def test_a_journal_that_cannot_keep_the_halt_hides_nothing(
+    gateway: SimulatedGateway, resting: list[int], tmp_path: Path
+) -> None:
+    """That everything is cancelled is told first; then that another client's journal refused it."""
+    journal = str(tmp_path / "orders.db")
+    with Engine(7, journal=journal):
+        pass
+    code, out, err = command(gateway, "halt --timeout 60 --journal", journal, "gone wild")
+    assert (code, alive(gateway)) == (6, [])
+    assert "The broker confirms" in out
+    assert "the halt is not kept: journal" in err
+
+
+def test_one_cancel_that_cannot_be_does_not_keep_the_others(
+    gateway: SimulatedGateway, resting: list[int]
+) -> None:
+    """All are asked for; what failed is told, and the code is no success."""
+    code, out, err = command(gateway, f"cancel 99 {resting[0]} {resting[1]}")
+    assert (code, alive(gateway)) == (4, [])
+    assert out.count("CANCELLED") == 2
+    assert "order 99: no such order" in err
 
 
 def test_a_halt_needs_a_reason(gateway: SimulatedGateway, resting: list[int]) -> None:

@@ -149,6 +149,26 @@ def test_an_order_from_its_placing_to_the_summary(port: str, tmp_path: Path) -> 
     assert done("release", "--journal", journal) == {"was_halted": True}
 
 
+def test_two_owners_of_ibapi_are_found_by_their_files(tmp_path: Path) -> None:
+    """Another distribution that brings the same module is found wherever Python looks for modules."""
+    other = tmp_path / "other_ibapi-9.9.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: other-ibapi\nVersion: 9.9\n")
+    (other / "top_level.txt").write_text("ibapi\n")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    result = subprocess.run(  # noqa: S603 - our own program
+        program("doctor", "--offline"),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+        env={**environment(), "PYTHONPATH": path},
+    )
+    assert result.returncode == 1
+    assert "other-ibapi 9.9" in result.stdout
+    assert "both install the module ibapi" in result.stdout
+
+
 @pytest.mark.parametrize("source", ["gateway", "journal"])
 def test_news_of_other_clients_are_streamed_until_ctrl_c(source: str, port: str, tmp_path: Path) -> None:
     """What another process trades comes as lines of JSON, from the gateway as from the journal."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from ibkr_core.cli import watch
+from ibkr_core.cli.show import Shown
 from ibkr_core.model.order import Order
 from ibkr_core.model.status import OrderStatus
 from tests.cli.floor import AAPL, Floor, run, trading
@@ -63,6 +67,19 @@ def test_nothing_to_see_is_said(floor: Floor, tmp_path: Path) -> None:
         json.loads(run("watch", "--once", "--json", "--journal", str(tmp_path / "empty.db")).stdout)["orders"]
         == []
     )
+
+
+def test_accounts_are_hidden_in_every_part(floor: Floor) -> None:
+    """Above the table and in it, in one look, in JSON, and in the table that moves."""
+    for more in ([], ["--json"]):
+        out = floor.run("watch", "--once", "--mask-accounts", *more).stdout
+        assert "DU1234567" not in out
+        assert "DU***567" in out
+    picture = watch._Picture(headline="here DU1234567", orders=[{"account": "DU1234567"}], fills=[])
+    console = Console(file=io.StringIO(), width=100)
+    console.print(watch._render(picture, Shown.like(as_json=False, mask_accounts=True)))
+    text = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    assert (text.count("DU***567"), text.count("DU1234567")) == (2, 0)
 
 
 @pytest.mark.parametrize("from_journal", [False, True])

@@ -29,7 +29,7 @@ from ibkr_core.model.results import ActionTaken
 from ibkr_core.model.strategy import Strategy, StrategyLeg
 from ibkr_core.wire.message import Message
 from tests.engine.holdings import JOIN, beside, call, held, hold, stage, vertical
-from tests.engine.rig import STOCK, WAIT, Connect, Log, S, Serve, WatchedGateway
+from tests.engine.rig import STOCK, VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway
 from tests.link.peers import PATIENCE_S
 
 pytestmark = pytest.mark.system
@@ -92,6 +92,21 @@ def test_a_position_is_closed_at_the_market(
     leg = result.legs[0]
     assert (leg.wanted, leg.done, leg.left, leg.action.value) == (10, 10, 0, side)
     assert log.of(events.StrategyUnfinished) == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_server_version(version: int, serve: Serve, connect: Connect) -> None:
+    """Legs with an exit, then a combination: text and protobuf tell the same."""
+    gateway = stage(serve, versions=[version])
+    engine = connect(gateway, **JOIN)
+    for as_combo in (False, True):
+        hold(engine, vertical())
+        exit_ = engine.submit(call(290), Order.limit("SELL", 3, "90"))
+        exit_.wait(S.PRE_SUBMITTED, S.SUBMITTED, **WAIT)
+        result = engine.close_position(vertical(), as_combo=as_combo)
+        assert result.action_taken is ActionTaken.CLOSED, str(result)
+        assert exit_.status is S.CANCELLED
+        assert held(gateway) == {}
 
 
 def test_every_leg_is_closed_and_what_is_owed_first(gateway: WatchedGateway, engine: Engine) -> None:
@@ -406,6 +421,30 @@ def test_a_connection_that_is_lost_in_the_middle(
     assert result.action_taken is ActionTaken.CLOSED
     assert held(gateway) == {}
     assert sum(order.filled for order in gateway.books().orders) == 12
+
+
+@pytest.mark.parametrize("trouble", ["halted", "out of reach"])
+def test_nothing_is_cancelled_where_nothing_could_be_sent(
+    trouble: str, gateway: WatchedGateway, engine: Engine
+) -> None:
+    """A position keeps its stop while the brake is on, or the gateway has lost the broker."""
+    hold(engine, LONG)
+    if trouble == "halted":
+        engine.halt("enough")
+        assert engine.wait_flat(PATIENCE_S)
+        gateway.place_by_hand("AAPL", "SELL", 10, kind="STP", auxPrice=250.0)
+    else:
+        stop = engine.submit(STOCK, Order.stop("SELL", 10, "250"))
+        stop.wait(S.PRE_SUBMITTED, S.SUBMITTED, **WAIT)
+        log = Log(engine)
+        gateway.say(1100, "Connectivity between IBKR and TWS has been lost.", client_id=1)
+        log.wait(events.SessionChanged, lambda event: not event.can_trade)
+    before = len(gateway.orders_arrived())
+    result = engine.close_position(LONG, timeout_s=0.2)
+    assert result.action_taken is ActionTaken.FAILED
+    assert ("halted" if trouble == "halted" else "lost") in str(result.error_message)
+    assert len(gateway.orders_arrived()) == before
+    assert held(gateway) == {"AAPL": 10}
 
 
 def test_two_callers_at_once(gateway: WatchedGateway, engine: Engine) -> None:

@@ -190,6 +190,16 @@ def test_an_option_waits_for_its_greeks() -> None:
     assert found.gamma is None
 
 
+def test_an_option_that_never_traded_is_complete_without_a_trade() -> None:
+    """Bid, ask and the model are all there is: the end of the snapshot is not waited for."""
+    collector, done = play(OPTION, *FULL[:4])
+    assert not any(done)
+    assert collector.take("tickOptionComputation", greeks(MODEL, delta=0.5, impliedVol=0.25))
+    found = collector.result()
+    assert found.is_complete
+    assert found.last is None
+
+
 def test_without_a_model_the_other_computations_count() -> None:
     """That of the last price before those of bid and ask, and one with a delta before one without."""
     collector, _ = play(OPTION, *FULL)

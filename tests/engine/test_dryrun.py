@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,21 +11,31 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from ibkr_core.dryrun import DryRunGateway, make_gateway
 from ibkr_core.engine import Engine
-from ibkr_core.errors import EngineClosed, InvalidInput, JournalForeign, NotReady, RiskRefused, WaitTimeout
+from ibkr_core.errors import (
+    EngineClosed,
+    InvalidInput,
+    JournalForeign,
+    NotReady,
+    RiskRefused,
+    SendFailed,
+    WaitTimeout,
+)
 from ibkr_core.gateway import Settings, stock
 from ibkr_core.gateway.faults import Disconnect, When
 from ibkr_core.journal import JournalReader
+from ibkr_core.link.client import TwsClient
 from ibkr_core.logs import EventLog
 from ibkr_core.model import events
 from ibkr_core.model.contract import ComboLeg, Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.results import ActionTaken
 from ibkr_core.model.strategy import Strategy, StrategyLeg
-from ibkr_core.risk import RiskLimits
+from ibkr_core.risk import RiskLimits, gates
 from tests.engine.rig import STOCK, WAIT, Connect, Log, S, WatchedGateway, buy
 
 D = Decimal
@@ -287,6 +298,45 @@ def test_it_reconnects(dry_run: DryRun) -> None:
     assert gateway_of(engine).books().position("AAPL") == 20
 
 
+def test_a_gateway_that_fails_is_told_as_a_send_that_failed(
+    dry_run: DryRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order is in doubt, as with a real connection, until the next session shows what became of it."""
+    engine = dry_run()
+    log = Log(engine)
+
+    def broken() -> None:
+        monkeypatch.undo()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(gateway_of(engine), "fill_all", broken)
+    with pytest.raises(SendFailed, match="gateway of the dry run failed: ZeroDivisionError"):
+        buy(engine, 10)
+    log.wait(events.Resumed)
+    assert buy(engine, 1).wait(**WAIT).status is S.FILLED
+    assert engine.orders()[0].status is S.FILLED
+    assert gateway_of(engine).books().position("AAPL") == 11
+
+
+def test_the_day_of_the_brokers_own_subscription(dry_run: DryRun) -> None:
+    """As the page shows it: nothing is opened before the first number, and the loss limit sees each one."""
+    results: list[Decimal] = []
+
+    class Client(TwsClient):
+        def pnl(self, reqId: int, dailyPnL: float, *_: float) -> None:  # noqa: N803, ARG002 - official names
+            results.append(Decimal(str(dailyPnL)))
+            told.set()
+
+    told = threading.Event()
+    engine = dry_run(client_class=Client, risk=RiskLimits(max_loss=10**6, loss_check_s=0))
+    engine.risk.set_sources(profit_and_loss=lambda _: results[-1] if results else None)
+    with pytest.raises(RiskRefused, match="not known"):
+        buy(engine)
+    engine.client.reqPnL(engine.next_request_id(), engine.accounts[0], "")
+    assert told.wait(WAIT["timeout_s"])
+    assert buy(engine).wait(**WAIT).status is S.FILLED
+
+
 def test_risk_gates_hold(dry_run: DryRun) -> None:
     """They are part of the whole path."""
     engine = dry_run(risk=RiskLimits(max_position=50))
@@ -375,3 +425,24 @@ def test_prices_stand_where_they_were_put() -> None:
         gateway = make_gateway(fill, prices={"AAPL": "190.25", "XYZ": "12.50"})
         for symbol, price in (("AAPL", "190.25"), ("XYZ", "12.50")):
             assert abs(gateway.market(symbol).quote.last - D(price)) < D("0.5")
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "risk.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.mark.parametrize("place", range(len(EXAMPLES)))
+def test_the_examples_of_the_page_run(place: int) -> None:
+    """Each by itself, as a reader would try it."""
+    before = threading.active_count()
+    exec(compile(EXAMPLES[place], "docs/risk.md", "exec"), {"__name__": "example"})  # noqa: S102 - our own page
+    assert threading.active_count() == before
+
+
+def test_the_page_names_every_limit() -> None:
+    """And every gate by the name that it has in errors and events."""
+    for field in attrs.fields(RiskLimits):
+        assert f"`{field.name}`" in PAGE or f"`{field.name}=" in PAGE, field.name
+    for gate in gates.__all__:
+        name = getattr(getattr(gates, gate), "name", None)
+        assert not isinstance(name, str) or f"`{name}`" in PAGE, name

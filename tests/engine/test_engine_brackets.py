@@ -223,6 +223,14 @@ def test_a_bracket_need_not_be_waited_for(gateway: WatchedGateway, engine: Engin
     assert (result.success, len(result.order_ids)) == (True, 2)
 
 
+@pytest.mark.parametrize("fill", ["immediate", "market"])
+def test_a_bracket_of_a_dry_run(fill: Any) -> None:
+    """The same path, and the answer says that nothing was real."""
+    with Engine.dry_run(fill, prices={"AAPL": 100}) as engine:
+        result = engine.place_bracket_order(new_bracket(LOW, take_profit=110, stop_loss=90), STOCK)
+        assert (result.success, result.action_taken, len(result.order_ids)) == (True, ActionTaken.DRY_RUN, 3)
+
+
 OTHER = new_bracket(LOW, take_profit=110)
 NO_BRACKET: dict[str, tuple[type[InvalidInput], tuple[Any, ...]]] = {
     "no bracket": (InvalidGroup, ("AAPL", STOCK)),

@@ -295,6 +295,10 @@ def test_an_account_goes_into_every_order(gateway: WatchedGateway) -> None:
         entry = broker.execute_bracket_order("AAPL", 1, "BUY", take_profit=110)
         assert {one.order.account for one in broker.get_all_orders() if one.order} == {"DU1234567"}
         assert broker.get_child_orders(entry.order_id)
+        stop = Order.stop("SELL", 1, 90)
+        entry = broker.execute_bracket_order("AAPL", 1, "BUY", stop_loss=stop)
+        broker.place_order("AAPL", Order.limit("BUY", 1, 80))
+        assert {one.order.account for one in broker.get_all_orders() if one.order} == {"DU1234567"}
 
 
 # ── keys ────────────────────────────────────────────────────────────────────────────────────────────

@@ -99,6 +99,7 @@ BAD: list[Bad] = [
     (EURO, Order.limit("BUY", 20_000, "1.15201"), InvalidOrder, "limit_price", "multiple of 0.00005"),
     (Contract.by_con_id(265598), Order.limit("BUY", 1, -5), InvalidOrder, "limit_price", "above zero"),
     (Contract.by_con_id(416904, "CBOE"), Order.market("BUY", 1), InvalidOrder, "contract", "index"),
+    (STOCK, Order(action="BUY", quantity=1, order_type="MOC", tif="GTC"), InvalidOrder, "tif", "DAY for MOC"),
     (STOCK.replace(exchange="CME"), Order.market("BUY", 1), UnknownContract, "contract", "No security"),
     (
         Contract.combo("AAPL", [ComboLeg(2_000_001), ComboLeg(999, action="SELL")]),

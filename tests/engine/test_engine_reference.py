@@ -212,6 +212,30 @@ def test_market_rules_give_the_steps_of_prices(version: int, serve: Serve, conne
     nothing_is_left(engine)
 
 
+@pytest.mark.parametrize(
+    ("min_tick", "magnifier", "rule_ids", "step"),
+    [
+        ("0.01", 1, (26,), "0.01"),
+        ("0.01", 100, (26,), "1"),
+        ("0.0001", 100, (26,), "0.01"),
+        ("0.0025", 100, (), "0.25"),
+        ("0.005", 1, (26,), "0.01"),
+    ],
+    ids=["dollars", "rule-in-dollars", "rule-in-cents", "no-rule", "finer-elsewhere"],
+)
+def test_prices_in_cents_have_steps_in_cents(
+    min_tick: str, magnifier: int, rule_ids: tuple[int, ...], step: str, engine: Engine
+) -> None:
+    """Whichever unit the rule is told in."""
+    details = attrs.evolve(
+        engine.reference.details(STOCK),
+        min_tick=Decimal(min_tick),
+        price_magnifier=magnifier,
+        market_rule_ids=rule_ids,
+    )
+    assert engine.reference.rule_of(details).increment_at(500) == Decimal(step)
+
+
 def test_a_market_rule_is_asked_for_once(engine: Engine, gateway: WatchedGateway) -> None:
     """It does not change within a session."""
     first = engine.reference.market_rule(26)

@@ -270,6 +270,32 @@ def test_beside_what_is_unknown_an_average_tells_nothing() -> None:
     assert units(check) == [(100, None), (50, None)]
 
 
+@pytest.mark.parametrize(
+    ("first", "told", "left"),
+    [
+        (0, [10, 0], []),
+        (0, [10, 15, 10], [(10, "9")]),
+        (0, [10, -5, 0], []),
+        (0, [10, -5, 10], [(10, "9")]),
+        (100, [110, 100], [(100, "10")]),
+        (100, [0], [(100, "10"), (-100, None)]),
+        (100, [-20, 0], [(100, "10"), (-100, None), (-20, "9"), (20, None)]),
+    ],
+)
+def test_a_change_that_is_taken_back_leaves_no_trace(
+    first: int, told: list[int], left: list[tuple[int, str | None]]
+) -> None:
+    """An execution that was told late is no purchase and sale; a position that goes is no mistake."""
+    check = PositionCheck()
+    check.compare([costing(first, 10)] if first else [], [])
+    for quantity in told:
+        twice(check, [costing(quantity, 9)] if quantity else [], [])
+    assert units(check)[:1] == ([(Decimal(left[0][0]), Decimal(left[0][1] or 0))] if left else [])
+    assert [quantity for quantity, _ in units(check)] == [quantity for quantity, _ in left]
+    last = told[-1]
+    assert check.expected("DU1", 1, []) == last
+
+
 def test_costs_and_contracts_survive_a_restart() -> None:
     """Also before the broker tells anything."""
     call = Contract(

@@ -252,6 +252,19 @@ def test_an_exit_of_a_parent_that_waits(engine: Engine, gateway: WatchedGateway)
     assert bracket.parent.record.is_working
 
 
+def test_a_leg_that_was_sent_held(engine: Engine, gateway: WatchedGateway) -> None:
+    """The take-profit was let go by the stop behind it; alone in its place it must not be held."""
+    bracket = engine.submit_bracket(STOCK, Order.limit("BUY", 10, 90), take_profit="110", stop_loss="80")
+    assert bracket.take_profit is not None
+    bracket.take_profit.wait(S.PRE_SUBMITTED, **WAIT)
+    new = engine.replace(bracket.take_profit.order_id, outside_rth=True, timeout_s=PATIENCE_S)
+    assert new.wait(S.PRE_SUBMITTED, **WAIT).is_working
+    assert gateway.arrived("placeOrder")[-1].fields["order"]["transmit"]
+    gateway.market("AAPL").set_quote(bid="89", ask="89.5")
+    bracket.parent.wait(S.FILLED, **WAIT)
+    assert new.wait(S.SUBMITTED, **WAIT).is_working
+
+
 def test_from_an_inline_listener(engine: Engine, gateway: WatchedGateway) -> None:
     """It would wait for its own thread."""
     ticket = rest(engine)

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import pytest
 
+from ibkr_core.broker import Broker
 from ibkr_core.clock import SystemClock
 from ibkr_core.engine import Engine
 from ibkr_core.errors import InvalidInput, RiskRefused, TradingHalted, WouldDeadlock
@@ -638,3 +639,14 @@ def test_a_pace_and_gates_together(gateway: WatchedGateway, connect: Connect) ->
     tickets = [buy(engine, 3) for _ in range(10)]
     refused(lambda: buy(engine, 1), "position")
     assert all(ticket.wait(**WAIT).status is S.FILLED for ticket in tickets)
+
+
+def test_the_broker_facade_takes_limits_too() -> None:
+    """They hold again after each connecting."""
+    with Broker(simulated=True, risk=RiskLimits(max_order_size=5)) as broker:
+        for _ in range(2):
+            refused(lambda: broker.execute_market_order("AAPL", 6, "BUY"), "order size")
+            broker.disconnect()
+            broker.connect()
+    with pytest.raises(InvalidInput, match="RiskLimits"):
+        Broker(simulated=True, risk=5)  # type: ignore[arg-type]  # that is the point

@@ -20,7 +20,7 @@ from ibkr_core.model.results import ActionTaken
 from ibkr_core.model.strategy import Strategy
 from ibkr_core.wire.message import Message
 from tests.engine.holdings import FAST, JOIN, THEN, Then, beside, call, held, hold, stage, vertical
-from tests.engine.rig import STOCK, WAIT, Connect, Log, S, Serve, WatchedGateway
+from tests.engine.rig import STOCK, VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway
 from tests.link.peers import PATIENCE_S
 
 pytestmark = pytest.mark.system
@@ -200,6 +200,19 @@ def test_what_is_not_held_is_not_rolled(gateway: WatchedGateway, engine: Engine)
     assert gateway.orders_arrived() == []
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("as_combo", [True, False])
+def test_every_server_version(version: int, as_combo: bool, serve: Serve, connect: Connect) -> None:
+    """Chain, details, greeks and orders: text and protobuf tell the same."""
+    gateway = stage(serve, versions=[version])
+    engine = connect(gateway, **JOIN)
+    hold(engine, vertical())
+    result = engine.roll_position(vertical(), TO_JANUARY, as_combo=as_combo, strike="delta")
+    assert result.action_taken is ActionTaken.ROLLED, str(result)
+    assert sorted(held(gateway).values()) == [-3, 3]
+    assert all(name.startswith(JAN) for name in held(gateway))
+
+
 # ── strikes and expiries ────────────────────────────────────────────────────────────────────────────
 
 
@@ -361,6 +374,25 @@ def test_the_same_call_goes_on_where_it_ended(gateway: WatchedGateway, engine: E
     assert held(gateway) == {f"{JAN}290000": 3, f"{JAN}300000": -3}
 
 
+def test_a_call_that_goes_on_keeps_what_it_has_chosen(gateway: WatchedGateway, engine: Engine) -> None:
+    """The long call is open when the short one is refused; the market moves, and the long one stays."""
+    hold(engine, vertical())
+    shorts = ("AAPL  270618C00310000", "AAPL  270618C00320000")
+    for name in shorts:
+        gateway.halt(name)
+    wish: dict[str, Any] = {"strike": "delta", "as_combo": False, "key": "k"}
+    first = engine.roll_position(vertical(), TO_JUNE, **wish)
+    assert first.action_taken is ActionTaken.PARTIAL
+    (opened,) = held(gateway)
+    gateway.market("AAPL").set_quote(bid="302.00", ask="302.10")
+    for name in shorts:
+        gateway.halt(name, halted=False)
+    again = engine.roll_position(vertical(), TO_JUNE, **wish)
+    assert again.action_taken is ActionTaken.ROLLED, str(again)
+    assert held(gateway)[opened] == 3
+    assert sorted(held(gateway).values()) == [-3, 3]
+
+
 def test_a_crash_between_close_and_open(tmp_path: Path, gateway: WatchedGateway, connect: Connect) -> None:
     """The journal names what was done by the call's key; a second run opens, and closes nothing twice."""
     path = tmp_path / "orders.db"
@@ -428,7 +460,7 @@ BAD = [
     ({"as_combo": False, "debit": 1}, InvalidInput, "single legs have no net price"),
     ({"credit": 1, "debit": 1}, InvalidInput, "debit: give either credit or debit"),
     ({"credit": -1}, InvalidInput, "credit: must not be below zero"),
-    ({"order": Order.limit("BUY", 1, 5)}, InvalidInput, "order: has one limit price for several legs"),
+    ({"order": Order.limit("BUY", 1, 5)}, InvalidInput, "order: several legs have no limit in common"),
     ({"legs": [2]}, InvalidInput, "legs: must be places of legs, from 0 to 1"),
     ({"legs": [0, 0]}, InvalidInput, "legs: must name each leg once"),
     ({"legs": "0"}, InvalidInput, "legs: must be places"),

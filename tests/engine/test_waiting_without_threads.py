@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from ibkr_core.collectors import DetailsCollector
 from ibkr_core.engine import Engine
 from ibkr_core.errors import ConnectionFailed, UnknownContract, WaitTimeout, WouldDeadlock
 from ibkr_core.gateway import Choreography, FaultPlan, ManualClock, MarketSettings, MemoryGateway, Settings
+from ibkr_core.link.convert import contract_to_official
 from ibkr_core.listeners import Delivery
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
@@ -89,6 +91,40 @@ def test_deadlines_are_those_of_the_clock(engine: Engine, world: World) -> None:
     with pytest.raises(WaitTimeout, match="no answer within 3 s"):
         engine.reference.contract_details(STOCK, timeout_s=3)
     assert world.clock() - began == pytest.approx(63)
+
+
+def test_questions_wait_behind_orders_and_are_never_sent_late(tmp_path: Path) -> None:
+    """Where the pace is short an order overtakes them; one whose time ran out before it left never leaves."""
+    clock = ManualClock()
+    arrived: list[str] = []
+    gateway = MemoryGateway(clock=clock, settings=Settings(market=MarketSettings(moves=False)))
+    gateway.watcher = lambda _, __, message: arrived.append(message.kind if message is not None else "")
+    settings = EngineSettings(reconnect=None, messages_per_second=5)
+    world = World(gateway, clock, seed=1, journal_path=tmp_path / "pace.db", settings=settings)
+    engine = world.start_engine(lambda _: None)
+    world.run(10.0)
+    arrived.clear()
+    official = contract_to_official(STOCK)
+    asked = [
+        engine._works.inquiries.ask(
+            lambda client, number: client.reqContractDetails(number, official),
+            DetailsCollector(),
+            2.0,
+            what="details",
+        )
+        for _ in range(20)
+    ]
+    engine.submit(STOCK, Order.limit("BUY", 10, "1"))
+    world.run(20.0)
+    outcomes = [future.exception(0) for future in asked]
+    in_time = [error for error in outcomes if error is None]
+    assert 5 < len(in_time) < 20
+    assert all(isinstance(error, WaitTimeout) for error in outcomes if error is not None)
+    sent = [kind for kind in arrived if kind in ("reqContractDetails", "placeOrder")]
+    assert sent.index("placeOrder") == 5
+    assert len(sent) - 1 <= len(in_time) + 1  # one may be on its way when its time runs out
+    assert engine._works.inquiries.count == 0
+    world.stop_engine()
 
 
 def test_refusals_are_raised(engine: Engine) -> None:

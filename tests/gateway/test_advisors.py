@@ -194,19 +194,17 @@ def desk(**wanted: Any) -> MemoryGateway:
     return gateway(settings=plain(accounts=CLIENTS, advisor=THIRDS), **wanted)
 
 
-def group_order(
-    venue: MemoryGateway, quantity: int = 10, action: str = "BUY"
-) -> tuple[Pocket, list[Message]]:
+def group_order(venue: MemoryGateway, quantity: int = 10, order_id: int = 1) -> tuple[Pocket, list[Message]]:
     client = Pocket(venue)
     order = {
-        "action": action,
+        "action": "BUY",
         "totalQuantity": D(quantity),
         "orderType": "MKT",
         "tif": "DAY",
         "transmit": True,
         "faGroup": "Thirds",
     }
-    return client, client.ask("placeOrder", orderId=1, contract=AAPL, order=order)
+    return client, client.ask("placeOrder", orderId=order_id, contract=AAPL, order=order)
 
 
 def fills(heard: list[Message]) -> list[tuple[str, Decimal]]:
@@ -252,6 +250,9 @@ def test_a_part_can_be_corrected_and_the_whole_cannot() -> None:
     whole, part = list(venue._access(lambda one: one.fills.values()))[:2]
     with pytest.raises(InvalidInput, match="allocated"):
         venue.correct_execution(whole.exec_id, price=90)
+    venue.correct_execution(part.exec_id, price=99)
+    totals = venue._access(lambda one: [(each.account, each.cumulative) for each in one.fills.values()])
+    assert totals == [("DF1", 10), ("DU1", 4), ("DU2", 3), ("DU3", 3)]
     venue.bust_execution(part.exec_id)
     books = venue.books()
     assert [books.position("AAPL", code) for code in ("DF1", *CLIENTS)] == [0, 0, 3, 3]
@@ -264,11 +265,17 @@ def test_a_restart_changes_nothing(days: int, tmp_path: Path) -> None:
     venue = desk(state=tmp_path / "state", clock=clock)
     group_order(venue)
     before = venue.books()
-    venue.restart(days * 86_400.0, overnight=days > 0)
-    venue.run(days * 86_400.0 + 1)
+    venue.close()
+    clock.advance(days * 86_400.0)
+    venue = desk(state=tmp_path / "state", clock=clock)
     after = venue.books()
     assert after.positions == before.positions
     assert [order.filled for order in after.orders] == ([] if days else [10])
+    group_order(venue, quantity=3, order_id=2)
+    *_, last = venue._access(lambda one: list(one.fills.values()))
+    venue.bust_execution(last.exec_id)  # so that all is booked anew
+    books = venue.books()
+    assert [books.position("AAPL", code) for code in ("DF1", *CLIENTS)] == [0, 5, 4, 3]
     venue.close()
 
 

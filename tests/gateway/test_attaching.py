@@ -110,6 +110,24 @@ def test_a_hedge_is_sized_by_the_gateway(kind: str, param: str, size: int) -> No
     assert abs(venue.books().position("MSFT") + size) <= 1
 
 
+def test_an_option_is_hedged_by_its_delta() -> None:
+    """The stock under it: deep in the money, as many shares as the options are on."""
+    venue = gateway()
+    venue.market("AAPL").set_quote(bid="600.00", ask="600.02")
+    client = Pocket(venue)
+    call = {
+        "symbol": "AAPL", "secType": "OPT", "exchange": "SMART", "currency": "USD", "strike": 290.0,
+        "right": "C", "lastTradeDateOrContractMonth": "20270115",
+    }  # fmt: skip
+    client.place(1, "BUY", 3, "LMT", lmtPrice=1.0, transmit=False, contract=call)
+    assert errors(client.place(2, "SELL", 0, contract=MSFT, parentId=1, hedgeType="D")) == [(2, 320)]
+    told = client.place(3, "SELL", 0, parentId=1, hedgeType="D")
+    echoed = next(
+        one.fields["order"] for one in told if one.kind == "openOrder" and one.fields["orderId"] == 3
+    )
+    assert 290 <= echoed["totalQuantity"] <= 300
+
+
 @pytest.mark.parametrize(
     ("fields", "code"),
     [

@@ -115,6 +115,9 @@ def test_events_are_found_by_what_people_ask(reader: JournalReader) -> None:
     assert {line.order_id for line in reader.history(order_id=3)} == {3}
     assert reader.history(key="key-3") == reader.history(order_id=3)
     assert {line.symbol for line in reader.history(symbol="MSFT")} == {"MSFT"}
+    wanted = {"OrderFilled", "OrderSubmitted"}
+    assert {line.kind for line in reader.history(kinds=wanted)} == wanted
+    assert reader.history(kinds=()) == ()
     since, until = LONG_AGO + timedelta(seconds=5), LONG_AGO + timedelta(seconds=7)
     assert {line.order_id for line in reader.history(since=since, until=until)} == {2}
     received = next(line for line in reader.history(order_id=3) if line.kind == "ExecutionReceived")

@@ -203,6 +203,8 @@ NO_ORDER: dict[str, tuple[type[InvalidInput], dict[str, Any]]] = {
     "a limit of infinity": (InvalidOrder, {"orderType": "LMT", "lmtPrice": float("inf")}),
     "a limit in words": (InvalidOrder, {"orderType": "LMT", "lmtPrice": "much"}),
     "no limit": (InvalidOrder, {"orderType": "LMT"}),
+    "another field of NaN": (InvalidOrder, {"percentOffset": float("nan")}),
+    "another field of infinity": (InvalidOrder, {"nbboPriceCap": float("inf")}),
     "an id": (InvalidOrder, {"orderId": 7}),
     "a permId": (InvalidOrder, {"permId": 7}),
     "a client id": (InvalidOrder, {"clientId": 7}),

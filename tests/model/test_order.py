@@ -368,3 +368,17 @@ def test_the_brokers_echo_is_taken_unchecked() -> None:
     echo = BrokerOrder(order_type="STP", limit_price=Decimal("-13.16"), total_quantity=Decimal(0))
     assert echo.perm_id is None
     assert not echo.what_if
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), Decimal("sNaN"), Decimal("-Infinity")], ids=repr
+)
+def test_official_numbers_are_finite(value: Any) -> None:
+    """NaN means nothing to anybody; infinite is the best offset only, where it means up to the midpoint."""
+    with pytest.raises(InvalidOrder, match="percentOffset: must be a finite number"):
+        Order.market("BUY", 1, percentOffset=value)
+    if isinstance(value, float) and value > 0:
+        assert Order.market("BUY", 1, competeAgainstBestOffset=value).official
+    else:
+        with pytest.raises(InvalidOrder, match="competeAgainstBestOffset"):
+            Order.market("BUY", 1, competeAgainstBestOffset=value)

@@ -140,6 +140,15 @@ def test_a_single_step_makes_a_rule() -> None:
     assert MarketRule.of_step("0.25").round("100.1", "SELL") == Decimal("100.25")
 
 
+@given(rules(), PRICES, st.sampled_from([1, 10, 100]))
+def test_a_scaled_rule_is_the_same_grid_in_other_units(of: MarketRule, price: Decimal, factor: int) -> None:
+    """Dollars or cents, the same prices are on it."""
+    scaled = of.scaled(factor)
+    assert scaled.is_valid(price * factor) == of.is_valid(price)
+    assert scaled.round(price * factor, "BUY") == of.round(price, "BUY") * factor
+    assert scaled.finest == of.finest * factor
+
+
 @pytest.mark.parametrize("steps", [(), (("0", "0"),), (("0", "-0.01"),), (("0", "NaN"),), (("NaN", "1"),)])
 def test_a_rule_without_a_usable_step_is_refused(steps: tuple[tuple[str, str], ...]) -> None:
     """Nothing could be rounded with it."""
@@ -285,6 +294,15 @@ def test_each_exchange_has_its_market_rule() -> None:
     assert details.market_rule_id() == 26
     assert details.market_rule_id("NYSE") == 32
     assert details.market_rule_id("ARCA") is None
+
+
+@pytest.mark.parametrize(
+    ("multiplier", "magnifier", "value"), [("", 1, "1"), ("100", 1, "100"), ("5000", 100, "50")]
+)
+def test_what_a_point_is_worth(multiplier: str, magnifier: int, value: str) -> None:
+    """Corn is traded in cents: a point of a contract of 5000 bushels is fifty dollars."""
+    contract = Contract(symbol="ZC", sec_type="FUT", exchange="CBOT", multiplier=multiplier)
+    assert ContractDetails(contract=contract, price_magnifier=magnifier).point_value == Decimal(value)
 
 
 def test_days_to_expiry() -> None:

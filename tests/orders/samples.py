@@ -402,7 +402,6 @@ _SAMPLES_SPECIAL = {
     "delta_hedge": Sample(
         order=orders.delta_hedge("SELL", 7),
         official=_one("MKT", "SELL", 0, parentId=7, hedgeType="D"),
-        refused=320,
     ),
     "fx_hedge": Sample(
         order=orders.fx_hedge("BUY", 7),

@@ -494,6 +494,15 @@ def test_at_the_loss_limit_positions_can_be_closed() -> None:
     assert gate(context(Order.market("BUY", 101), **short)) is not None
 
 
+def test_an_exit_beside_one_that_can_turn_the_position_does_not_only_reduce() -> None:
+    """Not even where it adds nothing to that: the larger one of its group is as bad as before."""
+    working = (LiveOrder.wanted(1, STOCK, Order.limit("SELL", 20, 120, oca_group="x")),)
+    beside = context(
+        Order.limit("SELL", 20, 121, oca_group="x"), positions=(position(10),), working=working, account="A"
+    )
+    assert not g.only_reduces(beside)
+
+
 def test_an_unknown_result_is_refused_unless_unknowns_pass() -> None:
     """And does not halt: nothing is proved. Closing passes."""
     refusal = sure(g.MaxLoss(D(1000))(context(Order.market("BUY", 1), positions=())))
