@@ -2,6 +2,7 @@
 
     python -m benchmarks throughput|latency|submit|scale|recovery|memory [--quick] [--json FILE]
     python -m benchmarks profile|gateway
+    python -m benchmarks all|targets FOLDER [--quick] [--docs FILE]
     python -m benchmarks micro
 
 Each of them takes ``--help``. Plots and ``micro`` need the ``bench`` extra: ``make bench ARGS="latency
@@ -14,6 +15,7 @@ import importlib
 import subprocess
 import sys
 
+from benchmarks import targets
 from benchmarks.peers import ROOT
 
 MEASURES = ("throughput", "latency", "submit", "scale", "recovery", "memory", "profile", "gateway")
@@ -25,6 +27,9 @@ def main() -> None:
     if name == "micro":
         command = [sys.executable, "-m", "pytest", str(ROOT / "benchmarks" / "micro"), *rest]
         raise SystemExit(subprocess.call(command, cwd=ROOT))  # noqa: S603 - our own words
+    if name in ("all", "targets"):
+        targets.main(rest, run_first=name == "all")
+        return
     if name not in MEASURES:
         raise SystemExit(__doc__)
     importlib.import_module(f"benchmarks.{name}").main(rest)
