@@ -180,6 +180,19 @@ def test_an_adjustable_stop_adjusts(bench: Bench) -> None:
     assert ticket.wait(**WAIT).status is S.FILLED
 
 
+def test_a_scale_order_works_in_components(bench: Bench) -> None:
+    """The first trades at the limit, the next waits further down; executions tell of each."""
+    gateway, engine = bench.on()
+    order = orders.scaled(
+        orders.limit("BUY", 50, "100.01"), initial_size=20, subsequent_size=30, price_increment="0.5"
+    )
+    ticket = place(engine, STOCK, order)
+    assert (ticket.status, ticket.record.filled_quantity) == (S.PARTIALLY_FILLED, 20)
+    gateway.market("AAPL").set_quote(bid="99.40", ask="99.41")
+    record = ticket.wait(**WAIT)
+    assert [(fill.quantity, str(fill.price)) for fill in record.fills] == [(20, "100.01"), (30, "99.41")]
+
+
 def test_modify_keeps_what_is_not_changed(bench: Bench) -> None:
     """Conditions, algorithm and attributes go along with every modification, as last sent."""
     gateway, engine = bench.on()
