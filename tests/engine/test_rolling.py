@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import attrs
 import pytest
 
 from ibkr_core.engine import Engine
 from ibkr_core.errors import IbkrError, InvalidInput, InvalidStrategy, UnknownContract
 from ibkr_core.gateway.faults import Disconnect, Drop, When
+from ibkr_core.gateway.instruments import default_catalogue
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.results import ActionTaken
-from ibkr_core.model.strategy import Strategy
+from ibkr_core.model.strategy import Strategy, StrategyLeg
 from ibkr_core.wire.message import Message
 from tests.engine.holdings import FAST, JOIN, THEN, Then, beside, call, held, hold, stage, vertical
 from tests.engine.rig import STOCK, VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway
@@ -251,6 +253,19 @@ def test_moneyness_at_todays_price_keeps_the_strike(gateway: WatchedGateway, eng
     assert gateway.arrived("reqMktData") == []
 
 
+def test_a_strike_that_the_later_expiry_does_not_have(gateway: WatchedGateway, engine: Engine) -> None:
+    """The same strike is the same strike: none near it is taken in silence; ``moneyness`` would do that."""
+    near = next(one for one in default_catalogue() if one.con_id == 2_000_009)
+    odd = attrs.evolve(near, con_id=9_000_001, strike=D(297), local_symbol="AAPL  261218C00297000")
+    gateway.add_instrument(odd)
+    strategy = Strategy.single(call(297), "BUY", 1)
+    hold(engine, strategy)
+    with pytest.raises(InvalidInput, match="297 is not listed for that expiry; near it are 290, 300, 310"):
+        engine.roll_position(strategy, TO_JANUARY)
+    assert engine.roll_position(strategy, TO_JANUARY, strike="moneyness").action_taken is ActionTaken.ROLLED
+    assert held(gateway) == {f"{JAN}300000": 1}
+
+
 def test_a_rule_that_would_make_another_strategy_of_it(gateway: WatchedGateway, engine: Engine) -> None:
     """Both strikes at the edge of the chain: they fall together, and nothing is sent."""
     hold(engine, vertical())
@@ -443,6 +458,11 @@ def test_a_cancel_that_is_not_confirmed_stops_the_roll(gateway: WatchedGateway, 
     assert log.wait(events.StrategyUnfinished)
 
 
+MARCH = days_to(date(2027, 3, 19))
+FUTURE = {"strategy": Strategy.single(Contract.future("ES", "20261218", "CME")), "new_dte": MARCH}
+COVERED = Strategy.covered_call("AAPL", "20261218", 300)
+APART = Strategy([StrategyLeg(call(290)), StrategyLeg(call(300).replace(exchange="CBOE"), 1, "SELL")])
+CALENDAR = Strategy.calendar("AAPL", "20261218", "20270618", 300, "C")
 BAD = [
     ({"strategy": STOCK}, InvalidInput, "strategy: must be an ibkr_core Strategy"),
     ({"strategy": Strategy.single(STOCK)}, InvalidStrategy, "has no leg that expires"),
@@ -464,6 +484,14 @@ BAD = [
     ({"legs": [2]}, InvalidInput, "legs: must be places of legs, from 0 to 1"),
     ({"legs": [0, 0]}, InvalidInput, "legs: must name each leg once"),
     ({"legs": "0"}, InvalidInput, "legs: must be places"),
+    ({"strategy": COVERED, "legs": [0]}, InvalidStrategy, "AAPL does not expire, so it cannot be rolled"),
+    ({**FUTURE, "as_combo": True}, InvalidInput, "as_combo: a roll is one combination for options"),
+    ({"strategy": APART, "as_combo": True}, InvalidInput, "as_combo: the legs are not on one underlying"),
+    (
+        {"strategy": CALENDAR, "new_dte": TO_JUNE, "debit": 9},
+        InvalidInput,
+        "one leg moves to where another one is",
+    ),
     ({"legs": []}, InvalidStrategy, "has no leg that expires"),
     ({"account": "DU9999999"}, InvalidInput, "none of this login's"),
     ({"key": None}, InvalidInput, "key: must be a text"),
