@@ -263,6 +263,17 @@ class Gatekeeper:
         candidate = _Candidate(order_id, record.key, contract, after, before, record.filled_quantity)
         self._refuse(self._judge([candidate], allow_duplicate=True))
 
+    def admit_in_place(self, record: OrderRecord, contract: Contract, order: Order) -> None:
+        """Raise unless a new order may pass that is to take the place of one that works.
+
+        Requires holding the send lock.
+
+        Raises:
+            RiskRefused: It may not.
+        """
+        candidate = _Candidate(record.order_id, record.key, contract, order, filled=record.filled_quantity)
+        self._refuse(self._judge([candidate], allow_duplicate=True))
+
     def preview(self, contract: Contract, order: Order) -> tuple[Refusal, ...]:
         """Return what every gate would say of a new order. Requires holding the send lock."""
         candidate = _Candidate(0, order.order_ref, contract, order)

@@ -211,6 +211,19 @@ def test_a_modification_that_is_under_way_counts_with_its_larger_size(
     assert refused(lambda: buy(engine, 11), "position").value == "101"
 
 
+def test_what_would_be_refused_replaces_nothing(engine: Engine, gateway: WatchedGateway) -> None:
+    """A cancel-replace is judged before the cancel, with the new order in the old one's place."""
+    ticket = rest(engine, "90", 60)
+    engine.risk.limits = RiskLimits(max_position=100)
+    traces = Traces(engine, gateway)
+    refused(lambda: engine.replace(ticket.order_id, quantity=101), "position")
+    traces.check()
+    assert ticket.record.is_working
+    new = engine.replace(ticket.order_id, quantity=100)
+    new.wait(S.SUBMITTED, S.PRE_SUBMITTED, **WAIT)
+    assert gateway.books().order(new.order_id).total == 100
+
+
 # --- the other limits -------------------------------------------------------------------------------
 
 
