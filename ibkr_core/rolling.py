@@ -196,7 +196,7 @@ def _targets(work: Work, old: Sequence[Lot], find: Callable[[], tuple[Lot, ...]]
 
 def _opened(work: Work, index: int, lot: Lot) -> int:
     """The contract id of what an earlier call opened, or wanted to open, for a leg; 0 when there is none."""
-    for record in work.orders_of(f"open{index + 1}"):
+    for record in work.orders_of(f"roll-open{index + 1}"):
         if record.contract is not None:
             return record.contract.con_id
     for record in work.orders_of("roll"):
@@ -229,7 +229,7 @@ class _Rolling:
         plain = Terms(terms.order)
         self._closes = tuple(
             Job(
-                f"close{i + 1}",
+                f"roll-close{i + 1}",
                 p.old.contract,
                 p.old.closing,
                 plain.of_leg(0),
@@ -239,7 +239,7 @@ class _Rolling:
         )
         self._opens = tuple(
             Job(
-                f"open{i + 1}",
+                f"roll-open{i + 1}",
                 p.new.contract,
                 p.new.side,
                 plain.of_leg(0),
@@ -274,8 +274,12 @@ class _Rolling:
             raise InvalidInput("as_combo", why_not)
         is_small = 2 * len(self._pairs) <= _MOST_LEGS
         self._by_combo = wish.insists or (wish.as_combo is None and not why_not and is_small)
-        for job in (self._combo,) if self._by_combo else (*self._closes, *self._opens):
-            self._work.check(job)
+        if self._by_combo or self._work.orders(self._combo):
+            self._work.check(self._combo, self._strategy.quantity)
+        for pair, close, open_ in zip(self._pairs, self._closes, self._opens, strict=True):
+            for job in (close, open_):
+                if not self._by_combo or self._work.orders(job):
+                    self._work.check(job, _times(self._strategy.quantity, pair.old))
 
     def _why_no_combo(self) -> str:
         contracts = [one.contract for pair in self._pairs for one in (pair.old, pair.new)]

@@ -13,6 +13,7 @@ from ibkr_core import listeners
 from ibkr_core.engine import Engine
 from ibkr_core.errors import (
     AmbiguousContract,
+    DuplicateOrder,
     IbkrError,
     InvalidInput,
     InvalidOrder,
@@ -529,6 +530,22 @@ def test_a_finished_call_trades_nothing_when_it_is_made_again(
     again = engine.close_position(LONG, key="k")
     assert (again.action_taken, again.order_ids) == (first.action_taken, first.order_ids)
     assert held(gateway) == {"AAPL": 10}
+
+
+def test_a_key_that_was_used_for_something_else(gateway: WatchedGateway, engine: Engine) -> None:
+    """Another strategy, or the same in another manner, would be taken for the first: it is refused."""
+    hold(engine, LONG)
+    hold(engine, vertical())
+    assert engine.close_position(LONG, key="k").success
+    before = len(gateway.arrived("placeOrder"))
+    with pytest.raises(DuplicateOrder, match="has the key 'k:close1' and is another order: SELL AAPL"):
+        engine.close_position(Strategy.single(call(290), "BUY", 3), key="k")
+    with pytest.raises(DuplicateOrder, match="the call was begun with as_combo=False"):
+        engine.close_position(vertical(), key="k", as_combo=True)
+    assert len(gateway.arrived("placeOrder")) == before
+    assert engine.close_position(vertical(), key="other", as_combo=True).success
+    with pytest.raises(DuplicateOrder, match="the call was begun with as_combo=True"):
+        engine.close_position(vertical(), key="other")
 
 
 def test_a_lost_gateway_is_told_in_the_result(gateway: WatchedGateway, engine: Engine) -> None:

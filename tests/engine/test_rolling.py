@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from ibkr_core.engine import Engine
-from ibkr_core.errors import IbkrError, InvalidInput, InvalidStrategy, UnknownContract
+from ibkr_core.errors import DuplicateOrder, IbkrError, InvalidInput, InvalidStrategy, UnknownContract
 from ibkr_core.gateway.faults import Disconnect, Drop, When
 from ibkr_core.gateway.instruments import default_catalogue
 from ibkr_core.model import events
@@ -389,6 +389,18 @@ def test_the_same_call_goes_on_where_it_ended(gateway: WatchedGateway, engine: E
     assert held(gateway) == {f"{JAN}290000": 3, f"{JAN}300000": -3}
 
 
+def test_a_key_that_was_used_for_something_else(gateway: WatchedGateway, engine: Engine) -> None:
+    """Another strategy under the same key would be taken for what the first one did: it is refused."""
+    hold(engine, LONG_CALL)
+    other = Strategy.single(call(290), "BUY", 2)
+    hold(engine, other)
+    assert engine.roll_position(LONG_CALL, TO_JANUARY, as_combo=False, key="k").success
+    before = len(gateway.arrived("placeOrder"))
+    with pytest.raises(DuplicateOrder, match="has the key 'k:roll-close1' and is another order"):
+        engine.roll_position(other, TO_JANUARY, as_combo=False, key="k")
+    assert len(gateway.arrived("placeOrder")) == before
+
+
 def test_a_call_that_goes_on_keeps_what_it_has_chosen(gateway: WatchedGateway, engine: Engine) -> None:
     """The long call is open when the short one is refused; the market moves, and the long one stays."""
     hold(engine, vertical())
@@ -423,7 +435,7 @@ def test_a_crash_between_close_and_open(tmp_path: Path, gateway: WatchedGateway,
     gateway.end_faults()
     engine = connect(gateway, **JOIN, journal=path)
     keys = [record.key for record in engine.orders()]
-    assert keys[-2:] == ["k:close1", "k:open1"]
+    assert keys[-2:] == ["k:roll-close1", "k:roll-open1"]
     result = engine.roll_position(SHORT_CALL, TO_JANUARY, as_combo=False, key="k", **WAIT)
     assert result.action_taken is ActionTaken.ROLLED, str(result)
     assert held(gateway) == {f"{JAN}300000": -2}
