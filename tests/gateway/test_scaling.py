@@ -22,7 +22,7 @@ SCALE: dict[str, Any] = {"scaleInitLevelSize": 20, "scaleSubsLevelSize": 30, "sc
 )
 def test_a_component(filled: int, released: int, better: str) -> None:
     """What is out, and at what price, by what is filled alone."""
-    assert component(SCALE, D(filled)) == (released, D(better))
+    assert component(SCALE, D(filled)) == (D(released), D(better))
 
 
 @given(st.integers(1, 50), st.integers(1, 50), st.integers(0, 10_000))
