@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -762,3 +764,12 @@ def test_many_questions_at_once(serve: Serve, connect: Connect) -> None:
         thread.join()
     assert found == {symbol: symbol for symbol in symbols}
     nothing_is_left(engine)
+
+
+def test_the_pages_example_runs(gateway: WatchedGateway, capsys: pytest.CaptureFixture[str]) -> None:
+    """What docs/reference-data.md shows is what works."""
+    page = Path(__file__).parents[2] / "docs" / "reference-data.md"
+    [source] = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(source.replace("4002", str(gateway.port)), str(page), "exec"), {})  # noqa: S102 - our own page
+    assert Decimal(capsys.readouterr().out) == 5000
+    assert gateway.books().orders == ()
