@@ -16,6 +16,7 @@ from ibkr_core.brackets import Brackets, ScaleOutTickets
 from ibkr_core.closing import close_position
 from ibkr_core.errors import InvalidInput, OrderFinished, OrderNotOurs, UnknownOrder, WaitTimeout
 from ibkr_core.legwork.hands import Hands
+from ibkr_core.legwork.tally import Tally
 from ibkr_core.lifecycle.groups import ExitPair
 from ibkr_core.lifecycle.protecting import BreakEven, Cover
 from ibkr_core.link.official import contract_of, order_of
@@ -405,14 +406,15 @@ class Engine(OrderEngine):
         wish = RollWish(*terms, account, key, timeout_s, exits_timeout_s)
         return roll_position(self._hands, strategy, new_dte, wish)
 
-    @property
+    @cached_property
     def _hands(self) -> Hands:
         return Hands(
             self,
             self._desk,
             self._book,
             self.reference,
-            self._works.expected_position,
+            self._works.position_base,
+            Tally(),
             self._works.publish,
             self.is_dry_run,
         )

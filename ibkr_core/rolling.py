@@ -16,8 +16,9 @@ import attrs
 from ibkr_core.errors import IbkrError, InvalidInput, InvalidStrategy
 from ibkr_core.legwork.asking import Terms, account_for, check_key, check_strategy, lots_of
 from ibkr_core.legwork.hands import Deadline, Hands, wait_ready
-from ibkr_core.legwork.holding import Held, Lot, believe, exits_of, signed, take_back, total
+from ibkr_core.legwork.holding import Held, Lot, believe, exits_of, take_back
 from ibkr_core.legwork.jobs import Job, Work, combination
+from ibkr_core.legwork.tally import signed, total
 from ibkr_core.legwork.targets import StrikeRule, Targets, check_order
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract

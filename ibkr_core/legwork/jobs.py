@@ -11,16 +11,8 @@ import attrs
 
 from ibkr_core.errors import DuplicateOrder, IbkrError, NotReady, SendFailed
 from ibkr_core.legwork.hands import Deadline, Hands, wait_ready, wait_settled
-from ibkr_core.legwork.holding import (
-    Held,
-    Lot,
-    believe,
-    closable,
-    is_same,
-    open_quantity,
-    orders_in_the_way,
-    total,
-)
+from ibkr_core.legwork.holding import Held, Lot, believe, closable, is_same, open_quantity, orders_in_the_way
+from ibkr_core.legwork.tally import Tally, total
 from ibkr_core.lifecycle.book import Book
 from ibkr_core.lifecycle.groups import PlannedOrder
 from ibkr_core.link.pacing import Lane
@@ -61,11 +53,11 @@ class Job:
         """Return the order for so many units."""
         return self.terms.replace(action=self.action, quantity=quantity)
 
-    def units(self, book: Book, held: Held) -> Decimal:
+    def units(self, book: Book, tally: Tally, held: Held) -> Decimal:
         """Return how many units may be traded without closing more than is held."""
         most = Decimal("Infinity")
         for lot in self.lots:
-            there = closable(book, held, lot)
+            there = closable(book, tally, held, lot)
             whole = EXACT.divide(there, Decimal(lot.ratio))
             if lot.ratio != 1 or len(self.lots) > 1:
                 whole = whole.quantize(_WHOLE, ROUND_FLOOR, EXACT)
@@ -219,7 +211,7 @@ class Work:
             if any(open_quantity(record) for record in orders):
                 return None
             left = EXACT.subtract(wanted, total(record.filled_quantity for record in orders))
-            size = min(left, job.units(book, held))
+            size = min(left, job.units(book, self.hands.tally, held))
             if size <= 0:
                 return None
             return self._order_key(job.label, len(orders) + 1), self._booked(job.order(size))
