@@ -62,4 +62,4 @@ def test_sums_are_exact() -> None:
     tiny = Decimal("0.000000000000000000000000000001")
     with localcontext(Context(prec=3)):
         assert str(total([Decimal(10**15), tiny])).endswith("1")
-        assert str(signed(-3, Decimal("1000000000000001"))) == "-3000000000000003"
+        assert str(signed(-3, Decimal(1000000000000001))) == "-3000000000000003"
