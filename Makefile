@@ -5,6 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Twice quiet: errors only. Advice about indexes and versions is not what a newcomer came for.
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
+# What users read about: the package, and the modules whose names they use.
+REFERENCE := ibkr_core ibkr_core.orderengine ibkr_core.reference ibkr_core.model.events \
+    ibkr_core.model.conditions ibkr_core.model.algos ibkr_core.risk ibkr_core.portfolio \
+    ibkr_core.logs ibkr_core.summary ibkr_core.journal ibkr_core.gateway
 SOURCES := setup.cfg pyproject.toml ibkr_core/_version.py
 
 # A python that was asked for by name is the only one tried.
@@ -17,10 +21,10 @@ GONE := $(shell test -x $(BIN)/python || echo gone)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: gone help demo test lint format types simulate matrix interop bench clean
+.PHONY: gone help demo test lint format types simulate matrix interop bench reference clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 	@echo '  make test ARGS="-k bracket" hands ARGS on; demo, matrix, interop and lint take it too'
 
 demo: $(VENV)/.installed ## watch orders travel through a simulated IB Gateway and back
@@ -51,6 +55,10 @@ simulate: $(VENV)/.installed-dev ## play 200 fresh lives of the engine against a
 
 bench: $(VENV)/.installed-bench ## measure against the peers: make bench ARGS="throughput --quick"
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+reference: $(VENV)/.installed-dev ## write the API reference to build/reference/index.html
+	@$(BIN)/python -m pdoc --docformat google --output-directory build/reference $(REFERENCE)
+	@echo "Open build/reference/index.html"
 
 clean: ## remove all that these commands made
 	@rm -rf $(VENV) .nox .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -12,11 +12,12 @@ from typing import Final
 
 import attrs
 
-from ibkr_core.errors import IbkrError, InvalidInput
+from ibkr_core.errors import DuplicateOrder, IbkrError, InvalidInput
 from ibkr_core.legwork.asking import Terms, account_for, check_key, check_strategy, lots_of
 from ibkr_core.legwork.hands import Deadline, Hands, wait_ready
-from ibkr_core.legwork.holding import Held, Lot, believe, exits_of, signed, take_back
+from ibkr_core.legwork.holding import Held, Lot, believe, exits_of, take_back
 from ibkr_core.legwork.jobs import Job, Work, combination
+from ibkr_core.legwork.tally import signed
 from ibkr_core.model import events
 from ibkr_core.model.numbers import EXACT, Numeric
 from ibkr_core.model.order import Action, Order
@@ -66,10 +67,30 @@ def close_position(
     work = Work(hands, key or hands.desk.make_key(), booked, names_account=names_account)
     jobs = _combo_job(lots, terms) if as_combo else _leg_jobs(lots, terms)
     for job in jobs:
-        work.check(job)
+        work.check(job, _most(strategy, lots, job))
+    _check_manner(work, lots, as_combo=as_combo)
     closing = _Closing(hands, strategy, lots, jobs, work, exits_timeout_s)
     closing.run(Deadline(hands, timeout_s), cancel_unfilled=cancel_unfilled)
     return closing.conclude()
+
+
+def _most(strategy: Strategy, lots: Sequence[Lot], job: Job) -> Decimal:
+    """Return the most units that a job may come to."""
+    if job.contract.is_combo:
+        return strategy.quantity
+    ratio = next(lot.ratio for lot in lots if lot.con_id == job.contract.con_id)
+    return signed(ratio, strategy.quantity)
+
+
+def _check_manner(work: Work, lots: Sequence[Lot], *, as_combo: bool) -> None:
+    """Raise where the call with this key went leg by leg before and is to be one combination now, or so."""
+    labels = [f"close{index + 1}" for index in range(len(lots))] if as_combo else ["close"]
+    for label in labels:
+        for record in work.orders_of(label):
+            raise DuplicateOrder(
+                record.order_id,
+                f"has the key {record.key!r}: the call was begun with as_combo={not as_combo}",
+            )
 
 
 def _leg_jobs(lots: Sequence[Lot], terms: Terms) -> tuple[Job, ...]:

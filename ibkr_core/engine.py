@@ -16,6 +16,7 @@ from ibkr_core.brackets import Brackets, ScaleOutTickets
 from ibkr_core.closing import close_position
 from ibkr_core.errors import InvalidInput, OrderFinished, OrderNotOurs, UnknownOrder, WaitTimeout
 from ibkr_core.legwork.hands import Hands
+from ibkr_core.legwork.tally import Tally
 from ibkr_core.lifecycle.groups import ExitPair
 from ibkr_core.lifecycle.protecting import BreakEven, Cover
 from ibkr_core.link.official import contract_of, order_of
@@ -309,9 +310,8 @@ class Engine(OrderEngine):
         """Close a strategy: each leg with the opposite side, and never more than is held.
 
         First the orders that work against the position are cancelled (stops, targets, an earlier closing),
-        and their end is waited for; those that fit into what stays of the position stay too. The sizes come
-        from the broker's positions, the fills since, and all that works meanwhile. A leg that fails does
-        not stop the others.
+        and their end is waited for; those that fit into what stays of it stay too. The sizes come from the
+        broker's positions, the fills since, and all else that works. A leg that fails stops no other.
 
         Args:
             strategy: What is held: a short leg has the side SELL. Less is closed where less is held.
@@ -323,7 +323,7 @@ class Engine(OrderEngine):
             debit: Of a combination: the most to be paid for one.
             account: Whose; may be left out where there is only one.
             key: A name of yours for this call. Called again with it, after a crash for example, it goes on
-                where it ended and closes nothing twice. Made up where it is empty.
+                where it ended and closes nothing twice. For one strategy only; made up where it is empty.
             timeout_s: For the closing orders to fill, in seconds.
             exits_timeout_s: For the proof that the exits are gone, in seconds.
             cancel_unfilled: Cancel what has not filled by then; else it goes on working.
@@ -334,6 +334,7 @@ class Engine(OrderEngine):
 
         Raises:
             InvalidInput: An argument breaks a rule, or the broker knows no such leg; nothing was sent.
+            DuplicateOrder: The key was used for something else.
             IbkrError: A leg had to be looked up, and the broker does not answer; nothing was sent.
             WouldDeadlock: Called from an inline listener.
         """
@@ -398,20 +399,22 @@ class Engine(OrderEngine):
 
         Raises:
             InvalidInput: An argument breaks a rule, or no expiry or strike fits; nothing was sent.
+            DuplicateOrder: The key was used for something else.
             IbkrError: The broker does not answer what has to be looked up; nothing was sent.
         """
         terms = (strike, legs, as_combo, order, credit, debit, underlying_price)
         wish = RollWish(*terms, account, key, timeout_s, exits_timeout_s)
         return roll_position(self._hands, strategy, new_dte, wish)
 
-    @property
+    @cached_property
     def _hands(self) -> Hands:
         return Hands(
             self,
             self._desk,
             self._book,
             self.reference,
-            self._works.expected_position,
+            self._works.position_base,
+            Tally(),
             self._works.publish,
             self.is_dry_run,
         )

@@ -45,7 +45,7 @@ from ibkr_core.risk.values import (
     raises_risk,
 )
 from ibkr_core.scheduler import Scheduler, Timer
-from ibkr_core.sending import describe
+from ibkr_core.sending import describe, type_name
 
 __all__ = ["Gatekeeper", "LivePositions", "policy_of"]
 
@@ -263,6 +263,17 @@ class Gatekeeper:
         candidate = _Candidate(order_id, record.key, contract, after, before, record.filled_quantity)
         self._refuse(self._judge([candidate], allow_duplicate=True))
 
+    def admit_in_place(self, record: OrderRecord, contract: Contract, order: Order) -> None:
+        """Raise unless a new order may pass that is to take the place of one that works.
+
+        Requires holding the send lock.
+
+        Raises:
+            RiskRefused: It may not.
+        """
+        candidate = _Candidate(record.order_id, record.key, contract, order, filled=record.filled_quantity)
+        self._refuse(self._judge([candidate], allow_duplicate=True))
+
     def preview(self, contract: Contract, order: Order) -> tuple[Refusal, ...]:
         """Return what every gate would say of a new order. Requires holding the send lock."""
         candidate = _Candidate(0, order.order_ref, contract, order)
@@ -320,7 +331,7 @@ class Gatekeeper:
                 return answer if answer.gate else attrs.evolve(answer, gate=name)
         except Exception as error:  # noqa: BLE001 - a gate of the user's own raises what it likes
             return self._failed(name, describe(error))
-        return self._failed(name, f"it answered {answer!r}, which is neither None nor a Refusal")
+        return self._failed(name, f"it answered a {type_name(answer)}, which is neither None nor a Refusal")
 
     def _failed(self, gate: str, error: str) -> Refusal:
         """Refuse because something failed that was to judge: a gate that cannot say yes says no."""
@@ -381,7 +392,6 @@ class Gatekeeper:
         if Need.POSITIONS not in needs and Need.WORKING not in needs:
             return None, ()
         bases = self._bases()
-
         positions, records, asked = self._book.read(
             lambda book: (
                 self._positions.look(book, bases or {}),

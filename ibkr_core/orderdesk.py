@@ -131,6 +131,15 @@ class OrderDesk:
         self._check_not_judging()
         return Sending(self._send_lock, lambda: self._check_may_send(lane), self._book.deliver)
 
+    def check_in_place(self, record: OrderRecord, contract: Contract, order: Order) -> None:
+        """Raise where risk gates refuse what is to take an order's place. Requires holding the send lock.
+
+        Raises:
+            RiskRefused: They do; the old order is best left alone.
+        """
+        if not self._gatekeeper.is_open:
+            self._gatekeeper.admit_in_place(record, contract, order)
+
     def preview(self, contract: Contract, order: Order) -> tuple[Refusal, ...]:
         """Return what the risk gates would say of a new order, now; nothing is counted or sent.
 

@@ -514,7 +514,8 @@ class OrderEngine(OrderView):
             OrderInDoubt: Its fate is unknown.
             OrderNotOurs: Another client placed it.
             OrderStateError: A cancel is pending, or an earlier session placed it.
-            InvalidOrder: The new terms cannot work.
+            InvalidOrder: The new terms cannot work, or no modification may change them so (side, account,
+                group, algorithm): then ``Engine.replace`` does it.
             IbkrError: As for :meth:`submit`.
         """
         with self._desk.sending(Lane.ORDER):

@@ -146,6 +146,13 @@ class PositionCheck:
                 made = EXACT.add(made, _signed(fill))
         return EXACT.add(self._base.get(key, _ZERO), made)
 
+    def base_of(self, account: str, con_id: int) -> Decimal | None:
+        """Return what of a position came from elsewhere, as of the last agreement; None before the first.
+
+        It knows nothing of trades elsewhere since then. Harmless from any thread.
+        """
+        return self._base.get((account, con_id), _ZERO) if self._is_based else None
+
     @property
     def is_suspicious(self) -> bool:
         """Whether the last check saw a difference that the next one has to confirm."""

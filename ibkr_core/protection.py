@@ -27,6 +27,7 @@ from ibkr_core.lifecycle.protecting import (
     Cover,
     StopMove,
     covers,
+    covers_of,
     families,
     stop_moves,
 )
@@ -116,6 +117,7 @@ class Protection:
         self._alarm_after_s = alarm_after_s
         self._lock = threading.Lock()  # around the plans and their text in the journal
         self._plans: dict[str, BreakEvenPlan] = {}
+        self._planned: frozenset[str] = frozenset()  # the keys that plans are about
         self._restored: set[str] = set()
         self._concerned: set[int] = set()
         self._missing_since: dict[int, float] = {}
@@ -125,6 +127,7 @@ class Protection:
         self._moved: set[str] = set()  # once: whoever moves it on by hand has the last word
         self._next_look = Timer(0.0, lambda: None)
         self._is_due = False
+        self._is_moving = False
         self._rests_until = float("-inf")
         self._load()
         self._concern(office.orders())
@@ -151,12 +154,14 @@ class Protection:
             except JournalError:
                 del self._plans[plan.parent]
                 raise
+            self._index()
 
     def forget(self, plan: BreakEvenPlan) -> None:
         """Drop a wish: its orders were not sent, or are done."""
         with self._lock:
             if self._plans.pop(plan.parent, None) is not None:
                 self._moved.difference_update(plan.stops)
+                self._index()
                 with contextlib.suppress(JournalError):  # told by itself; a wish about no order does nothing
                     self._store()
 
@@ -170,17 +175,18 @@ class Protection:
 
     def _note(self, event: events.Event) -> None:
         """Take notice of an event, where it comes in: only see whether it can matter."""
-        if isinstance(event, events.OrderEvent):
-            if isinstance(event, _OWN) or not self._matters(event):
-                return
+        if isinstance(event, events.Synchronised):
+            self._office.scheduler.call_soon(self._begin_session)
+        elif not isinstance(event, events.OrderEvent):  # trading was released
+            self._move_soon()
+        elif not isinstance(event, _OWN) and self._matters(event):
             if isinstance(event, events.ModifyRefused):
                 self._note_refusal(event)
             elif isinstance(event, events.OrderModified):
                 self._note_move(event.record)
-        elif isinstance(event, events.Synchronised):
-            self._office.scheduler.call_soon(self._begin_session)
-            return
-        self._look_soon()
+            if event.record.key in self._planned:
+                self._move_soon()
+            self._look_soon()
 
     def _matters(self, event: events.OrderEvent) -> bool:
         # Of most events the record is never looked at: making it would cost more than all the rest.
@@ -206,29 +212,28 @@ class Protection:
             if plan.parent in self._restored and self._find(plan.parent) is None:
                 self.forget(plan)  # the program ended before its orders were sent
         self._restored.clear()
+        self._move_soon()
         self._look_soon()
 
     def _look_soon(self) -> None:
-        if self._is_due:
-            return
-        self._is_due = True
-        scheduler = self._office.scheduler
-        scheduler.call_at(max(scheduler.now(), self._rests_until), self._look)
+        if not self._is_due:
+            self._is_due = True
+            scheduler = self._office.scheduler
+            scheduler.call_at(max(scheduler.now(), self._rests_until), self._look)
 
     def _look(self) -> None:
         self._is_due = False
-        began = self._office.scheduler.now()
-        if not self._is_current():
+        if not self._concerned or not self._is_current():
             return
-        self._move_stops()
-        if self._concerned:
-            orders = self._office.orders()
-            found = covers(orders)
-            self._judge(found)
-            is_open = {cover.parent.order_id for cover in found}
-            for order_id, (parent, exits) in families(orders).items():
-                if order_id not in is_open and all(one.is_finished for one in (parent, *exits)):
-                    self._concerned.difference_update((order_id, *(one.order_id for one in exits)))
+        began = self._office.scheduler.now()
+        orders = self._office.orders()
+        known = families(orders)
+        found = covers_of(known, orders)
+        self._judge(found)
+        is_open = {cover.parent.order_id for cover in found}
+        for order_id, (parent, exits) in known.items():
+            if order_id not in is_open and all(one.is_finished for one in (parent, *exits)):
+                self._concerned.difference_update((order_id, *(one.order_id for one in exits)))
         ended = self._office.scheduler.now()
         self._rests_until = ended + max(_PACE_S, _SHARE * (ended - began))
 
@@ -271,7 +276,15 @@ class Protection:
 
     # ── break-even ──────────────────────────────────────────────────────────────────────────────
 
+    def _move_soon(self) -> None:
+        if self._planned and not self._is_moving:
+            self._is_moving = True
+            self._office.scheduler.call_soon(self._move_stops)
+
     def _move_stops(self) -> None:
+        self._is_moving = False
+        if not self._is_current():
+            return
         for plan in self.plans:
             if self._is_done(plan):
                 self.forget(plan)
@@ -323,6 +336,10 @@ class Protection:
 
     # ── the journal ─────────────────────────────────────────────────────────────────────────────
 
+    def _index(self) -> None:
+        """Note the keys that plans are about. Requires holding the lock, or being alone."""
+        self._planned = frozenset(key for plan in self._plans.values() for key in plan.keys)
+
     def _store(self) -> None:
         """Write the wishes down. Requires holding the lock."""
         if self._journal is None:
@@ -354,6 +371,7 @@ class Protection:
             self._plans[plan.parent] = plan
             self._moved.update(held["moved"])
             self._restored.add(plan.parent)
+        self._index()
 
 
 def _why(cover: Cover) -> str:

@@ -66,8 +66,8 @@ def replace_order(
         wanted = wanted.replace(transmit=True)
     new = _new_terms(wanted, last_sent, record, parent_is_done=parent_is_done)
     desk.check_new(contract, new)
-    with desk.sending(Lane.ORDER):
-        pass  # what cannot be sent now is no reason to cancel anything
+    with desk.sending(Lane.ORDER):  # what cannot be sent now is no reason to cancel anything
+        desk.check_in_place(record, contract, new)
     left = engine.scheduler.now() + timeout_s
     engine.cancel(order_id)
     ended = _wait_end(engine, order_id, lambda: max(0.0, left - engine.scheduler.now()))

@@ -16,8 +16,9 @@ import attrs
 from ibkr_core.errors import IbkrError, InvalidInput, InvalidStrategy
 from ibkr_core.legwork.asking import Terms, account_for, check_key, check_strategy, lots_of
 from ibkr_core.legwork.hands import Deadline, Hands, wait_ready
-from ibkr_core.legwork.holding import Held, Lot, believe, exits_of, signed, take_back, total
+from ibkr_core.legwork.holding import Held, Lot, believe, exits_of, take_back
 from ibkr_core.legwork.jobs import Job, Work, combination
+from ibkr_core.legwork.tally import signed, total
 from ibkr_core.legwork.targets import StrikeRule, Targets, check_order
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
@@ -196,7 +197,7 @@ def _targets(work: Work, old: Sequence[Lot], find: Callable[[], tuple[Lot, ...]]
 
 def _opened(work: Work, index: int, lot: Lot) -> int:
     """The contract id of what an earlier call opened, or wanted to open, for a leg; 0 when there is none."""
-    for record in work.orders_of(f"open{index + 1}"):
+    for record in work.orders_of(f"roll-open{index + 1}"):
         if record.contract is not None:
             return record.contract.con_id
     for record in work.orders_of("roll"):
@@ -229,7 +230,7 @@ class _Rolling:
         plain = Terms(terms.order)
         self._closes = tuple(
             Job(
-                f"close{i + 1}",
+                f"roll-close{i + 1}",
                 p.old.contract,
                 p.old.closing,
                 plain.of_leg(0),
@@ -239,7 +240,7 @@ class _Rolling:
         )
         self._opens = tuple(
             Job(
-                f"open{i + 1}",
+                f"roll-open{i + 1}",
                 p.new.contract,
                 p.new.side,
                 plain.of_leg(0),
@@ -274,8 +275,12 @@ class _Rolling:
             raise InvalidInput("as_combo", why_not)
         is_small = 2 * len(self._pairs) <= _MOST_LEGS
         self._by_combo = wish.insists or (wish.as_combo is None and not why_not and is_small)
-        for job in (self._combo,) if self._by_combo else (*self._closes, *self._opens):
-            self._work.check(job)
+        if self._by_combo or self._work.orders(self._combo):
+            self._work.check(self._combo, self._strategy.quantity)
+        for pair, close, open_ in zip(self._pairs, self._closes, self._opens, strict=True):
+            for job in (close, open_):
+                if not self._by_combo or self._work.orders(job):
+                    self._work.check(job, _times(self._strategy.quantity, pair.old))
 
     def _why_no_combo(self) -> str:
         contracts = [one.contract for pair in self._pairs for one in (pair.old, pair.new)]

@@ -352,10 +352,9 @@ class Works:
                 self.journal.set_state(_POSITIONS, self._positions.dump())
         return not self._positions.is_suspicious
 
-    def expected_position(self, account: str, con_id: int) -> Decimal | None:
-        """Return what a position should be by the last agreement and the fills since; None when unknown."""
-        fills = self.book.read(lambda book: book.position_fills())
-        return self._positions.expected(account, con_id, fills)
+    def position_base(self, account: str, con_id: int) -> Decimal | None:
+        """Return what of a position came from elsewhere; see :meth:`PositionCheck.base_of`."""
+        return self._positions.base_of(account, con_id)
 
     @property
     def bases(self) -> Mapping[Key, Base]:

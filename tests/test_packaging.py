@@ -105,7 +105,8 @@ def test_the_sdist_holds_what_a_build_needs(archives: Path) -> None:
     """An sdist can be built from: it has the package, the metadata, the readme and the licence."""
     with tarfile.open(only(archives, "*.tar.gz")) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert names >= package_files() | {"setup.cfg", "pyproject.toml", "README.md", "LICENSE", "PKG-INFO", COMMAND}
+    needed = {"setup.cfg", "pyproject.toml", "README.md", "LICENSE", "PKG-INFO", COMMAND}
+    assert names >= package_files() | needed
 
 
 def test_the_wheel_tells_what_it_needs(archives: Path) -> None:

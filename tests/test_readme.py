@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer import Context
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -65,7 +66,8 @@ def test_a_command_that_is_shown_exists(line: str) -> None:
     """Its name and its options are those of the program."""
     group = get_command(main.app)
     name, *arguments = line.split()
-    command = group.commands[name]  # type: ignore[attr-defined]  # a group has commands
+    command = group.get_command(Context(group), name)
+    assert command is not None
     known = {option for parameter in command.params for option in parameter.opts}
     assert {one for one in arguments if one.startswith("--")} <= known
 

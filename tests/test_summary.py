@@ -28,7 +28,7 @@ from ibkr_core.model.record import HistoryEntry, OrderRecord
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.settings import Backoff, EngineSettings
 from ibkr_core.summary import DaySummary, Latency, summarise, summarise_journal, summarise_log
-from ibkr_core.testing.simulation.world import World
+from ibkr_core.testing.simulation.world import Killed, World
 
 NEW_YORK = ZoneInfo("America/New_York")
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -298,16 +298,28 @@ class Trader:
             gateway, self.clock, seed=seed, journal_path=folder / "orders.db", settings=settings
         )
 
-    def trade(self, wishes: int) -> None:
-        """Wish for this and that, then let all of it come to rest."""
+    def trade(self, wishes: int, log: EventLog, *, kills: float = 0.0) -> None:
+        """Wish for this and that, then let all of it come to rest; the program may be killed at any send."""
+        self.world.start_engine(log.attach)
+        self.world.kills = kills
         for _ in range(wishes):
-            self.world.run(self.chance.expovariate(1 / 15))
             try:
+                self.world.run(self.chance.expovariate(1 / 15))
                 self._wish()
             except IbkrError:
                 continue  # refused, or the connection is gone just now
+            except Killed:
+                self._begin_anew(log)
+        self.world.kills = 0.0
         self.world.gateway.end_faults()
         self.world.run(300)
+
+    def _begin_anew(self, log: EventLog) -> None:
+        self.world.kill_engine()
+        kills, self.world.kills = self.world.kills, 0.0
+        self.world.run(self.chance.uniform(0, 3))
+        self.world.start_engine(log.attach)
+        self.world.kills = kills
 
     def _wish(self) -> None:
         engine = self.world.engine
@@ -338,19 +350,26 @@ OPTION = Contract.option("AAPL", "20261218", 190, "C")
 
 
 @pytest.mark.parametrize(
-    ("seed", "intensity"), [(seed, 0.0) for seed in range(3)] + [(seed, 0.4) for seed in range(3, 9)]
+    ("seed", "intensity", "kills"),
+    [
+        *((seed, 0.0, 0.0) for seed in range(3)),
+        *((seed, 0.4, 0.0) for seed in range(3, 7)),
+        *((seed, 0.3, 0.03) for seed in range(7, 11)),
+    ],
 )
-def test_book_log_and_journal_give_the_same_answers(seed: int, intensity: float, tmp_path: Path) -> None:
-    """On simulated days over a midnight, with corrections, lost connections and lies of the gateway."""
+def test_book_log_and_journal_give_the_same_answers(
+    seed: int, intensity: float, kills: float, tmp_path: Path
+) -> None:
+    """On simulated days over a midnight, with corrections, lost connections, lies and kills."""
     trader = Trader(seed, intensity, tmp_path)
     with EventLog(folder=tmp_path / "logs") as log:
-        trader.world.start_engine(log.attach)
-        trader.trade(60)
+        trader.trade(60, log, kills=kills)
         engine = trader.world.engine
         assert engine is not None
         orders = engine.orders()
         trader.world.stop_engine()
     assert log.lost == 0
+    assert bool(trader.world.crashes) is bool(kills)
     counted = 0
     for zone in (UTC, NEW_YORK, TOKYO):
         for of_day in (DAY - timedelta(days=1), DAY, DAY + timedelta(days=1)):

@@ -16,6 +16,7 @@ from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.kinds import Pricing
 from ibkr_core.gateway.orders import OrderSpec
 from ibkr_core.gateway.refusals import RefusalError
+from ibkr_core.gateway.scaling import is_simulated
 
 __all__ = ["OBJECTIONS", "check_attributes"]
 
@@ -181,7 +182,7 @@ OBJECTIONS: tuple[Objection, ...] = (
     Objection(
         10340,
         "The following order attribute is not supported: scalePriceIncrement",
-        lambda _, spec, __: _scales(spec),
+        lambda _, spec, __: _scales(spec) and not is_simulated(spec.fields, spec.order_type),
     ),
     Objection(
         10020,

@@ -32,6 +32,7 @@ from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.market import Market, Quote
 from ibkr_core.gateway.orders import Execution, GatewayOrder, Hold, OrderSpec, Phase
 from ibkr_core.gateway.pricing import first_stop, hits_needed, moving_limit, next_stop, trigger_hit, within
+from ibkr_core.gateway.scaling import is_scaled
 
 __all__ = ["Exchange", "Happened", "Happening"]
 
@@ -390,7 +391,13 @@ class Exchange:
         if order.phase is not Phase.LIVE:
             return False
         if order.remaining:
-            self._crossing.resize(order)
+            before = order.pegged
+            if is_scaled(order.spec.fields):
+                self.peg(order, self._market_of(order.instrument).quote)
+            if order.pegged == before:
+                self._crossing.resize(order)
+            else:  # its next component stands elsewhere
+                self._crossing.amend(order)
             return False
         self._end(order, "Filled", f"Filled Size: {order.filled.normalize():f}")
         return True

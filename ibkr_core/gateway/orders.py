@@ -17,6 +17,7 @@ import attrs
 from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.kinds import KINDS, KNOWN_TIFS, KNOWN_TYPES, SIMULATED_TIFS, Kind, Trigger
 from ibkr_core.gateway.refusals import RefusalError
+from ibkr_core.gateway.scaling import component, is_scaled
 from ibkr_core.gateway.terms import Terms
 
 __all__ = ["Execution", "GatewayOrder", "Hold", "OrderSpec", "Phase"]
@@ -411,8 +412,13 @@ class GatewayOrder:
 
     @property
     def released(self) -> Decimal:
-        """Units that it may trade now: what remains, as far as its algorithm lets it."""
-        return self.remaining if self.allowance is None else min(self.remaining, self.allowance - self.filled)
+        """Units that it may trade now: what remains, as far as its algorithm or its scale lets it."""
+        free = self.remaining
+        if self.allowance is not None:
+            free = min(free, self.allowance - self.filled)
+        if is_scaled(self.spec.fields):
+            free = min(free, component(self.spec.fields, self.filled)[0] - self.filled)
+        return free
 
     @property
     def turnover(self) -> Decimal:

@@ -9,6 +9,7 @@ from ibkr_core.gateway.instruments import Instrument
 from ibkr_core.gateway.kinds import Pricing, Trigger
 from ibkr_core.gateway.market import Quote
 from ibkr_core.gateway.orders import GatewayOrder, OrderSpec
+from ibkr_core.gateway.scaling import component, is_scaled
 from ibkr_core.gateway.terms import TriggerMethod
 
 __all__ = ["crosses", "first_stop", "hits_needed", "moving_limit", "next_stop", "trigger_hit", "within"]
@@ -109,12 +110,23 @@ def moving_limit(
         return _trailing_limit(order)
     if spec.kind.snaps and order.pegged is not None:
         return order.pegged
+    if is_scaled(spec.fields):
+        return _scaled(order)
     if spec.kind.pricing is Pricing.LIMIT:
         return _discretion(spec, quote)
     wanted = _pegged(order, quote, elsewhere)
     if wanted is None or spec.limit is None:
         return wanted
     return min(wanted, spec.limit) if spec.action == "BUY" else max(wanted, spec.limit)
+
+
+def _scaled(order: GatewayOrder) -> Decimal | None:
+    """The price of the component that is in the market; never below the least step."""
+    spec, instrument = order.spec, order.instrument
+    if spec.limit is None:
+        return None
+    price = spec.limit - spec.sign * component(spec.fields, order.filled)[1]
+    return _on_grid(spec, instrument, max(price, instrument.min_tick))
 
 
 def _discretion(spec: OrderSpec, quote: Quote) -> Decimal | None:

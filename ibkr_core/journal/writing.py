@@ -137,9 +137,7 @@ class Batch:
         record = shown if isinstance(shown, OrderRecord) else None
         if record is not None:
             self._add_record(record, at)
-            if (
-                record.leg_fills or record.allocation_fills
-            ):  # what counts and what is a leg may have changed for all of them
+            if record.leg_fills or record.allocation_fills:  # what counts may have changed for all of them
                 self._add_fills(record, at)
         if isinstance(fill, Fill):
             self._add_fill(fill, record, at)

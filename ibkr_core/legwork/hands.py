@@ -12,6 +12,7 @@ import attrs
 
 from ibkr_core.errors import IbkrError, WaitTimeout
 from ibkr_core.guardedbook import GuardedBook
+from ibkr_core.legwork.tally import Tally
 from ibkr_core.link.pacing import Lane
 from ibkr_core.listeners import Delivery
 from ibkr_core.model import events
@@ -60,7 +61,9 @@ class Hands:
         desk: Its sending side: sizes are decided under the send lock.
         book: Its orders.
         library: Answers what is no order.
-        expected: The position that the last agreement and the fills since make; None where none is known.
+        base_of: What of a position came from elsewhere, by account and contract id, as of the last agreement
+            of positions and fills; None where there was none.
+        tally: The sum of the fills.
         publish: Publishes an event that is about no order.
         is_dry_run: Whether all this is a rehearsal.
     """
@@ -69,7 +72,8 @@ class Hands:
     desk: OrderDesk
     book: GuardedBook
     library: Library
-    expected: Callable[[str, int], Decimal | None]
+    base_of: Callable[[str, int], Decimal | None]
+    tally: Tally
     publish: Callable[..., None]
     is_dry_run: bool = False
 

@@ -10,6 +10,7 @@ import attrs
 
 from ibkr_core.errors import IbkrError, UnknownOrder
 from ibkr_core.legwork.hands import Deadline, Hands, wait_settled
+from ibkr_core.legwork.tally import Tally, signed, total
 from ibkr_core.lifecycle.book import Book
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import Position
@@ -25,12 +26,9 @@ __all__ = [
     "exits_of",
     "flow",
     "is_same",
-    "made_by",
     "open_quantity",
     "orders_in_the_way",
-    "signed",
     "take_back",
-    "total",
 ]
 
 _ZERO: Final = Decimal(0)
@@ -86,29 +84,6 @@ class Held:
     is_certain: bool = True
 
 
-def signed(weight: int, quantity: Decimal) -> Decimal:
-    """Return a quantity times a whole number, exactly."""
-    return EXACT.multiply(quantity, Decimal(weight))
-
-
-def total(values: Iterable[Decimal]) -> Decimal:
-    """Return a sum, exactly."""
-    result = _ZERO
-    for value in values:
-        result = EXACT.add(result, value)
-    return result
-
-
-def made_by(book: Book, account: str, con_ids: Iterable[int]) -> dict[int, Decimal]:
-    """Sum the fills of an account by contract, sales below zero."""
-    sums = dict.fromkeys(con_ids, _ZERO)
-    for fill in book.position_fills():
-        if fill.con_id in sums and fill.account in (account, "") and fill.moves_position:
-            signed = fill.quantity if fill.action is Action.BUY else -fill.quantity
-            sums[fill.con_id] = EXACT.add(sums[fill.con_id], signed)
-    return sums
-
-
 def believe(hands: Hands, account: str, lots: Sequence[Lot], deadline: Deadline) -> Held:
     """Ask for the positions until they can be believed.
 
@@ -122,9 +97,9 @@ def believe(hands: Hands, account: str, lots: Sequence[Lot], deadline: Deadline)
     con_ids = [lot.con_id for lot in lots]
     before: Held | None = None
     while True:
-        made = hands.book.read(lambda book: made_by(book, account, con_ids))
+        made = hands.book.read(lambda book: hands.tally.made(book, account, con_ids))
         now = _ask(hands, account, con_ids)
-        agrees = all(hands.expected(account, one) == now.told[one] for one in con_ids)
+        agrees = all(_agrees(hands, account, one, now) for one in con_ids)
         is_repeated = before is not None and before.told == now.told and before.made == made
         if made == now.made and (agrees or is_repeated):
             return now
@@ -132,6 +107,12 @@ def believe(hands: Hands, account: str, lots: Sequence[Lot], deadline: Deadline)
             return attrs.evolve(_smaller(before, now, lots), is_certain=False)
         before = attrs.evolve(now, made=made)
         deadline.pause(hands.engine.settings.confirm_s)
+
+
+def _agrees(hands: Hands, account: str, con_id: int, held: Held) -> bool:
+    """Whether a told position is what our fills make of the last one that agreed."""
+    base = hands.base_of(account, con_id)
+    return base is not None and EXACT.add(base, held.made[con_id]) == held.told[con_id]
 
 
 def _told(positions: Iterable[Position], account: str, con_ids: Iterable[int]) -> dict[int, Decimal]:
@@ -147,7 +128,8 @@ def _ask(hands: Hands, account: str, con_ids: Sequence[int]) -> Held:
 
     def take(book: Book) -> Held:
         seen = tuple(record.order_id for record in book.active_orders() if record.is_ours)
-        return Held(account, told, made_by(book, account, con_ids), seen, book.highest_order_id())
+        made = hands.tally.made(book, account, con_ids)
+        return Held(account, told, made, seen, book.highest_order_id())
 
     return hands.book.read(take)
 
@@ -250,12 +232,12 @@ def orders_in_the_way(
     )
 
 
-def closable(book: Book, held: Held, lot: Lot) -> Decimal:
+def closable(book: Book, tally: Tally, held: Held, lot: Lot) -> Decimal:
     """Return how much of a lot may be closed now; to be called where nobody can send anything meanwhile."""
     sign = lot.side.sign
     told = held.told[lot.con_id]
     since = EXACT.subtract(
-        made_by(book, held.account, (lot.con_id,))[lot.con_id], held.made.get(lot.con_id, _ZERO)
+        tally.made(book, held.account, (lot.con_id,))[lot.con_id], held.made.get(lot.con_id, _ZERO)
     )
     there = min(signed(sign, told), signed(sign, EXACT.add(told, since)))
     records = list(book.active_orders())

@@ -11,7 +11,8 @@ import attrs
 
 from ibkr_core.errors import DuplicateOrder, IbkrError, NotReady, SendFailed
 from ibkr_core.legwork.hands import Deadline, Hands, wait_ready, wait_settled
-from ibkr_core.legwork.holding import Held, Lot, believe, closable, open_quantity, orders_in_the_way, total
+from ibkr_core.legwork.holding import Held, Lot, believe, closable, is_same, open_quantity, orders_in_the_way
+from ibkr_core.legwork.tally import Tally, total
 from ibkr_core.lifecycle.book import Book
 from ibkr_core.lifecycle.groups import PlannedOrder
 from ibkr_core.link.pacing import Lane
@@ -33,7 +34,7 @@ class Job:
     """One thing to trade.
 
     Attributes:
-        label: What it is, in the keys of its orders: ``close1``, ``open2``, ``roll``.
+        label: What it is, in the keys of its orders: ``close1``, ``roll-open2``, ``roll``.
         contract: An instrument, or a combination.
         action: The side.
         terms: The order's terms; its side and size are replaced.
@@ -52,11 +53,11 @@ class Job:
         """Return the order for so many units."""
         return self.terms.replace(action=self.action, quantity=quantity)
 
-    def units(self, book: Book, held: Held) -> Decimal:
+    def units(self, book: Book, tally: Tally, held: Held) -> Decimal:
         """Return how many units may be traded without closing more than is held."""
         most = Decimal("Infinity")
         for lot in self.lots:
-            there = closable(book, held, lot)
+            there = closable(book, tally, held, lot)
             whole = EXACT.divide(there, Decimal(lot.ratio))
             if lot.ratio != 1 or len(self.lots) > 1:
                 whole = whole.quantize(_WHOLE, ROUND_FLOOR, EXACT)
@@ -169,13 +170,25 @@ class Work:
 
     # ── working them ────────────────────────────────────────────────────────────────────────────
 
-    def check(self, job: Job) -> None:
+    def check(self, job: Job, quantity: Decimal) -> None:
         """Raise where the broker could not take the job's order at all. Nothing is sent.
+
+        Args:
+            job: The job.
+            quantity: The most that it may come to.
 
         Raises:
             InvalidInput: The subclass and the message tell what is wrong.
+            DuplicateOrder: The key of this call was used for something else.
         """
-        self.hands.desk.check_new(job.contract, self._booked(job.order(_WHOLE)))
+        self.hands.desk.check_new(job.contract, self._booked(job.order(quantity)))
+        for record in self.orders(job):
+            if record.action != job.action.value or not _is_for(record.contract, job.contract):
+                raise DuplicateOrder(
+                    record.order_id,
+                    f"has the key {record.key!r} and is another order: {record.action} {record.symbol}; give "
+                    "this call a key of its own",
+                )
 
     def _booked(self, order: Order) -> Order:
         return order.replace(account=self.account) if self._names_account else order
@@ -198,7 +211,7 @@ class Work:
             if any(open_quantity(record) for record in orders):
                 return None
             left = EXACT.subtract(wanted, total(record.filled_quantity for record in orders))
-            size = min(left, job.units(book, held))
+            size = min(left, job.units(book, self.hands.tally, held))
             if size <= 0:
                 return None
             return self._order_key(job.label, len(orders) + 1), self._booked(job.order(size))
@@ -284,6 +297,17 @@ class Work:
             if not (record.is_ours and record.order_id in mine)
         }
         return f"other orders work against it: {', '.join(sorted(found))}" if found else ""
+
+
+def _is_for(known: Contract | None, wanted: Contract) -> bool:
+    """Whether an order trades what a job would."""
+    if known is None:
+        return True  # nobody can tell any more
+    if not (known.is_combo and wanted.is_combo):
+        return is_same(known, wanted)
+    return [(leg.con_id, leg.ratio, leg.action) for leg in known.combo_legs] == [
+        (leg.con_id, leg.ratio, leg.action) for leg in wanted.combo_legs
+    ]
 
 
 def _reason(record: OrderRecord) -> str:

@@ -20,7 +20,7 @@ from ibkr_core.model.order import Action
 from ibkr_core.model.record import OrderRecord, Request
 from ibkr_core.model.status import OrderStatus
 
-__all__ = ["BreakEven", "BreakEvenPlan", "Cover", "StopMove", "covers", "families", "stop_moves"]
+__all__ = ["BreakEven", "BreakEvenPlan", "Cover", "StopMove", "covers", "covers_of", "families", "stop_moves"]
 
 _ZERO: Final = Decimal(0)
 _ATTACHED: Final = ("ptOrderId", "slOrderId")
@@ -113,11 +113,19 @@ def covers(orders: Sequence[OrderRecord]) -> tuple[Cover, ...]:
     Returns:
         One for each such entry that is not closed, oldest first.
     """
-    found = families(orders)
+    return covers_of(families(orders), orders)
+
+
+def covers_of(
+    found: Mapping[int, tuple[OrderRecord, tuple[OrderRecord, ...]]], orders: Sequence[OrderRecord]
+) -> tuple[Cover, ...]:
+    """Do as :func:`covers`, where the families are known."""
     members = {id_ for id_, (_, exits) in found.items() for id_ in (id_, *(one.order_id for one in exits))}
     free = [record for record in orders if record.order_id not in members and record.filled_quantity]
     result = [
-        _cover(parent, exits) for parent, exits in found.values() if parent.filled_quantity and parent.action
+        _cover(parent, exits, left)
+        for parent, exits in found.values()
+        if parent.action and (left := _left(parent, exits)) > 0
     ]
     spent: dict[int, Decimal] = {}
     for portion in ("missing", "open_quantity"):
@@ -134,13 +142,21 @@ def covers(orders: Sequence[OrderRecord]) -> tuple[Cover, ...]:
     return tuple(one for one in result if one.open_quantity > 0)
 
 
-def _cover(parent: OrderRecord, exits: tuple[OrderRecord, ...]) -> Cover:
-    closed = functools.reduce(EXACT.add, (one.filled_quantity for one in exits), _ZERO)
+def _left(parent: OrderRecord, exits: tuple[OrderRecord, ...]) -> Decimal:
+    """What an entry has filled and its exits have not."""
+    left = parent.filled_quantity
+    for one in exits:
+        if one.filled_quantity:
+            left = EXACT.subtract(left, one.filled_quantity)
+    return left
+
+
+def _cover(parent: OrderRecord, exits: tuple[OrderRecord, ...], left: Decimal) -> Cover:
     covered = _would_close(exits, _works)
     return Cover(
         parent=parent,
         exits=exits,
-        open_quantity=EXACT.subtract(parent.filled_quantity, closed),
+        open_quantity=left,
         covered=covered,
         waiting=max(EXACT.subtract(_would_close(exits, _will_work), covered), _ZERO),
     )

@@ -350,7 +350,7 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
                 question: then it is never sent, because it would trade.
         """
         data = self.encode_order(order_id, contract, order)
-        if not order.what_if or data == self.encode_order(order_id, contract, order.replace(what_if=False)):
+        if data == self.encode_order(order_id, contract, order.replace(what_if=False)):
             raise RequestRefused(0, "the message does not say that it is a what-if, so it would trade")
         return data
 

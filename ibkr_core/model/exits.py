@@ -43,6 +43,8 @@ def same_instrument(one: Contract, other: Contract) -> bool:
     By the broker's ids where both have one, else by what both of them tell: the broker's echo has more fields
     than most requests. A combination is the same when its legs are.
     """
+    if one is other:  # as the orders of one group have it
+        return True
     if one.is_combo or other.is_combo:
         return one.is_combo is other.is_combo and _legs(one) == _legs(other)
     if one.con_id and other.con_id:

@@ -1,7 +1,7 @@
 """Adjustable stops: a stop that changes its type or its price once the market has gone the order's way.
 
-The new type is the official ``adjustedOrderType``. The official trailing unit is 0 for an amount and 100 for a
-percentage (as the newer examples say; older ones say 1). Source: the official page on adjustable stops.
+The new type is the official ``adjustedOrderType``. The official trailing unit is 0 for an amount and 100 for
+a percentage (as the newer examples say; older ones say 1). Source: the official page on adjustable stops.
 """
 
 from __future__ import annotations

@@ -79,6 +79,16 @@ def trade_of(fill: Fill, zone: tzinfo) -> Trade | None:
     )
 
 
+def _tame(trade: Trade) -> Trade:
+    """Return a trade that the broker's positions show, without numbers that sums could not hold."""
+    unit = trade.unit
+    if unit is not None and (not unit.is_finite() or unit.adjusted() > _MAX_MAGNITUDE):
+        unit = None  # it may have more decimals than a price: it is a quotient
+    if not _is_sane(trade.quantity):
+        return attrs.evolve(trade, quantity=_ZERO, unit=None)
+    return trade if unit is trade.unit else attrs.evolve(trade, unit=unit)
+
+
 class _Row:
     """The trades of one holding, in order, and what they come to."""
 
@@ -117,7 +127,8 @@ class _Row:
 
     def set_base(self, base: Base) -> None:
         """Take what the broker shows beside our fills, instead of what it was before."""
-        old, self.base = self.base, base
+        old, self.base = self.base, attrs.evolve(base, trades=tuple(map(_tame, base.trades)))
+        base = self.base
         self._holdings.clear()
         if old.trades != base.trades:
             for trade in old.trades:
@@ -194,6 +205,7 @@ class Books:
     def __init__(self, zone: tzinfo = UTC) -> None:
         self._zone = zone
         self._rows: dict[Key, _Row] = {}
+        self._bases: Mapping[Key, Base] = {}
         self._known: dict[str, tuple[Fill, Key, Trade | None]] = {}
 
     # ── in ──────────────────────────────────────────────────────────────────────────────────────
@@ -230,11 +242,11 @@ class Books:
         """Take all that the broker shows beside our fills."""
         for key, base in bases.items():
             row = self._row(key)
-            if row.base is not base:
+            if self._bases.get(key) is not base:
                 row.set_base(base)
-        for key, row in self._rows.items():
-            if key not in bases and row.base.trades:
-                row.set_base(Base(row.base.contract))
+        for key in self._bases.keys() - bases.keys():
+            self._rows[key].set_base(Base(self._rows[key].base.contract))
+        self._bases = bases
 
     def _row(self, key: Key) -> _Row:
         row = self._rows.get(key)

@@ -203,7 +203,7 @@ class Refusal:
     halts: bool = False
 
 
-Gate = Callable[[RiskContext], "Refusal | None"]
+Gate = Callable[[RiskContext], Refusal | None]
 """A rule: None lets the order pass. One that raises, or answers anything else, refuses.
 
 It may have the attributes ``name`` (its name in errors and events; else its ``__name__``) and ``needs`` (a

@@ -199,6 +199,19 @@ def test_ctrl_c_ends_a_command_that_waits(port: str) -> None:
     assert "SUBMITTED" in command("orders", "--open", "--port", port).stdout
 
 
+def test_who_looks_does_not_wait_for_the_gateway_to_be_imported() -> None:
+    """The simulated gateway is half of all imports, and only two commands need it."""
+    code = (
+        "import sys; from ibkr_core.cli.main import app; "
+        "app(['journal', 'show', '--help'], standalone_mode=False); "
+        "assert not [name for name in sys.modules if name.startswith('ibkr_core.gateway')]"
+    )
+    ran = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
 SLOW = """
 import sys
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ibkr_core.cli import main
+from ibkr_core.cli import main, simulated
 from ibkr_core.gateway import FaultPlan
 
 
 def test_a_file_of_faults_reaches_the_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the plan that it describes; without the option there are none."""
     served: list[Any] = []
-    monkeypatch.setattr(main, "serve", lambda server, *_, **__: served.append(server.faults))
+    monkeypatch.setattr(simulated, "serve", lambda server, *_, **__: served.append(server.faults))
     path = tmp_path / "faults.toml"
     path.write_text("nasty = 0.25", encoding="utf-8")
     assert CliRunner().invoke(main.app, ["gateway", "--faults", str(path)]).exit_code == 0

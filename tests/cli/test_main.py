@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer import Context
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from ibkr_core._version import __version__
-from ibkr_core.cli import main
+from ibkr_core.cli import main, simulated
 from ibkr_core.cli.codes import exit_code
 from ibkr_core.cli.demo import DemoSetup, run_demo
 from ibkr_core.engine import Engine
@@ -60,7 +61,8 @@ def test_the_help_names_every_command_and_option() -> None:
     group = get_command(main.app)
     shown = runner.invoke(main.app, ["--help"], terminal_width=80)
     assert shown.exit_code == 0
-    commands = group.commands  # type: ignore[attr-defined]  # a group has commands
+    context = Context(group)
+    commands = {name: group.get_command(context, name) for name in group.list_commands(context)}
     trading = "orders fills positions history summary watch doctor place cancel halt release journal"
     assert set(commands) == {"demo", "gateway", *trading.split()}
     inner = commands["journal"].commands
@@ -131,7 +133,7 @@ def test_the_demo_exits_with_1_when_something_is_wrong(monkeypatch: pytest.Monke
     def lie(setup: DemoSetup, screen: Any) -> Any:
         return run_demo(DemoSetup(seed=setup.seed, make_engine=Lying), screen)
 
-    monkeypatch.setattr(main, "run_demo", lie)
+    monkeypatch.setattr(simulated, "run_demo", lie)
     result = CliRunner().invoke(main.app, ["demo"])
     assert result.exit_code == 1
     assert "missing in the engine" in " ".join(result.output.split())
@@ -158,7 +160,7 @@ def test_an_error_is_one_line_and_its_exit_code(
     error: BaseException, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No traceback, and nothing on standard output."""
-    monkeypatch.setattr(main, "run_demo", failing_demo(error))
+    monkeypatch.setattr(simulated, "run_demo", failing_demo(error))
     result = CliRunner().invoke(main.app, ["demo"])
     assert (result.exit_code, result.stderr, result.stdout) == (exit_code(error), line, "")
 
@@ -167,7 +169,7 @@ def test_an_error_is_one_line_and_its_exit_code(
 def test_debug_shows_the_whole_error(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The error itself comes out, with its traceback, wherever the option stands."""
     error = ConnectionFailed("no gateway")
-    monkeypatch.setattr(main, "run_demo", failing_demo(error))
+    monkeypatch.setattr(simulated, "run_demo", failing_demo(error))
     result = CliRunner().invoke(main.app, arguments)
     assert result.exception is error
     assert result.exit_code == 1
@@ -175,7 +177,7 @@ def test_debug_shows_the_whole_error(arguments: list[str], monkeypatch: pytest.M
 
 def test_ctrl_c_is_one_line_and_exit_code_130(monkeypatch: pytest.MonkeyPatch) -> None:
     """An interrupted command says so and nothing more."""
-    monkeypatch.setattr(main, "run_demo", failing_demo(KeyboardInterrupt()))
+    monkeypatch.setattr(simulated, "run_demo", failing_demo(KeyboardInterrupt()))
     result = CliRunner().invoke(main.app, ["demo"])
     assert (result.exit_code, result.stderr) == (130, "error: interrupted\n")
 

@@ -21,7 +21,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from ibkr_core.cli import main
+from ibkr_core.cli import main, simulated
 from ibkr_core.cli.serve import serve
 from ibkr_core.engine import Engine
 from ibkr_core.gateway import SimulatedGateway
@@ -213,7 +213,7 @@ def test_prices_move_unless_they_are_told_not_to(
 ) -> None:
     """The option decides what market the gateway has."""
     made: list[SimulatedGateway] = []
-    monkeypatch.setattr(main, "serve", lambda server, *_, **__: made.append(server))
+    monkeypatch.setattr(simulated, "serve", lambda server, *_, **__: made.append(server))
     assert CliRunner().invoke(main.app, ["gateway", *arguments]).exit_code == 0
     assert made[0]._gateway._venue.settings.market.moves is moves
 

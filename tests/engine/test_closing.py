@@ -13,6 +13,7 @@ from ibkr_core import listeners
 from ibkr_core.engine import Engine
 from ibkr_core.errors import (
     AmbiguousContract,
+    DuplicateOrder,
     IbkrError,
     InvalidInput,
     InvalidOrder,
@@ -27,6 +28,7 @@ from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.results import ActionTaken
 from ibkr_core.model.strategy import Strategy, StrategyLeg
+from ibkr_core.risk import RiskLimits
 from ibkr_core.wire.message import Message
 from tests.engine.holdings import JOIN, beside, call, held, hold, stage, vertical
 from tests.engine.rig import STOCK, VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway
@@ -263,6 +265,33 @@ def test_a_leg_that_is_refused_does_not_stop_the_others(gateway: WatchedGateway,
     assert alarm.error_message == result.error_message
 
 
+def test_a_position_whose_exits_are_gone_and_that_stays_raises_the_alarm(
+    gateway: WatchedGateway, engine: Engine
+) -> None:
+    """The stop is cancelled, and then the closing is refused: nothing guards the shares any more."""
+    hold(engine, LONG)
+    stop = engine.submit(STOCK, Order.stop("SELL", 10, "250"))
+    stop.wait(S.PRE_SUBMITTED, S.SUBMITTED, **WAIT)
+    log = Log(engine)
+    gateway.bar("AAPL")
+    result = engine.close_position(LONG)
+    assert result.action_taken is ActionTaken.FAILED
+    assert f"its exit orders #{stop.order_id} are gone, so it is unprotected" in str(result.error_message)
+    assert log.wait(events.StrategyUnfinished).error_message == result.error_message
+    assert held(gateway) == {"AAPL": 10}
+
+
+def test_a_risk_gate_that_refuses_is_named(gateway: WatchedGateway, connect: Connect) -> None:
+    """What stands before the broker refuses like the broker: the leg is left, and the result says why."""
+    other = connect(gateway, 2, **JOIN)
+    hold(other, LONG)
+    engine = connect(gateway, **JOIN, risk=RiskLimits(max_order_size=8))
+    result = engine.close_position(LONG)
+    assert result.action_taken is ActionTaken.FAILED
+    assert "SELL 0 of 10 AAPL" in str(result.error_message)
+    assert held(gateway) == {"AAPL": 10}
+
+
 def test_what_does_not_fill_in_time_works_on_and_is_named(gateway: WatchedGateway, engine: Engine) -> None:
     """Four of ten fill at the limit; called again with its key nothing is sent twice."""
     hold(engine, LONG)
@@ -396,6 +425,24 @@ def test_a_list_of_positions_that_lags_behind(serve: Serve, connect: Connect) ->
     assert len(sent(gateway)) == 2
 
 
+def test_positions_that_never_settle(serve: Serve, connect: Connect) -> None:
+    """Each list says something else than the fills and the one before: the smaller figures are used."""
+    figures = [9, 8, 7, 6, 9, 8, 7, 6]
+
+    def outlet(_: int, message: Message) -> Iterable[Delivery]:
+        if message.kind == "positionMulti" and figures:
+            return (Delivery(Message("positionMulti", {**message.fields, "position": D(figures.pop())})),)
+        return (Delivery(message),)
+
+    gateway = stage(serve, outlet=outlet)
+    engine = connect(gateway, **JOIN)
+    hold(engine, LONG)
+    result = engine.close_position(LONG, exits_timeout_s=0.12)
+    assert "did not settle; the smaller figures were used" in result.notes[0]
+    assert 0 <= held(gateway).get("AAPL", 0) <= 4
+    assert len(sent(gateway)) == 2
+
+
 def test_a_position_that_was_changed_by_hand_is_believed_when_it_is_told_twice(
     gateway: WatchedGateway, engine: Engine
 ) -> None:
@@ -485,6 +532,22 @@ def test_a_finished_call_trades_nothing_when_it_is_made_again(
     assert held(gateway) == {"AAPL": 10}
 
 
+def test_a_key_that_was_used_for_something_else(gateway: WatchedGateway, engine: Engine) -> None:
+    """Another strategy, or the same in another manner, would be taken for the first: it is refused."""
+    hold(engine, LONG)
+    hold(engine, vertical())
+    assert engine.close_position(LONG, key="k").success
+    before = len(gateway.arrived("placeOrder"))
+    with pytest.raises(DuplicateOrder, match="has the key 'k:close1' and is another order: SELL AAPL"):
+        engine.close_position(Strategy.single(call(290), "BUY", 3), key="k")
+    with pytest.raises(DuplicateOrder, match="the call was begun with as_combo=False"):
+        engine.close_position(vertical(), key="k", as_combo=True)
+    assert len(gateway.arrived("placeOrder")) == before
+    assert engine.close_position(vertical(), key="other", as_combo=True).success
+    with pytest.raises(DuplicateOrder, match="the call was begun with as_combo=True"):
+        engine.close_position(vertical(), key="other")
+
+
 def test_a_lost_gateway_is_told_in_the_result(gateway: WatchedGateway, engine: Engine) -> None:
     """Nothing can be asked: FAILED with the reason, and nothing was sent."""
     hold(engine, LONG)
@@ -518,7 +581,10 @@ def test_of_several_accounts_one_must_be_named(serve: Serve, connect: Connect) -
     assert engine.close_position(LONG, account=codes[1]).success
     assert held(gateway, codes[0]) == {"AAPL": 10}
     assert held(gateway, codes[1]) == {}
-    assert engine.close_position(LONG, order=Order.market("SELL", 1, account=codes[0])).success
+    mine = Order.market("SELL", 1, account=codes[0])
+    with pytest.raises(InvalidInput, match="is DU2222222, but the order names DU1111111"):
+        engine.close_position(LONG, order=mine, account=codes[1])
+    assert engine.close_position(LONG, order=mine).success
     assert held(gateway) == {}
 
 
@@ -541,6 +607,7 @@ def test_the_terms_of_the_template_are_kept(gateway: WatchedGateway, engine: Eng
 
 SPREAD = {"strategy": vertical(), "as_combo": True}
 NO_CURRENCY = Contract.stock("SAP").replace(currency="")
+TWICE = Strategy([StrategyLeg(STOCK), StrategyLeg(STOCK.replace(primary_exchange="NASDAQ"))])
 BAD = [
     ({"strategy": STOCK}, InvalidInput, "strategy: must be an ibkr_core Strategy"),
     ({"strategy": None}, InvalidInput, "strategy: must be"),
@@ -572,6 +639,7 @@ BAD = [
     ({"exits_timeout_s": -1}, InvalidInput, "exits_timeout_s: must be a number of seconds"),
     ({"cancel_unfilled": None}, InvalidInput, "cancel_unfilled: must be True or False"),
     ({"strategy": Strategy.single(Contract.stock("ZZZZ"))}, UnknownContract, "contract"),
+    ({"strategy": TWICE}, InvalidInput, "two of its legs turn out to be the same"),
     ({"strategy": Strategy.single(NO_CURRENCY)}, AmbiguousContract, "SAP"),
 ]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -137,6 +139,16 @@ def test_a_qualified_contract_is_complete(engine: Engine) -> None:
     assert qualified.exchange == "SMART"
     assert qualified.primary_exchange == "NASDAQ"
     assert engine.reference.qualify(Contract.by_con_id(265598)).symbol == "AAPL"
+
+
+def test_a_qualified_contract_goes_where_it_was_meant_to(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever exchange the broker describes it on."""
+    details = engine.reference.details(STOCK)
+    monkeypatch.setattr(type(engine.reference), "details", lambda *_, **__: details)
+    assert engine.reference.qualify(STOCK.replace(exchange="NYSE")).exchange == "NYSE"
+    assert engine.reference.qualify(STOCK.replace(exchange="")).exchange == "SMART"
 
 
 def test_a_combo_is_not_asked_about(engine: Engine, gateway: WatchedGateway) -> None:
@@ -402,6 +414,21 @@ def test_positions_are_the_books(version: int, serve: Serve, connect: Connect) -
     nothing_is_left(engine)
 
 
+def test_who_gives_up_on_one_account_gives_up_on_all(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked about the others is not left open."""
+    engine = connect(serve(settings=still(accounts=TWO)))
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "wait_for", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        engine.reference.positions()
+    nothing_is_left(engine)
+
+
 @every_version
 def test_profit_and_loss_is_the_books(version: int, serve: Serve, connect: Connect) -> None:
     """Of an account, and of one position in it."""
@@ -637,8 +664,8 @@ def test_a_snapshot_that_is_complete_is_not_cancelled(engine: Engine, gateway: W
 
 
 @every_ask
-def test_an_inline_listener_must_not_wait(ask: Ask, engine: Engine) -> None:
-    """It would stop the thread that brings the answer."""
+def test_an_inline_listener_must_not_wait(ask: Ask, engine: Engine, gateway: WatchedGateway) -> None:
+    """It would stop the thread that brings the answer; nothing is asked either."""
     raised: list[BaseException] = []
     heard = threading.Event()
 
@@ -650,10 +677,14 @@ def test_an_inline_listener_must_not_wait(ask: Ask, engine: Engine) -> None:
         heard.set()
 
     engine.on(events.OrderFilled, listen, Delivery.INLINE)
+    settle_all(engine)
+    before = len(gateway.requests)
     buy(engine).wait(**WAIT)
     assert heard.wait(WAIT["timeout_s"])
     assert raised
     nothing_is_left(engine)
+    settle_all(engine)
+    assert [message.kind for _, message in gateway.requests[before:]] == ["placeOrder", "reqCurrentTime"]
 
 
 def test_a_worker_listener_may_wait(engine: Engine) -> None:
@@ -733,3 +764,12 @@ def test_many_questions_at_once(serve: Serve, connect: Connect) -> None:
         thread.join()
     assert found == {symbol: symbol for symbol in symbols}
     nothing_is_left(engine)
+
+
+def test_the_pages_example_runs(gateway: WatchedGateway, capsys: pytest.CaptureFixture[str]) -> None:
+    """What docs/reference-data.md shows is what works."""
+    page = Path(__file__).parents[2] / "docs" / "reference-data.md"
+    [source] = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(source.replace("4002", str(gateway.port)), str(page), "exec"), {})  # noqa: S102 - our own page
+    assert Decimal(capsys.readouterr().out) == 5000
+    assert gateway.books().orders == ()

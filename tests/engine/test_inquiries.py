@@ -103,6 +103,7 @@ class Words(Collector[tuple[str, ...]]):
         self.words: list[str] = []
 
     def take(self, name: str, arguments: tuple[Any, ...]) -> bool:
+        assert name in self.callbacks
         if name == "word":
             self.words.append(arguments[1].strip())
         return name == "end"
@@ -323,6 +324,7 @@ def test_a_refusal_without_an_id_is_for_the_oldest_without_one(bench: Bench) -> 
     bench.error(-1, 2103)
     bench.error(-1, 1100)
     bench.error(-1, 504)
+    bench.error(7, 322)  # a stranger's
     assert not any(future.done() for future in (with_id, first, second))
     bench.error(-1, 322)
     assert isinstance(first.exception(0), InquiryFailed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
@@ -29,6 +29,7 @@ PLAIN = Settings(
 )
 QUICK = attrs.evolve(UNLIMITED, confirm_s=0.01)
 HEDGES = {name for name in BUILT if name.endswith("_hedge")}
+WHEN = orders.ExecutionCondition(symbol="MSFT")
 TEXT, NEWEST = 200, 226
 
 
@@ -180,6 +181,19 @@ def test_an_adjustable_stop_adjusts(bench: Bench) -> None:
     assert ticket.wait(**WAIT).status is S.FILLED
 
 
+def test_a_scale_order_works_in_components(bench: Bench) -> None:
+    """The first trades at the limit, the next waits further down; executions tell of each."""
+    gateway, engine = bench.on()
+    order = orders.scaled(
+        orders.limit("BUY", 50, "100.01"), initial_size=20, subsequent_size=30, price_increment="0.5"
+    )
+    ticket = place(engine, STOCK, order)
+    assert (ticket.status, ticket.record.filled_quantity) == (S.PARTIALLY_FILLED, 20)
+    gateway.market("AAPL").set_quote(bid="99.40", ask="99.41")
+    record = ticket.wait(**WAIT)
+    assert [(fill.quantity, str(fill.price)) for fill in record.fills] == [(20, "100.01"), (30, "99.41")]
+
+
 def test_modify_keeps_what_is_not_changed(bench: Bench) -> None:
     """Conditions, algorithm and attributes go along with every modification, as last sent."""
     gateway, engine = bench.on()
@@ -195,6 +209,27 @@ def test_modify_keeps_what_is_not_changed(bench: Bench) -> None:
     assert changed == {"lmtPrice"}
     assert ticket.record.order.algo == orders.Adaptive(priority="Patient")
     assert ticket.record.order.conditions == (when,)
+
+
+REFUSED_HERE: dict[str, Callable[[Engine], Any]] = {
+    "close-is-day": lambda e: e.submit(STOCK, orders.market_on_close("SELL", 1, tif="GTC")),
+    "products": lambda e: e.submit(STOCK, orders.volatility("BUY", 1, 40)),
+    "condition-types": lambda e: e.submit(STOCK, orders.conditional(orders.stop("BUY", 1, 9), WHEN)),
+    "price-digits": lambda e: e.submit(STOCK, orders.limit("BUY", 1, "99.0000000000000000001")),
+    "known-tif": lambda e: e.submit_bracket(STOCK, orders.limit("BUY", 1, 99, tif="GCT"), stop_loss=90),
+    "algo-types": lambda e: e.what_if(STOCK, orders.worked_by(orders.stop("BUY", 1, 9), orders.Twap())),
+}
+
+
+@pytest.mark.parametrize(("rule", "attempt"), REFUSED_HERE.items(), ids=REFUSED_HERE)
+def test_a_broken_rule_sends_nothing(rule: str, attempt: Callable[[Engine], Any], bench: Bench) -> None:
+    """No id is used, the book stays empty, and the gateway hears nothing."""
+    gateway, engine = bench.on()
+    with pytest.raises(InvalidOrder, match=f"rule {rule}"):
+        attempt(engine)
+    settle(engine)
+    assert gateway.orders_arrived() == []
+    assert engine.orders() == ()
 
 
 # ── the rules against the gateway ───────────────────────────────────────────────────────────────────

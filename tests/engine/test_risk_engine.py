@@ -211,6 +211,19 @@ def test_a_modification_that_is_under_way_counts_with_its_larger_size(
     assert refused(lambda: buy(engine, 11), "position").value == "101"
 
 
+def test_what_would_be_refused_replaces_nothing(engine: Engine, gateway: WatchedGateway) -> None:
+    """A cancel-replace is judged before the cancel, with the new order in the old one's place."""
+    ticket = rest(engine, "90", 60)
+    engine.risk.limits = RiskLimits(max_position=100)
+    traces = Traces(engine, gateway)
+    refused(lambda: engine.replace(ticket.order_id, quantity=101), "position")
+    traces.check()
+    assert ticket.record.is_working
+    new = engine.replace(ticket.order_id, quantity=100)
+    new.wait(S.SUBMITTED, S.PRE_SUBMITTED, **WAIT)
+    assert gateway.books().order(new.order_id).total == 100
+
+
 # --- the other limits -------------------------------------------------------------------------------
 
 
@@ -374,7 +387,9 @@ def _says_true(context: RiskContext) -> Any:
     return True
 
 
-@pytest.mark.parametrize(("gate", "word"), [(_raises, "ValueError: out of order"), (_says_true, "True")])
+@pytest.mark.parametrize(
+    ("gate", "word"), [(_raises, "ValueError: out of order"), (_says_true, "it answered a bool")]
+)
 def test_a_gate_that_fails_refuses(engine: Engine, gateway: WatchedGateway, gate: Any, word: str) -> None:
     """Whatever it raises or answers; an alarm tells, and nothing is left behind."""
     engine.risk.add(gate)

@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import attrs
 import pytest
 
 from ibkr_core.engine import Engine
-from ibkr_core.errors import IbkrError, InvalidInput, InvalidStrategy, UnknownContract
+from ibkr_core.errors import DuplicateOrder, IbkrError, InvalidInput, InvalidStrategy, UnknownContract
 from ibkr_core.gateway.faults import Disconnect, Drop, When
+from ibkr_core.gateway.instruments import default_catalogue
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.results import ActionTaken
-from ibkr_core.model.strategy import Strategy
+from ibkr_core.model.strategy import Strategy, StrategyLeg
 from ibkr_core.wire.message import Message
 from tests.engine.holdings import FAST, JOIN, THEN, Then, beside, call, held, hold, stage, vertical
 from tests.engine.rig import STOCK, VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway
@@ -251,6 +253,19 @@ def test_moneyness_at_todays_price_keeps_the_strike(gateway: WatchedGateway, eng
     assert gateway.arrived("reqMktData") == []
 
 
+def test_a_strike_that_the_later_expiry_does_not_have(gateway: WatchedGateway, engine: Engine) -> None:
+    """The same strike is the same strike: none near it is taken in silence; ``moneyness`` would do that."""
+    near = next(one for one in default_catalogue() if one.con_id == 2_000_009)
+    odd = attrs.evolve(near, con_id=9_000_001, strike=D(297), local_symbol="AAPL  261218C00297000")
+    gateway.add_instrument(odd)
+    strategy = Strategy.single(call(297), "BUY", 1)
+    hold(engine, strategy)
+    with pytest.raises(InvalidInput, match="297 is not listed for that expiry; near it are 290, 300, 310"):
+        engine.roll_position(strategy, TO_JANUARY)
+    assert engine.roll_position(strategy, TO_JANUARY, strike="moneyness").action_taken is ActionTaken.ROLLED
+    assert held(gateway) == {f"{JAN}300000": 1}
+
+
 def test_a_rule_that_would_make_another_strategy_of_it(gateway: WatchedGateway, engine: Engine) -> None:
     """Both strikes at the edge of the chain: they fall together, and nothing is sent."""
     hold(engine, vertical())
@@ -374,6 +389,18 @@ def test_the_same_call_goes_on_where_it_ended(gateway: WatchedGateway, engine: E
     assert held(gateway) == {f"{JAN}290000": 3, f"{JAN}300000": -3}
 
 
+def test_a_key_that_was_used_for_something_else(gateway: WatchedGateway, engine: Engine) -> None:
+    """Another strategy under the same key would be taken for what the first one did: it is refused."""
+    hold(engine, LONG_CALL)
+    other = Strategy.single(call(290), "BUY", 2)
+    hold(engine, other)
+    assert engine.roll_position(LONG_CALL, TO_JANUARY, as_combo=False, key="k").success
+    before = len(gateway.arrived("placeOrder"))
+    with pytest.raises(DuplicateOrder, match="has the key 'k:roll-close1' and is another order"):
+        engine.roll_position(other, TO_JANUARY, as_combo=False, key="k")
+    assert len(gateway.arrived("placeOrder")) == before
+
+
 def test_a_call_that_goes_on_keeps_what_it_has_chosen(gateway: WatchedGateway, engine: Engine) -> None:
     """The long call is open when the short one is refused; the market moves, and the long one stays."""
     hold(engine, vertical())
@@ -408,7 +435,7 @@ def test_a_crash_between_close_and_open(tmp_path: Path, gateway: WatchedGateway,
     gateway.end_faults()
     engine = connect(gateway, **JOIN, journal=path)
     keys = [record.key for record in engine.orders()]
-    assert keys[-2:] == ["k:close1", "k:open1"]
+    assert keys[-2:] == ["k:roll-close1", "k:roll-open1"]
     result = engine.roll_position(SHORT_CALL, TO_JANUARY, as_combo=False, key="k", **WAIT)
     assert result.action_taken is ActionTaken.ROLLED, str(result)
     assert held(gateway) == {f"{JAN}300000": -2}
@@ -443,6 +470,11 @@ def test_a_cancel_that_is_not_confirmed_stops_the_roll(gateway: WatchedGateway, 
     assert log.wait(events.StrategyUnfinished)
 
 
+MARCH = days_to(date(2027, 3, 19))
+FUTURE = {"strategy": Strategy.single(Contract.future("ES", "20261218", "CME")), "new_dte": MARCH}
+COVERED = Strategy.covered_call("AAPL", "20261218", 300)
+APART = Strategy([StrategyLeg(call(290)), StrategyLeg(call(300).replace(exchange="CBOE"), 1, "SELL")])
+CALENDAR = Strategy.calendar("AAPL", "20261218", "20270618", 300, "C")
 BAD = [
     ({"strategy": STOCK}, InvalidInput, "strategy: must be an ibkr_core Strategy"),
     ({"strategy": Strategy.single(STOCK)}, InvalidStrategy, "has no leg that expires"),
@@ -464,6 +496,14 @@ BAD = [
     ({"legs": [2]}, InvalidInput, "legs: must be places of legs, from 0 to 1"),
     ({"legs": [0, 0]}, InvalidInput, "legs: must name each leg once"),
     ({"legs": "0"}, InvalidInput, "legs: must be places"),
+    ({"strategy": COVERED, "legs": [0]}, InvalidStrategy, "AAPL does not expire, so it cannot be rolled"),
+    ({**FUTURE, "as_combo": True}, InvalidInput, "as_combo: a roll is one combination for options"),
+    ({"strategy": APART, "as_combo": True}, InvalidInput, "as_combo: the legs are not on one underlying"),
+    (
+        {"strategy": CALENDAR, "new_dte": TO_JUNE, "debit": 9},
+        InvalidInput,
+        "one leg moves to where another one is",
+    ),
     ({"legs": []}, InvalidStrategy, "has no leg that expires"),
     ({"account": "DU9999999"}, InvalidInput, "none of this login's"),
     ({"key": None}, InvalidInput, "key: must be a text"),

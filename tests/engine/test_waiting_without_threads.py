@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ibkr_core.collectors import DetailsCollector
+from ibkr_core.collectors import DetailsCollector, FamilyCollector
 from ibkr_core.engine import Engine
-from ibkr_core.errors import ConnectionFailed, UnknownContract, WaitTimeout, WouldDeadlock
+from ibkr_core.errors import ConnectionFailed, EngineClosed, UnknownContract, WaitTimeout, WouldDeadlock
 from ibkr_core.gateway import Choreography, FaultPlan, ManualClock, MarketSettings, MemoryGateway, Settings
 from ibkr_core.link.convert import contract_to_official
 from ibkr_core.listeners import Delivery
@@ -142,6 +142,15 @@ def test_a_lost_connection_ends_the_wait(engine: Engine, world: World) -> None:
     with pytest.raises(ConnectionFailed):
         engine.reference.quote(STOCK, timeout_s=60)
     assert world.clock() - began < 5
+
+
+def test_a_close_ends_questions_at_once(engine: Engine) -> None:
+    """Before anybody turns the clock."""
+    future = engine._works.inquiries.ask(
+        lambda client, _: client.reqFamilyCodes(), FamilyCollector(), 5.0, what="families"
+    )
+    engine.close()
+    assert isinstance(future.exception(0), EngineClosed)
 
 
 @pytest.mark.parametrize(

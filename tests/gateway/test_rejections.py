@@ -89,6 +89,16 @@ REFUSALS: list[tuple[int, dict[str, Any]]] = [
     (10304, {"kind": "PEG BEST", "contract": ATS, "minCompeteSize": -1}),
     (10305, {"kind": "PEG BEST", "contract": ATS, "competeAgainstBestOffset": 0.005}),
     (10340, {"scalePriceIncrement": 0.1, "scaleInitLevelSize": 5}),
+    (
+        10340,
+        {
+            "kind": "LMT",
+            "lmtPrice": 99.0,
+            "scalePriceIncrement": 0.1,
+            "scaleInitLevelSize": 5,
+            "scaleProfitOffset": 0.2,
+        },
+    ),
 ]
 """Codes of TWS facts 7 and of the broker's public table, each with an order that earns it."""
 

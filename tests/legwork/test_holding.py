@@ -18,10 +18,10 @@ from ibkr_core.legwork.holding import (
     closable,
     flow,
     is_same,
-    made_by,
     open_quantity,
     orders_in_the_way,
 )
+from ibkr_core.legwork.tally import Tally
 from ibkr_core.lifecycle.book import Book
 from ibkr_core.model.contract import ComboLeg, Contract
 from ibkr_core.model.facts import ExecutionFact, StatusFact
@@ -60,6 +60,7 @@ class Market:
 
     def __init__(self) -> None:
         self.book = Book(1)
+        self.tally = Tally()
         self.position = D(0)
         self.executions = 0
 
@@ -104,7 +105,7 @@ class Market:
     def held(self) -> Held:
         """What a look at the positions tells now."""
         seen = tuple(one.order_id for one in self.book.active_orders())
-        made = made_by(self.book, ACCOUNT, [AAPL.con_id])
+        made = self.tally.made(self.book, ACCOUNT, [AAPL.con_id])
         return Held(ACCOUNT, {AAPL.con_id: self.position}, made, seen, self.book.highest_order_id())
 
 
@@ -137,7 +138,7 @@ def test_what_may_be_closed_can_never_carry_a_position_past_flat(
         if order_id <= market.book.highest_order_id():
             market.fill(order_id, part, told=told)
     lot = Lot(AAPL, 1, Action.BUY if long else Action.SELL)
-    most = closable(market.book, held, lot)
+    most = closable(market.book, market.tally, held, lot)
     assert most >= 0
     if most:
         sign = lot.side.sign
@@ -154,15 +155,17 @@ def test_all_of_a_quiet_position_may_be_closed() -> None:
     market = Market()
     market.position = D(10)
     held = market.held()
-    assert closable(market.book, held, Lot(AAPL, 1, Action.BUY)) == 10
-    assert closable(market.book, held, Lot(AAPL, 1, Action.SELL)) == 0
+    assert closable(market.book, market.tally, held, Lot(AAPL, 1, Action.BUY)) == 10
+    assert closable(market.book, market.tally, held, Lot(AAPL, 1, Action.SELL)) == 0
     market.submit(AAPL, Action.BUY, 5)
     market.fill(1, 5, told=True)
-    assert closable(market.book, held, Lot(AAPL, 1, Action.BUY)) == 10, "what came since was not asked for"
+    assert closable(market.book, market.tally, held, Lot(AAPL, 1, Action.BUY)) == 10, (
+        "what came since was not asked for"
+    )
     market.submit(AAPL, Action.SELL, 4)
-    assert closable(market.book, held, Lot(AAPL, 1, Action.BUY)) == 6
+    assert closable(market.book, market.tally, held, Lot(AAPL, 1, Action.BUY)) == 6
     market.fill(2, 4, told=True)
-    assert closable(market.book, held, Lot(AAPL, 1, Action.BUY)) == 10 + 5 - 4 - 1
+    assert closable(market.book, market.tally, held, Lot(AAPL, 1, Action.BUY)) == 10 + 5 - 4 - 1
 
 
 def test_a_combination_counts_by_its_legs() -> None:
@@ -185,7 +188,7 @@ def test_the_part_that_no_execution_accounts_for_is_open_too() -> None:
     assert open_quantity(unknown) == D("Infinity")
     market = Market()
     market.position = D(10)
-    assert closable(market.book, market.held(), Lot(AAPL, 1, Action.BUY)) == 10
+    assert closable(market.book, market.tally, market.held(), Lot(AAPL, 1, Action.BUY)) == 10
 
 
 @pytest.mark.parametrize(

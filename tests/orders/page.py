@@ -59,9 +59,9 @@ none.
 `engine.check_order` asks the broker what the instrument takes and in what steps its price moves; the pure
 checks under *Prices* do the last part with a price rule, or a quote, that you have.
 
-On the simulated gateway every builder's order works or fills, but for two that it refuses: scale orders
-(10340), and currency hedges (10063: everything there is paid in the base currency). See
-[gateway.md](gateway.md).
+On the simulated gateway every builder's order works or fills, but for currency hedges (10063: everything
+there is paid in the base currency) and scale orders that take profits, move their start or vary their sizes
+(10340). See [gateway.md](gateway.md).
 """
 
 

@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 from ibkr_core.lifecycle.book import Book
 from ibkr_core.model.contract import ComboLeg, Contract
-from ibkr_core.model.facts import BrokerFact, CommissionFact, ExecutionFact
+from ibkr_core.model.facts import BrokerFact, CommissionFact, ExecutionFact, Position
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.holding import Holding
 from ibkr_core.model.order import Action
 from ibkr_core.portfolio.books import BEFORE_ALL, Base, Books, trade_of
 from ibkr_core.portfolio.runs import Trade
+from ibkr_core.positioncheck import PositionCheck
+from ibkr_core.testing.strategies import arbitrary_facts
 from tests.portfolio.naive import Deal, by_lots
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -273,6 +275,22 @@ def test_absurd_numbers_of_the_broker_break_nothing(number: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("quantity", "unit", "left"),
+    [("5", "NaN", (6, 5)), ("5", "1E+40", (6, 5)), ("1E+40", "10", (1, 0)), ("NaN", "10", (1, 0))],
+)
+def test_absurd_positions_of_the_broker_break_nothing(
+    quantity: str, unit: str, left: tuple[int, int]
+) -> None:
+    """Such a cost is unknown, such a position is none."""
+    books = books_of(fill("BUY", 1, 10))
+    key = ("DU1", AAPL.con_id)
+    books.set_bases({key: Base(AAPL, (Trade(BEFORE_ALL, "", D(quantity), D(unit), D(0)),))})
+    assert (only(books).quantity, only(books).unknown_quantity) == left
+    books.set_bases({key: Base(AAPL)})
+    assert (only(books).quantity, only(books).unknown_quantity) == (1, 0)
+
+
+@pytest.mark.parametrize(
     ("wanted", "found"),
     [
         (Contract(con_id=77), True),
@@ -397,3 +415,32 @@ def test_combo_legs_in_a_builder_are_no_contract_that_is_held() -> None:
     """Asked about by mistake, it fits nothing."""
     combo = Contract.combo("AAPL", [ComboLeg(77), ComboLeg(78, action="SELL")])
     assert books_of(fill("BUY", 1, 1, contract=CALL)).keys_of(combo) == ()
+
+
+@given(st.lists(arbitrary_facts(), max_size=25), st.lists(st.tuples(st.text(max_size=3), st.decimals())))
+def test_nothing_that_the_broker_says_breaks_the_books(
+    facts: list[BrokerFact], told: list[tuple[str, Decimal]]
+) -> None:
+    """Any executions and commissions with any values, and any positions: sums come out, whatever they are."""
+    book, books, check = Book(1), Books(), PositionCheck()
+    feed = book.follow_fills()
+    for fact in facts:
+        book.apply(fact, NOON)
+        for one in feed.take():
+            books.take(one)
+        books.holdings()
+    positions = [
+        Position(account=account, contract=AAPL, quantity=number, average_cost=number)
+        for account, number in told
+        if number.is_finite()
+    ]
+    for _ in range(2):
+        check.compare(positions, book.position_fills(), NOON)
+    check.load(check.dump())
+    books.set_bases(check.bases)
+    for is_fifo in (True, False):
+        for holding in books.holdings(is_fifo=is_fifo):
+            assert holding.realised is not None
+            assert holding.unrealised(1) is not None
+            assert str(holding)
+            books.lots((holding.account, holding.contract.con_id))

@@ -78,6 +78,7 @@ def agree(ours: Holding, theirs: Held) -> None:
 # ── against the gateway's books ─────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.matrix
 def test_buying_selling_and_flipping(engine: Engine, gateway: WatchedGateway) -> None:
     """Through zero and back: position, average cost and profit are the gateway's after every fill."""
     by_average = engine.portfolio.using("average")
@@ -345,7 +346,7 @@ def test_everything_is_there_after_a_restart(serve: Serve, connect: Connect, tmp
     trade_at(gateway, engine, "SELL", 30, "101")
     filled(engine, Contract.stock("MSFT"), "SELL", 3)
     before = engine.portfolio.positions(flat=True)
-    assert [one.quantity for one in before] == [70, 4] or [one.quantity for one in before] == [4, 70]
+    assert sorted(one.quantity for one in before) == [4, 70]
     engine.close()
     offline = Engine(1, journal=tmp_path / "orders.db")
     assert offline.portfolio.positions(flat=True) == before
@@ -444,12 +445,11 @@ def test_the_brokers_profit_is_ours(engine: Engine, gateway: WatchedGateway) -> 
     filled(engine, option(gateway), "BUY", 2)
     gateway.market("AAPL").set_quote(bid="104.99", ask="105.01", last="105")
     compared = engine.portfolio.using("average").compare_profit(**WAIT)
-    assert [one.holding.contract.sec_type for one in compared] == ["STK", "OPT"] or len(compared) == 2
+    assert {one.holding.contract.sec_type for one in compared} == {"STK", "OPT"}
     for one in compared:
         assert one.price is not None
         assert one.difference is not None
         assert abs(one.difference) <= D("0.01")
-    assert compared[0].told.unrealized is not None
 
 
 def test_accounts_are_kept_apart_and_added_up(serve: Serve, connect: Connect) -> None:
@@ -529,6 +529,7 @@ THIRDS = Settings(
 GROUP = {"faGroup": "Thirds", "faMethod": "Equal"}
 
 
+@pytest.mark.matrix
 def test_a_group_order_fills_once_and_is_held_by_the_accounts(serve: Serve, connect: Connect) -> None:
     """Ten are bought, four and twice three are held; nothing is an anomaly, nothing differs."""
     gateway = serve(settings=THIRDS)

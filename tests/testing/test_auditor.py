@@ -10,11 +10,12 @@ from typing import Any
 import attrs
 import pytest
 
-from ibkr_core import Contract, Order, OrderRecord, OrderStatus
+from ibkr_core import Contract, Holding, Order, OrderRecord, OrderStatus
 from ibkr_core.engine import Engine
-from ibkr_core.gateway import Books, ManualClock, MemoryGateway, OrderAccount
+from ibkr_core.gateway import Books, ManualClock, MemoryGateway, OrderAccount, default_catalogue
+from ibkr_core.gateway.account import Position
 from ibkr_core.settings import EngineSettings
-from ibkr_core.testing.simulation import World, audit
+from ibkr_core.testing.simulation import World, audit, audit_holdings
 
 Pair = tuple[tuple[OrderRecord, ...], Books]
 """Books of both sides that agree: order 1 has filled, order 2 works."""
@@ -125,3 +126,54 @@ def test_orders_of_other_clients_are_none_of_its_business(agreed: Pair) -> None:
     """They may be at the gateway with any key."""
     one, two = agreed[1].orders
     assert findings(booked(agreed, one, two, attrs.evolve(two, client_id=2))) == []
+
+
+# ── positions ───────────────────────────────────────────────────────────────────────────────────
+
+
+def held_here(**changes: object) -> Holding:
+    told = {
+        "account": "DU1",
+        "contract": Contract(con_id=265598, symbol="AAPL", currency="USD"),
+        "quantity": Decimal(10),
+        "cost": Decimal(1000),
+        "fees": {"USD": Decimal(1)},
+        "gross": Decimal(50),
+        "closed_fees": {"USD": Decimal(2)},
+    }
+    return Holding(**told | changes)  # type: ignore[arg-type]
+
+
+def held_there(quantity: int = 10) -> Books:
+    (instrument,) = [one for one in default_catalogue() if one.con_id == 265598]
+    position = Position(
+        instrument=instrument,
+        quantity=Decimal(quantity),
+        cost=Decimal(1000),
+        fees=Decimal(1),
+        realized=Decimal(48),
+    )
+    return Books(orders=(), positions={"DU1": (position,)} if quantity else {}, cash={})
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "said"),
+    [
+        ([held_here()], held_there(), None),
+        ([held_here(quantity=Decimal(0))], held_there(0), None),
+        ([], held_there(0), None),
+        ([held_here()], held_there(9), "is 10 here, and 9 there"),
+        ([held_here()], held_there(0), "is 10 here, and 0 there"),
+        ([], held_there(), "is 0 here, and 10 there"),
+        ([held_here(cost=Decimal("1000.01"))], held_there(), "costs 1000.01"),
+        ([held_here(fees={})], held_there(), "costs 1000"),
+        ([held_here(gross=Decimal(51))], held_there(), "earned 49"),
+        ([held_here(awaited_fees=1)], held_there(), "missing"),
+        ([held_here(unpriced_quantity=Decimal(1))], held_there(), "missing"),
+        ([held_here(unknown_quantity=Decimal(1))], held_there(), "missing"),
+    ],
+)
+def test_positions_are_held_against_the_gateways(here: list[Holding], there: Books, said: str | None) -> None:
+    """Quantity, cost, commissions and profit; what is missing at rest is a finding, too."""
+    found = audit_holdings(here, there)
+    assert [said in one.what for one in found] == ([] if said is None else [True])

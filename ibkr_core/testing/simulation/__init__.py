@@ -12,8 +12,8 @@ fault finds it again.
 
 from __future__ import annotations
 
-from ibkr_core.testing.simulation.auditor import Finding, audit
+from ibkr_core.testing.simulation.auditor import Finding, audit, audit_holdings
 from ibkr_core.testing.simulation.trader import Outcome, Scenario, play
 from ibkr_core.testing.simulation.world import Killed, World
 
-__all__ = ["Finding", "Killed", "Outcome", "Scenario", "World", "audit", "play"]
+__all__ = ["Finding", "Killed", "Outcome", "Scenario", "World", "audit", "audit_holdings", "play"]

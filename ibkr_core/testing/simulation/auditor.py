@@ -9,13 +9,18 @@ from decimal import Decimal
 import attrs
 
 from ibkr_core.gateway import Books, OrderAccount
+from ibkr_core.gateway.account import Position
+from ibkr_core.model.holding import Holding
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.status import OrderStatus
 
-__all__ = ["Finding", "audit"]
+__all__ = ["Finding", "audit", "audit_holdings"]
 
 _FILLED = {OrderStatus.FILLED}
 _DEAD = {OrderStatus.CANCELLED, OrderStatus.REJECTED}
+_ZERO = Decimal(0)
+_NEAR = Decimal("0.000001")
+"""Both round an average to ten decimals, each at its own place."""
 _NEVER_THERE = {OrderStatus.REJECTED, OrderStatus.CANCELLED}
 
 
@@ -74,6 +79,42 @@ def audit(
         if key not in known and record.status not in _NEVER_THERE:
             findings.append(Finding(key, f"is {record.status.value} here, and the gateway never had it"))
     return tuple(findings)
+
+
+def audit_holdings(holdings: Iterable[Holding], books: Books) -> tuple[Finding, ...]:
+    """Compare what the engine holds, by average cost, with the gateway's positions.
+
+    Args:
+        holdings: The engine's, flat ones too, after all has come to rest.
+        books: The gateway's.
+    """
+    ours = {(one.account, one.contract.con_id): one for one in holdings}
+    theirs = {
+        (code, held.instrument.con_id): held
+        for code, all_held in books.positions.items()
+        for held in all_held
+    }
+    findings = []
+    for key in sorted(ours.keys() | theirs.keys()):
+        mine, held = ours.get(key), theirs.get(key)
+        quantity = held.quantity if held is not None else _ZERO
+        name = f"position {key[0]} #{key[1]}"
+        if (mine.quantity if mine is not None else _ZERO) != quantity:
+            findings.append(Finding(name, f"is {mine.quantity if mine else 0} here, and {quantity} there"))
+        elif mine is not None and held is not None:
+            findings += [Finding(name, what) for what in _compare_costs(mine, held)]
+    return tuple(findings)
+
+
+def _compare_costs(mine: Holding, theirs: Position) -> Iterable[str]:
+    if mine.unknown_quantity or mine.unpriced_quantity or mine.awaited_fees:
+        yield f"has something missing: {mine}"
+    elif (
+        abs(mine.cost - theirs.cost) > _NEAR or abs(mine.fees.get(mine.currency, _ZERO) - theirs.fees) > _NEAR
+    ):
+        yield f"costs {mine.cost} and {dict(mine.fees)} here, {theirs.cost} and {theirs.fees} there"
+    elif abs(mine.realised[mine.currency] - theirs.realized) > _NEAR:
+        yield f"earned {mine.realised[mine.currency]} here, and {theirs.realized} there"
 
 
 def _compare(record: OrderRecord, order: OrderAccount) -> Iterable[str]:

@@ -20,7 +20,7 @@ from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.settings import Backoff, EngineSettings
-from ibkr_core.testing.simulation.auditor import Finding, audit
+from ibkr_core.testing.simulation.auditor import Finding, audit, audit_holdings
 from ibkr_core.testing.simulation.rebuilding import compare_with_journal
 from ibkr_core.testing.simulation.world import Killed, World
 
@@ -141,6 +141,9 @@ def _play(scenario: Scenario, folder: Path) -> Outcome:
     findings = list(
         audit(engine.orders(), gateway.books(), client_id=1, wanted=diary.wanted) if engine else ()
     )
+    if engine is not None and engine.is_ready:
+        held = engine.portfolio.using("average").positions(flat=True)
+        findings += audit_holdings(held, gateway.books())
     findings += [Finding("-", f"something failed inside the engine: {what}") for what in diary.failures]
     if engine is not None and not engine.is_ready:
         findings.append(Finding("-", f"not ready at the end: {engine.state.value}, {engine.state_reason}"))
