@@ -337,8 +337,8 @@ class _Rolling:
         """Decide how many units are to be rolled in all, by earlier calls with this key included."""
         most = [self._strategy.quantity]
         for index, pair in enumerate(self._pairs):
-            total = EXACT.add(self._there(held, pair.old), self._closed(index))
-            most.append(_whole_units(total, pair.old))
+            ever = EXACT.add(self._there(held, pair.old), self._closed(index))
+            most.append(_whole_units(ever, pair.old))
         self._units = min(most)
 
     def _clear(self, held: Held) -> Held:

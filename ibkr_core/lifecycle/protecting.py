@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 
 from ibkr_core.errors import InvalidGroup
+from ibkr_core.model.contract import Contract
 from ibkr_core.model.exits import is_protective, same_instrument
 from ibkr_core.model.numbers import EXACT, Numeric, to_number
 from ibkr_core.model.order import Action
@@ -94,7 +95,7 @@ def _closes(parent: OrderRecord, record: OrderRecord) -> bool:
         return False
     if parent.contract is None or record.contract is None:
         return True
-    return same_instrument(parent.contract, record.contract)
+    return _same(parent, record)
 
 
 def covers(orders: Sequence[OrderRecord]) -> tuple[Cover, ...]:
@@ -203,12 +204,10 @@ def _protects(exits: Sequence[OrderRecord], record: OrderRecord) -> bool:
 
 def _opposes(parent: OrderRecord, record: OrderRecord) -> bool:
     """Whether an order's fill would close what an entry has opened."""
-    if parent.contract is None or record.contract is None or not record.action:
-        return False
-    if Action(record.action).sign == Action(parent.action).sign:
+    if not record.action or Action(record.action).sign == Action(parent.action).sign:
         return False
     accounts = {fill.account for fill in parent.fills if fill.account} | {_account(record)} - {""}
-    return len(accounts) < _TWO and same_instrument(parent.contract, record.contract)
+    return len(accounts) < _TWO and _same(parent, record)
 
 
 def _account(record: OrderRecord) -> str:
@@ -233,11 +232,24 @@ def _take(
     return taken
 
 
+def _same(one: OrderRecord, other: OrderRecord) -> bool:
+    """Whether two orders trade the same thing, as far as that is proved."""
+    mine, theirs = _contract(one), _contract(other)
+    return mine is not None and theirs is not None and same_instrument(mine, theirs)
+
+
+def _contract(record: OrderRecord) -> Contract | None:
+    """What an order trades, with the broker's id for it where an execution has told that."""
+    contract = record.contract
+    if contract is None or contract.con_id or contract.is_combo:
+        return contract
+    con_id = next((fill.con_id for fill in record.fills if fill.con_id), 0)
+    return contract.replace(con_id=con_id) if con_id else contract
+
+
 def _may_close(parent: OrderRecord, record: OrderRecord) -> bool:
     """Whether what an order filled moves the position that an entry has opened."""
-    if parent.contract is None or record.contract is None or not record.action:
-        return False
-    if not same_instrument(parent.contract, record.contract):
+    if not record.action or not _same(parent, record):
         return False
     return _is_after(parent, record) and _same_account(parent, record)
 

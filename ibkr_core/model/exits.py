@@ -41,7 +41,8 @@ def same_instrument(one: Contract, other: Contract) -> bool:
     """Whether two contracts name the same thing to hold, wherever each of them is routed.
 
     By the broker's ids where both have one, else by what both of them tell: the broker's echo has more fields
-    than most requests. A combination is the same when its legs are.
+    than most requests. What nothing proves to be the same is not: an id alone beside a symbol alone. A
+    combination is the same when its legs are.
     """
     if one is other:  # as the orders of one group have it
         return True
@@ -55,7 +56,8 @@ def same_instrument(one: Contract, other: Contract) -> bool:
         months[0] != months[1] or not (is_month or one.expiry == other.expiry)
     ):
         return False
-    return all(_agree(getattr(one, name), getattr(other, name)) for name in _NAMES)
+    is_named = any(getattr(one, name) and getattr(one, name) == getattr(other, name) for name in _PROOFS)
+    return is_named and all(_agree(getattr(one, name), getattr(other, name)) for name in _NAMES)
 
 
 def _agree(one: object, other: object) -> bool:
@@ -64,6 +66,7 @@ def _agree(one: object, other: object) -> bool:
 
 
 _MONTH: Final = 6
+_PROOFS: Final = ("symbol", "local_symbol", "sec_id")
 _NAMES: Final = (
     "symbol",
     "sec_type",

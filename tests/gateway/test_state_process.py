@@ -67,7 +67,7 @@ def test_a_second_gateway_is_refused_the_file(path: Path) -> None:
     """In one line that says who has it and what to do; the first one goes on."""
     with serving("--port", "0", "--state", str(path)) as (server, _):
         result = CliRunner().invoke(main.app, ["gateway", "--port", "0", "--state", str(path)])
-        assert result.exit_code == 1
+        assert result.exit_code == 6
         assert result.stderr.startswith(f"error: state file {path}: another gateway (process ")
         assert result.stderr.endswith("stop that one, or name another file\n")
         assert server.end(signal.SIGINT)[0] == 0
@@ -84,7 +84,7 @@ def test_a_file_that_cannot_be_used_is_said_in_one_line(path: Path, text: str, p
     """Exit code 1; the file is named and left as it is."""
     path.write_text(text)
     result = CliRunner().invoke(main.app, ["gateway", "--port", "0", "--state", str(path)])
-    assert result.exit_code == 1
+    assert result.exit_code == 6
     assert str(path) in result.stderr
     assert problem in result.stderr
     assert len(result.stderr.splitlines()) == 1

@@ -194,6 +194,14 @@ def test_what_is_no_closing(other: OrderRecord) -> None:
     assert only(entry, DEAD, other).missing == 10
 
 
+def test_an_order_by_id_is_matched_by_what_its_executions_tell() -> None:
+    """The entry was named by symbol, the closing by id: executions have both, and nothing else proves it."""
+    entry = attrs.evolve(ENTRY, fills=tuple(attrs.evolve(fill, con_id=265598) for fill in ENTRY.fills))
+    assert covers((entry, DEAD, by_hand(contract=Contract.by_con_id(265598)))) == ()
+    assert only(entry, DEAD, by_hand(contract=Contract.by_con_id(272093))).missing == 10
+    assert only(ENTRY, DEAD, by_hand(contract=Contract.by_con_id(272093))).missing == 10
+
+
 def test_a_round_trip_beside_it_closes_nothing() -> None:
     """Bought and sold elsewhere meanwhile: the net is nothing."""
     assert only(ENTRY, DEAD, by_hand(8, side="BUY"), by_hand(9)).missing == 10

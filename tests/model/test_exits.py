@@ -24,7 +24,6 @@ SAME: dict[str, tuple[Contract, Contract]] = {
         Contract.stock("AAPL"),
         Contract.stock("AAPL", con_id=265598, local_symbol="AAPL", trading_class="NMS"),
     ),
-    "an id beside a name": (Contract.by_con_id(7), Contract.stock("AAPL")),
     "a month that has the day": (
         Contract.future("ES", "202612", "CME"),
         Contract.future("ES", "20261218", "CME"),
@@ -47,6 +46,7 @@ OTHER: dict[str, tuple[Contract, Contract]] = {
     "kind": (Contract.stock("AAPL"), Contract.cfd("AAPL")),
     "currency": (Contract.stock("AAPL"), Contract.stock("AAPL", currency="EUR")),
     "id": (Contract.by_con_id(7), Contract.by_con_id(8)),
+    "an id alone beside a symbol alone": (Contract.by_con_id(7), Contract.stock("AAPL")),
     "expiry": (CALL, CALL.replace(expiry="20261219")),
     "month": (Contract.future("ES", "202612", "CME"), Contract.future("ES", "20270119", "CME")),
     "strike": (CALL, CALL.replace(strike=601)),
