@@ -111,7 +111,7 @@ FLOATS = {
     ("ibkr_core/model/contract.py", "DeltaNeutral.delta"): "an option's delta is a ratio, not money",
     ("ibkr_core/model/events.py", "Resumed.gap_s"): "a span of time in seconds",
     ("ibkr_core/model/events.py", "RetryScheduled.delay_s"): "a span of time in seconds",
-    ("ibkr_core/model/specialrules.py", "_does_not_travel.is_broken"): "does the wire's float equal the price",
+    ("ibkr_core/model/specialrules.py", "_does_not_travel.is_broken"): "the wire has floats",
     ("ibkr_core/model/numbers.py", "Numeric"): "callers may pass a float; to_number makes it exact",
 }
 """Where lifecycle and model may say ``float`` outside a type test: (file, name) and the reason."""

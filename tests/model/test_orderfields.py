@@ -47,6 +47,6 @@ def test_the_three_parts_of_the_table_are_disjoint() -> None:
 
 
 def test_each_plain_name_is_a_field_of_our_order() -> None:
-    """The plain names are exactly our Order's own fields, but for those that stand for several official ones."""
+    """The plain names are exactly the fields of our Order, but for those that stand for several others."""
     assert set(OFFICIAL_NAMES) == {field.name for field in attrs.fields(Order)} - VALUE_FIELDS
     assert {field.name for field in attrs.fields(Order)} >= VALUE_FIELDS
