@@ -54,14 +54,15 @@ def throughput(folder: Path, rates: Mapping[str, Mapping[str, Sequence[float]]])
         rates: Lowest, median and highest callbacks a second, by protocol version and contestant.
     """
     figure, axes = _figure(len(rates), 5.0 * len(rates), 3.6)
+    colours = _colours([*dict.fromkeys(name for its in rates.values() for name in its)])
     for axis, (version, its) in zip(axes, rates.items(), strict=True):
         names = [*its][::-1]
-        colours = _colours(names)
         middle = [its[name][1] for name in names]
         low = [its[name][1] - its[name][0] for name in names]
         high = [its[name][2] - its[name][1] for name in names]
         axis.barh(names, middle, xerr=[low, high], color=[colours[name] for name in names], capsize=2)
         axis.set_xscale("log")
+        axis.tick_params(axis="x", which="minor", labelbottom=False)
         axis.set_xlabel("order callbacks a second")
         axis.set_title(f"protocol version {version}")
         axis.grid(axis="x", alpha=0.3)
@@ -87,6 +88,9 @@ def latency(folder: Path, setting: str, found: Mapping[str, Mapping[int, Sequenc
             )
         axis.set_xscale("log")
         axis.set_yscale("log")
+        axis.set_xticks([*{rate for its in found.values() for rate in its}])
+        axis.xaxis.set_major_formatter("{x:,.0f}")
+        axis.tick_params(which="minor", labelbottom=False, labelleft=False)
         axis.set_xlabel("messages a second")
         axis.set_title(point)
         axis.grid(alpha=0.3)
