@@ -149,12 +149,9 @@ def reached(folder: Path) -> tuple[list[Target], list[str]]:
             figures = json.loads(path.read_text(encoding="utf-8"))
             targets += read(figures)
             its = figures["machine"]
-            commands.append(
-                f"`{name}`: {its['at']}, {its['processor']}, {its['cores']} cores, Python {its['python']}, "
-                f"{its['system']}, load {its['load'][0]:.1f} at its end"
-                if its["load"]
-                else f"`{name}`: {its['at']}, {its['processor']}, {its['cores']} cores, Python {its['python']}"
-            )
+            text = f"`{name}`: {its['at']}, {its['processor']}, {its['cores']} cores, Python {its['python']}"
+            load = f", load {its['load'][0]:.1f} at its end" if its["load"] else ""
+            commands.append(f"{text}, {its['system']}{load}")
     return targets, commands
 
 
