@@ -41,7 +41,7 @@ class HistoryLine:
         order_id: The order that it is about, None where it is about none; so the next three.
         key: That order's client order key.
         symbol: What it trades.
-        status: Its status right after the event.
+        status: Its status after the callback or call that brought the event.
         text: What happened, in one line.
         details: What the event has beside the order, as plain JSON values.
     """

@@ -1,7 +1,7 @@
 """Events: what the engine tells its listeners, in the past tense.
 
 Each has a sequence number that grows by one over the engine's life, and the moment (UTC) at which we
-learned of it. Order events carry a snapshot of the order taken right after the event.
+learned of it. Order events carry the order as the callback or call left it that brought them.
 """
 
 from __future__ import annotations
