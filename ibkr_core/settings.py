@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
+from math import isfinite
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import attrs
 
 from ibkr_core.errors import InvalidInput
+from ibkr_core.model.checks import check_moment, check_whole
 
 __all__ = ["Backoff", "EngineSettings", "RestartWindow", "RetryPolicy"]
 
@@ -39,6 +42,46 @@ def _count(*, least: int = 0, optional: bool = False) -> Any:  # noqa: ANN401 - 
     return check
 
 
+def _kind(kind: type, words: str, *, optional: bool = False) -> Any:  # noqa: ANN401 - attrs' validator form
+    def check(owner: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        del owner
+        if not isinstance(value, kind) and not (optional and value is None):
+            raise InvalidInput(attribute.name, f"must be {words}, not {value!r}")
+
+    return check
+
+
+def _whole_or_none(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is not None:
+        check_whole(attribute.name, value)
+
+
+def _check_zone(argument: str, name: object) -> None:
+    try:
+        ZoneInfo(name)  # type: ignore[arg-type]  # checked here
+    except (KeyError, ValueError, OSError, TypeError) as error:
+        raise InvalidInput(argument, f"is no time zone: {name!r}") from error
+
+
+def _zone(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    _check_zone(attribute.name, value)
+
+
+def _codes(value: Iterable[int]) -> frozenset[int]:
+    codes = tuple(value) if isinstance(value, Iterable) else (value,)
+    for code in codes:
+        check_whole("codes", code)
+    return frozenset(codes)
+
+
+def _windows(value: Iterable[RestartWindow]) -> tuple[RestartWindow, ...]:
+    windows = tuple(value) if isinstance(value, Iterable) else (value,)
+    for window in windows:
+        if not isinstance(window, RestartWindow):
+            raise InvalidInput("restart_windows", f"must be RestartWindow values, not {value!r}")
+    return windows
+
+
 @attrs.frozen(kw_only=True)
 class Backoff:
     """Waits that grow: each is ``factor`` times the last one, with jitter, up to ``longest_s``.
@@ -58,13 +101,23 @@ class Backoff:
 
     def __attrs_post_init__(self) -> None:
         """Check the two that are no seconds."""
+        for name, value in (("factor", self.factor), ("jitter", self.jitter)):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+                raise InvalidInput(name, f"must be a finite number, not {value!r}")
         if not self.factor >= 1:
             raise InvalidInput("factor", f"must be at least 1, not {self.factor!r}")
         if not 0 <= self.jitter <= 1:
             raise InvalidInput("jitter", f"must be from 0 to 1, not {self.jitter!r}")
 
     def wait_s(self, attempt: int, chance: random.Random) -> float:
-        """Return how long to wait before an attempt; the first one is 1."""
+        """Return how long to wait before an attempt; the first one is 1.
+
+        Raises:
+            InvalidInput: There is no such attempt, or no source of chance.
+        """
+        check_whole("attempt", attempt, least=1)
+        if not isinstance(chance, random.Random):
+            raise InvalidInput("chance", f"must be a random.Random, not {chance!r}")
         doublings = min(attempt - 1, 64)
         full = min(self.first_s * self.factor**doublings, self.longest_s)
         return full * (1 - self.jitter * chance.random())
@@ -86,9 +139,11 @@ class RetryPolicy:
     """
 
     attempts: int = attrs.field(default=3, validator=_count())
-    backoff: Backoff = Backoff(first_s=0.05, longest_s=2.0)
+    backoff: Backoff = attrs.field(
+        default=Backoff(first_s=0.05, longest_s=2.0), validator=_kind(Backoff, "a Backoff")
+    )
     deadline_s: float = attrs.field(default=10.0, validator=_seconds())
-    codes: frozenset[int] = frozenset({10006, 2102, 103})
+    codes: frozenset[int] = attrs.field(default=frozenset({10006, 2102, 103}), converter=_codes)
 
 
 @attrs.frozen
@@ -102,22 +157,24 @@ class RestartWindow:
         weekday: ``monday`` to ``sunday``; empty for every day.
     """
 
-    at: time
+    at: time = attrs.field(validator=_kind(time, "a time such as time(23, 45)"))
     lasts_min: int = attrs.field(default=15, validator=_count(least=1))
     zone: str = "America/New_York"
     weekday: str = ""
 
     def __attrs_post_init__(self) -> None:
         """Check the names."""
-        if self.weekday and self.weekday not in _WEEKDAYS:
+        if self.weekday != "" and self.weekday not in _WEEKDAYS:
             raise InvalidInput("weekday", f"must be one of {', '.join(_WEEKDAYS)}, not {self.weekday!r}")
-        try:
-            ZoneInfo(self.zone)
-        except (KeyError, ValueError, OSError) as error:
-            raise InvalidInput("zone", f"is no time zone: {self.zone!r}") from error
+        _check_zone("zone", self.zone)
 
     def contains(self, moment: datetime) -> bool:
-        """Whether a moment (with a zone of its own) lies in the window."""
+        """Whether a moment (with a zone of its own) lies in the window.
+
+        Raises:
+            InvalidInput: It has no zone.
+        """
+        check_moment("moment", moment)
         local = moment.astimezone(ZoneInfo(self.zone))
         for days in (0, 1):  # a window may reach over midnight
             day = local - timedelta(days=days)
@@ -178,15 +235,17 @@ class EngineSettings:
     messages_per_second: int | None = attrs.field(default=50, validator=_count(least=1, optional=True))
     order_queue_s: float = attrs.field(default=5.0, validator=_seconds())
     max_active_orders: int | None = attrs.field(default=20, validator=_count(least=1, optional=True))
-    reconnect: Backoff | None = Backoff()
-    retry: RetryPolicy = RetryPolicy()
-    restart_windows: tuple[RestartWindow, ...] = ()
+    reconnect: Backoff | None = attrs.field(
+        default=Backoff(), validator=_kind(Backoff, "a Backoff or None", optional=True)
+    )
+    retry: RetryPolicy = attrs.field(default=RetryPolicy(), validator=_kind(RetryPolicy, "a RetryPolicy"))
+    restart_windows: tuple[RestartWindow, ...] = attrs.field(default=(), converter=_windows)
     duplicate_window_s: float = attrs.field(default=0.0, validator=_seconds())
     confirm_s: float = attrs.field(default=1.0, validator=_seconds(least=0.001))
     recheck_s: float = attrs.field(default=3600.0, validator=_seconds())
     cancel_attempts: int = attrs.field(default=3, validator=_count(least=1))
-    broker_zone: str = "America/New_York"
+    broker_zone: str = attrs.field(default="America/New_York", validator=_zone)
     efficiency_limit: int = attrs.field(default=20, validator=_count())
-    order_rules: bool = True
+    order_rules: bool = attrs.field(default=True, validator=_kind(bool, "True or False"))
     unprotected_after_s: float = attrs.field(default=2.0, validator=_seconds())
-    seed: int | None = None
+    seed: int | None = attrs.field(default=None, validator=_whole_or_none)

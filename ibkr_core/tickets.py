@@ -55,9 +55,13 @@ class OrderTicket:
         key: The client order key, which travels in ``orderRef``.
     """
 
-    _office: TicketOffice
+    _office: TicketOffice = attrs.field(repr=False)
     order_id: int
     key: str
+
+    def __str__(self) -> str:
+        """The order as it is now, in one line for people."""
+        return str(self.record)
 
     @property
     def record(self) -> OrderRecord:
@@ -169,6 +173,10 @@ class BracketTickets:
     parent: OrderTicket
     take_profit: OrderTicket | None
     stop_loss: OrderTicket | None
+
+    def __str__(self) -> str:
+        """The orders as they are now, a line for each, parent first."""
+        return "\n".join(str(ticket) for ticket in self.all)
 
     @property
     def all(self) -> tuple[OrderTicket, ...]:

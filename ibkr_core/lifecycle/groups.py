@@ -10,7 +10,7 @@ import functools
 import itertools
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -67,6 +67,11 @@ def stop_child(parent: Order, exit_: Child) -> Order:
 
 def _price(argument: str, value: Numeric) -> Decimal:
     return to_number(argument, value, InvalidGroup)
+
+
+def _child(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, Order):
+        to_number(field.name, value, InvalidGroup)
 
 
 def _slice(value: Numeric) -> Decimal:
@@ -150,8 +155,8 @@ class ExitPair:
     """
 
     quantity: Decimal = attrs.field(converter=_slice)
-    take_profit: Child
-    stop_loss: Child
+    take_profit: Child = attrs.field(validator=_child)
+    stop_loss: Child = attrs.field(validator=_child)
 
 
 def plan_scale_out(

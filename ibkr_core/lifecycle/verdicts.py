@@ -15,7 +15,7 @@ import enum
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -48,6 +48,15 @@ class Verdict(enum.Enum):
     """Not about an order, whatever the id says."""
 
 
+def _check_verdict(argument: str, value: object) -> None:
+    if not isinstance(value, Verdict):
+        raise InvalidInput(argument, f"must be a Verdict, not {value!r}")
+
+
+def _verdict(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    _check_verdict(field.name, value)
+
+
 @attrs.frozen(kw_only=True)
 class CodeRule:
     """What one code proves, by the request it answers.
@@ -59,14 +68,19 @@ class CodeRule:
         idle: When nothing of ours is outstanding for an acknowledged order.
     """
 
-    new: Verdict
-    modify: Verdict
-    cancel: Verdict
-    idle: Verdict
+    new: Verdict = attrs.field(validator=_verdict)
+    modify: Verdict = attrs.field(validator=_verdict)
+    cancel: Verdict = attrs.field(validator=_verdict)
+    idle: Verdict = attrs.field(validator=_verdict)
 
     @classmethod
     def always(cls, verdict: Verdict) -> CodeRule:
-        """Make a rule that does not depend on the request."""
+        """Make a rule that does not depend on the request.
+
+        Raises:
+            InvalidInput: It is no Verdict.
+        """
+        _check_verdict("verdict", verdict)
         return cls(new=verdict, modify=verdict, cancel=verdict, idle=verdict)
 
 

@@ -24,6 +24,7 @@ from ibkr_core.model.order import BrokerOrder, Order
 from ibkr_core.model.orderfields import OFFICIAL_NAMES
 
 __all__ = [
+    "NO_RIGHT",
     "at_default",
     "broker_order",
     "commission_fact",
@@ -42,6 +43,8 @@ UNSET_INTEGER: Final = 2**31 - 1
 UNSET_LONG: Final = 2**63 - 1
 UNSET_DOUBLE: Final = 1.7976931348623157e308
 UNSET_DECIMAL: Final = Decimal(2**127 - 1)
+NO_RIGHT: Final = ("?", "0")
+"""What the broker writes for the right of what has none."""
 _UNSET_AS_DECIMAL: Final = Decimal("1.7976931348623157E+308")
 
 
@@ -235,7 +238,7 @@ def contract_from_official(official: IbContract) -> Contract:
         sec_type=official.secType,
         expiry=official.lastTradeDateOrContractMonth,
         strike=strike or None,
-        right="" if official.right in ("?", "0") else official.right,
+        right="" if official.right in NO_RIGHT else official.right,
         multiplier=official.multiplier,
         exchange=official.exchange,
         primary_exchange=official.primaryExchange,

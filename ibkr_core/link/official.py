@@ -20,7 +20,7 @@ from ibapi.order import Order as IbOrder
 from ibapi.softdollartier import SoftDollarTier
 
 from ibkr_core.errors import InvalidContract, InvalidOrder
-from ibkr_core.link.convert import UNSET_DECIMAL, UNSET_DOUBLE, UNSET_INTEGER, UNSET_LONG
+from ibkr_core.link.convert import NO_RIGHT, UNSET_DECIMAL, UNSET_DOUBLE, UNSET_INTEGER, UNSET_LONG
 from ibkr_core.model.contract import ComboLeg, Contract, DeltaNeutral
 from ibkr_core.model.fieldnames import check_names
 from ibkr_core.model.numbers import to_number
@@ -81,6 +81,8 @@ def contract_of(contract: Contract | IbContract) -> Contract:
     held = vars(contract)
     check_names(held, (*_usual(IbContract), *_CONTRACT_NAMES, *_CONTRACT_OTHERS), "Contract")
     texts = {ours: _text(theirs, held.get(theirs)) for theirs, ours in _CONTRACT_NAMES.items()}
+    if texts["right"] in NO_RIGHT:  # a contract as a callback brought it
+        texts["right"] = ""
     return Contract(
         con_id=_whole("conId", held.get("conId")),
         strike=_strike(held.get("strike")),

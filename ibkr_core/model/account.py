@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import attrs
 
 from ibkr_core.errors import InvalidInput
+from ibkr_core.model.said import money, plain, said
 
 __all__ = [
     "AccountAlias",
@@ -41,6 +42,13 @@ class AccountValue:
     value: str
     currency: str = ""
 
+    def __str__(self) -> str:
+        """One line for people: ``DU1234567 NetLiquidation 1,000,000.00 USD``."""
+        amount = self.amount
+        is_money = amount is not None and self.currency
+        value = money(amount) if amount is not None and is_money else self.value
+        return said(f"{self.account} {self.tag} {value} {self.currency}")
+
     @property
     def amount(self) -> Decimal | None:
         """The value as a number; None where it is none."""
@@ -60,6 +68,10 @@ class AccountValues:
     """
 
     lines: tuple[AccountValue, ...]
+
+    def __str__(self) -> str:
+        """A line for each value, for people."""
+        return "\n".join(str(line) for line in self.lines) or "no values"
 
     def find(self, tag: str, *, account: str = "", currency: str = "") -> AccountValue | None:
         """Return the line of a tag; None where there is none.
@@ -102,6 +114,22 @@ class ProfitAndLoss:
     unrealized: Decimal | None = None
     realized: Decimal | None = None
     value: Decimal | None = None
+
+    def __str__(self) -> str:
+        """One line for people: ``DU1234567: daily 12.50, unrealized 10.00, realized 2.50``."""
+        of = f" #{self.con_id}" if self.con_id else ""
+        held = f" {plain(self.position)}" if self.position is not None else ""
+        told = (
+            f"{name} {money(amount)}"
+            for name, amount in (
+                ("daily", self.daily),
+                ("unrealized", self.unrealized),
+                ("realized", self.realized),
+                ("value", self.value),
+            )
+            if amount is not None
+        )
+        return f"{self.account}{of}{held}: {', '.join(told) or 'nothing told'}"
 
     @property
     def is_known(self) -> bool:

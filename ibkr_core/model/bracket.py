@@ -13,6 +13,7 @@ from ibkr_core.errors import InvalidGroup
 from ibkr_core.model.exits import check_exits
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
+from ibkr_core.model.said import lean_repr
 from ibkr_core.model.status import OrderStatus
 
 __all__ = ["BracketLeg", "BracketOrder"]
@@ -85,6 +86,13 @@ class BracketLeg:
     oca_group: str = attrs.field(default="", validator=_text)
     status: OrderStatus | None = None
     filled_at: datetime | None = attrs.field(default=None, validator=_moment)
+
+    __repr__ = lean_repr
+
+    def __str__(self) -> str:
+        """One line for people: ``BUY 10 LMT 150 DAY: not sent``, or with its id and status."""
+        stands = f"#{self.order_id} " if self.order_id else ""
+        return f"{stands}{self.order}: {self.status.value if self.status is not None else 'not sent'}"
 
     def __attrs_post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -246,6 +254,11 @@ class BracketOrder:
             stop_loss=exit_(stop_loss, uids[2]),
             oca_group=oca_group,
         )
+
+    def __str__(self) -> str:
+        """A line for each order, for people."""
+        named = (("entry", self.parent), ("take-profit", self.take_profit), ("stop-loss", self.stop_loss))
+        return "\n".join(f"{name:<11} {leg}" for name, leg in named if leg is not None)
 
     @property
     def legs(self) -> tuple[BracketLeg, ...]:

@@ -67,7 +67,7 @@ def _text(_: object, field: attrs.Attribute[Any], value: object) -> None:
 
 
 def _method(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if isinstance(value, bool) or value not in _METHODS:
+    if isinstance(value, bool) or not isinstance(value, int) or value not in _METHODS:
         raise InvalidOrder(field.name, f"must be 0, 1, 2, 3, 4, 7 or 8, not {value!r}")
 
 

@@ -12,6 +12,7 @@ import attrs
 from ibkr_core.errors import InvalidContract
 from ibkr_core.model.fieldnames import check_names, names_unknown_fields
 from ibkr_core.model.numbers import Numeric, optional_number, to_number
+from ibkr_core.model.said import lean_repr, said, with_reason
 
 __all__ = ["CONTRACT_FIELDS", "ComboLeg", "Contract", "DeltaNeutral"]
 
@@ -143,6 +144,15 @@ class Contract:
     combo_legs: tuple[ComboLeg, ...] = attrs.field(default=(), converter=_legs)
     combo_legs_description: str = ""
     delta_neutral: DeltaNeutral | None = None
+
+    __repr__ = lean_repr
+
+    def __str__(self) -> str:
+        """One line for people: ``AAPL (STK, SMART, USD)``."""
+        legs = f"{len(self.combo_legs)} legs" if self.combo_legs else ""
+        con_id = f"#{self.con_id}" if self.con_id else ""
+        parts = (self.sec_type, self.exchange, self.currency, legs, con_id)
+        return with_reason(said(self.name), dict.fromkeys(said(one) for one in parts if one != self.name))
 
     @property
     def is_combo(self) -> bool:

@@ -17,6 +17,7 @@ from ibkr_core.model.facts import WhatIfMargin
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderMessage, OrderRecord
+from ibkr_core.model.said import said
 from ibkr_core.model.session import SessionState
 from ibkr_core.model.status import OrderStatus
 
@@ -84,6 +85,22 @@ class Event:
     at: datetime
     seq: int = 0
     is_dry_run: bool = False
+
+    def __str__(self) -> str:
+        """One line for people: the moment, what happened, the order, and what else there is to say."""
+        record = getattr(self, "record", None)
+        told = [str(record)] if record is not None else []
+        for field in attrs.fields(type(self)):
+            value = getattr(self, field.name)
+            if field.name not in _TOLD_FIRST and value is not None and value != "":
+                told.append(f"{field.name} {said(value)}")
+        dry = " DRY_RUN" if self.is_dry_run else ""
+        return f"{self.at:%Y-%m-%d %H:%M:%S.%f}{dry} {type(self).__name__}: {'; '.join(told)}".removesuffix(
+            ": "
+        )
+
+
+_TOLD_FIRST = frozenset({"at", "seq", "is_dry_run", "record"})
 
 
 class Picture(Protocol):

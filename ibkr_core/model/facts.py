@@ -16,6 +16,7 @@ import attrs
 
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import BrokerOrder
+from ibkr_core.model.said import plain, said
 
 __all__ = [
     "BrokerFact",
@@ -173,6 +174,11 @@ class Position:
     contract: Contract
     quantity: Decimal
     average_cost: Decimal | None = None
+
+    def __str__(self) -> str:
+        """One line for people: ``DU1234567 AAPL 100, average cost 190.26``."""
+        cost = f", average cost {plain(self.average_cost)}" if self.average_cost is not None else ""
+        return f"{self.account} {said(self.contract.name)} {plain(self.quantity)}{cost}"
 
 
 BrokerFact = (

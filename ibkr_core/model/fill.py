@@ -14,6 +14,7 @@ from ibkr_core.model.contract import Contract
 from ibkr_core.model.making import making
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
+from ibkr_core.model.said import lean_repr, money, plain, said, with_reason
 
 __all__ = ["Fill", "parse_execution_time"]
 
@@ -71,6 +72,23 @@ class Fill:
     contract: Contract | None = attrs.field(default=None, repr=False)
     is_allocated: bool = False
     is_allocation: bool = False
+
+    __repr__ = lean_repr
+
+    def __str__(self) -> str:
+        """One line for people: ``BUY 50 AAPL at 190.00 (ARCA, <when>, commission 1.00 USD)``."""
+        side = f"{self.action.value} " if self.action is not None else ""
+        name = self.contract.name if self.contract is not None else self.symbol or "?"
+        fee = None if self.commission is None else money(self.commission, self.commission_currency)
+        return with_reason(
+            f"{side}{plain(self.quantity)} {said(name)} at {plain(self.price)}",
+            (
+                said(self.exchange),
+                said(self.time) if self.time is not None else said(self.time_text),
+                f"commission {fee}" if fee is not None else "commission not reported yet",
+                "a leg" if self.is_leg else "",
+            ),
+        )
 
     @property
     def counts(self) -> bool:

@@ -16,6 +16,7 @@ import attrs
 from ibkr_core.errors import InvalidInput
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.numbers import EXACT, Numeric, to_number
+from ibkr_core.model.said import plain, said, sums, with_reason
 
 __all__ = ["Amounts", "Holding", "Lot", "multiplier_of"]
 
@@ -60,6 +61,11 @@ class Amounts:
     def is_complete(self) -> bool:
         """Whether nothing is missing."""
         return not self.missing
+
+    def __str__(self) -> str:
+        """One line for people: ``10.00 EUR, 1,234.50 USD (without something of AAPL)``."""
+        names = ", ".join(said(contract.name) for contract in self.missing)
+        return with_reason(sums(self.by_currency), (f"without something of {names}" if names else "",))
 
     def __getitem__(self, currency: str) -> Decimal:
         """Return the sum in one currency, 0 where there is none."""
@@ -119,6 +125,11 @@ class Lot:
     price: Decimal | None
     opened: datetime | None = None
     exec_id: str = ""
+
+    def __str__(self) -> str:
+        """One line for people: ``50 at 190.25 (2026-11-20 14:31:45 UTC)``."""
+        price = plain(self.price) if self.price is not None else "an unknown price"
+        return with_reason(f"{plain(self.quantity)} at {price}", (said(self.opened) if self.opened else "",))
 
 
 @attrs.frozen(kw_only=True)
@@ -227,5 +238,5 @@ class Holding:
     def __str__(self) -> str:
         """One line for people: ``DU1 AAPL 100 at 190.25``."""
         price = self.average_price
-        at = f" at {price.normalize():f}" if price is not None else ""
-        return f"{self.account} {self.contract.name} {self.quantity}{at}"
+        at = f" at {plain(price)}" if price is not None else ""
+        return f"{self.account} {said(self.contract.name)} {plain(self.quantity)}{at}"

@@ -17,6 +17,7 @@ from ibkr_core.model.contract import Contract
 from ibkr_core.model.fieldnames import check_names, names_unknown_fields
 from ibkr_core.model.numbers import Numeric, optional_number, to_number
 from ibkr_core.model.orderfields import ENGINE_FIELDS, OFFICIAL_NAMES, OTHER_ORDER_FIELDS
+from ibkr_core.model.said import lean_repr, plain, said, with_reason
 
 __all__ = ["Action", "BrokerOrder", "OcaType", "Order", "taken_prices"]
 
@@ -173,6 +174,9 @@ _WORDS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+_IN_LINE: Final = frozenset({"action", "quantity", "order_type", "limit_price", "tif", "official"})
+"""What an order says of itself first; the rest only where it is not as usual."""
+
 _AUX_IS_PRICE: Final = frozenset({"STP", "STP LMT", "STP PRT", "MIT", "LIT"})
 _NEVER_NEGATIVE: Final = frozenset({"STK", "CFD", "CASH", "CRYPTO", "IND", "FUND"})
 """Kinds whose price cannot be zero or less. Combos, futures and options on them can (TWS facts 3)."""
@@ -260,6 +264,21 @@ class Order:
     conditions_outside_rth: bool = attrs.field(default=False, validator=_is(bool))
     algo: Algo | None = attrs.field(default=None, validator=_algo)
     official: Mapping[str, Any] = attrs.field(factory=dict, converter=_official, hash=False)
+
+    __repr__ = lean_repr
+
+    def __str__(self) -> str:
+        """One line for people: ``BUY 10 LMT 150 DAY``, and what is not as usual in parentheses."""
+        limit = f" {plain(self.limit_price)}" if self.limit_price is not None else ""
+        text = f"{self.action.value} {plain(self.quantity)} {self.order_type}{limit} {self.tif}"
+        other = (
+            f"{field.name} {said(getattr(self, field.name))}"
+            for field in attrs.fields(Order)
+            if field.name not in _IN_LINE and getattr(self, field.name) != field.default
+        )
+        return with_reason(
+            text, (*other, *(f"{name} {said(value)}" for name, value in self.official.items()))
+        )
 
     def __attrs_post_init__(self) -> None:
         """Check what can be checked without knowing the contract."""
@@ -480,6 +499,8 @@ class BrokerOrder:
     conditions_outside_rth: bool = False
     algo_strategy: str = ""
     algo_params: tuple[tuple[str, str], ...] = ()
+
+    __repr__ = lean_repr
 
 
 _OWN_FIELDS: Final = frozenset(a.name for a in attrs.fields(Order))

@@ -13,6 +13,7 @@ import attrs
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import BrokerOrder, Order
+from ibkr_core.model.said import lean_repr, plain, said, with_reason
 from ibkr_core.model.status import OrderStatus
 
 __all__ = ["HistoryEntry", "OrderMessage", "OrderRecord", "Request"]
@@ -65,6 +66,10 @@ class OrderMessage:
     code: int
     message: str
     advanced_reject: str = ""
+
+    def __str__(self) -> str:
+        """One line for people: ``Order held while ... (code 404)``."""
+        return with_reason(said(self.message), (f"code {self.code}" if self.code else "",))
 
 
 @attrs.frozen(kw_only=True)
@@ -147,13 +152,14 @@ class OrderRecord:
 
     def __str__(self) -> str:
         """One line for people: ``#7 BUY 50 AAPL MKT: FILLED 50 of 50 at 190.00``."""
-        price = f" {self.limit_price}" if self.limit_price is not None else ""
-        size = self.total_quantity if self.total_quantity is not None else "?"
-        average = f" at {self.avg_fill_price}" if self.avg_fill_price is not None else ""
-        reason = f" ({' '.join(self.error_message.split())})" if self.error_message else ""
-        what = f"{self.action} {size} {self.symbol} {self.order_type}{price}"
-        stands = f"{self.status.value} {self.filled_quantity} of {size}{average}{reason}"
-        return f"#{self.order_id} {what}: {stands}"
+        price = f" {plain(self.limit_price)}" if self.limit_price is not None else ""
+        size = plain(self.total_quantity) if self.total_quantity is not None else "?"
+        average = f" at {plain(self.avg_fill_price)}" if self.avg_fill_price is not None else ""
+        what = f"{self.action} {size} {said(self.symbol)} {self.order_type}{price}"
+        stands = f"{self.status.value} {plain(self.filled_quantity)} of {size}{average}"
+        return with_reason(f"#{self.order_id} {what}: {stands}", (said(self.error_message),))
+
+    __repr__ = lean_repr
 
     @property
     def is_finished(self) -> bool:

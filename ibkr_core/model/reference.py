@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import lru_cache
@@ -16,6 +16,7 @@ from ibkr_core.errors import InvalidInput
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.numbers import EXACT, Numeric, to_number
 from ibkr_core.model.order import Action
+from ibkr_core.model.said import lean_repr, plain, said, with_reason
 
 __all__ = [
     "ContractDetails",
@@ -266,6 +267,15 @@ class ContractDetails:
     maturity: date | None = None
     official: Mapping[str, Any] = attrs.field(factory=dict, hash=False, repr=False)
 
+    __repr__ = lean_repr
+
+    def __str__(self) -> str:
+        """One line for people: ``AAPL (STK, SMART, USD, #265598): APPLE INC, steps of 0.01``."""
+        steps = f"steps of {plain(self.min_tick)}" if self.min_tick is not None else ""
+        expires = f"expires {self.expires_on}" if self.expires_on is not None else ""
+        more = ", ".join(one for one in (said(self.long_name), steps, expires) if one)
+        return f"{self.contract}: {more}" if more else str(self.contract)
+
     def market_rule_id(self, exchange: str = "") -> int | None:
         """Return the market rule of an exchange; None where the broker told none.
 
@@ -324,6 +334,17 @@ class OptionChain:
     expirations: tuple[date, ...]
     strikes: tuple[Decimal, ...]
 
+    def __str__(self) -> str:
+        """One line for people: ``SPY on SMART, times 100: 2 expirations (...), 3 strikes (590 to 600)``."""
+        days = with_reason(f"{len(self.expirations)} expirations", (_span(self.expirations),))
+        prices = with_reason(f"{len(self.strikes)} strikes", (_span(self.strikes),))
+        return f"{said(self.trading_class)} on {self.exchange}, times {self.multiplier}: {days}, {prices}"
+
+
+def _span(row: Sequence[object]) -> str:
+    """Return the first and the last of a row in order."""
+    return " to ".join(dict.fromkeys(said(one) for one in (*row[:1], *row[-1:])))
+
 
 # ── price steps ─────────────────────────────────────────────────────────────────────────────────
 
@@ -369,6 +390,11 @@ class MarketRule:
 
     rule_id: int
     steps: tuple[PriceStep, ...] = attrs.field(converter=_in_order)
+
+    def __str__(self) -> str:
+        """One line for people: ``steps of 0.01 from 0, 0.05 from 3 (rule 67)``."""
+        bands = ", ".join(f"{plain(step.increment)} from {plain(step.low_edge)}" for step in self.steps)
+        return with_reason(f"steps of {bands}", (f"rule {self.rule_id}" if self.rule_id else "",))
 
     @classmethod
     def of_step(cls, increment: Numeric) -> MarketRule:
@@ -497,6 +523,13 @@ class Greeks:
     dividend: Decimal | None = None
     underlying_price: Decimal | None = None
 
+    __repr__ = lean_repr
+
+    def __str__(self) -> str:
+        """One line for people: ``implied_volatility 0.25, delta 0.5``, as far as it is known."""
+        told = ((field.name, getattr(self, field.name)) for field in attrs.fields(Greeks))
+        return ", ".join(f"{name} {plain(value)}" for name, value in told if value is not None) or "no greeks"
+
 
 @attrs.frozen(kw_only=True)
 class Quote:
@@ -537,6 +570,30 @@ class Quote:
     greeks: Greeks | None = None
     market_data_type: int = 1
     is_complete: bool = True
+
+    __repr__ = lean_repr
+
+    def __str__(self) -> str:
+        """One line for people: ``AAPL bid 189.90 x 60, ask 190.00 x 60, last 189.95 (14:31:45 UTC)``."""
+        told = []
+        for name, price, size in (
+            ("bid", self.bid, self.bid_size),
+            ("ask", self.ask, self.ask_size),
+            ("last", self.last, self.last_size),
+            ("close", self.close, None),
+        ):
+            if price is not None:
+                told.append(f"{name} {plain(price)}" + (f" x {plain(size)}" if size is not None else ""))
+        if self.greeks is not None:
+            told.append(str(self.greeks))
+        return with_reason(
+            f"{said(self.contract.name)} {', '.join(told) or 'no prices'}",
+            (
+                said(self.at),
+                "delayed" if self.is_delayed else "",
+                "" if self.is_complete else "time ran out before all was told",
+            ),
+        )
 
     @property
     def is_delayed(self) -> bool:

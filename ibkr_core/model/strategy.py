@@ -126,7 +126,13 @@ class Strategy:
                 raise InvalidStrategy("quantity", f"makes {self.quantity_of(leg)} of {leg.contract.name}")
 
     def quantity_of(self, leg: StrategyLeg) -> Decimal:
-        """Return how much of a leg the whole strategy has, never negative."""
+        """Return how much of a leg the whole strategy has, never negative.
+
+        Raises:
+            InvalidStrategy: It is no leg.
+        """
+        if not isinstance(leg, StrategyLeg):
+            raise InvalidStrategy("leg", f"must be a StrategyLeg, not {leg!r}")
         return self.quantity * leg.ratio
 
     @property

@@ -8,6 +8,7 @@ import attrs
 
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
+from ibkr_core.model.said import money, said, with_reason
 
 __all__ = ["MarginChange", "Margins", "WhatIf"]
 
@@ -24,6 +25,14 @@ class MarginChange:
     def is_known(self) -> bool:
         """Whether anything was told."""
         return self != _NOTHING
+
+    def __str__(self) -> str:
+        """One line for people: ``14,630.75 -> 14,705.75 (+75.00)``."""
+        before, after = (money(one) if one is not None else "?" for one in (self.before, self.after))
+        sign = "+" if self.change is not None and self.change > 0 else ""
+        return with_reason(
+            f"{before} -> {after}", (f"{sign}{money(self.change)}" if self.change is not None else "",)
+        )
 
 
 _NOTHING = MarginChange()
@@ -99,3 +108,21 @@ class WhatIf:
     def maintenance_margin_change(self) -> Decimal | None:
         """How much more (or, below zero, less) maintenance margin the account would need."""
         return self.margins.maintenance.change
+
+    def __str__(self) -> str:
+        """Some lines for people: the order, the margins in regular hours, the commission, the warning."""
+        margins = self.margins
+        lines = [f"{said(self.contract.name)}: what if {self.order}"]
+        for name, change in (
+            ("initial margin", margins.initial),
+            ("maintenance margin", margins.maintenance),
+            ("equity", margins.equity),
+        ):
+            if change.is_known:
+                lines.append(f"  {name:<18} {change} {self.margin_currency}".rstrip())
+        if self.commission_range is not None:
+            texts = dict.fromkeys(money(one) for one in self.commission_range)
+            lines.append(f"  {'commission':<18} {' to '.join(texts)} {self.commission_currency}".rstrip())
+        if self.warning:
+            lines.append(f"  {'warning':<18} {said(self.warning)}")
+        return "\n".join(lines)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ibkr_core.errors import InvalidOrder
+from ibkr_core.model.checks import checked
 from ibkr_core.model.numbers import Numeric
 from ibkr_core.model.order import Order
 from ibkr_core.orders.making import number, optional
@@ -20,15 +21,20 @@ _AMOUNT: Final = 0
 _PERCENT: Final = 100
 
 
-def _adjusted(order: Order, kind: str, official: dict[str, Any]) -> Order:
+def _check_order(order: object) -> None:
     if not isinstance(order, Order):
         raise InvalidOrder("order", f"must be an Order, not {order!r}")
+
+
+def _adjusted(order: Order, kind: str, official: dict[str, Any]) -> Order:
+    _check_order(order)
     if order.official.get("adjustedOrderType"):
         raise InvalidOrder("order", "is adjustable already")
     fields = {name: value for name, value in official.items() if value is not None}
     return order.replace(adjustedOrderType=kind, **fields)
 
 
+@checked
 def adjusted_to_stop(order: Order, trigger_price: Numeric, stop_price: Numeric) -> Order:
     """Return a stop order whose stop moves once the market reaches a price (``adjustedOrderType`` ``STP``).
 
@@ -44,6 +50,7 @@ def adjusted_to_stop(order: Order, trigger_price: Numeric, stop_price: Numeric) 
     return _adjusted(order, "STP", prices)
 
 
+@checked
 def adjusted_to_stop_limit(
     order: Order, trigger_price: Numeric, stop_price: Numeric, limit_price: Numeric
 ) -> Order:
@@ -63,6 +70,7 @@ def adjusted_to_stop_limit(
     return _adjusted(order, "STP LMT", prices)
 
 
+@checked
 def adjusted_to_trail(
     order: Order,
     trigger_price: Numeric,
@@ -80,6 +88,7 @@ def adjusted_to_trail(
         trailing_amount: The distance as a price (official ``adjustedTrailingAmount``, unit 0), or
         trailing_percent: the distance in percent (the same field, ``adjustableTrailingUnit`` 100).
     """
+    _check_order(order)
     prices = {
         "triggerPrice": number("trigger_price", trigger_price),
         "adjustedStopPrice": optional("stop_price", stop_price),
@@ -88,6 +97,7 @@ def adjusted_to_trail(
     return _adjusted(order, "TRAIL", prices)
 
 
+@checked
 def adjusted_to_trail_limit(
     order: Order,
     trigger_price: Numeric,
@@ -107,6 +117,7 @@ def adjusted_to_trail_limit(
         trailing_amount: The distance as a price (official ``adjustedTrailingAmount``, unit 0), or
         trailing_percent: the distance in percent (the same field, ``adjustableTrailingUnit`` 100).
     """
+    _check_order(order)
     prices = {
         "triggerPrice": number("trigger_price", trigger_price),
         "adjustedStopPrice": optional("stop_price", stop_price),

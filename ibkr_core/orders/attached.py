@@ -9,12 +9,14 @@ from collections.abc import Sequence
 
 from ibkr_core.errors import InvalidOrder
 from ibkr_core.model.algos import Algo
+from ibkr_core.model.checks import checked
 from ibkr_core.model.conditions import Condition
 from ibkr_core.model.order import Order
 
 __all__ = ["conditional", "worked_by"]
 
 
+@checked
 def conditional(
     order: Order,
     conditions: Condition | Sequence[Condition],
@@ -45,6 +47,7 @@ def conditional(
     return changed
 
 
+@checked
 def worked_by(order: Order, algo: Algo) -> Order:
     """Return an order that an algorithm of the broker works.
 

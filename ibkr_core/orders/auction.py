@@ -9,6 +9,7 @@ import enum
 from typing import Any
 
 from ibkr_core.errors import InvalidOrder
+from ibkr_core.model.checks import check_whole, checked
 from ibkr_core.model.numbers import Numeric
 from ibkr_core.model.order import Order
 from ibkr_core.orders.making import made, number, optional
@@ -34,6 +35,7 @@ class AuctionStrategy(enum.IntEnum):
     TRANSPARENT = 3
 
 
+@checked
 def at_auction(action: str, quantity: Numeric, limit_price: Numeric, **fields: Any) -> Order:
     """Take part in the pre-market opening at the calculated opening price (``MTL``, time in force ``AUC``).
 
@@ -55,6 +57,7 @@ def at_auction(action: str, quantity: Numeric, limit_price: Numeric, **fields: A
     return made(own, fields)
 
 
+@checked
 def market_on_open(action: str, quantity: Numeric, **fields: Any) -> Order:
     """Trade in the opening auction (``MKT``, time in force ``OPG``).
 
@@ -63,6 +66,7 @@ def market_on_open(action: str, quantity: Numeric, **fields: Any) -> Order:
     return made({"action": action, "quantity": quantity, "order_type": "MKT", "tif": "OPG"}, fields)
 
 
+@checked
 def limit_on_open(action: str, quantity: Numeric, limit_price: Numeric, **fields: Any) -> Order:
     """Trade in the opening auction at a price or better (``LMT``, time in force ``OPG``).
 
@@ -84,6 +88,7 @@ def limit_on_open(action: str, quantity: Numeric, limit_price: Numeric, **fields
     return made(own, fields)
 
 
+@checked
 def market_on_close(action: str, quantity: Numeric, **fields: Any) -> Order:
     """Trade as near to the closing price as possible (``MOC``). The time in force must be ``DAY`` (code 113).
 
@@ -92,6 +97,7 @@ def market_on_close(action: str, quantity: Numeric, **fields: Any) -> Order:
     return made({"action": action, "quantity": quantity, "order_type": "MOC"}, fields)
 
 
+@checked
 def limit_on_close(action: str, quantity: Numeric, limit_price: Numeric, **fields: Any) -> Order:
     """Trade at the close at a price or better (``LOC``). The time in force must be ``DAY`` (code 113).
 
@@ -109,13 +115,15 @@ def limit_on_close(action: str, quantity: Numeric, limit_price: Numeric, **field
 
 def _strategy(value: AuctionStrategy | int) -> int:
     try:
+        check_whole("strategy", value)
         return int(AuctionStrategy(value))
-    except ValueError:
+    except ValueError:  # InvalidInput is one
         raise InvalidOrder(
             "strategy", f"must be 1 (match), 2 (improvement) or 3 (transparent), not {value!r}"
         ) from None
 
 
+@checked
 def auction_limit(
     action: str,
     quantity: Numeric,
@@ -145,6 +153,7 @@ def auction_limit(
     return made(own, fields)
 
 
+@checked
 def auction_pegged_to_stock(
     action: str,
     quantity: Numeric,
@@ -179,6 +188,7 @@ def auction_pegged_to_stock(
     return made(own, fields)
 
 
+@checked
 def auction_relative(action: str, quantity: Numeric, offset: Numeric, **fields: Any) -> Order:
     """Take part in the price improvement of BOX with a price relative to the best one (``REL``).
 

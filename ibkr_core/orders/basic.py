@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ibkr_core.model.checks import checked
 from ibkr_core.model.numbers import Numeric
 from ibkr_core.model.order import Order
 from ibkr_core.orders.making import made, number
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 
+@checked
 def market(action: str, quantity: Numeric, **fields: Any) -> Order:
     """Trade at once at the best price there is (``MKT``).
 
@@ -46,6 +48,7 @@ def market(action: str, quantity: Numeric, **fields: Any) -> Order:
     return Order.market(action, quantity, **fields)
 
 
+@checked
 def limit(action: str, quantity: Numeric, limit_price: Numeric, **fields: Any) -> Order:
     """Trade at a price or better (``LMT``).
 
@@ -60,6 +63,7 @@ def limit(action: str, quantity: Numeric, limit_price: Numeric, **fields: Any) -
     return Order.limit(action, quantity, limit_price, **fields)
 
 
+@checked
 def stop(action: str, quantity: Numeric, stop_price: Numeric, **fields: Any) -> Order:
     """Become a market order once the market is as bad as the stop price (``STP``).
 
@@ -74,6 +78,7 @@ def stop(action: str, quantity: Numeric, stop_price: Numeric, **fields: Any) -> 
     return Order.stop(action, quantity, stop_price, **fields)
 
 
+@checked
 def stop_limit(
     action: str, quantity: Numeric, stop_price: Numeric, limit_price: Numeric, **fields: Any
 ) -> Order:
@@ -91,6 +96,7 @@ def stop_limit(
     return Order.stop_limit(action, quantity, stop_price, limit_price, **fields)
 
 
+@checked
 def stop_with_protection(action: str, quantity: Numeric, stop_price: Numeric, **fields: Any) -> Order:
     """Become a market order with the exchange's protection once the stop is hit (``STP PRT``).
 
@@ -107,6 +113,7 @@ def stop_with_protection(action: str, quantity: Numeric, stop_price: Numeric, **
     )
 
 
+@checked
 def trailing_stop(
     action: str,
     quantity: Numeric,
@@ -138,6 +145,7 @@ def trailing_stop(
     )
 
 
+@checked
 def trailing_stop_limit(
     action: str,
     quantity: Numeric,
@@ -176,6 +184,7 @@ def trailing_stop_limit(
     return made(own, fields)
 
 
+@checked
 def market_if_touched(action: str, quantity: Numeric, trigger_price: Numeric, **fields: Any) -> Order:
     """Become a market order once the market is as good as the trigger price (``MIT``).
 
@@ -192,6 +201,7 @@ def market_if_touched(action: str, quantity: Numeric, trigger_price: Numeric, **
     )
 
 
+@checked
 def limit_if_touched(
     action: str, quantity: Numeric, trigger_price: Numeric, limit_price: Numeric, **fields: Any
 ) -> Order:
@@ -216,6 +226,7 @@ def limit_if_touched(
     return made(own, fields)
 
 
+@checked
 def trailing_market_if_touched(
     action: str,
     quantity: Numeric,
@@ -249,6 +260,7 @@ def trailing_market_if_touched(
     return made(own, fields)
 
 
+@checked
 def trailing_limit_if_touched(
     action: str,
     quantity: Numeric,
@@ -285,6 +297,7 @@ def trailing_limit_if_touched(
     return made(own, fields)
 
 
+@checked
 def market_to_limit(action: str, quantity: Numeric, **fields: Any) -> Order:
     """Trade at the market; what is left rests as a limit order at the price of the first part (``MTL``).
 
@@ -293,6 +306,7 @@ def market_to_limit(action: str, quantity: Numeric, **fields: Any) -> Order:
     return made({"action": action, "quantity": quantity, "order_type": "MTL"}, fields)
 
 
+@checked
 def market_with_protection(action: str, quantity: Numeric, **fields: Any) -> Order:
     """Trade at the market, but not beyond the limit that the exchange sets (``MKT PRT``).
 
@@ -301,6 +315,7 @@ def market_with_protection(action: str, quantity: Numeric, **fields: Any) -> Ord
     return made({"action": action, "quantity": quantity, "order_type": "MKT PRT"}, fields)
 
 
+@checked
 def midpoint_match(
     action: str, quantity: Numeric, limit_price: Numeric | None = None, **fields: Any
 ) -> Order:
@@ -319,6 +334,7 @@ def midpoint_match(
     return made(own, fields)
 
 
+@checked
 def limit_ibkrats(action: str, quantity: Numeric, limit_price: Numeric, **fields: Any) -> Order:
     """Rest in the broker's own book: a limit order for a contract at ``IBKRATS`` (``LMT`` and ``notHeld``).
 
@@ -340,6 +356,7 @@ def limit_ibkrats(action: str, quantity: Numeric, limit_price: Numeric, **fields
     return made(own, fields)
 
 
+@checked
 def discretionary(
     action: str, quantity: Numeric, limit_price: Numeric, discretionary_amount: Numeric, **fields: Any
 ) -> Order:
@@ -364,6 +381,7 @@ def discretionary(
     return made(own, fields)
 
 
+@checked
 def iceberg(action: str, quantity: Numeric, limit_price: Numeric, display_size: int, **fields: Any) -> Order:
     """Show only a part of a limit order (``LMT``).
 
@@ -386,6 +404,7 @@ def iceberg(action: str, quantity: Numeric, limit_price: Numeric, display_size: 
     return made(own, fields)
 
 
+@checked
 def sweep_to_fill(action: str, quantity: Numeric, limit_price: Numeric, **fields: Any) -> Order:
     """Take what stands at each price, at several exchanges at once, up to a limit (``LMT``, ``sweepToFill``).
 
@@ -407,6 +426,7 @@ def sweep_to_fill(action: str, quantity: Numeric, limit_price: Numeric, **fields
     return made(own, fields)
 
 
+@checked
 def block(action: str, quantity: Numeric, limit_price: Numeric, **fields: Any) -> Order:
     """A large limit order for options, of 50 contracts or more (``LMT`` and ``blockOrder``).
 
@@ -428,6 +448,7 @@ def block(action: str, quantity: Numeric, limit_price: Numeric, **fields: Any) -
     return made(own, fields)
 
 
+@checked
 def box_top(action: str, quantity: Numeric, **fields: Any) -> Order:
     """Trade at the market of BOX; what is left rests at the price of the first part (``BOX TOP``).
 
@@ -436,6 +457,7 @@ def box_top(action: str, quantity: Numeric, **fields: Any) -> Order:
     return made({"action": action, "quantity": quantity, "order_type": "BOX TOP"}, fields)
 
 
+@checked
 def cash_market(action: str, cash_quantity: Numeric, **fields: Any) -> Order:
     """Trade for an amount of money at the market (``MKT`` and ``cashQty``).
 
@@ -451,6 +473,7 @@ def cash_market(action: str, cash_quantity: Numeric, **fields: Any) -> Order:
     return made(own, fields)
 
 
+@checked
 def cash_limit(action: str, cash_quantity: Numeric, limit_price: Numeric, **fields: Any) -> Order:
     """Trade for an amount of money at a price or better (``LMT`` and ``cashQty``).
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ibkr_core.errors import InvalidOrder
+from ibkr_core.model.checks import checked
 from ibkr_core.model.numbers import Numeric
 from ibkr_core.model.order import Order
 from ibkr_core.orders.making import made, optional
@@ -45,6 +46,7 @@ def _combo(
     return made(own, fields)
 
 
+@checked
 def combo_market(action: str, quantity: Numeric, *, guaranteed: bool = True, **fields: Any) -> Order:
     """Trade a combination at the market (``MKT``).
 
@@ -57,6 +59,7 @@ def combo_market(action: str, quantity: Numeric, *, guaranteed: bool = True, **f
     return _combo("MKT", action, quantity, None, guaranteed, fields)
 
 
+@checked
 def combo_limit(
     action: str, quantity: Numeric, limit_price: Numeric, *, guaranteed: bool = True, **fields: Any
 ) -> Order:
@@ -73,6 +76,7 @@ def combo_limit(
     return _combo("LMT", action, quantity, limit_price, guaranteed, fields)
 
 
+@checked
 def combo_limit_by_leg(
     action: str, quantity: Numeric, leg_prices: Iterable[Numeric | None], **fields: Any
 ) -> Order:
@@ -90,12 +94,15 @@ def combo_limit_by_leg(
     Raises:
         InvalidOrder: No leg has a price.
     """
+    if isinstance(leg_prices, str) or not isinstance(leg_prices, Iterable):
+        raise InvalidOrder("leg_prices", f"must be a price, or None, for each leg, not {leg_prices!r}")
     prices = tuple(optional("leg_prices", one) for one in leg_prices)
     if all(one is None for one in prices):
         raise InvalidOrder("leg_prices", "at least one leg needs a price")
     return _combo("LMT", action, quantity, None, False, fields, orderComboLegs=prices)  # noqa: FBT003 - guaranteed
 
 
+@checked
 def relative_limit_combo(
     action: str, quantity: Numeric, limit_price: Numeric, *, guaranteed: bool = False, **fields: Any
 ) -> Order:
@@ -111,6 +118,7 @@ def relative_limit_combo(
     return _combo("REL + LMT", action, quantity, limit_price, guaranteed, fields)
 
 
+@checked
 def relative_market_combo(
     action: str, quantity: Numeric, *, guaranteed: bool = False, **fields: Any
 ) -> Order:
@@ -125,6 +133,7 @@ def relative_market_combo(
     return _combo("REL + MKT", action, quantity, None, guaranteed, fields)
 
 
+@checked
 def limit_market_combo(
     action: str, quantity: Numeric, limit_price: Numeric, *, guaranteed: bool = False, **fields: Any
 ) -> Order:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ibkr_core.errors import InvalidOrder
+from ibkr_core.model.checks import checked
 from ibkr_core.model.numbers import Numeric
 from ibkr_core.model.order import Order
 from ibkr_core.orders.making import made, number, whole
@@ -31,6 +32,7 @@ def _positive(argument: str, value: Numeric) -> str:
     return f"{exact:f}"
 
 
+@checked
 def beta_hedge(action: str, parent_id: int, beta: Numeric, **fields: Any) -> Order:
     """Hedge a stock by another one or an index product, by value times beta (``hedgeType`` ``B``).
 
@@ -43,6 +45,7 @@ def beta_hedge(action: str, parent_id: int, beta: Numeric, **fields: Any) -> Ord
     return _hedge(action, parent_id, "B", {"hedgeParam": _positive("beta", beta)}, fields)
 
 
+@checked
 def pair_hedge(action: str, parent_id: int, ratio: Numeric, **fields: Any) -> Order:
     """Trade the other side of a pair, in a ratio to the parent's size (``hedgeType`` ``P``).
 
@@ -55,6 +58,7 @@ def pair_hedge(action: str, parent_id: int, ratio: Numeric, **fields: Any) -> Or
     return _hedge(action, parent_id, "P", {"hedgeParam": _positive("ratio", ratio)}, fields)
 
 
+@checked
 def delta_hedge(action: str, parent_id: int, *, max_size: int | None = None, **fields: Any) -> Order:
     """Hedge an option by its stock, by the option's delta (``hedgeType`` ``D``).
 
@@ -67,6 +71,7 @@ def delta_hedge(action: str, parent_id: int, *, max_size: int | None = None, **f
     return _hedge(action, parent_id, "D", {"hedgeMaxSize": whole("max_size", max_size, least=1)}, fields)
 
 
+@checked
 def fx_hedge(action: str, parent_id: int, **fields: Any) -> Order:
     """Change money for a purchase in another currency (``hedgeType`` ``F``).
 

@@ -10,6 +10,7 @@ import enum
 from typing import Any
 
 from ibkr_core.errors import InvalidOrder
+from ibkr_core.model.checks import check_whole, checked
 from ibkr_core.model.numbers import Numeric
 from ibkr_core.model.order import Order
 from ibkr_core.orders.making import made, number, optional, whole
@@ -37,12 +38,14 @@ def _one_of(kind: type[enum.IntEnum], argument: str, value: int | None) -> int |
     if value is None:
         return None
     try:
+        check_whole(argument, value)
         return int(kind(value))
-    except ValueError:
+    except ValueError:  # InvalidInput is one
         words = ", ".join(f"{one.value} ({one.name.lower()})" for one in kind)
         raise InvalidOrder(argument, f"must be {words}, not {value!r}") from None
 
 
+@checked
 def volatility(
     action: str,
     quantity: Numeric,
@@ -77,7 +80,8 @@ def volatility(
         stock_range_upper: Cancelled when the stock is above (official ``stockRangeUpper``).
         **fields: Further fields of the order.
     """
-    if not hedge_type and (hedge_price is not None or hedge_con_id is not None):
+    price, con_id = optional("hedge_price", hedge_price), whole("hedge_con_id", hedge_con_id, least=1)
+    if not hedge_type and (price is not None or con_id is not None):
         raise InvalidOrder("hedge_type", "is required where a hedge_price or a hedge_con_id is given")
     own = {
         "action": action,
@@ -85,11 +89,11 @@ def volatility(
         "order_type": "VOL",
         "volatility": number("percent", percent),
         "volatilityType": _one_of(VolatilityType, "over", over),
-        "continuousUpdate": bool(continuous) or None,
+        "continuousUpdate": continuous or None,
         "referencePriceType": _one_of(ReferencePrice, "reference", reference),
         "deltaNeutralOrderType": hedge_type or None,
-        "deltaNeutralAuxPrice": optional("hedge_price", hedge_price),
-        "deltaNeutralConId": whole("hedge_con_id", hedge_con_id, least=1),
+        "deltaNeutralAuxPrice": price,
+        "deltaNeutralConId": con_id,
         "stockRangeLower": optional("stock_range_lower", stock_range_lower),
         "stockRangeUpper": optional("stock_range_upper", stock_range_upper),
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
+from ibkr_core.model.checks import checked
 from ibkr_core.model.numbers import Numeric
 from ibkr_core.model.order import Order
 from ibkr_core.orders.making import made, number, optional, whole
@@ -53,6 +54,7 @@ def _pegged(
     return made(own, fields)
 
 
+@checked
 def relative(
     action: str,
     quantity: Numeric,
@@ -75,6 +77,7 @@ def relative(
     return _pegged("REL", action, quantity, offset, limit_price, fields)
 
 
+@checked
 def pegged_to_primary(
     action: str,
     quantity: Numeric,
@@ -97,6 +100,7 @@ def pegged_to_primary(
     return _pegged("PEG PRIM", action, quantity, offset, limit_price, fields)
 
 
+@checked
 def passive_relative(
     action: str,
     quantity: Numeric,
@@ -119,6 +123,7 @@ def passive_relative(
     return _pegged("PASSV REL", action, quantity, offset, limit_price, fields)
 
 
+@checked
 def pegged_to_market(
     action: str,
     quantity: Numeric,
@@ -141,6 +146,7 @@ def pegged_to_market(
     return _pegged("PEG MKT", action, quantity, offset, limit_price, fields)
 
 
+@checked
 def pegged_to_midpoint(
     action: str,
     quantity: Numeric,
@@ -163,6 +169,7 @@ def pegged_to_midpoint(
     return _pegged("PEG MID", action, quantity, offset, limit_price, fields)
 
 
+@checked
 def pegged_to_midpoint_ibkrats(
     action: str,
     quantity: Numeric,
@@ -199,6 +206,7 @@ def pegged_to_midpoint_ibkrats(
     return made(own, fields)
 
 
+@checked
 def pegged_to_best(
     action: str,
     quantity: Numeric,
@@ -235,6 +243,7 @@ def pegged_to_best(
     return made(own, fields)
 
 
+@checked
 def pegged_to_best_up_to_mid(
     action: str,
     quantity: Numeric,
@@ -276,6 +285,7 @@ def pegged_to_best_up_to_mid(
     return made(own, fields)
 
 
+@checked
 def midprice(action: str, quantity: Numeric, *, limit_price: Numeric | None = None, **fields: Any) -> Order:
     """Trade at the middle of the quote or better, routed by SMART (``MIDPRICE``).
 
@@ -290,6 +300,7 @@ def midprice(action: str, quantity: Numeric, *, limit_price: Numeric | None = No
     return _pegged("MIDPRICE", action, quantity, None, limit_price, fields)
 
 
+@checked
 def snap_to_market(action: str, quantity: Numeric, offset: Numeric = 0, **fields: Any) -> Order:
     """Rest at the other side of the quote less an offset, as it is when the order comes (``SNAP MKT``).
 
@@ -304,6 +315,7 @@ def snap_to_market(action: str, quantity: Numeric, offset: Numeric = 0, **fields
     return _pegged("SNAP MKT", action, quantity, offset, None, fields)
 
 
+@checked
 def snap_to_midpoint(action: str, quantity: Numeric, offset: Numeric = 0, **fields: Any) -> Order:
     """Rest at the middle of the quote less an offset, as it is when the order comes (``SNAP MID``).
 
@@ -318,6 +330,7 @@ def snap_to_midpoint(action: str, quantity: Numeric, offset: Numeric = 0, **fiel
     return _pegged("SNAP MID", action, quantity, offset, None, fields)
 
 
+@checked
 def snap_to_primary(action: str, quantity: Numeric, offset: Numeric = 0, **fields: Any) -> Order:
     """Rest at the order's own side of the quote and an offset, as it is when the order comes (``SNAP PRIM``).
 
@@ -332,6 +345,7 @@ def snap_to_primary(action: str, quantity: Numeric, offset: Numeric = 0, **field
     return _pegged("SNAP PRIM", action, quantity, offset, None, fields)
 
 
+@checked
 def pegged_to_stock(
     action: str,
     quantity: Numeric,
@@ -372,6 +386,7 @@ def pegged_to_stock(
     return made(own, fields)
 
 
+@checked
 def pegged_to_benchmark(
     action: str,
     quantity: Numeric,
@@ -414,7 +429,7 @@ def pegged_to_benchmark(
         "limit_price": limit_price,
         "startingPrice": number("starting_price", starting_price),
         "peggedChangeAmount": number("change_amount", change_amount),
-        "isPeggedChangeAmountDecrease": bool(decrease),
+        "isPeggedChangeAmountDecrease": decrease,
         "referenceContractId": whole("reference_con_id", reference_con_id, least=1),
         "referenceChangeAmount": number("reference_change_amount", reference_change_amount),
         "referenceExchangeId": reference_exchange,

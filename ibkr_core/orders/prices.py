@@ -37,6 +37,7 @@ class PriceGrid(Protocol):
 
 def _prices(order: Order) -> Iterator[tuple[str, Decimal]]:
     """Yield the prices of an order that stand on the grid: offsets and distances do not."""
+    _check_order(order)
     for name in _OWN:
         price: Decimal | None = getattr(order, name)
         if price is not None and (name != "aux_price" or order.order_type in _STOPS | _TOUCHES):
@@ -44,6 +45,16 @@ def _prices(order: Order) -> Iterator[tuple[str, Decimal]]:
     for name in _OFFICIAL:
         if order.official.get(name) is not None:
             yield name, to_number(name, order.official[name], InvalidOrder)
+
+
+def _check_order(order: object) -> None:
+    if not isinstance(order, Order):
+        raise InvalidOrder("order", f"must be an Order, not {order!r}")
+
+
+def _check_grid(grid: object) -> None:
+    if not all(callable(getattr(grid, name, None)) for name in ("increment_at", "is_valid", "round")):
+        raise InvalidOrder("grid", f"must be a price rule, such as a MarketRule, not {grid!r}")
 
 
 def check_ticks(order: Order, grid: PriceGrid) -> None:
@@ -56,6 +67,7 @@ def check_ticks(order: Order, grid: PriceGrid) -> None:
     Raises:
         InvalidOrder: It is; names the field, the step, and the nearest price.
     """
+    _check_grid(grid)
     for name, price in _prices(order):
         if not grid.is_valid(price):
             nearest = grid.round(price, order.action)
@@ -76,6 +88,7 @@ def rounded(order: Order, grid: PriceGrid) -> Order:
         order: The order, adjusted prices included.
         grid: The instrument's price rule.
     """
+    _check_grid(grid)
     changes = {
         name: grid.round(price, order.action if "imit" in name else None)
         for name, price in _prices(order)
@@ -95,6 +108,7 @@ def check_side(order: Order, *, bid: Numeric, ask: Numeric) -> None:
     Raises:
         InvalidOrder: It is; a market that moves between the quote and the order can make that wrong.
     """
+    _check_order(order)
     low, high = to_number("bid", bid), to_number("ask", ask)
     trigger = order.aux_price if order.order_type in _STOPS | _TOUCHES else order.trail_stop_price
     if trigger is None or order.order_type not in _STOPS | _TOUCHES | {"TRAIL", "TRAIL LIMIT"}:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ibkr_core.errors import InvalidOrder
+from ibkr_core.model.checks import checked
 from ibkr_core.model.numbers import Numeric
 from ibkr_core.model.order import Order
 from ibkr_core.orders.making import number, optional, whole
@@ -16,6 +17,7 @@ from ibkr_core.orders.making import number, optional, whole
 __all__ = ["scaled"]
 
 
+@checked
 def scaled(
     order: Order,
     *,
@@ -59,11 +61,11 @@ def scaled(
         "scaleInitLevelSize": whole("initial_size", initial_size, least=1),
         "scaleSubsLevelSize": whole("subsequent_size", subsequent_size, least=1),
         "scalePriceIncrement": increment,
-        "scaleRandomPercent": bool(random_size) or None,
+        "scaleRandomPercent": random_size or None,
         "scalePriceAdjustValue": optional("price_adjust_value", price_adjust_value),
         "scalePriceAdjustInterval": whole("price_adjust_interval_s", price_adjust_interval_s, least=1),
         "scaleProfitOffset": optional("profit_offset", profit_offset),
-        "scaleAutoReset": bool(auto_reset) or None,
+        "scaleAutoReset": auto_reset or None,
         "scaleInitPosition": whole("initial_position", initial_position),
         "scaleInitFillQty": whole("initial_fill_quantity", initial_fill_quantity),
     }

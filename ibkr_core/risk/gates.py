@@ -17,6 +17,7 @@ from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import Position
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Order
+from ibkr_core.model.ruleparts import size
 from ibkr_core.risk.exposure import (
     Reach,
     UnknownExposureError,
@@ -57,6 +58,7 @@ __all__ = [
     "only_reduces",
     "touch",
     "unit_price",
+    "worst_limit",
 ]
 
 _ZERO: Final = Decimal(0)
@@ -66,6 +68,10 @@ _UNIT_KINDS: Final = frozenset({"STK", "CFD", "CASH", "CRYPTO", "FUND", "IND", "
 """Kinds of which one unit is one unit. Of all others the contract's own multiplier has to be known."""
 _NEVER_NEGATIVE: Final = frozenset({"STK", "CFD", "CASH", "CRYPTO", "FUND", "IND", "OPT", "WAR", "BOND"})
 _TRIGGERED: Final = frozenset({"STP LMT", "LIT"})
+_PRICED: Final = frozenset(
+    {"LMT", "LOC", "LOO", "STP LMT", "LIT", "TRAIL LIMIT", "REL + LMT", "LMT + MKT", "TRAIL LMT + MKT"}
+)
+"""Types whose limit is a price, whatever it is; of all others it is a cap."""
 _ANY: Final = "*"
 
 
@@ -76,36 +82,50 @@ def touch(contract: Contract, order: Order, quote: LastQuote | None) -> Decimal 
     """Return the price that an order would meet at once: the ask for a purchase, the bid for a sale.
 
     Where that is not known the last trade, else the close; None when nothing is. Of what cannot cost zero or
-    less, such a price is none: it is how feeds say that they have no price.
+    less, such a price is none: it is how feeds say that they have no price. So is an infinite one.
     """
     if quote is None:
         return None
     first = quote.ask if order.action.sign > 0 else quote.bid
     for price in (first, quote.last, quote.close):
-        if price is not None and (price > 0 or contract.sec_type not in _NEVER_NEGATIVE):
+        if price is None or price.is_infinite():
+            continue
+        if price > 0 or contract.sec_type not in _NEVER_NEGATIVE:
             return price
     return None
+
+
+def worst_limit(order: Order) -> Decimal | None:
+    """Return the worst price at which an order's limit lets it trade; None where it has no limit.
+
+    A discretionary order goes beyond the limit that it shows (``discretionaryAmt``). In a pegged or relative
+    order, whose limit is only a cap, zero means that there is none (comments of the official Order and its
+    order type pages: ``lmtPrice`` is left at 0).
+    """
+    limit = order.limit_price
+    if limit is None or (not limit and order.order_type not in _PRICED):
+        return None
+    return EXACT.add(limit, EXACT.multiply(size(order, "discretionaryAmt"), Decimal(order.action.sign)))
 
 
 def unit_price(contract: Contract, order: Order, quote: LastQuote | None) -> Decimal | None:
     """Return the price by which an order is weighed.
 
-    A purchase with a limit: the limit. A sale with a limit: the limit, or the last quote where that is known
-    and higher. A stop or a touched order: its trigger, or the last quote where that is higher. Everything
-    else, market orders above all: the last quote. None where that is not known. No source has a rule for
-    this; chosen because an order is never weighed lighter than what is known of it.
+    A purchase with a limit: the limit (see :func:`worst_limit`). A sale with a limit: the limit, or the last
+    quote where that is known and higher. A stop or a touched order: its trigger, or the last quote where that
+    is higher. Everything else, market orders above all: the last quote. None where that is not known. No
+    source has a rule for this; chosen because an order is never weighed lighter than what is known of it.
     """
-    market = touch(contract, order, quote)
-    own = [order.limit_price] if order.limit_price is not None else []
+    market, limit = touch(contract, order, quote), worst_limit(order)
+    own = [order.limit_price] if order.limit_price is not None and limit is not None else []
     if not own and "TRAIL" in order.order_type:
         own = [order.trail_stop_price] if order.trail_stop_price is not None else []
     elif not own and order.aux_price is not None:
         own = [order.aux_price]
-    if order.limit_price is not None and order.action.sign > 0:
-        return order.limit_price
+    if limit is not None and order.action.sign > 0:
+        return limit
     if market is None:
-        # A limit below the market sells at the market, which is not known then.
-        return own[0] if order.limit_price is not None else None
+        return own[0] if limit is not None else None
     return max(own[0], market, key=abs) if own else market
 
 
@@ -219,7 +239,8 @@ class MaxOrderSize:
     def __call__(self, context: RiskContext) -> Refusal | None:
         """See :data:`Gate`."""
         order, before = context.order, context.before
-        if not order.quantity:  # the broker sizes it: a hedge, or an order for an amount of money
+        # The broker sizes a hedge, and an order for an amount of money, whatever quantity stands beside it.
+        if not order.quantity or order.cash_quantity is not None:
             return _unknown(self, "quantity", "its size is set by the broker", self.most)
         if order.quantity <= self.most or (before is not None and order.quantity <= before.quantity):
             return None
@@ -332,8 +353,8 @@ class PriceCollar:
 
     A purchase's limit may lie so far above the price that it would meet (the ask, else the last trade, else
     the close), a sale's so far below the bid; the other way a limit only waits. The limit of a stop-limit,
-    limit-if-touched or trailing order is measured from its trigger. Orders without a limit have no price to
-    look at.
+    limit-if-touched or trailing order is measured from its trigger, that of a discretionary order from where
+    its discretion ends. Orders without a limit have no price to look at.
 
     Attributes:
         percent: How far in percent; None for no such limit.
@@ -350,7 +371,7 @@ class PriceCollar:
     def __call__(self, context: RiskContext) -> Refusal | None:
         """See :data:`Gate`."""
         order, before = context.order, context.before
-        limit = order.limit_price
+        limit = worst_limit(order)
         if limit is None or (before is not None and _same_prices(before, order)):
             return None
         if "TRAIL" in order.order_type:
@@ -358,7 +379,7 @@ class PriceCollar:
             if market is None:
                 return None  # its limit follows the market from a place that the broker computes
         elif order.order_type in _TRIGGERED:
-            market = order.aux_price
+            market = self._at_trigger(context)
         else:
             market = touch(context.contract, order, context.quote)
         most = self.percent if self.percent is not None else self.ticks
@@ -369,6 +390,15 @@ class PriceCollar:
             return None
         found = self._by_percent(through, market, limit)
         return found if found is not None else self._by_ticks(through, market, limit, context.tick)
+
+    @staticmethod
+    def _at_trigger(context: RiskContext) -> Decimal | None:
+        """Return where the market is once an order is triggered; it may be beyond a touched one's already."""
+        order = context.order
+        trigger, market = order.aux_price, touch(context.contract, order, context.quote)
+        if order.order_type != "LIT" or trigger is None or market is None:
+            return trigger
+        return min(trigger, market) if order.action.sign > 0 else max(trigger, market)
 
     def _by_percent(self, through: Decimal, market: Decimal, limit: Decimal) -> Refusal | None:
         if self.percent is None:
@@ -583,10 +613,9 @@ def _not_among(context: RiskContext, names: Iterable[str], argument: str) -> Ref
 
 
 def _same_prices(before: Order, order: Order) -> bool:
-    return (before.limit_price, before.aux_price, before.order_type) == (
-        order.limit_price,
-        order.aux_price,
-        order.order_type,
+    return before.order_type == order.order_type and all(
+        one(before) == one(order)
+        for one in (worst_limit, lambda o: o.limit_price, lambda o: o.aux_price, lambda o: o.trail_stop_price)
     )
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from ibkr_core.errors import InvalidInput
+from ibkr_core.model.checks import check_moment
 
 __all__ = ["WEEKDAYS", "TradingHours", "check_zone"]
 
@@ -17,19 +18,27 @@ WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "satu
 _WORKDAYS: Final = WEEKDAYS[:5]
 
 
-def _time(value: object) -> time:
+def _time(argument: str, value: object) -> time:
     if isinstance(value, str):
         try:
             value = time.fromisoformat(value)
         except ValueError:
             value = None
     if not isinstance(value, time) or value.tzinfo is not None:
-        raise InvalidInput("hours", 'each end must be a time without a zone, such as time(9, 30) or "09:30"')
+        raise InvalidInput(argument, 'must be a time without a zone, such as time(9, 30) or "09:30"')
     return value
 
 
+def _start(value: object) -> time:
+    return _time("start", value)
+
+
+def _end(value: object) -> time:
+    return _time("end", value)
+
+
 def _days(value: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(value, str):
+    if isinstance(value, str) or not isinstance(value, Iterable):
         raise InvalidInput("days", f"must be several days, not {value!r}")
     return tuple(value)
 
@@ -63,8 +72,8 @@ class TradingHours:
         InvalidInput: No time, no zone, or no day of the week.
     """
 
-    start: time = attrs.field(converter=_time)
-    end: time = attrs.field(converter=_time)
+    start: time = attrs.field(converter=_start)
+    end: time = attrs.field(converter=_end)
     zone: str = "America/New_York"
     days: tuple[str, ...] = attrs.field(default=_WORKDAYS, converter=_days)
 
@@ -78,7 +87,12 @@ class TradingHours:
             raise InvalidInput("days", "must name at least one")
 
     def contains(self, moment: datetime) -> bool:
-        """Whether a moment (with a zone of its own) lies within."""
+        """Whether a moment (with a zone of its own) lies within.
+
+        Raises:
+            InvalidInput: It has no zone.
+        """
+        check_moment("moment", moment)
         local = moment.astimezone(ZoneInfo(self.zone))
         at = local.time()
         today = WEEKDAYS[local.weekday()] in self.days

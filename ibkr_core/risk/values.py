@@ -86,12 +86,13 @@ class LiveOrder:
 
     @classmethod
     def wanted(cls, order_id: int, contract: Contract, order: Order, filled: Decimal = _ZERO) -> LiveOrder:
-        """Make one of terms that are not sent yet."""
+        """Make one of terms that are not sent yet. An amount of money buys what the market makes of it."""
+        is_sized = bool(order.quantity) and order.cash_quantity is None
         return cls(
             order_id=order_id,
             contract=contract,
             action=order.action,
-            remaining=max(order.quantity - filled, _ZERO) if order.quantity else None,
+            remaining=max(order.quantity - filled, _ZERO) if is_sized else None,
             account=order.account,
             parent_id=order.parent_id,
             oca_group=order.oca_group,

@@ -18,7 +18,7 @@ from ibapi.softdollartier import SoftDollarTier
 from ibapi.tag_value import TagValue
 
 from ibkr_core.errors import InvalidContract, InvalidInput, InvalidOrder, RequestRefused, UnknownField
-from ibkr_core.link.convert import contract_to_official, order_to_official
+from ibkr_core.link.convert import NO_RIGHT, contract_to_official, order_to_official
 from ibkr_core.link.official import contract_of, order_of
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
@@ -268,6 +268,7 @@ def legs(draw: st.DrawFn) -> IbComboLeg:
 def plain(contract: IbContract) -> dict[str, Any]:
     fields = {name: value for name, value in vars(contract).items() if name not in NEVER_SENT}
     fields["comboLegs"] = [vars(leg) for leg in fields["comboLegs"] or ()]
+    fields["right"] = "" if fields["right"] in NO_RIGHT else fields["right"]
     if fields["deltaNeutralContract"] is not None:
         fields["deltaNeutralContract"] = vars(fields["deltaNeutralContract"])
     return fields
@@ -286,6 +287,16 @@ def test_a_multiplier_may_be_a_number() -> None:
     contract = IbContract()
     contract.multiplier = 100
     assert contract_of(contract).multiplier == "100"
+
+
+@pytest.mark.parametrize("right", ["0", "?"])
+def test_what_the_broker_writes_for_no_right_is_none(right: str) -> None:
+    """A share's contract out of a callback (details, a position) can be traded as it is."""
+    share = IbContract()
+    share.conId, share.exchange, share.right = 265598, "SMART", right
+    found = contract_of(share)
+    found.check()
+    assert contract_to_official(found).right == ""
 
 
 def test_texts_of_the_broker_are_kept() -> None:

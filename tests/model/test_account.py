@@ -135,3 +135,25 @@ def test_no_text_raises_anything_else(text: str) -> None:
     """Whatever the broker sends, the error is typed."""
     with contextlib.suppress(InvalidInput):
         parse_groups(text)
+
+
+def test_values_and_results_are_told_in_lines() -> None:
+    """Money has two places, anything else is told as it came; amounts that nobody told are left out."""
+    values = AccountValues(
+        (
+            AccountValue("DU1", "NetLiquidation", "1000000", "USD"),
+            AccountValue("DU1", "Cushion", "0.995612"),
+            AccountValue("DU1", "AccountCode", "DU1"),
+        )
+    )
+    assert str(values).splitlines() == [
+        "DU1 NetLiquidation 1,000,000.00 USD",
+        "DU1 Cushion 0.995612",
+        "DU1 AccountCode DU1",
+    ]
+    assert str(AccountValues(())) == "no values"
+    assert str(ProfitAndLoss(account="DU1")) == "DU1: nothing told"
+    whole = ProfitAndLoss(
+        account="DU1", con_id=7, position=Decimal("1E+2"), daily=Decimal(-2), realized=Decimal(0)
+    )
+    assert str(whole) == "DU1 #7 100: daily -2.00, realized 0.00"

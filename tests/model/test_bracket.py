@@ -231,3 +231,21 @@ def test_only_brackets_in_order_can_be_made(
     else:
         with pytest.raises(InvalidGroup):
             plan(**parts)
+
+
+def test_a_bracket_is_told_in_lines() -> None:
+    """A line for each order that there is, with id and status once it was sent."""
+    at = datetime(2026, 11, 20, 14, 31, 45, tzinfo=UTC)
+    uids = [f"00000000-0000-0000-0000-00000000000{n}" for n in range(3)]
+    bracket = BracketOrder.plan(
+        Order.limit("BUY", 10, 150), None, Order.stop("SELL", 10, 140), uids=uids, at=at
+    )
+    assert str(bracket).splitlines() == [
+        "entry       BUY 10 LMT 150 DAY: not sent",
+        "stop-loss   SELL 10 STP DAY (aux_price 140): not sent",
+    ]
+    leg = BracketLeg(
+        order=Order.market("BUY", 1), uid=uids[0], created_at=at, order_id=7, status=OrderStatus.SUBMITTED
+    )
+    assert str(leg) == "#7 BUY 1 MKT DAY: SUBMITTED"
+    assert "parent_uid" not in repr(leg)

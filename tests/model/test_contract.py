@@ -199,3 +199,17 @@ def test_prices_in_a_contract_are_exact() -> None:
     """A strike and a delta-neutral price become Decimals, so 0.1 is one tenth."""
     assert Contract.option("SPY", "20261218", 0.1, "C").strike == Decimal("0.1")
     assert DeltaNeutral(1, 0.5, 100.1).price == Decimal("100.1")  # type: ignore[arg-type]  # converted
+
+
+def test_a_contract_says_what_it_is() -> None:
+    """One line for people; its repr has only what was set, and can be typed in again."""
+    spy = Contract.option("SPY", "20261218", 600, "C", con_id=7)
+    assert str(spy) == "SPY 20261218 C 600 (OPT, SMART, USD, #7)"
+    assert str(Contract.forex("EURUSD")) == "EUR.USD (CASH, IDEALPRO, USD)"
+    assert str(Contract.by_con_id(265598)) == "#265598 (SMART)"
+    assert str(Contract(symbol="A\x1b[2J", exchange="SMART")) == "A [2J (SMART)"
+    legs = (ComboLeg(1), ComboLeg(2))
+    assert str(Contract.combo("SPY", legs)) == "SPY (BAG, SMART, USD, 2 legs)"
+    aapl = Contract.stock("AAPL")
+    assert repr(aapl) == "Contract(symbol='AAPL', sec_type='STK', exchange='SMART', currency='USD')"
+    assert eval(repr(aapl)) == aapl  # noqa: S307 - our own text

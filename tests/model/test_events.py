@@ -11,6 +11,7 @@ import pytest
 from ibkr_core.model import events
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.record import OrderRecord
+from ibkr_core.model.status import OrderStatus
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 KINDS = [getattr(events, name) for name in events.__all__]
@@ -56,3 +57,18 @@ def test_an_order_event_knows_its_order() -> None:
     assert events.OrderFilled(at=AT, record=record).fill is None
     fill = Fill(exec_id="a.b.c.01", quantity=Decimal(1), price=Decimal(2))
     assert events.ExecutionReceived(at=AT, record=record, fill=fill).fill is fill
+
+
+def test_every_event_says_what_happened() -> None:
+    """One line for people: ``engine.on(events.Event, print)`` is how one looks at first."""
+    at = datetime(2026, 11, 20, 14, 31, 45, 123456, tzinfo=UTC)
+    record = OrderRecord(order_id=7)
+    changed = events.OrderStatusChanged(
+        at=at, record=record, previous=OrderStatus.PENDING_SUBMIT, current=OrderStatus.SUBMITTED
+    )
+    assert str(changed) == (
+        f"2026-11-20 14:31:45.123456 OrderStatusChanged: {record}; previous PENDING_SUBMIT, current SUBMITTED"
+    ).replace("PENDING_SUBMIT, ", "PENDING_SUBMIT; ")
+    halted = events.TradingHalted(at=at, reason="too\nfast", is_dry_run=True)
+    assert str(halted) == "2026-11-20 14:31:45.123456 DRY_RUN TradingHalted: reason too fast"
+    assert str(events.JournalRestored(at=at)) == "2026-11-20 14:31:45.123456 JournalRestored"

@@ -9,6 +9,8 @@ import attrs
 import pytest
 
 from ibkr_core.model import facts
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.facts import Position
 
 KINDS = typing.get_args(facts.BrokerFact)
 
@@ -41,3 +43,10 @@ def test_what_was_not_said_is_none() -> None:
     live = facts.ExecutionFact(exec_id="a.b.c.01", side="BOT", shares=Decimal(1), price=Decimal(1))
     assert live.request_id == -1
     assert live.cum_quantity is None
+
+
+def test_a_position_says_what_it_is() -> None:
+    """One line for people, with the average cost where it was told."""
+    held = Position(account="DU1", contract=Contract.stock("AAPL"), quantity=Decimal("1E+2"))
+    assert str(held) == "DU1 AAPL 100"
+    assert str(attrs.evolve(held, average_cost=Decimal("190.26"))) == "DU1 AAPL 100, average cost 190.26"

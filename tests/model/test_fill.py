@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ibkr_core.model.fill import Fill, parse_execution_time
+from ibkr_core.model.order import Action
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -123,3 +124,23 @@ def test_a_fill_is_frozen_and_a_value() -> None:
     assert fill.realized_pnl is None
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         fill.price = Decimal(3)  # type: ignore[misc]  # the very fault
+
+
+def test_a_fill_says_what_it_is() -> None:
+    """One line for people; a commission that is not known yet is told so."""
+    at = datetime(2026, 11, 20, 14, 31, 45, tzinfo=UTC)
+    fill = Fill(
+        exec_id="x.01",
+        quantity=Decimal(50),
+        price=Decimal("190.00"),
+        action=Action.BUY,
+        symbol="AAPL",
+        exchange="ARCA",
+        time=at,
+    )
+    assert str(fill) == "BUY 50 AAPL at 190.00 (ARCA, 2026-11-20 14:31:45 UTC, commission not reported yet)"
+    paid = attrs.evolve(fill, commission=Decimal("1.0002"), commission_currency="USD", time=None, is_leg=True)
+    assert str(paid) == "BUY 50 AAPL at 190.00 (ARCA, commission 1.00 USD, a leg)"
+    assert repr(Fill(exec_id="x", quantity=Decimal(1), price=Decimal(2))) == (
+        "Fill(exec_id='x', quantity=Decimal('1'), price=Decimal('2'))"
+    )

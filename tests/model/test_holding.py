@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal, localcontext
 from typing import Any
 
@@ -140,3 +141,14 @@ def test_values_can_be_kept_in_sets() -> None:
     assert len({Lot(quantity=D(1), price=None), Lot(quantity=D(1), price=None)}) == 1
     assert len({holding(), holding()}) == 1
     assert len({Amounts(), Amounts()}) == 1
+
+
+def test_sums_and_lots_say_what_they_are() -> None:
+    """Currencies stay apart, and what is missing is named; a lot tells its price where it has one."""
+    assert str(Amounts({"USD": Decimal("1234.5"), "EUR": Decimal(10)})) == "10.00 EUR, 1,234.50 USD"
+    assert str(Amounts(missing=(Contract.stock("AAPL"),))) == "0 (without something of AAPL)"
+    at = datetime(2026, 11, 20, 14, 31, 45, tzinfo=UTC)
+    assert str(Lot(quantity=Decimal(50), price=Decimal("190.25"), opened=at)) == (
+        "50 at 190.25 (2026-11-20 14:31:45 UTC)"
+    )
+    assert str(Lot(quantity=Decimal(-1), price=None)) == "-1 at an unknown price"

@@ -382,3 +382,15 @@ def test_official_numbers_are_finite(value: Any) -> None:
     else:
         with pytest.raises(InvalidOrder, match="competeAgainstBestOffset"):
             Order.market("BUY", 1, competeAgainstBestOffset=value)
+
+
+def test_an_order_says_what_it_is() -> None:
+    """One line for people, with what is not as usual; its repr has only what was set."""
+    assert str(Order.market("BUY", "1E+3")) == "BUY 1000 MKT DAY"
+    stop = Order.stop_limit("SELL", 10, 95, "94.50", tif="GTC", oca_group="exit", sweepToFill=True)
+    assert str(stop) == "SELL 10 STP LMT 94.50 GTC (aux_price 95, oca_group exit, sweepToFill True)"
+    assert repr(Order.limit("BUY", 10, 150)) == (
+        "Order(action=<Action.BUY: 'BUY'>, quantity=Decimal('10'), order_type='LMT', "
+        "limit_price=Decimal('150'))"
+    )
+    assert repr(BrokerOrder(tif="DAY")) == "BrokerOrder(tif='DAY')"

@@ -91,3 +91,21 @@ def test_a_record_reads_as_one_line() -> None:
     )
     assert str(record) == "#7 BUY 50 AAPL LMT 190.5: CANCELLED 10 of 50 at 190.4 (Order Canceled)"
     assert record.status == "CANCELLED"
+
+
+def test_a_record_for_people_has_plain_digits_and_no_steering() -> None:
+    """No powers of ten, no thirty digits of an average, and nothing in a broker's text steers a terminal."""
+    reject = OrderMessage(at=AT, code=201, message="no\n\x1b[2Jmoney")
+    record = OrderRecord(
+        order_id=7,
+        contract=Contract.stock("AAPL"),
+        order=Order.limit("BUY", "3E+3", "1E+3"),
+        status=OrderStatus.REJECTED,
+        total_quantity=Decimal("3E+3"),
+        avg_fill_price=Decimal(1000) / Decimal(3),
+        reject=reject,
+    )
+    assert str(record) == "#7 BUY 3000 AAPL LMT 1000: REJECTED 0 of 3000 at 333.333333 (no [2Jmoney)"
+    assert str(reject) == "no [2Jmoney (code 201)"
+    assert str(OrderMessage(at=AT, code=0, message="why")) == "why"
+    assert repr(OrderRecord(order_id=7)) == "OrderRecord(order_id=7)"

@@ -16,7 +16,9 @@ from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Action
 from ibkr_core.model.reference import (
     ContractDetails,
+    Greeks,
     MarketRule,
+    OptionChain,
     PriceStep,
     Quote,
     TradingHours,
@@ -348,3 +350,33 @@ def test_the_best_guess_of_a_price(prices: dict[str, str], best: str | None) -> 
 def test_delayed_prices_say_so(kind: int, is_delayed: bool) -> None:
     """By the type that the broker told."""
     assert Quote(contract=STOCK, at=NOON, market_data_type=kind).is_delayed is is_delayed
+
+
+def test_reference_data_says_what_it_is() -> None:
+    """One line for people: details, chains, rules, quotes and greeks."""
+    at = datetime(2026, 11, 20, 14, 31, 45, tzinfo=UTC)
+    aapl = Contract.stock("AAPL", con_id=265598)
+    details = ContractDetails(contract=aapl, long_name="APPLE INC", min_tick=Decimal("0.01"))
+    assert str(details) == "AAPL (STK, SMART, USD, #265598): APPLE INC, steps of 0.01"
+    assert str(ContractDetails(contract=aapl)) == str(aapl)
+    days, strikes = (date(2026, 12, 18), date(2027, 1, 15)), (Decimal(590), Decimal(600))
+    chain = OptionChain("SMART", 265598, "AAPL", "100", days, strikes)
+    assert str(chain) == (
+        "AAPL on SMART, times 100: 2 expirations (2026-12-18 to 2027-01-15), 2 strikes (590 to 600)"
+    )
+    assert str(OptionChain("A", 1, "X", "100", (), ())) == "X on A, times 100: 0 expirations, 0 strikes"
+    assert str(MarketRule.of_step("0.01")) == "steps of 0.01 from 0"
+    greeks = Greeks(delta=Decimal("0.5"), implied_volatility=Decimal("0.25"))
+    assert str(greeks) == "implied_volatility 0.25, delta 0.5"
+    assert str(Greeks()) == "no greeks"
+    quote = Quote(
+        contract=aapl, at=at, bid=Decimal("189.9"), bid_size=Decimal(60), last=Decimal(190), greeks=greeks
+    )
+    assert str(quote) == (
+        "AAPL bid 189.9 x 60, last 190, implied_volatility 0.25, delta 0.5 (2026-11-20 14:31:45 UTC)"
+    )
+    late = Quote(contract=aapl, at=at, market_data_type=3, is_complete=False)
+    assert str(late) == (
+        "AAPL no prices (2026-11-20 14:31:45 UTC, delayed, time ran out before all was told)"
+    )
+    assert "official" not in repr(details)

@@ -45,3 +45,28 @@ def test_the_changes_have_short_names() -> None:
     found = answer(margins=Margins(MarginChange(ONE, TWO, None), MarginChange(None, ONE, None)))
     assert found.initial_margin_change == TWO
     assert found.maintenance_margin_change == ONE
+
+
+def test_an_answer_is_told_in_lines() -> None:
+    """What is known of margins and commission, each in a line; what is not known is left out."""
+    change = MarginChange(Decimal("14630.75"), Decimal(75), Decimal("14705.75"))
+    found = WhatIf(
+        order_id=1,
+        contract=Contract.stock("AAPL"),
+        order=Order.limit("BUY", 1, 150),
+        margins=Margins(initial=change, equity=MarginChange(after=Decimal(-1))),
+        margin_currency="USD",
+        min_commission=Decimal(1),
+        max_commission=Decimal("1.5"),
+        commission_currency="USD",
+        warning="mind\nthis",
+    )
+    assert str(found).splitlines() == [
+        "AAPL: what if BUY 1 LMT 150 DAY",
+        "  initial margin     14,630.75 -> 14,705.75 (+75.00) USD",
+        "  equity             ? -> -1.00 USD",
+        "  commission         1.00 to 1.50 USD",
+        "  warning            mind this",
+    ]
+    bare = WhatIf(order_id=1, contract=Contract.stock("AAPL"), order=Order.market("SELL", 1))
+    assert str(bare) == "AAPL: what if SELL 1 MKT DAY"

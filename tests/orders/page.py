@@ -71,7 +71,7 @@ def builders() -> Iterator[tuple[str, list[Any]]]:
         module = importlib.import_module(f"ibkr_core.orders.{name}")
         made = [getattr(module, one) for one in module.__all__]
         functions = [one for one in made if inspect.isfunction(one)]
-        yield name, sorted(functions, key=lambda one: one.__code__.co_firstlineno)
+        yield name, sorted(functions, key=lambda one: inspect.unwrap(one).__code__.co_firstlineno)
 
 
 def parts(text: str) -> tuple[str, dict[str, str]]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ibkr_core import orders
 from ibkr_core.model.contract import ComboLeg, Contract
 from ibkr_core.model.facts import Position
 from ibkr_core.model.order import Order
@@ -93,6 +94,13 @@ def test_an_order_that_the_broker_sizes_is_refused_unless_unknowns_pass() -> Non
     assert g.MaxOrderSize(D(100), passes_unknown=True)(sized_elsewhere) is None
 
 
+def test_a_quantity_beside_an_amount_of_money_tells_nothing() -> None:
+    """The money decides how much is traded, so neither size nor position is known by the quantity."""
+    told = context(Order.market("BUY", 1, cash_quantity=1_000_000), positions=())
+    assert "set by the broker" in sure(g.MaxOrderSize(D(100))(told)).reason
+    assert "not known" in sure(g.MaxPosition(D(100))(told)).reason
+
+
 # --- prices and money -------------------------------------------------------------------------------
 
 PRICES = (
@@ -122,6 +130,28 @@ PRICES = (
 def test_the_price_by_which_an_order_is_weighed(order: Order, quote: Quote | None, price: int | None) -> None:
     """Its limit, its trigger, or the last quote: the dearest that is known of it."""
     assert g.unit_price(STOCK, order, quote) == (None if price is None else D(price))
+
+
+@pytest.mark.parametrize(
+    ("order", "quote", "price"),
+    [
+        (orders.discretionary("BUY", 1, 100, 50), None, 150),
+        (orders.discretionary("SELL", 1, 120, 50), QUOTE, 120),
+        (orders.discretionary("SELL", 1, 120, 50), None, 120),
+        (orders.relative("BUY", 1, 0, limit_price=90), QUOTE, 90),
+        (Order(action="BUY", quantity=1, order_type="REL", limit_price=D(0)), QUOTE, 101),
+        (Order(action="SELL", quantity=1, order_type="PEG MID", limit_price=D(0)), QUOTE, 99),
+        (Order(action="BUY", quantity=1, order_type="REL", limit_price=D(0)), None, None),
+        (Order.limit("BUY", 1, 0), QUOTE, 0),
+        (Order.market("BUY", 1), Quote(ask=D("Infinity"), last=D(100)), 100),
+        (Order.market("BUY", 1), Quote(ask=D("Infinity")), None),
+    ],
+)
+def test_a_limit_that_does_not_bind_weighs_nothing(
+    order: Order, quote: Quote | None, price: int | None
+) -> None:
+    """A discretionary order goes beyond what it shows; a cap of zero is none, and so is an infinite quote."""
+    assert g.unit_price(FUTURE, order, quote) == (None if price is None else D(price))
 
 
 def test_multipliers() -> None:
@@ -363,6 +393,49 @@ def test_collar_in_ticks() -> None:
         unknown = context(Order.limit("BUY", 1, "102"), quote=QUOTE, tick=tick)
         assert "increment" in sure(gate(unknown)).reason
         assert g.PriceCollar(ticks=D(10), passes_unknown=True)(unknown) is None
+
+
+@pytest.mark.parametrize(
+    ("order", "passes"),
+    [
+        (orders.discretionary("BUY", 1, 100, 6), True),
+        (orders.discretionary("BUY", 1, 100, "6.06"), False),
+        (orders.discretionary("SELL", 1, 100, "5.95"), True),
+        (orders.discretionary("SELL", 1, 100, "5.96"), False),
+        (orders.limit_if_touched("BUY", 1, 90, "94.5"), True),  # from its trigger, below the market
+        (orders.limit_if_touched("BUY", 1, 90, "94.51"), False),
+        (orders.limit_if_touched("BUY", 1, 200, 210), False),  # touched already: it meets the ask
+        (orders.limit_if_touched("BUY", 1, 200, "106.05"), True),
+        (orders.limit_if_touched("SELL", 1, 50, "94.04"), False),
+        (orders.limit_if_touched("SELL", 1, 50, "94.05"), True),
+    ],
+)
+def test_a_collar_looks_at_where_an_order_can_trade(order: Order, passes: bool) -> None:
+    """Beyond the shown limit of a discretionary order; at the market where a trigger is touched already."""
+    assert (g.PriceCollar(percent=D(5))(context(order, quote=QUOTE)) is None) is passes
+
+
+def test_a_collar_takes_an_infinite_quote_for_none() -> None:
+    """No limit would ever be through it."""
+    infinite = Quote(bid=D("-Infinity"), ask=D("Infinity"))
+    for side in ("BUY", "SELL"):
+        refusal = g.PriceCollar(percent=D(5))(context(Order.limit(side, 1, 1000), quote=infinite))
+        assert "no quote" in sure(refusal).reason
+
+
+def test_a_trailing_order_is_collared_again_where_its_stop_moves() -> None:
+    """Its limit is measured from there."""
+    gate = g.PriceCollar(percent=D(5))
+    before = Order(
+        action="SELL",
+        quantity=1,
+        order_type="TRAIL LIMIT",
+        aux_price=D(2),
+        limit_price=D(95),
+        trail_stop_price=D(97),
+    )
+    assert gate(change(before, before.replace(tif="GTC"), quote=QUOTE)) is None
+    assert gate(change(before, before.replace(trail_stop_price=D(120)), quote=QUOTE)) is not None
 
 
 def test_both_collars_hold() -> None:

@@ -93,9 +93,9 @@ def test_against_spans_laid_out_one_by_one(
 @pytest.mark.parametrize(
     ("arguments", "argument"),
     [
-        (("9.30", "16:00"), "hours"),
-        ((930, "16:00"), "hours"),
-        ((time(9, tzinfo=UTC), time(16)), "hours"),
+        (("9.30", "16:00"), "start"),
+        ((930, "16:00"), "start"),
+        ((time(9, tzinfo=UTC), time(16)), "start"),
         (("09:30", "16:00", "New York"), "zone"),
         (("09:30", "16:00", None), "zone"),
         (("09:30", "16:00", "UTC", ("Monday",)), "days"),
