@@ -100,7 +100,7 @@ class Event:
         )
 
 
-_TOLD_FIRST = frozenset({"at", "seq", "is_dry_run", "record"})
+_TOLD_FIRST = frozenset({"at", "seq", "is_dry_run", "record", "_record"})
 
 
 class Picture(Protocol):
