@@ -149,6 +149,17 @@ class _Candidate:
     order: Order
     before: Order | None = None
     filled: Decimal = _ZERO
+    parent_id: int = 0
+    oca_group: str = ""
+
+    def live(self) -> LiveOrder:
+        """Return what it can do, in the bracket and group where the broker has it."""
+        wanted = LiveOrder.wanted(self.order_id, self.contract, self.order, self.filled)
+        return attrs.evolve(
+            wanted,
+            parent_id=wanted.parent_id or self.parent_id,
+            oca_group=wanted.oca_group or self.oca_group,
+        )
 
 
 class Gatekeeper:
@@ -260,7 +271,10 @@ class Gatekeeper:
         if not raises_risk(before, after):
             return
         record = self._book.read(lambda book: book.order(order_id))
-        candidate = _Candidate(order_id, record.key, contract, after, before, record.filled_quantity)
+        # The terms of an exit name neither the entry that has filled nor the group that the gateway ties its
+        # exits by (TWS facts 4): without them it would look like one more order beside its sibling.
+        place = record.parent_id, record.oca_group
+        candidate = _Candidate(order_id, record.key, contract, after, before, record.filled_quantity, *place)
         self._refuse(self._judge([candidate], allow_duplicate=True))
 
     def admit_in_place(self, record: OrderRecord, contract: Contract, order: Order) -> None:
@@ -370,7 +384,7 @@ class Gatekeeper:
             now=now,
             before=candidate.before,
             filled=candidate.filled,
-            group=tuple(LiveOrder.wanted(c.order_id, c.contract, c.order, c.filled) for c in group),
+            group=tuple(one.live() for one in group),
             recent=tuple(self._recent) if Need.RECENT in needs else (),
             submitted_today=self._today[1],
             positions=positions,

@@ -110,13 +110,15 @@ class Dispatcher:
         """
         for kind in kinds:
             if not (isinstance(kind, type) and issubclass(kind, Event)):
-                raise InvalidInput("kinds", f"must be event classes, not {kind!r}")
+                raise InvalidInput("kind", f"must be event classes, not {kind!r}")
         if not callable(listener):
             raise InvalidInput("listener", f"must be callable, not {listener!r}")
         if not isinstance(delivery, Delivery):
             raise InvalidInput(
                 "delivery", f"must be one of {', '.join(map(str, Delivery))}, not {delivery!r}"
             )
+        if loop is not None and not isinstance(loop, asyncio.AbstractEventLoop):
+            raise InvalidInput("loop", f"must be an asyncio event loop, not {loop!r}")
         if delivery is Delivery.ASYNCIO and loop is None:
             try:
                 loop = asyncio.get_running_loop()

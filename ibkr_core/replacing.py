@@ -64,6 +64,8 @@ def replace_order(
     if book.read(lambda one: one.is_released(order_id)):
         # A leg of a bracket was sent held, and let go by a later one (TWS facts 6): alone it would stay held.
         wanted = wanted.replace(transmit=True)
+    if order is not None:
+        wanted = _in_old_place(order, last_sent)
     new = _new_terms(wanted, last_sent, record, parent_is_done=parent_is_done)
     desk.check_new(contract, new)
     with desk.sending(Lane.ORDER):  # what cannot be sent now is no reason to cancel anything
@@ -84,6 +86,16 @@ def _check_replaceable(engine: OrderEngine, record: OrderRecord, last_sent: Orde
     if children:
         names = ", ".join(map(str, children))
         raise OrderStateError(order_id, f"has orders attached that would die with it: {names}")
+
+
+def _in_old_place(order: Order, last_sent: Order) -> Order:
+    """Give an order that was made anew the group and the account of the old one, where it names none.
+
+    Outside of its group the fill of a sibling would no longer cancel it: both would trade.
+    """
+    if last_sent.oca_group and not order.oca_group:
+        order = order.replace(oca_group=last_sent.oca_group, oca_type=order.oca_type or last_sent.oca_type)
+    return order if order.account else order.replace(account=last_sent.account)
 
 
 def _new_terms(wanted: Order, last_sent: Order, record: OrderRecord, *, parent_is_done: bool) -> Order:

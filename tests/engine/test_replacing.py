@@ -240,6 +240,36 @@ def test_an_exit_keeps_its_place(engine: Engine, gateway: WatchedGateway) -> Non
     assert gateway.books().position("AAPL") == 0
 
 
+def test_a_member_of_a_group_keeps_its_place(engine: Engine, gateway: WatchedGateway) -> None:
+    """Also where the new terms, given as a whole, do not name the group: the fill of one ends the other."""
+    account = engine.accounts[0]
+    pair = [(STOCK, Order.limit("BUY", 10, price, account=account)) for price in (90, 91)]
+    first, second = engine.submit_oca(pair)
+    second.wait(S.SUBMITTED, **WAIT)
+    new = engine.replace(first.order_id, Order.limit("BUY", 10, 92), timeout_s=PATIENCE_S)
+    new.wait(S.SUBMITTED, **WAIT)
+    order = new.record.order
+    assert order is not None
+    assert second.record.order is not None
+    assert (order.oca_group, order.oca_type) == (second.record.order.oca_group, 1)
+    assert order.account == account
+    gateway.fill(new.order_id)
+    assert second.wait(**WAIT).status is S.CANCELLED
+    assert gateway.books().position("AAPL") == 10
+
+
+def test_a_group_can_be_left(engine: Engine, gateway: WatchedGateway) -> None:
+    """By saying so."""
+    first, second = engine.submit_oca([(STOCK, Order.limit("BUY", 10, price)) for price in (90, 91)])
+    second.wait(S.SUBMITTED, **WAIT)
+    new = engine.replace(first.order_id, oca_group="", oca_type=0, timeout_s=PATIENCE_S)
+    new.wait(S.SUBMITTED, **WAIT)
+    gateway.fill(new.order_id)
+    new.wait(S.FILLED, **WAIT)
+    settle(engine)
+    assert second.record.is_working
+
+
 def test_an_exit_of_a_parent_that_waits(engine: Engine, gateway: WatchedGateway) -> None:
     """It hangs on the parent as before."""
     bracket = engine.submit_bracket(STOCK, Order.limit("BUY", 10, 90), stop_loss="80")

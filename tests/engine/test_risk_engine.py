@@ -192,6 +192,30 @@ def test_a_modification_that_raises_the_risk_is_judged(engine: Engine, gateway: 
     assert gateway.books().order(ticket.order_id).total == 80
 
 
+def test_an_exit_is_judged_in_its_place(engine: Engine, gateway: WatchedGateway) -> None:
+    """Beside its sibling, which its fill cancels: both together never turn the position."""
+    engine.risk.limits = RiskLimits(max_position=100)
+    bracket = engine.submit_bracket(STOCK, Order.market("BUY", 100), take_profit="110", stop_loss="80")
+    target, stop = bracket.take_profit, bracket.stop_loss
+    assert target is not None
+    assert stop is not None
+    bracket.parent.wait(**WAIT)
+    for leg in (target, stop):
+        leg.wait(S.SUBMITTED, S.PRE_SUBMITTED, **WAIT)
+    settle(engine)
+    result = D(0)
+    engine.risk.set_sources(profit_and_loss=lambda _: result)
+    engine.risk.change(max_loss=1_000, max_position=50, loss_check_s=0)
+    result = D(-2000)
+    for price in ("109", "108"):  # the second time its terms name no parent any more
+        target.modify(limit_price=price)
+        settle(engine)
+        assert gateway.arrived("placeOrder")[-1].fields["order"]["lmtPrice"] == float(price)
+    stop.modify(aux_price="79")
+    assert not engine.is_halted
+    refused(lambda: target.modify(quantity=101), "max loss")
+
+
 def test_a_cancel_is_never_judged(engine: Engine) -> None:
     """Not even by a gate that refuses everything."""
     ticket = rest(engine)
