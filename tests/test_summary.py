@@ -382,3 +382,30 @@ def test_book_log_and_journal_give_the_same_answers(
     assert counted
     both = [summarise(orders, one, TOKYO) for one in (DAY, DAY + timedelta(days=1))]
     assert all(one.fills for one in both), "the day boundary lies inside the trading"
+
+
+def test_a_day_for_people_is_some_lines() -> None:
+    """``print(broker.get_todays_order_summary())`` is read by a person: figures, and a line for each symbol."""
+    orders = [
+        record(1, Order.market("BUY", 100), fill(1, 100, "190.25")),
+        record(2, Order.limit("BUY", 50, 150), contract=Contract.stock("GOOGL")),
+    ]
+    lines = str(summarise(orders, DAY, NEW_YORK)).splitlines()
+    assert lines[:6] == [
+        "Tuesday, 2026-11-24 (America/New_York)",
+        "Orders      2: 1 SUBMITTED, 1 FILLED",
+        "Filled      50.0% of the orders, 66.7% of the quantity",
+        "Volume      100 in 1 execution; bought 100, sold 0",
+        "Notional    19,025.00 USD",
+        "Commission  1.25 USD",
+    ]
+    assert lines[-3:] == [
+        "",
+        "AAPL   1 orders  100.0% filled  19,025.00 USD",
+        "GOOGL  1 orders    0.0% filled              0",
+    ]
+    empty = DaySummary(day=DAY, zone="UTC")
+    assert str(empty) == "Tuesday, 2026-11-24 (UTC)\nno orders"
+    assert str(Latency(count=1, average_ms=Decimal(2), worst_ms=Decimal(2))) == (
+        "2.0 ms on average, 2.0 at worst (1 order)"
+    )

@@ -11,6 +11,7 @@ from typing import Any, Final
 import attrs
 
 from ibkr_core.logs.fields import exact_text
+from ibkr_core.model.said import plain, sums
 
 __all__ = ["DaySummary", "Latency", "OrderFigures"]
 
@@ -38,6 +39,11 @@ class Latency:
     count: int
     average_ms: Decimal
     worst_ms: Decimal
+
+    def __str__(self) -> str:
+        """One line for people: ``2.3 ms on average, 4.0 at worst (3 orders)``."""
+        over = f"{self.count} order{'s' if self.count != 1 else ''}"
+        return f"{self.average_ms:,.1f} ms on average, {self.worst_ms:,.1f} at worst ({over})"
 
 
 @attrs.frozen(kw_only=True)
@@ -94,6 +100,44 @@ class OrderFigures:
         """Return plain values that JSON has; numbers that are not counts are exact text."""
         return {one.name: _plain(getattr(self, one.name)) for one in attrs.fields(type(self))}
 
+    def lines(self) -> tuple[str, ...]:
+        """Return the figures as lines for people, rounded."""
+        if not self.orders:
+            return ("no orders",)
+        statuses = ", ".join(f"{count} {status}" for status, count in self.by_status.items())
+        late = f"; {self.unreported_commissions} not reported yet" if self.unreported_commissions else ""
+        executions = f"{self.fills} execution{'s' if self.fills != 1 else ''}"
+        told = [
+            ("Orders", f"{self.orders}: {statuses}"),
+            (
+                "Filled",
+                f"{_percent(self.fill_ratio)} of the orders, {_percent(self.quantity_ratio)} of the quantity",
+            ),
+            (
+                "Volume",
+                f"{plain(self.volume)} in {executions}; bought {plain(self.bought)}, sold {plain(self.sold)}",
+            ),
+            ("Notional", sums(self.notional)),
+            ("Commission", f"{sums(self.commissions)}{late}"),
+            ("Realised", sums(self.realized_pnl) if self.realized_pnl else ""),
+            ("Answered in", str(self.ack_latency or "")),
+            ("Filled in", str(self.fill_latency or "")),
+            ("Slippage", self._slippage()),
+        ]
+        return tuple(f"{name:<11} {text}" for name, text in told if text)
+
+    def _slippage(self) -> str:
+        if not self.slippage:
+            return ""
+        average = (
+            f"; {self.average_slippage_bps} bp an order" if self.average_slippage_bps is not None else ""
+        )
+        return f"{sums(self.slippage)}{average} (below zero is better than the reference)"
+
+    def __str__(self) -> str:
+        """The figures in some lines for people."""
+        return "\n".join(self.lines())
+
 
 @attrs.frozen(kw_only=True)
 class DaySummary(OrderFigures):
@@ -109,6 +153,25 @@ class DaySummary(OrderFigures):
     day: date
     zone: str
     by_symbol: Mapping[str, OrderFigures] = _by_name()
+
+    @property
+    def title(self) -> str:
+        """The day in words: ``Friday, 2026-11-20 (America/New_York)``."""
+        return f"{self.day:%A, %Y-%m-%d} ({self.zone})"
+
+    def __str__(self) -> str:
+        """The day, its figures and those of each instrument, in some lines for people."""
+        rows = [
+            (name, f"{one.orders} orders", f"{_percent(one.fill_ratio)} filled", sums(one.notional))
+            for name, one in self.by_symbol.items()
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        table = ("  ".join([f"{row[0]:<{widths[0]}}", *map(str.rjust, row[1:], widths[1:])]) for row in rows)
+        return "\n".join((self.title, *self.lines(), *([""] if rows else []), *table))
+
+
+def _percent(ratio: Decimal | None) -> str:
+    return "?" if ratio is None else f"{ratio * 100:.1f}%"
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON has
