@@ -414,9 +414,13 @@ def _cancel_everything(place: given.Place, reason: str, timeout_s: float) -> dic
 
 def _keep_halt(journal: Path, client_id: int, reason: str) -> bool:
     """Write the halt into a journal that nobody uses; say why where that cannot be."""
+    if not journal.exists():  # a new one would be halted, and no engine
+        complain(f"the halt is not kept: there is no journal {journal}", "name the one that the engine keeps")
+        return False
     try:
         with Engine(client_id, journal=journal) as engine:
             engine.halt(reason)
+            _check_written(engine)
     except JournalInUse as used:
         complain(
             f"the halt is not kept: {used}",
@@ -427,6 +431,12 @@ def _keep_halt(journal: Path, client_id: int, reason: str) -> bool:
         complain(f"the halt is not kept: {error}")
         return False
     return True
+
+
+def _check_written(engine: Engine) -> None:
+    """Raise where the journal could not be written: the engine itself only tells an event of it."""
+    if engine.journal is not None and engine.journal.failure is not None:
+        raise engine.journal.failure
 
 
 def release(
@@ -447,9 +457,12 @@ def release(
 ) -> None:
     """Lift a halt that is kept in a journal. The engine must not run; no gateway is needed."""
     del debug
+    if not journal.exists():
+        raise FileNotFoundError(f"there is no journal {journal}")
     with Engine(client_id, journal=journal) as engine:
         was_halted = engine.is_halted
         engine.release()
+        _check_written(engine)
     if as_json:
         Shown(as_json=True).one({"was_halted": was_halted})
     else:

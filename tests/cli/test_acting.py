@@ -10,8 +10,9 @@ import pytest
 
 from ibkr_core.cli import acting
 from ibkr_core.engine import Engine
+from ibkr_core.errors import JournalFailed
 from ibkr_core.gateway import SimulatedGateway
-from ibkr_core.journal import JournalReader
+from ibkr_core.journal import Journal, JournalReader
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.status import OrderStatus
@@ -49,7 +50,8 @@ def test_an_order_is_placed_and_waited_for(gateway: SimulatedGateway, tmp_path: 
     assert (code, err) == (0, "")
     [booked] = gateway.books().orders
     row = json.loads(out)
-    assert (booked.status, booked.filled) == ("Filled", 10)
+    assert booked.status == "Filled"
+    assert booked.filled == 10
     assert (row["status"], row["average_price"], row["key"]) == ("FILLED", "190.1", "mine")
     assert "dry_run" not in row
     with JournalReader(journal) as reader:
@@ -247,11 +249,19 @@ def test_only_its_client_cancels_an_order(gateway: SimulatedGateway, resting: li
 # ── halt, release ───────────────────────────────────────────────────────────────────────────────────
 
 
+def kept_by_an_engine(folder: Path) -> str:
+    """A journal that an engine has kept, as client 1."""
+    path = folder / "orders.db"
+    with Engine(1, journal=path):
+        pass
+    return str(path)
+
+
 def test_a_halt_cancels_everything_and_is_kept(
     gateway: SimulatedGateway, resting: list[int], tmp_path: Path
 ) -> None:
     """All orders go, whoever's they are; the journal's engine refuses orders until it is released."""
-    journal = str(tmp_path / "orders.db")
+    journal = kept_by_an_engine(tmp_path)
     code, out, err = command(gateway, "halt --timeout 60 --journal", journal, "gone wild")
     assert (code, err) == (0, "")
     assert "The broker confirms: no order works any more." in out
@@ -281,7 +291,7 @@ def test_a_program_that_runs_is_not_said_to_be_stopped(gateway: SimulatedGateway
 
 def test_a_halt_is_kept_also_where_no_gateway_answers(tmp_path: Path) -> None:
     """The engine with that journal must not go on; what could not be cancelled is no success."""
-    journal = str(tmp_path / "orders.db")
+    journal = kept_by_an_engine(tmp_path)
     result = run("halt", "gone wild", "--port", "1", "--journal", journal)
     assert result.exit_code == 3
     assert f"Kept in {journal}" in result.stdout
@@ -301,6 +311,40 @@ def test_a_journal_that_cannot_keep_the_halt_hides_nothing(
     assert (code, alive(gateway)) == (6, [])
     assert "The broker confirms" in out
     assert "the halt is not kept: journal" in err
+
+
+def test_a_misspelt_journal_is_not_said_to_keep_the_halt(gateway: SimulatedGateway, tmp_path: Path) -> None:
+    """No engine would look at it: none is made, and neither halt nor release is a success."""
+    misspelt = str(tmp_path / "odrers.db")
+    code, out, err = command(gateway, "halt --timeout 60 --journal", misspelt, "gone wild")
+    assert code == 6
+    assert "The broker confirms" in out
+    assert "there is no journal" in err
+    released = run("release", "--journal", misspelt)
+    assert (released.exit_code, released.stdout) == (6, "")
+    assert "there is no journal" in released.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [("halt", "gone wild", "--port", "1"), ("release",)])
+def test_a_journal_that_cannot_be_written_keeps_nothing(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine only tells an event where its disk is full; a command must not claim success."""
+    journal = kept_by_an_engine(tmp_path)
+    with Engine(1, journal=journal) as engine:
+        engine.halt("before")
+
+    def full(self: Journal, *_: object) -> None:
+        self.failure = JournalFailed(journal, "the disk is full", "free some space")
+        raise self.failure
+
+    monkeypatch.setattr(Journal, "set_state", full)
+    result = run(*words, "--journal", journal)
+    assert result.exit_code != 0
+    assert "disk is full" in result.stderr
+    assert "Kept" not in result.stdout
+    assert "Released" not in result.stdout
 
 
 def test_one_cancel_that_cannot_be_does_not_keep_the_others(
