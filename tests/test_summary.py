@@ -385,7 +385,7 @@ def test_book_log_and_journal_give_the_same_answers(
 
 
 def test_a_day_for_people_is_some_lines() -> None:
-    """``print(broker.get_todays_order_summary())`` is read by a person: figures, and a line for each symbol."""
+    """``print(broker.get_todays_order_summary())`` is for a person: figures, and a line by symbol."""
     orders = [
         record(1, Order.market("BUY", 100), fill(1, 100, "190.25")),
         record(2, Order.limit("BUY", 50, 150), contract=Contract.stock("GOOGL")),
@@ -401,8 +401,8 @@ def test_a_day_for_people_is_some_lines() -> None:
     ]
     assert lines[-3:] == [
         "",
-        "AAPL   1 orders  100.0% filled  19,025.00 USD",
-        "GOOGL  1 orders    0.0% filled              0",
+        "AAPL   1 order  100.0% filled  19,025.00 USD",
+        "GOOGL  1 order    0.0% filled              0",
     ]
     empty = DaySummary(day=DAY, zone="UTC")
     assert str(empty) == "Tuesday, 2026-11-24 (UTC)\nno orders"

@@ -42,7 +42,7 @@ class Latency:
 
     def __str__(self) -> str:
         """One line for people: ``2.3 ms on average, 4.0 at worst (3 orders)``."""
-        over = f"{self.count} order{'s' if self.count != 1 else ''}"
+        over = _count(self.count, "order")
         return f"{self.average_ms:,.1f} ms on average, {self.worst_ms:,.1f} at worst ({over})"
 
 
@@ -106,17 +106,12 @@ class OrderFigures:
             return ("no orders",)
         statuses = ", ".join(f"{count} {status}" for status, count in self.by_status.items())
         late = f"; {self.unreported_commissions} not reported yet" if self.unreported_commissions else ""
-        executions = f"{self.fills} execution{'s' if self.fills != 1 else ''}"
+        filled = f"{_percent(self.fill_ratio)} of the orders, {_percent(self.quantity_ratio)} of the quantity"
+        sides = f"bought {plain(self.bought)}, sold {plain(self.sold)}"
         told = [
             ("Orders", f"{self.orders}: {statuses}"),
-            (
-                "Filled",
-                f"{_percent(self.fill_ratio)} of the orders, {_percent(self.quantity_ratio)} of the quantity",
-            ),
-            (
-                "Volume",
-                f"{plain(self.volume)} in {executions}; bought {plain(self.bought)}, sold {plain(self.sold)}",
-            ),
+            ("Filled", filled),
+            ("Volume", f"{plain(self.volume)} in {_count(self.fills, 'execution')}; {sides}"),
             ("Notional", sums(self.notional)),
             ("Commission", f"{sums(self.commissions)}{late}"),
             ("Realised", sums(self.realized_pnl) if self.realized_pnl else ""),
@@ -129,10 +124,9 @@ class OrderFigures:
     def _slippage(self) -> str:
         if not self.slippage:
             return ""
-        average = (
-            f"; {self.average_slippage_bps} bp an order" if self.average_slippage_bps is not None else ""
-        )
-        return f"{sums(self.slippage)}{average} (below zero is better than the reference)"
+        average = self.average_slippage_bps
+        over = f"; {average} bp an order" if average is not None else ""
+        return f"{sums(self.slippage)}{over} (below zero is better than the reference)"
 
     def __str__(self) -> str:
         """The figures in some lines for people."""
@@ -162,12 +156,16 @@ class DaySummary(OrderFigures):
     def __str__(self) -> str:
         """The day, its figures and those of each instrument, in some lines for people."""
         rows = [
-            (name, f"{one.orders} orders", f"{_percent(one.fill_ratio)} filled", sums(one.notional))
+            (name, _count(one.orders, "order"), f"{_percent(one.fill_ratio)} filled", sums(one.notional))
             for name, one in self.by_symbol.items()
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         table = ("  ".join([f"{row[0]:<{widths[0]}}", *map(str.rjust, row[1:], widths[1:])]) for row in rows)
         return "\n".join((self.title, *self.lines(), *([""] if rows else []), *table))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _percent(ratio: Decimal | None) -> str:
