@@ -12,7 +12,7 @@ A line has these fields, and leaves out those that say nothing:
 
 * ``timestamp`` (UTC, microseconds), ``event`` (the class name in :mod:`ibkr_core.model.events`), ``type``
   (SUBMISSION, FILL ..., see :class:`EventType`), ``seq``;
-* the order as the callback left it: ``order_id perm_id client_id key account is_ours`` (only where it is false)
+* the order as it was left: ``order_id perm_id client_id key account is_ours`` (only where it is false)
   ``symbol currency multiplier action order_type quantity limit_price aux_price status broker_status why_held
   filled_quantity remaining_quantity average_price commissions parent_id oca_group submission_time
   finished_time``, and ``first_seen_time`` where we did not submit it;
