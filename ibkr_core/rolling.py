@@ -160,17 +160,21 @@ class _Pair:
     """A leg and its successor.
 
     Attributes:
+        place: Of the leg among those that were chosen, from 1: it names the orders, now and in a later call.
         old: What is closed.
         new: What is opened.
     """
 
+    place: int
     old: Lot
     new: Lot
 
 
 def _pairs(old: Sequence[Lot], new: Sequence[Lot], kept: set[int]) -> tuple[_Pair, ...]:
     pairs = tuple(
-        _Pair(one, other) for one, other in zip(old, new, strict=True) if one.con_id != other.con_id
+        _Pair(place, one, other)
+        for place, (one, other) in enumerate(zip(old, new, strict=True), start=1)
+        if one.con_id != other.con_id
     )
     stays = kept | {one.con_id for one, other in zip(old, new, strict=True) if one.con_id == other.con_id}
     for pair in pairs:
@@ -230,24 +234,24 @@ class _Rolling:
         plain = Terms(terms.order)
         self._closes = tuple(
             Job(
-                f"roll-close{i + 1}",
+                f"roll-close{p.place}",
                 p.old.contract,
                 p.old.closing,
                 plain.of_leg(0),
                 (attrs.evolve(p.old, ratio=1),),
             )
-            for i, p in enumerate(pairs)
+            for p in pairs
         )
         self._opens = tuple(
             Job(
-                f"roll-open{i + 1}",
+                f"roll-open{p.place}",
                 p.new.contract,
                 p.new.side,
                 plain.of_leg(0),
                 (),
                 (attrs.evolve(p.new, ratio=1),),
             )
-            for i, p in enumerate(pairs)
+            for p in pairs
         )
         bag, side = combination(
             [(p.old, p.old.closing) for p in pairs] + [(p.new, p.new.side) for p in pairs]
@@ -378,6 +382,7 @@ class _Rolling:
     def _leg_by_leg(self, held: Held) -> None:
         """Buy back, sell, buy, sell short: each only as far as the step before it came."""
         units = EXACT.subtract(self._units, self._work.done(self._combo))
+        is_stale = bool(self._work.orders(self._combo))
         for jobs, side in (
             (self._closes, Action.SELL),
             (self._closes, Action.BUY),
@@ -387,6 +392,9 @@ class _Rolling:
             group = [
                 (pair.old, job) for pair, job in zip(self._pairs, jobs, strict=True) if pair.old.side is side
             ]
+            if group and jobs is self._closes:
+                held = self._believe() if is_stale else held  # a step takes its time, and others trade too
+                is_stale = True
             self._step([(job, _times(units, lot)) for lot, job in group], held)
             units = min([units, *(_whole_units(self._work.done(job), lot) for lot, job in group)])
 

@@ -89,7 +89,8 @@ def believe(hands: Hands, account: str, lots: Sequence[Lot], deadline: Deadline)
 
     A position that is what the fills make of it is believed at once. One that is not (a trade by hand, or
     a list that lags behind the executions; no source says that it cannot) has to be told twice, with
-    ``confirm_s`` between and no fill meanwhile. When time runs out before, the smaller figure counts.
+    ``confirm_s`` between and no fill meanwhile. Where time is too short for that, the smallest figure counts:
+    of what was told, and of what the fills make of it.
 
     Raises:
         IbkrError: The broker does not answer.
@@ -103,16 +104,21 @@ def believe(hands: Hands, account: str, lots: Sequence[Lot], deadline: Deadline)
         is_repeated = before is not None and before.told == now.told and before.made == made
         if made == now.made and (agrees or is_repeated):
             return now
-        if not deadline.left_s:
-            return attrs.evolve(_smaller(before, now, lots), is_certain=False)
+        if deadline.left_s < hands.engine.settings.confirm_s:  # asked again sooner, it may lag just as much
+            return attrs.evolve(_smallest(hands, before, now, lots), is_certain=False)
         before = attrs.evolve(now, made=made)
         deadline.pause(hands.engine.settings.confirm_s)
 
 
 def _agrees(hands: Hands, account: str, con_id: int, held: Held) -> bool:
     """Whether a told position is what our fills make of the last one that agreed."""
+    return _by_fills(hands, account, con_id, held) == held.told[con_id]
+
+
+def _by_fills(hands: Hands, account: str, con_id: int, held: Held) -> Decimal | None:
+    """Return what our fills make of the last position that agreed; None before there was one."""
     base = hands.base_of(account, con_id)
-    return base is not None and EXACT.add(base, held.made[con_id]) == held.told[con_id]
+    return None if base is None else EXACT.add(base, held.made[con_id])
 
 
 def _told(positions: Iterable[Position], account: str, con_ids: Iterable[int]) -> dict[int, Decimal]:
@@ -134,16 +140,17 @@ def _ask(hands: Hands, account: str, con_ids: Sequence[int]) -> Held:
     return hands.book.read(take)
 
 
-def _smaller(before: Held | None, now: Held, lots: Sequence[Lot]) -> Held:
-    """Take of two answers the one that lets less be closed, leg by leg."""
-    if before is None:
-        return now
+def _smallest(hands: Hands, before: Held | None, now: Held, lots: Sequence[Lot]) -> Held:
+    """Take of two answers, and of what our fills come to, what lets least be closed, leg by leg."""
     told = dict(now.told)
     for lot in lots:
-        sign = lot.side.sign
-        told[lot.con_id] = signed(
-            sign, min(signed(sign, before.told[lot.con_id]), signed(sign, told[lot.con_id]))
+        figures = (
+            now.told[lot.con_id],
+            before.told[lot.con_id] if before is not None else None,
+            _by_fills(hands, now.account, lot.con_id, now),
         )
+        sign = lot.side.sign
+        told[lot.con_id] = signed(sign, min(signed(sign, one) for one in figures if one is not None))
     return attrs.evolve(now, told=told)
 
 

@@ -10,6 +10,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import attrs
+
 from ibkr_core.errors import InquiryFailed, InvalidInput
 from ibkr_core.legwork.hands import Hands
 from ibkr_core.legwork.holding import Lot
@@ -136,7 +138,9 @@ class Targets:
         found = []
         for lot, known, day in zip(lots, details, days, strict=True):
             wanted = today + timedelta(days=new_dte) + (day - first)
-            found.append(Lot(self._contract(lot, known, wanted, today), lot.ratio, lot.side))
+            # By all that the broker knows of it: a contract of few fields would fit a put beside a call.
+            old = attrs.evolve(lot, contract=known.contract.replace(exchange=lot.contract.exchange))
+            found.append(Lot(self._contract(old, known, wanted, today), lot.ratio, lot.side))
         if all(new.con_id == old.con_id for new, old in zip(found, lots, strict=True)):
             raise InvalidInput("new_dte", f"the nearest expiry to {new_dte} days is the one that is held")
         return tuple(found)

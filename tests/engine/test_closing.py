@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from ibkr_core import listeners
@@ -30,7 +31,7 @@ from ibkr_core.model.results import ActionTaken
 from ibkr_core.model.strategy import Strategy, StrategyLeg
 from ibkr_core.risk import RiskLimits
 from ibkr_core.wire.message import Message
-from tests.engine.holdings import JOIN, beside, call, held, hold, stage, vertical
+from tests.engine.holdings import FAST, JOIN, THEN, beside, call, held, hold, stage, vertical
 from tests.engine.rig import STOCK, VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway
 from tests.link.peers import PATIENCE_S
 
@@ -421,6 +422,31 @@ def test_a_list_of_positions_that_lags_behind(serve: Serve, connect: Connect) ->
     stale.append(True)
     result = engine.close_position(LONG)
     assert (stale, result.action_taken) == ([], ActionTaken.FAILED)
+    assert held(gateway) == {}
+    assert len(sent(gateway)) == 2
+
+
+def test_a_list_that_lags_longer_than_there_is_time(serve: Serve, connect: Connect) -> None:
+    """Asked twice in haste, it shows ten twice: what the fills come to counts, and nothing is sold short."""
+    rows: list[Message] = []
+    stale: list[bool] = []
+
+    def outlet(_: int, message: Message) -> Iterable[Delivery]:
+        if message.kind == "positionMulti":
+            rows.append(message)
+        if message.kind == "positionMultiEnd" and stale:
+            late = {**rows[0].fields, "reqId": message.fields["reqId"]}
+            return Delivery(Message("positionMulti", late)), Delivery(message)
+        return (Delivery(message),)
+
+    gateway = stage(serve, outlet=outlet)
+    engine = connect(gateway, settings=attrs.evolve(FAST, confirm_s=0.5), clock=THEN)
+    hold(engine, LONG)
+    assert engine.close_position(LONG).success
+    stale.append(True)
+    result = engine.close_position(LONG, exits_timeout_s=0.05)
+    assert result.action_taken is ActionTaken.FAILED
+    assert "did not settle; the smaller figures were used" in result.notes[0]
     assert held(gateway) == {}
     assert len(sent(gateway)) == 2
 

@@ -15,6 +15,7 @@ from ibkr_core.engine import Engine
 from ibkr_core.errors import DuplicateOrder, IbkrError, InvalidInput, InvalidStrategy, UnknownContract
 from ibkr_core.gateway.faults import Disconnect, Drop, When
 from ibkr_core.gateway.instruments import default_catalogue
+from ibkr_core.listeners import Delivery
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
@@ -291,6 +292,16 @@ def test_today_is_the_day_at_the_exchange(hour: int, expiry: str, serve: Serve, 
         engine.roll_position(LONG_CALL, middle - 1)
 
 
+def test_a_contract_by_its_id_goes_to_its_like(gateway: WatchedGateway, engine: Engine) -> None:
+    """A leg that says neither right nor strike is a call all the same, and does not become a put."""
+    known = engine.reference.qualify(call(300))
+    bare = Contract(con_id=known.con_id, symbol="AAPL", sec_type="OPT", exchange="SMART", currency="USD")
+    strategy = Strategy.single(bare, "BUY", 2)
+    hold(engine, strategy)
+    assert engine.roll_position(strategy, TO_JANUARY).action_taken is ActionTaken.ROLLED
+    assert held(gateway) == {f"{JAN}300000": 2}
+
+
 # ── what goes wrong ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -418,6 +429,36 @@ def test_a_call_that_goes_on_keeps_what_it_has_chosen(gateway: WatchedGateway, e
     assert again.action_taken is ActionTaken.ROLLED, str(again)
     assert held(gateway)[opened] == 3
     assert sorted(held(gateway).values()) == [-3, 3]
+
+
+def test_a_call_goes_on_beside_a_leg_that_stays(gateway: WatchedGateway, engine: Engine) -> None:
+    """The far leg has nowhere to go, so only the near one is rolled: its orders are known by its place."""
+    legs = StrategyLeg(call(300, "20270618"), 1, "BUY"), StrategyLeg(call(300), 1, "SELL")
+    strategy = Strategy(legs, 1, "calendar")
+    hold(engine, strategy)
+    gateway.halt("AAPL  270115C00300000")
+    first = engine.roll_position(strategy, TO_JANUARY, as_combo=False, key="k")
+    assert first.action_taken is ActionTaken.PARTIAL
+    assert [engine.order(one).key for one in first.order_ids] == ["k:roll-close2", "k:roll-open2"]
+    gateway.halt("AAPL  270115C00300000", halted=False)
+    again = engine.roll_position(strategy, TO_JANUARY, as_combo=False, key="k")
+    assert again.action_taken is ActionTaken.ROLLED, str(again)
+    assert held(gateway) == {f"{JUNE}300000": 1, f"{JAN}300000": -1}
+
+
+def test_what_was_sold_by_hand_between_two_steps(gateway: WatchedGateway, engine: Engine) -> None:
+    """The short call is bought back; the long one is gone by then: nothing is sold that is not there."""
+    hold(engine, vertical())
+
+    def sell_by_hand(event: events.OrderFilled) -> None:
+        if event.record.action == "BUY":
+            gateway.place_by_hand("AAPL  261218C00290000", "SELL", 3, kind="MKT")
+
+    engine.on(events.OrderFilled, sell_by_hand, Delivery.INLINE)
+    result = engine.roll_position(vertical(), TO_JANUARY, as_combo=False)
+    assert result.action_taken is ActionTaken.PARTIAL
+    assert held(gateway) == {}
+    assert sent(gateway, 2) == [("OPT", "BUY", 3)]
 
 
 def test_a_crash_between_close_and_open(tmp_path: Path, gateway: WatchedGateway, connect: Connect) -> None:
