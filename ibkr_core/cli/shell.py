@@ -14,6 +14,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from ibkr_core.cli.codes import ExitCode, advice, exit_code
+from ibkr_core.model.said import said
 
 __all__ = ["CommandGroup", "ServerConsole", "busy", "complain", "make_console", "show_traceback"]
 
@@ -41,9 +42,9 @@ class ServerConsole(Console):
 def complain(text: str, hint: str = "") -> None:
     """Say on standard error what went wrong, in one line, and what to do about it, in another."""
     console = make_console(stderr=True)
-    console.print(Text.assemble(("error: ", "bold red"), " ".join(text.split())), soft_wrap=True)
+    console.print(Text.assemble(("error: ", "bold red"), said(text)), soft_wrap=True)
     if hint:
-        console.print(Text.assemble(("hint: ", "bold"), hint), soft_wrap=True)
+        console.print(Text.assemble(("hint: ", "bold"), said(hint)), soft_wrap=True)
 
 
 @contextmanager

@@ -23,6 +23,9 @@ __all__ = ["Column", "Row", "Shown", "fail", "plain", "table"]
 Row = Mapping[str, Any]
 """What was found of one thing: by its name in JSON."""
 
+_GAP: Final = 2
+"""Blanks between two columns."""
+
 _STYLES: Final[Mapping[str, str]] = {
     "FILLED": "green",
     "CANCELLED": "yellow",
@@ -40,11 +43,14 @@ class Column:
         name: The row's field.
         title: What stands above it.
         is_number: Whether it is aligned to the right.
+        rank: On a screen that is too narrow, the column with the highest rank is left out first; one of rank
+            0 never is.
     """
 
     name: str
     title: str
     is_number: bool = False
+    rank: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -135,11 +141,22 @@ def _without_nothing(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value not in (None, "", [], {})}
 
 
-def table(rows: Sequence[Row], columns: Sequence[Column], zone: tzinfo) -> list[Text]:
-    """Align rows under their titles; columns in which nothing stands are left out."""
+def table(
+    rows: Sequence[Row], columns: Sequence[Column], zone: tzinfo, width: int | None = None
+) -> list[Text]:
+    """Align rows under their titles; columns in which nothing stands are left out.
+
+    With a ``width``, so are those that matter least, until the rest fits: a number that is cut off is a
+    wrong number.
+    """
     cells = {one.name: [_cell(row.get(one.name), zone) for row in rows] for one in columns}
     used = [one for one in columns if any(cells[one.name])]
     widths = {one.name: max(len(one.title), *map(len, cells[one.name])) for one in used}
+    while width is not None and sum(widths[one.name] + _GAP for one in used) - _GAP > width:
+        least = max(one.rank for one in used)
+        if not least:
+            break
+        used = [one for one in used if one.rank != least]
     lines = [_line([(one.title, "bold") for one in used], used, widths)]
     for number in range(len(rows)):
         texts = [cells[one.name][number] for one in used]
@@ -153,7 +170,7 @@ def _line(cells: Sequence[tuple[str, str]], columns: Sequence[Column], widths: M
         width = widths[column.name]
         is_last = place == len(columns) - 1
         shown = text.rjust(width) if column.is_number else text if is_last else text.ljust(width)
-        line.append("  " if place else "").append(shown, style)
+        line.append(" " * _GAP if place else "").append(shown, style)
     line.rstrip()
     return line
 

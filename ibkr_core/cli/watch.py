@@ -245,11 +245,11 @@ def _show_live(source: _Gateway | _Journal, every_s: float, most: int, shown: Sh
     console = make_console()
     with Live(console=console, auto_refresh=False, transient=False) as screen:
         while True:
-            screen.update(_render(source.picture(most), shown), refresh=True)
+            screen.update(_render(source.picture(most), shown, console.width), refresh=True)
             source.wait(every_s)
 
 
-def _render(picture: _Picture, shown: Shown) -> RenderableType:
+def _render(picture: _Picture, shown: Shown, width: int | None = None) -> RenderableType:
     at = f"{datetime.now(shown.zone):%H:%M:%S}"
     parts: list[RenderableType] = [
         Text(f"{shown.hidden(picture.headline)}  {at}", "bold", no_wrap=True, overflow="ellipsis")
@@ -260,7 +260,7 @@ def _render(picture: _Picture, shown: Shown) -> RenderableType:
     ):
         grid = Table.grid()
         hidden = [shown.hide(row) for row in rows]
-        for line in table(hidden, columns, shown.zone) if rows else [Text(nothing)]:
+        for line in table(hidden, columns, shown.zone, width) if rows else [Text(nothing)]:
             line.no_wrap, line.overflow = True, "ellipsis"
             grid.add_row(line)
         parts += [Text(""), grid]

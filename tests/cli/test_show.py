@@ -31,6 +31,21 @@ def test_a_table_is_aligned_and_leaves_out_what_is_empty() -> None:
     ]
 
 
+def test_a_narrow_screen_leaves_out_whole_columns() -> None:
+    """The least important ones first, and never one of those that must be seen; no number is cut."""
+    columns = (Column("id", "#"), Column("account", "Account", rank=2), Column("tif", "TIF", rank=1))
+    rows = [{"id": "1", "account": "DU1234567", "tif": "DAY"}]
+    seen = {width: table(rows, columns, UTC, width)[1].plain for width in (None, 17, 16, 6, 5, 0)}
+    assert seen == {
+        None: "1  DU1234567  DAY",
+        17: "1  DU1234567  DAY",
+        16: "1  DAY",
+        6: "1  DAY",
+        5: "1",
+        0: "1",
+    }
+
+
 def test_times_are_shown_in_the_zone_asked_for() -> None:
     """JSON has them in UTC, whatever is shown to people."""
     assert texts([{"at": AT}], "America/New_York") == ["At", "2026-11-21 07:00:00"]

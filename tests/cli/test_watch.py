@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,29 @@ def test_accounts_are_hidden_in_every_part(floor: Floor) -> None:
     console.print(watch._render(picture, Shown.like(as_json=False, mask_accounts=True)))
     text = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
     assert (text.count("DU***567"), text.count("DU1234567")) == (2, 0)
+
+
+def test_a_narrow_screen_still_has_status_and_prices() -> None:
+    """What matters least is left out, instead of cutting numbers and the status off."""
+    order = {
+        "order_id": 4,
+        "client_id": 1,
+        "account": "DU1234567",
+        "action": "BUY",
+        "quantity": Decimal(10),
+        "symbol": "AAPL",
+        "order_type": "LMT",
+        "limit_price": Decimal("150.25"),
+        "tif": "DAY",
+        "status": "SUBMITTED",
+        "filled_quantity": Decimal(0),
+    }
+    console = Console(file=io.StringIO(), width=60)
+    shown = Shown.like(as_json=False, mask_accounts=False)
+    console.print(watch._render(watch._Picture(headline="here", orders=[order], fills=[]), shown, 60))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]  # a StringIO
+    assert lines[2].split() == ["#", "Side", "Quantity", "Instrument", "Limit", "Status", "Filled"]
+    assert lines[3].split() == ["4", "BUY", "10", "AAPL", "150.25", "SUBMITTED", "0"]
 
 
 @pytest.mark.parametrize("from_journal", [False, True])
