@@ -30,6 +30,7 @@ from ibkr_core.lifecycle.protecting import BreakEven, BreakEvenPlan
 from ibkr_core.link.official import contract_of
 from ibkr_core.link.pacing import Lane
 from ibkr_core.model.bracket import BracketLeg, BracketOrder
+from ibkr_core.model.checks import check_function
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.exits import same_instrument
 from ibkr_core.model.order import Order
@@ -105,6 +106,7 @@ def new_bracket(
     """
     if not isinstance(parent, Order):
         raise InvalidGroup("parent", f"must be an ibkr_core Order, not {parent!r}")
+    check_function("make_uid", make_uid, InvalidGroup)
     return BracketOrder.plan(
         parent,
         target_child(parent, take_profit) if take_profit is not None else None,

@@ -13,6 +13,7 @@ import attrs
 from ibapi.contract import Contract as IbContract
 from ibapi.order import Order as IbOrder
 
+from ibkr_core.arguments import check_client_id, check_options, check_parts, check_side
 from ibkr_core.clock import Clock, SystemClock
 from ibkr_core.engine import Engine
 from ibkr_core.errors import (
@@ -20,6 +21,7 @@ from ibkr_core.errors import (
     GatewayUnreachable,
     InvalidContract,
     InvalidInput,
+    InvalidOrder,
     NotReady,
     WaitTimeout,
 )
@@ -30,8 +32,9 @@ from ibkr_core.link.official import contract_of, order_of
 from ibkr_core.listeners import Delivery, Subscription
 from ibkr_core.model import events
 from ibkr_core.model.bracket import BracketOrder
+from ibkr_core.model.checks import check_text
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.numbers import Numeric
+from ibkr_core.model.numbers import Numeric, optional_number
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.results import ExecutionResult
@@ -157,6 +160,8 @@ class Broker:
             if not isinstance(text, str) or (name == "host" and not text):
                 raise InvalidInput(name, f"must be a text, not {text!r}")
         check_time("timeout_s", timeout_s)
+        check_client_id(client_id)
+        check_parts(journal=journal, settings=settings, clock=clock)
         self.is_paper_trading = paper_trading
         self.is_simulated = simulated
         self.account = account
@@ -309,6 +314,7 @@ class Broker:
             InvalidInput: An argument breaks a rule; nothing was sent.
             IbkrError: As for :meth:`ibkr_core.engine.Engine.submit`.
         """
+        check_side(side)
         return self._execute(symbol, Order.market(side, quantity, **self._with_account(fields)), key, wait_s)
 
     def execute_limit_order(
@@ -323,6 +329,7 @@ class Broker:
         **fields: Any,
     ) -> OrderRecord:
         """Trade at ``limit_price`` or better; otherwise as :meth:`execute_market_order`."""
+        check_side(side)
         order = Order.limit(side, quantity, limit_price, **self._with_account(fields))
         return self._execute(symbol, order, key, wait_s)
 
@@ -338,6 +345,7 @@ class Broker:
         **fields: Any,
     ) -> OrderRecord:
         """Trade at the market once ``stop_price`` trades; otherwise as :meth:`execute_market_order`."""
+        check_side(side)
         order = Order.stop(side, quantity, stop_price, **self._with_account(fields))
         return self._execute(symbol, order, key, wait_s)
 
@@ -354,6 +362,7 @@ class Broker:
         **fields: Any,
     ) -> OrderRecord:
         """Trade at ``limit_price`` or better once ``stop_price`` trades."""
+        check_side(side)
         order = Order.stop_limit(side, quantity, stop_price, limit_price, **self._with_account(fields))
         return self._execute(symbol, order, key, wait_s)
 
@@ -371,6 +380,7 @@ class Broker:
         **fields: Any,
     ) -> OrderRecord:
         """Trade at the market once it has turned by an amount, or by a percentage (1.5 means 1.5 %)."""
+        check_side(side)
         order = Order.trailing_stop(
             side,
             quantity,
@@ -410,6 +420,8 @@ class Broker:
         Returns:
             The entry; :meth:`get_child_orders` has the exits.
         """
+        check_side(side)
+        entry_stop_price = optional_number("entry_stop_price", entry_stop_price, InvalidOrder)
         fields = self._with_account(fields)
         if limit_price is not None and entry_stop_price is not None:
             entry = Order.stop_limit(side, quantity, entry_stop_price, limit_price, **fields)
@@ -444,16 +456,19 @@ class Broker:
         timeout_s: float = 10.0,
     ) -> ExecutionResult:
         """Send an entry with its exits, and wait until the broker has taken them; see the engine's call."""
-        others = [self._contract(one) if one is not None else None for one in (tp_contract, sl_contract)]
-        entry = self._contract(entry_contract)
+        given = {"tp_contract": tp_contract, "sl_contract": sl_contract}
+        others = [self._contract(one, name) if one is not None else None for name, one in given.items()]
+        entry = self._contract(entry_contract, "entry_contract")
         return self.engine.place_bracket_order(bracket, entry, *others, timeout_s=timeout_s)
 
     def close_position(self, strategy: Strategy, **options: Any) -> ExecutionResult:
         """Close a strategy, never beyond what is held; see ``Engine.close_position`` for the options."""
+        check_options(Engine.close_position, options)
         return self.engine.close_position(strategy, **self._with_account(options))
 
     def roll_position(self, strategy: Strategy, new_dte: int, **options: Any) -> ExecutionResult:
         """Close a strategy and open it again at another expiry; see ``Engine.roll_position``."""
+        check_options(Engine.roll_position, options)
         return self.engine.roll_position(strategy, new_dte, **self._with_account(options))
 
     def modify_order(self, order_id: int, **changes: Any) -> OrderRecord:
@@ -592,6 +607,7 @@ class Broker:
 
     def _submit(self, contract: Contract, order: Order, key: str) -> OrderTicket:
         engine = self.engine
+        check_text("key", key)
         order = self._for_account(order)
         return engine.submit(contract, order, key=key or order.order_ref or self._make_key(contract, order))
 
@@ -610,12 +626,12 @@ class Broker:
                 pass  # it goes on; the record tells how it stands
         return ticket.record
 
-    def _contract(self, symbol: Symbol) -> Contract:
-        if not isinstance(symbol, str):
+    def _contract(self, symbol: Symbol, argument: str = "symbol") -> Contract:
+        if isinstance(symbol, Contract | IbContract):
             return contract_of(symbol)
-        ticker = symbol.strip().upper()
+        ticker = symbol.strip().upper() if isinstance(symbol, str) else ""
         if not ticker:
-            raise InvalidContract("symbol", f"must be a ticker or a contract, not {symbol!r}")
+            raise InvalidContract(argument, f"must be a ticker or a contract, not {symbol!r}")
         return Contract.stock(ticker)
 
     def _with_account(self, fields: dict[str, Any]) -> dict[str, Any]:

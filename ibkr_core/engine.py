@@ -14,13 +14,14 @@ from ibapi.order import Order as IbOrder
 
 from ibkr_core.brackets import Brackets, ScaleOutTickets
 from ibkr_core.closing import close_position
-from ibkr_core.errors import InvalidInput, OrderFinished, OrderNotOurs, UnknownOrder, WaitTimeout
+from ibkr_core.errors import InvalidOrder, OrderFinished, OrderNotOurs, UnknownOrder, WaitTimeout
 from ibkr_core.legwork.hands import Hands
 from ibkr_core.legwork.tally import Tally
 from ibkr_core.lifecycle.groups import ExitPair
 from ibkr_core.lifecycle.protecting import BreakEven, Cover
 from ibkr_core.link.official import contract_of, order_of
 from ibkr_core.model.bracket import BracketOrder
+from ibkr_core.model.checks import check_flag, check_text, check_whole
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.numbers import Numeric
 from ibkr_core.model.order import Order
@@ -102,8 +103,7 @@ class Engine(OrderEngine):
             SendFailed: The connection failed while it was being sent.
             EngineClosed: It was closed: the order may well work.
         """
-        if isinstance(order_id, bool) or not isinstance(order_id, int):
-            raise InvalidInput("order_id", f"must be a whole number, not {order_id!r}")
+        check_whole("order_id", order_id)
         try:
             self.cancel(order_id)
         except (UnknownOrder, OrderFinished, OrderNotOurs):
@@ -143,10 +143,12 @@ class Engine(OrderEngine):
             TradingHalted: See :meth:`halt`. Nothing was sent.
             WouldDeadlock: Called from an inline listener.
         """
+        check_whole("order_id", order_id)
         return replace_order(self, self._desk, self._book, order_id, order, timeout_s, changes)
 
     def by_key(self, key: str) -> OrderRecord | None:
         """Return the order that has a client order key; None where there is none."""
+        check_text("key", key)
         return self._book.read(lambda book: book.by_key(key))
 
     # ── brackets ────────────────────────────────────────────────────────────────────────────────
@@ -213,6 +215,7 @@ class Engine(OrderEngine):
             InvalidGroup: The orders contradict each other; nothing was sent.
             IbkrError: As for :meth:`submit`. All legs are sent together or none is.
         """
+        self._check_parent(parent)
         return self._brackets.scale_out(contract, parent, pairs, break_even)
 
     def submit_attached(
@@ -239,7 +242,13 @@ class Engine(OrderEngine):
             RequestRefused: The gateway is older than server version 218, or the official client is.
             IbkrError: As for :meth:`submit`.
         """
+        self._check_parent(parent)
         return self._brackets.attached(contract, parent, take_profit=take_profit, stop_loss=stop_loss)
+
+    @staticmethod
+    def _check_parent(parent: object) -> None:
+        if not isinstance(parent, Order):
+            raise InvalidOrder("parent", f"must be an ibkr_core Order, not {parent!r}")
 
     def unprotected(self) -> tuple[Cover, ...]:
         """Return the entries of ours that have more open than their working exits would close, right now.
@@ -462,6 +471,7 @@ class Engine(OrderEngine):
             InvalidOrder: A rule is broken; the argument and the rule are in it. MarketClosed.
             IbkrError: As for the calls of :attr:`reference`.
         """
+        check_flag("allow_closed", allow_closed)
         return run_preflight(
             self.reference,
             self._desk.check_new,

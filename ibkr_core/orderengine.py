@@ -18,14 +18,16 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import attrs
 
+from ibkr_core.arguments import check_client_id, check_parts, pairs_of
 from ibkr_core.clock import Clock, SystemClock
 from ibkr_core.errors import (
     EngineClosed,
     InvalidInput,
+    InvalidOrder,
     UnknownOrder,
     WaitTimeout,
     WouldDeadlock,
@@ -38,6 +40,7 @@ from ibkr_core.lifecycle.verdicts import DEFAULT_RULES, CodeRule
 from ibkr_core.link.client import TwsClient
 from ibkr_core.link.pacing import Lane
 from ibkr_core.link.transport import Transport
+from ibkr_core.model.checks import check_flag, check_text, check_whole
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord, Request
@@ -46,7 +49,7 @@ from ibkr_core.orderview import OrderView
 from ibkr_core.risk import RiskLimits, RiskPolicy
 from ibkr_core.riskcontrol import RiskControl
 from ibkr_core.runner import Runner, ThreadRunner, dialler, once
-from ibkr_core.sending import check_time
+from ibkr_core.sending import check_time, type_name
 from ibkr_core.settings import EngineSettings
 from ibkr_core.tickets import BracketTickets, OrderTicket
 from ibkr_core.works import Works
@@ -55,17 +58,9 @@ __all__ = ["OrderEngine"]
 
 _T = TypeVar("_T")
 
-_INT_LIMIT: Final = 2**31
-"""The protocol's integers are smaller than this."""
-
 
 def _new_key() -> str:
     return uuid.uuid4().hex
-
-
-def _check_client_id(value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _INT_LIMIT:
-        raise InvalidInput("client_id", f"must be a whole number from 0 to {_INT_LIMIT - 1}, not {value!r}")
 
 
 class OrderEngine(OrderView):
@@ -108,8 +103,10 @@ class OrderEngine(OrderView):
         risk: RiskLimits | RiskPolicy | None = None,
         is_dry_run: bool = False,
     ) -> None:
-        _check_client_id(client_id)
+        check_client_id(client_id, is_dry_run=is_dry_run)
         policy = policy_of(risk)
+        parts = {"journal": journal, "settings": settings, "clock": clock, "runner": runner, "rules": rules}
+        check_parts(**parts, client_class=client_class, make_key=make_key, on_progress=on_progress)
         self.client_id = client_id
         self._is_dry_run = is_dry_run
         self.settings = settings if settings is not None else EngineSettings()
@@ -429,8 +426,8 @@ class OrderEngine(OrderView):
             SendFailed: The connection failed while it was being sent; its fate is unknown.
         """
         self._desk.check_new(contract, order)
-        if not isinstance(key, str):
-            raise InvalidInput("key", f"must be a text, not {key!r}")
+        check_text("key", key)
+        check_flag("allow_duplicate", allow_duplicate)
         with self._desk.known_or_sending(key or order.order_ref, contract, order) as known:
             if known is not None and self._desk.never_left(known):
                 return OrderTicket(self, self._desk.send_at_last(known), known.key)
@@ -459,6 +456,8 @@ class OrderEngine(OrderView):
             InvalidGroup: The orders contradict each other; nothing was sent.
             IbkrError: As for :meth:`submit`. All legs are sent together or none is.
         """
+        if not isinstance(parent, Order):
+            raise InvalidOrder("parent", f"must be an ibkr_core Order, not {type_name(parent)}")
         self._desk.check_new(contract, parent)
         with self._desk.sending(Lane.ORDER):
             count = 1 + (take_profit is not None) + (stop_loss is not None)
@@ -488,7 +487,9 @@ class OrderEngine(OrderView):
             InvalidGroup: The orders contradict each other; nothing was sent.
             IbkrError: As for :meth:`submit`. All are sent together or none is.
         """
-        for contract, order in orders:
+        check_text("group", group)
+        check_whole("oca_type", oca_type)
+        for contract, order in pairs_of(orders):
             self._desk.check_new(contract, order)
         with self._desk.sending(Lane.ORDER):
             name = group or f"oca-{self._desk.make_key()}"
@@ -518,6 +519,7 @@ class OrderEngine(OrderView):
                 group, algorithm): then ``Engine.replace`` does it.
             IbkrError: As for :meth:`submit`.
         """
+        check_whole("order_id", order_id)
         with self._desk.sending(Lane.ORDER):
             self._desk.modify(order_id, order, changes)
         self._works.retrier.renew(order_id, Request.MODIFY)
@@ -535,6 +537,7 @@ class OrderEngine(OrderView):
             NotReady: Not connected, or not synchronised yet.
             SendFailed: The connection failed while it was being sent.
         """
+        check_whole("order_id", order_id)
         self._works.retrier.cancel(order_id)
         with self._desk.sending(Lane.CANCEL):
             self._desk.cancel(order_id)
@@ -554,6 +557,7 @@ class OrderEngine(OrderView):
             NotReady: Not connected, or not synchronised yet.
             SendFailed: The connection failed while it was being sent.
         """
+        check_flag("everywhere", everywhere)
         with self._desk.sending(Lane.CANCEL):
             ours = (record.order_id for record in self.active_orders() if record.is_ours)
             asked = [order_id for order_id in ours if self._desk.try_cancel(order_id)]
@@ -594,6 +598,8 @@ class OrderEngine(OrderView):
 
     def wait_flat(self, timeout_s: float | None = None) -> bool:
         """Block until the broker confirmed after a halt that no order works. False when it took too long."""
+        if timeout_s is not None:
+            check_time("timeout_s", timeout_s, least=0)
         self.check_may_wait()
         return self._brake.wait_flat(timeout_s)
 
@@ -608,6 +614,9 @@ class OrderEngine(OrderView):
             UnknownOrder: No such order.
             OrderNotOurs: Another client placed it: the broker lets only that one manage it.
         """
+        check_whole("perm_id", perm_id)
+        if order is not None and not isinstance(order, Order):
+            raise InvalidOrder("order", f"must be an ibkr_core Order, not {type_name(order)}")
         self._book.command(inputs.Adopt(perm_id, order))
         self._book.deliver()
         record = self._book.read(lambda book: book.by_perm_id(perm_id))
@@ -624,6 +633,7 @@ class OrderEngine(OrderView):
             UnknownOrder: No such order.
             InvalidInput: No reason was given.
         """
+        check_whole("order_id", order_id)
         if not isinstance(why, str) or not why.strip():
             raise InvalidInput("why", "say how you know: it is kept in the order's history")
         self._book.command(inputs.ProveAbsent(order_id, f"declared ended: {why}"))
@@ -657,6 +667,8 @@ class OrderEngine(OrderView):
         """
         if timeout_s is not None:
             check_time("timeout_s", timeout_s, least=0)
+        if not isinstance(future, Future):
+            raise InvalidInput("future", f"must be a Future of this engine, not {future!r}")
         self.check_may_wait()
         self._runner.wait(future, timeout_s)
         if not future.done():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from concurrent.futures import Future
 from datetime import datetime
 
@@ -11,6 +12,7 @@ from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.journal import HistoryLine, Journal
 from ibkr_core.listeners import Delivery, Dispatcher, Listener, Subscription
 from ibkr_core.model import events
+from ibkr_core.model.checks import check_flag, check_whole
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.status import OrderStatus
@@ -36,7 +38,9 @@ class OrderView:
 
         Raises:
             UnknownOrder: No such order.
+            InvalidInput: The id is no whole number.
         """
+        check_whole("order_id", order_id)
         return self._book.read(lambda book: book.order(order_id))
 
     def orders(self) -> tuple[OrderRecord, ...]:
@@ -64,7 +68,7 @@ class OrderView:
         """Return events from the journal, of earlier runs too: the newest that fit, oldest first.
 
         Raises:
-            InvalidInput: The engine has no journal.
+            InvalidInput: The engine has no journal, or an argument breaks a rule.
         """
         if self.journal is None:
             raise InvalidInput("journal", "the engine was made without one, so it keeps no history")
@@ -100,5 +104,14 @@ class OrderView:
     def watch(
         self, order_id: int, wanted: frozenset[OrderStatus], *, settled: bool = False
     ) -> Future[OrderRecord]:
-        """Return a future of an order's reaching one of the statuses, or finishing. See tickets."""
+        """Return a future of an order's reaching one of the statuses, or finishing. See tickets.
+
+        Raises:
+            UnknownOrder: No such order.
+            InvalidInput: Something that is no whole number, no OrderStatus, or no flag.
+        """
+        check_whole("order_id", order_id)
+        if not isinstance(wanted, Collection) or not all(isinstance(one, OrderStatus) for one in wanted):
+            raise InvalidInput("wanted", f"must be OrderStatus values, not {wanted!r}")
+        check_flag("settled", settled)
         return self._book.watch(order_id, wanted, settled=settled)

@@ -37,10 +37,11 @@ from ibkr_core.model.account import (
     parse_groups,
     parse_profiles,
 )
+from ibkr_core.model.checks import check_flag, check_moment, check_text
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import Position
 from ibkr_core.model.reference import ContractDetails, MarketRule, OptionChain, Quote
-from ibkr_core.sending import type_name
+from ibkr_core.sending import check_time, type_name
 
 __all__ = ["Reference"]
 
@@ -184,6 +185,7 @@ class Reference:
             AmbiguousContract: Several instruments fit it.
         """
         under = _checked(contract)
+        check_text("exchange", exchange)
         if not (under.con_id and under.symbol and under.sec_type):
             under = self.qualify(under, timeout_s=timeout_s)
         place = (exchange or under.exchange) if under.sec_type == "FUT" else ""
@@ -207,6 +209,7 @@ class Reference:
         """
         if isinstance(rule_id, bool) or not isinstance(rule_id, int) or rule_id <= 0:
             raise InvalidInput("rule_id", f"must be a positive whole number, not {rule_id!r}")
+        check_time("timeout_s", timeout_s)
         client = self._office.client
         if client is not self._rules_of:
             self._rules_of, self._rules = client, {}
@@ -236,6 +239,7 @@ class Reference:
             InvalidInput: It does not trade on that exchange.
             InquiryFailed: The broker told neither a rule nor a step.
         """
+        check_text("exchange", exchange)
         details = self.details(contract, timeout_s=timeout_s)
         place = exchange or contract.exchange
         if exchange and exchange not in details.exchanges:
@@ -252,6 +256,10 @@ class Reference:
         smallest step is told in the currency all the same; in which of the two a market rule is told is not
         documented, so that its finest step decides it.
         """
+        if not isinstance(details, ContractDetails):
+            raise InvalidInput("details", f"must be ContractDetails, not {type_name(details)}")
+        check_text("exchange", exchange)
+        check_time("timeout_s", timeout_s)
         rule_id, finest = details.market_rule_id(exchange), details.min_tick
         times = details.price_magnifier
         if rule_id:
@@ -278,6 +286,9 @@ class Reference:
             InvalidInput: The moment has no zone.
             InquiryFailed: The broker told no hours of that day, or in an unknown zone.
         """
+        check_flag("liquid", liquid)
+        if at is not None:
+            check_moment("at", at)
         details = self.details(contract, timeout_s=timeout_s)
         moment = self._clock.now() if at is None else at
         hours = details.liquid_hours if liquid else details.trading_hours
@@ -327,10 +338,12 @@ class Reference:
             InquiryFailed: There is no subscription to its prices (10089, 354), or another refusal.
             WaitTimeout: Not one price came in time.
         """
+        check_flag("delayed", delayed)
+        check_flag("frozen", frozen)
         if not _checked(contract).sec_type:
             contract = self.qualify(contract, timeout_s=timeout_s)
         official = contract_to_official(contract)
-        wanted = 1 + bool(frozen) + 2 * bool(delayed)
+        wanted = 1 + frozen + 2 * delayed
 
         def request(client: TwsClient, request_id: int) -> None:
             with client.with_data_type(wanted):
@@ -440,6 +453,7 @@ class Reference:
             InquiryFailed: The login is no advisor's (321), or the list cannot be read.
             RequestRefused: The gateway has no profiles any more.
         """
+        check_time("timeout_s", timeout_s)
         if self._office.server_version >= _PROFILES_UNTIL:
             return ()
         return self._advisor(_PROFILES, parse_profiles, "advisor profiles", timeout_s)
@@ -495,6 +509,7 @@ class Reference:
 def _checked(contract: Any) -> Contract:  # noqa: ANN401 - what a caller passes
     if not isinstance(contract, Contract):
         raise InvalidContract("contract", f"must be an ibkr_core Contract, not {type_name(contract)}")
+    contract.check_types()
     return contract
 
 

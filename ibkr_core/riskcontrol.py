@@ -10,9 +10,12 @@ import attrs
 
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gatekeeper import Gatekeeper
+from ibkr_core.model.checks import check_function
+from ibkr_core.link.pacing import Lane
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import Position
 from ibkr_core.model.order import Order
+from ibkr_core.model.record import OrderRecord
 from ibkr_core.orderdesk import OrderDesk
 from ibkr_core.risk import DatedQuote, Gate, LastQuote, Refusal, RiskLimits, RiskPolicy
 
@@ -80,6 +83,7 @@ class RiskControl:
         Raises:
             InvalidInput: It cannot be called.
         """
+        check_function("gate", gate)
         self._evolve(gates=(*self.gates, gate))
 
     def remove(self, gate: Gate) -> None:
@@ -122,6 +126,8 @@ class RiskControl:
         Args:
             quote: With ``contract``, ``at``, and bid, ask, last and close as far as known.
         """
+        if not isinstance(getattr(quote, "contract", None), Contract) or not hasattr(quote, "bid"):
+            raise InvalidInput("quote", f"must be a Quote, not {quote!r}")
         self._gatekeeper.note_quote(quote)
 
     def check(self, contract: Contract, order: Order) -> tuple[Refusal, ...]:
@@ -134,6 +140,29 @@ class RiskControl:
             InvalidInput: The contract or the order cannot work at all.
         """
         return self._desk.preview(contract, order)
+
+    def require(
+        self, orders: Iterable[tuple[Contract, Order]], *, without: Iterable[OrderRecord] = ()
+    ) -> None:
+        """Raise where the gates refuse new orders: ask before you cancel what these are to replace.
+
+        The orders are judged as one group, and a refusal is told as one of :meth:`Engine.submit` is. When
+        they are sent, they are judged again. Nothing is sent or counted.
+
+        Args:
+            orders: What to trade, and at what terms.
+            without: Working orders that will be gone by then: they do not count.
+
+        Raises:
+            RiskRefused: A gate said no.
+            InvalidInput: A contract or an order cannot work at all.
+            IbkrError: No order could be sent now, as for :meth:`Engine.submit`.
+        """
+        wanted = tuple(orders)
+        for contract, order in wanted:
+            self._desk.check_new(contract, order)
+        with self._desk.sending(Lane.ORDER):
+            self._gatekeeper.admit_ahead(wanted, without)
 
     def check_loss(self) -> None:
         """Look at the day's result now, and halt trading where the loss is at the limit.

@@ -122,6 +122,7 @@ class OrderTicket:
 
     async def until(self, *statuses: OrderStatus, timeout_s: float | None = None) -> OrderRecord:
         """Do as :meth:`wait`, for asyncio."""
+        _check_limit(timeout_s)
         started = time.monotonic()
         future = self._office.watch(self.order_id, _wanted(statuses))
         try:

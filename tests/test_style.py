@@ -59,6 +59,7 @@ FLOORS = {
     "guardedbook": 3,
     "recovering": 3,
     "sending": 3,
+    "arguments": 3,
     "orderdesk": 3,
     "halting": 3,
     "works": 3,

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final, Self
 
 from ibkr_core.clock import Clock
-from ibkr_core.errors import JournalFailed
+from ibkr_core.errors import InvalidInput, JournalFailed
 from ibkr_core.journal.entries import Entry, Payload
 from ibkr_core.journal.reading import HistoryLine, IntegrityReport, JournalReader
 from ibkr_core.journal.retention import Retention, prunable
@@ -20,6 +20,7 @@ from ibkr_core.journal.store import Durability, Store, describe_failure, read_me
 from ibkr_core.journal.times import to_text
 from ibkr_core.journal.writing import Batch
 from ibkr_core.lifecycle.ledger import ExecutionId
+from ibkr_core.model.checks import check_flag, check_whole
 from ibkr_core.model.events import Event
 from ibkr_core.model.facts import BrokerFact
 from ibkr_core.model.record import OrderRecord
@@ -123,7 +124,10 @@ class Journal:
             JournalForeign: It is no journal, or another client id's.
             JournalReadOnly: It, or its folder, cannot be written.
             JournalFailed: Anything else, such as a full disk.
+            InvalidInput: An argument breaks a rule; no file is made.
         """
+        _check_open(path, client_id, clock, durability, retention, batch_s)
+        check_flag("start_writer", start_writer)
         store = Store(path, client_id, durability, to_text(clock.now()))
         try:
             journal = cls(store, client_id, clock, retention or Retention(), batch_s)
@@ -497,6 +501,24 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _check_open(
+    path: object, client_id: object, clock: object, durability: object, retention: object, batch_s: object
+) -> None:
+    """Raise unless a journal can be opened with these."""
+    if not isinstance(path, str | os.PathLike) or path == "":
+        raise InvalidInput("path", f"must be a path, not {path!r}")
+    check_whole("client_id", client_id, least=0)
+    if isinstance(clock, type) or not callable(getattr(clock, "now", None)):
+        raise InvalidInput("clock", f"must be a Clock, not {clock!r}")
+    if not isinstance(durability, Durability):
+        raise InvalidInput("durability", f"must be a Durability, not {durability!r}")
+    if retention is not None and not isinstance(retention, Retention):
+        raise InvalidInput("retention", f"must be a Retention, not {retention!r}")
+    is_number = isinstance(batch_s, int | float) and not isinstance(batch_s, bool)
+    if not is_number or not 0 <= batch_s < threading.TIMEOUT_MAX:  # type: ignore[operator]  # a number, as just seen
+        raise InvalidInput("batch_s", f"must be a number of seconds of at least 0, not {batch_s!r}")
 
 
 def _nothing() -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +23,7 @@ from ibkr_core.journal.retention import IDENTITY_COLUMNS, InputIdentity
 from ibkr_core.journal.rows import clean, entry_from, number_from
 from ibkr_core.journal.store import connect, damaged, identify, refusal, resolve
 from ibkr_core.journal.times import from_text, to_text
+from ibkr_core.model.checks import check_flag, check_moment, check_text, check_whole
 
 __all__ = ["FillLine", "HistoryLine", "IntegrityReport", "JournalReader", "OrderLine"]
 
@@ -142,6 +143,19 @@ class IntegrityReport:
 _Line = TypeVar("_Line", OrderLine, FillLine, HistoryLine)
 
 
+def _check_wanted(limit: int, **wanted: object) -> None:
+    """Raise unless what rows are wanted by is of its type: SQLite would take anything, and find nothing."""
+    check_whole("limit", limit, least=1)
+    for name, value in wanted.items():
+        if value is not None:
+            _CHECKS.get(name, check_text)(name, value)
+
+
+_CHECKS: Final[Mapping[str, Callable[[str, object], None]]] = MappingProxyType(
+    {"order_id": check_whole, "since": check_moment, "until": check_moment}
+)
+
+
 class JournalReader:
     """Reads a journal and cannot change it. Any number of them, in any process, while an engine writes.
 
@@ -207,6 +221,9 @@ class JournalReader:
             is_open: Only those that are not finished (True) or that are (False).
             limit: How many at most.
         """
+        _check_wanted(limit, key=key, symbol=symbol, since=since)
+        if is_open is not None:
+            check_flag("is_open", is_open)
         conditions = {
             "symbol = ?": symbol,
             "key = ?": key,
@@ -233,6 +250,7 @@ class JournalReader:
             since: Only those that became known at or after this moment.
             limit: How many at most.
         """
+        _check_wanted(limit, order_id=order_id, key=key, symbol=symbol, since=since)
         conditions = {
             "symbol = ?": symbol,
             "key = ?": key,
@@ -263,6 +281,7 @@ class JournalReader:
             kinds: Only events of these classes, by their names: ``{"OrderFilled"}``.
             limit: How many at most.
         """
+        _check_wanted(limit, order_id=order_id, key=key, symbol=symbol, since=since, until=until)
         conditions = {
             "order_id = ?": order_id,
             "key = ?": key,

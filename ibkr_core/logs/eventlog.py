@@ -20,6 +20,7 @@ from ibkr_core.logs.console import console_line
 from ibkr_core.logs.fields import AccountMask, event_fields
 from ibkr_core.logs.targets import DailyFiles, Guard, Line, Stream, Target
 from ibkr_core.model import events
+from ibkr_core.model.checks import check_flag
 
 __all__ = ["EventLog", "EventSource"]
 
@@ -111,6 +112,11 @@ class EventLog:
             raise InvalidInput("stream_style", f"must be json or text, not {stream_style!r}")
         if not isinstance(zone, tzinfo):
             raise InvalidInput("zone", f"must be a tzinfo such as ZoneInfo('America/New_York'), not {zone!r}")
+        check_flag("mask_accounts", mask_accounts)
+        if folder is not None and not isinstance(folder, str | os.PathLike):
+            raise InvalidInput("folder", f"must be a path, not {folder!r}")
+        if stream is not None and (isinstance(stream, type) or not callable(getattr(stream, "write", None))):
+            raise InvalidInput("stream", f"must be a text stream such as sys.stdout, not {stream!r}")
         targets: list[Target] = []
         if folder is not None:
             targets.append(DailyFiles(Path(folder), keep_days, max_file_bytes))

@@ -10,6 +10,7 @@ from typing import Any, Final
 import attrs
 
 from ibkr_core.errors import InvalidGroup
+from ibkr_core.model.checks import check_moment
 from ibkr_core.model.exits import check_exits
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
@@ -45,6 +46,11 @@ def _number(_: object, field: attrs.Attribute[Any], value: object) -> None:
 def _text(_: object, field: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, str):
         raise InvalidGroup(field.name, f"must be a text, not {value!r}")
+
+
+def _check_record(name: str, value: object) -> None:
+    if not isinstance(value, OrderRecord):
+        raise InvalidGroup(name, f"must be an OrderRecord, not {value!r}")
 
 
 def _moment(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -134,6 +140,7 @@ class BracketLeg:
         Raises:
             InvalidGroup: The record is another order's.
         """
+        _check_record("record", record)
         if record.key and record.key != self.key:
             raise InvalidGroup("record", f"has the key {record.key!r}, not {self.key!r}")
         if self.order_id and record.order_id != self.order_id:
@@ -238,8 +245,13 @@ class BracketOrder:
         Raises:
             InvalidGroup: As for the class.
         """
-        if len(uids) != 3:  # noqa: PLR2004 - entry and two exits
-            raise InvalidGroup("uids", f"three are needed, got {len(uids)}")
+        if not isinstance(uids, Sequence) or isinstance(uids, str) or len(uids) != 3:  # noqa: PLR2004 - entry and two exits
+            raise InvalidGroup("uids", f"must be three UUIDs, not {uids!r}")
+        named = {"parent": parent, "take_profit": take_profit, "stop_loss": stop_loss}
+        for name, order in named.items():
+            if not isinstance(order, Order) and not (order is None and name != "parent"):
+                raise InvalidGroup(name, f"must be an ibkr_core Order, not {order!r}")
+        check_moment("at", at, InvalidGroup)
 
         def exit_(order: Order | None, uid: object) -> BracketLeg | None:
             if order is None:
@@ -276,6 +288,11 @@ class BracketOrder:
         Raises:
             InvalidGroup: A record contradicts what is known.
         """
+        if not isinstance(records, Iterable):
+            raise InvalidGroup("records", f"must be OrderRecord values, not {records!r}")
+        records = tuple(records)
+        for record in records:
+            _check_record("records", record)
         by_key = {record.key: record for record in records if record.key}
 
         def look(leg: BracketLeg | None) -> Any:  # noqa: ANN401 - a leg for a leg, None for None

@@ -10,6 +10,7 @@ from typing import Any, Final
 import attrs
 
 from ibkr_core.errors import InvalidContract
+from ibkr_core.model.checks import check_flag, check_text, check_whole
 from ibkr_core.model.fieldnames import check_names, names_unknown_fields
 from ibkr_core.model.numbers import Numeric, optional_number, to_number
 from ibkr_core.model.said import lean_repr, said, with_reason
@@ -65,6 +66,10 @@ class ComboLeg:
             raise InvalidContract("ratio", f"must be a whole number of at least 1, not {self.ratio!r}")
         if self.action not in _SIDES:
             raise InvalidContract("action", f"must be one of {', '.join(_SIDES)}, not {self.action!r}")
+        for name in ("exchange", "designated_location"):
+            check_text(name, getattr(self, name), InvalidContract)
+        for name in ("open_close", "short_sale_slot", "exempt_code"):
+            check_whole(name, getattr(self, name), InvalidContract)
 
 
 @names_unknown_fields
@@ -177,6 +182,7 @@ class Contract:
         Raises:
             InvalidContract: Nothing names the instrument, or a field that its kind needs is missing.
         """
+        self.check_types()
         if not (self.con_id or self.symbol or self.local_symbol or self.sec_id):
             raise InvalidContract("symbol", "a contract needs a symbol, a local symbol, a con_id or a sec_id")
         if self.con_id < 0:
@@ -193,6 +199,21 @@ class Contract:
             raise InvalidContract("combo_legs", f"a combo needs two legs or more, got {len(self.combo_legs)}")
         for leg in self.combo_legs:
             leg.check()
+
+    def check_types(self) -> None:
+        """Raise unless every field has its type; nothing else is looked at.
+
+        Raises:
+            InvalidContract: One has not: it would be sent as something else, or break the message.
+        """
+        if isinstance(self.con_id, bool) or not isinstance(self.con_id, int):
+            raise InvalidContract("con_id", f"must be a whole number, not {self.con_id!r}")
+        for name in _TEXTS:
+            if not isinstance(getattr(self, name), str):
+                raise InvalidContract(name, f"must be a text, not {getattr(self, name)!r}")
+        check_flag("include_expired", self.include_expired, InvalidContract)
+        if self.delta_neutral is not None and not isinstance(self.delta_neutral, DeltaNeutral):
+            raise InvalidContract("delta_neutral", f"must be a DeltaNeutral, not {self.delta_neutral!r}")
 
     def replace(self, **changes: Any) -> Contract:
         """Return a copy with some fields changed.
@@ -326,4 +347,5 @@ class Contract:
         return cls._build({"exchange": exchange}, fields | {"con_id": con_id})
 
 
+_TEXTS: Final = tuple(a.name for a in attrs.fields(Contract) if a.default == "")
 CONTRACT_FIELDS: Final[tuple[str, ...]] = tuple(a.name for a in attrs.fields(Contract))

@@ -14,6 +14,7 @@ from types import MappingProxyType
 import attrs
 
 from ibkr_core.errors import InvalidInput
+from ibkr_core.model.checks import check_text
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.numbers import EXACT, Numeric, to_number
 from ibkr_core.model.said import plain, said, sums, with_reason
@@ -36,11 +37,16 @@ def multiplier_of(contract: Contract) -> Decimal:
 
 
 def _frozen(amounts: Mapping[str, Decimal]) -> Mapping[str, Decimal]:
+    if not isinstance(amounts, Mapping):
+        raise InvalidInput("by_currency", f"must be sums by currency, not {amounts!r}")
     return MappingProxyType({currency: amounts[currency] for currency in sorted(amounts)})
 
 
 def _unique(contracts: Iterable[Contract]) -> tuple[Contract, ...]:
-    return tuple(dict.fromkeys(contracts))
+    unique = tuple(dict.fromkeys(contracts)) if isinstance(contracts, Iterable) else (contracts,)
+    if not all(isinstance(one, Contract) for one in unique):
+        raise InvalidInput("missing", f"must be contracts, not {contracts!r}")
+    return unique
 
 
 @attrs.frozen
@@ -95,6 +101,9 @@ class Amounts:
         Raises:
             InvalidInput: A currency has a sum and no rate, or a rate is no number above zero.
         """
+        check_text("currency", currency)
+        if not isinstance(rates, Mapping):
+            raise InvalidInput("rates", f"must be rates by currency, not {rates!r}")
         total = self[currency]
         for other, amount in self.by_currency.items():
             if other == currency or not amount:

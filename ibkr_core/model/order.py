@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import attrs
 
-from ibkr_core.errors import InvalidOrder, UnknownField
+from ibkr_core.errors import InvalidContract, InvalidOrder, UnknownField
 from ibkr_core.model.algos import Algo
+from ibkr_core.model.checks import checked
 from ibkr_core.model.conditions import CONDITIONS, Condition, as_conditions
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.fieldnames import check_names, names_unknown_fields
@@ -335,6 +336,8 @@ class Order:
             InvalidOrder: A price of zero or less for an instrument that cannot have one.
             InvalidContract: The contract cannot be routed.
         """
+        if not isinstance(contract, Contract):
+            raise InvalidContract("contract", f"must be an ibkr_core Contract, not {contract!r}")
         contract.check()
         if contract.sec_type == "IND":
             raise InvalidOrder("contract", "an index cannot be traded; trade its options, futures or an ETF")
@@ -377,23 +380,27 @@ class Order:
         return cls(**(mine | own))
 
     @classmethod
+    @checked
     def market(cls, action: str, quantity: Numeric, **fields: Any) -> Order:
         """Buy or sell at once at the best price there is."""
         return cls._build({"action": action, "quantity": quantity, "order_type": "MKT"}, fields)
 
     @classmethod
+    @checked
     def limit(cls, action: str, quantity: Numeric, limit_price: Numeric, **fields: Any) -> Order:
         """Trade at ``limit_price`` or better."""
         own = {"action": action, "quantity": quantity, "order_type": "LMT", "limit_price": limit_price}
         return cls._build(own, fields)
 
     @classmethod
+    @checked
     def stop(cls, action: str, quantity: Numeric, stop_price: Numeric, **fields: Any) -> Order:
         """Become a market order once ``stop_price`` trades."""
         own = {"action": action, "quantity": quantity, "order_type": "STP", "aux_price": stop_price}
         return cls._build(own, fields)
 
     @classmethod
+    @checked
     def stop_limit(
         cls, action: str, quantity: Numeric, stop_price: Numeric, limit_price: Numeric, **fields: Any
     ) -> Order:
@@ -408,6 +415,7 @@ class Order:
         return cls._build(own, fields)
 
     @classmethod
+    @checked
     def trailing_stop(
         cls,
         action: str,

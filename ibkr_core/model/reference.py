@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from ibkr_core.errors import InvalidInput
+from ibkr_core.model.checks import check_whole
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.numbers import EXACT, Numeric, to_number
 from ibkr_core.model.order import Action
@@ -362,9 +363,15 @@ class PriceStep:
     increment: Decimal
 
 
+def _rule_id(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    check_whole(field.name, value, least=0)
+
+
 def _in_order(steps: Iterable[PriceStep]) -> tuple[PriceStep, ...]:
-    given = tuple(steps)
+    given = tuple(steps) if isinstance(steps, Iterable) else (steps,)
     for step in given:
+        if not isinstance(step, PriceStep):
+            raise InvalidInput("steps", f"must be PriceStep values, not {steps!r}")
         if not (step.low_edge.is_finite() and step.increment.is_finite() and step.increment > 0):
             raise InvalidInput("steps", f"every increment must be above zero, not {step.increment}")
     if not given:
@@ -388,7 +395,7 @@ class MarketRule:
         InvalidInput: No step, or one that is not above zero.
     """
 
-    rule_id: int
+    rule_id: int = attrs.field(validator=_rule_id)
     steps: tuple[PriceStep, ...] = attrs.field(converter=_in_order)
 
     def __str__(self) -> str:

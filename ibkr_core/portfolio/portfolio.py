@@ -16,6 +16,7 @@ from ibkr_core.lifecycle.book import Book
 from ibkr_core.lifecycle.fillings import FillFeed
 from ibkr_core.model import events
 from ibkr_core.model.account import ProfitAndLoss
+from ibkr_core.model.checks import check_flag
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import Position
 from ibkr_core.model.holding import Amounts, Holding, Lot
@@ -172,6 +173,7 @@ class Portfolio:
         Raises:
             InvalidInput: Nobody knows such an account.
         """
+        check_flag("flat", flat)
         held = self._holdings(account)
         return tuple(one for one in held if flat or not one.is_flat)
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from ibkr_core.errors import InvalidInput
 from ibkr_core.journal import JournalReader
+from ibkr_core.model.checks import check_flag
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.summary.counting import TradedOrder, count_day, read_multiplier, span_us
@@ -45,10 +46,16 @@ def summarise(
             key; what slippage is measured against where it is given.
 
     Raises:
-        InvalidInput: ``day`` is no date, or ``zone`` no time zone.
+        InvalidInput: ``day`` is no date, ``zone`` no time zone, or another argument of a wrong type.
     """
     _check(day, zone)
-    traded = [order for record in orders if (order := _from_record(record)) is not None]
+    check_flag("ours_only", ours_only)
+    if not isinstance(arrivals, Mapping):
+        raise InvalidInput("arrivals", f"must be prices by the order's key, not {arrivals!r}")
+    given = tuple(orders) if isinstance(orders, Iterable) else (orders,)
+    if not all(isinstance(one, OrderRecord) for one in given):
+        raise InvalidInput("orders", f"must be OrderRecord values, not {orders!r}")
+    traded = [order for record in given if (order := _from_record(record)) is not None]
     return count_day(traded, day, zone, ours_only=ours_only, arrivals=arrivals)
 
 

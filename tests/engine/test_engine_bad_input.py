@@ -115,7 +115,7 @@ ATTEMPTS: dict[str, tuple[type[InvalidInput], str, Attempt]] = {
     "a time that is none": (InvalidInput, "timeout_s", lambda e: rest(e).wait(timeout_s="5")),
     "a time of NaN": (InvalidInput, "timeout_s", lambda e: rest(e).wait(timeout_s=NAN)),
     # listening
-    "no event": (InvalidInput, "kinds", lambda e: e.on(int, print)),
+    "no event": (InvalidInput, "kind", lambda e: e.on(int, print)),
     "no listener": (InvalidInput, "listener", lambda e: e.on((), None)),
     "no delivery": (InvalidInput, "delivery", lambda e: e.on((), print, "worker")),
 }

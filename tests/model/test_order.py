@@ -100,8 +100,8 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     "NaN price": (lambda: Order.limit("BUY", 1, float("nan")), "limit_price"),
     "infinite price": (lambda: Order.limit("BUY", 1, float("inf")), "limit_price"),
     "no price": (lambda: Order.limit("BUY", 1, None), "limit_price"),  # type: ignore[arg-type]
-    "NaN stop": (lambda: Order.stop("BUY", 1, Decimal("NaN")), "aux_price"),
-    "price in words": (lambda: Order.stop("BUY", 1, "low"), "aux_price"),
+    "NaN stop": (lambda: Order.stop("BUY", 1, Decimal("NaN")), "stop_price"),
+    "price in words": (lambda: Order.stop("BUY", 1, "low"), "stop_price"),
     "trail without distance": (lambda: Order.trailing_stop("SELL", 1), "aux_price"),
     "trail by both": (
         lambda: Order.trailing_stop("SELL", 1, trailing_amount=1, trailing_percent=1),
