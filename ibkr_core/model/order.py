@@ -156,6 +156,19 @@ _TAKEN_PRICES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 _PRICES: Final = ("limit_price", "aux_price", "trail_stop_price", "trailing_percent", "limit_offset")
 
 
+def price_words(
+    order_type: str, limit: Decimal | None, aux: Decimal | None, percent: Decimal | None = None
+) -> str:
+    """Say an order's prices, as they stand behind its type: `` 150``, `` 150 stop 151``, `` by 1.5%``."""
+    words = f" {plain(limit)}" if limit is not None else ""
+    if order_type in _TRAILS:
+        far = f" by {plain(percent)}%" if percent else f" by {plain(aux)}" if aux else ""
+        return f"{words}{far}"
+    if aux is not None and order_type in _AUX_IS_PRICE:
+        return f"{words}{' stop' if words else ''} {plain(aux)}"
+    return words
+
+
 def taken_prices(order_type: str) -> frozenset[str]:
     """Return which of our price fields an order type takes; all of them for a type that is not listed."""
     return _TAKEN_PRICES.get(str(order_type).upper(), frozenset(_PRICES))
@@ -175,10 +188,22 @@ _WORDS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-_IN_LINE: Final = frozenset({"action", "quantity", "order_type", "limit_price", "tif", "official"})
-"""What an order says of itself first; the rest only where it is not as usual."""
-
 _AUX_IS_PRICE: Final = frozenset({"STP", "STP LMT", "STP PRT", "MIT", "LIT"})
+_TRAILS: Final = ("TRAIL", "TRAIL LIMIT")
+_AUX_IS_SAID: Final = _AUX_IS_PRICE.union(_TRAILS)
+_IN_LINE: Final = frozenset(
+    {
+        "action",
+        "quantity",
+        "order_type",
+        "limit_price",
+        "aux_price",
+        "trailing_percent",
+        "tif",
+        "official",
+    }
+)
+"""What an order says of itself first; the rest only where it is not as usual."""
 _NEVER_NEGATIVE: Final = frozenset({"STK", "CFD", "CASH", "CRYPTO", "IND", "FUND"})
 """Kinds whose price cannot be zero or less. Combos, futures and options on them can (TWS facts 3)."""
 
@@ -270,12 +295,13 @@ class Order:
 
     def __str__(self) -> str:
         """One line for people: ``BUY 10 LMT 150 DAY``, and what is not as usual in parentheses."""
-        limit = f" {plain(self.limit_price)}" if self.limit_price is not None else ""
-        text = f"{self.action.value} {plain(self.quantity)} {self.order_type}{limit} {self.tif}"
+        prices = price_words(self.order_type, self.limit_price, self.aux_price, self.trailing_percent)
+        text = f"{self.action.value} {plain(self.quantity)} {self.order_type}{prices} {self.tif}"
+        in_line = _IN_LINE if self.order_type in _AUX_IS_SAID else _IN_LINE - {"aux_price"}
         other = (
             f"{field.name} {said(getattr(self, field.name))}"
             for field in attrs.fields(Order)
-            if field.name not in _IN_LINE and getattr(self, field.name) != field.default
+            if field.name not in in_line and getattr(self, field.name) != field.default
         )
         return with_reason(
             text, (*other, *(f"{name} {said(value)}" for name, value in self.official.items()))

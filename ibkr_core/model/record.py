@@ -12,7 +12,7 @@ import attrs
 
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.fill import Fill
-from ibkr_core.model.order import BrokerOrder, Order
+from ibkr_core.model.order import BrokerOrder, Order, price_words
 from ibkr_core.model.said import lean_repr, plain, said, with_reason
 from ibkr_core.model.status import OrderStatus
 
@@ -152,7 +152,9 @@ class OrderRecord:
 
     def __str__(self) -> str:
         """One line for people: ``#7 BUY 50 AAPL MKT: FILLED 50 of 50 at 190.00``."""
-        price = f" {plain(self.limit_price)}" if self.limit_price is not None else ""
+        terms = self.order if self.order is not None else self.broker_order
+        aux, percent = (terms.aux_price, terms.trailing_percent) if terms is not None else (None, None)
+        price = price_words(self.order_type, self.limit_price, aux, percent)
         size = plain(self.total_quantity) if self.total_quantity is not None else "?"
         average = f" at {plain(self.avg_fill_price)}" if self.avg_fill_price is not None else ""
         what = f"{self.action} {size} {said(self.symbol)} {self.order_type}{price}"

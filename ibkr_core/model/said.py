@@ -52,6 +52,8 @@ def said(value: object) -> str:
     match value:
         case Decimal():
             return plain(value)
+        case float():  # a span of time
+            return f"{value:.3f}".rstrip("0").rstrip(".")
         case Enum():
             return str(value.value)
         case datetime():

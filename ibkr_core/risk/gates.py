@@ -62,6 +62,8 @@ __all__ = [
 ]
 
 _ZERO: Final = Decimal(0)
+_NO_QUOTE: Final = "no quote of it is known (engine.risk.note_quote tells one)"
+_NO_PRICE: Final = "a price of it is not known (engine.risk.note_quote tells one)"
 _HUNDRED: Final = Decimal(100)
 _SECOND: Final = timedelta(seconds=1)
 _UNIT_KINDS: Final = frozenset({"STK", "CFD", "CASH", "CRYPTO", "FUND", "IND", "CMDTY"})
@@ -271,8 +273,8 @@ class MaxNotional:
             return Refusal(argument="contract", reason=f"no limit is set for {currency}, only for {known}")
         worth = notional(contract, context.order, context.quote)
         if worth is None:
-            missing = "its multiplier" if multiplier_of(contract) is None else "a price of it"
-            return _unknown(self, "order", f"{missing} is not known", limit)
+            missing = "its multiplier is not known" if multiplier_of(contract) is None else _NO_PRICE
+            return _unknown(self, "order", missing, limit)
         if worth <= limit:
             return None
         before = context.before
@@ -384,7 +386,7 @@ class PriceCollar:
             market = touch(context.contract, order, context.quote)
         most = self.percent if self.percent is not None else self.ticks
         if market is None:
-            return _unknown(self, "limit_price", "no quote of it is known", most)
+            return _unknown(self, "limit_price", _NO_QUOTE, most)
         through = EXACT.multiply(EXACT.subtract(limit, market), Decimal(order.action.sign))
         if through <= 0:
             return None

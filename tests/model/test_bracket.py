@@ -242,7 +242,7 @@ def test_a_bracket_is_told_in_lines() -> None:
     )
     assert str(bracket).splitlines() == [
         "entry       BUY 10 LMT 150 DAY: not sent",
-        "stop-loss   SELL 10 STP DAY (aux_price 140): not sent",
+        "stop-loss   SELL 10 STP 140 DAY: not sent",
     ]
     leg = BracketLeg(
         order=Order.market("BUY", 1), uid=uids[0], created_at=at, order_id=7, status=OrderStatus.SUBMITTED

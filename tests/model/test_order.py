@@ -388,7 +388,13 @@ def test_an_order_says_what_it_is() -> None:
     """One line for people, with what is not as usual; its repr has only what was set."""
     assert str(Order.market("BUY", "1E+3")) == "BUY 1000 MKT DAY"
     stop = Order.stop_limit("SELL", 10, 95, "94.50", tif="GTC", oca_group="exit", sweepToFill=True)
-    assert str(stop) == "SELL 10 STP LMT 94.50 GTC (aux_price 95, oca_group exit, sweepToFill True)"
+    assert str(stop) == "SELL 10 STP LMT 94.50 stop 95 GTC (oca_group exit, sweepToFill True)"
+    assert str(Order.stop("SELL", 10, "9E+1")) == "SELL 10 STP 90 DAY"
+    assert str(Order.trailing_stop("SELL", 10, trailing_percent="1.5")) == "SELL 10 TRAIL by 1.5% DAY"
+    trail = Order.trailing_stop("SELL", 10, trailing_amount=2, stop_price=95)
+    assert str(trail) == "SELL 10 TRAIL by 2 DAY (trail_stop_price 95)"
+    pegged = Order(action=Action.BUY, quantity=Decimal(1), order_type="PEG MKT", aux_price=Decimal("0.01"))
+    assert str(pegged) == "BUY 1 PEG MKT DAY (aux_price 0.01)"
     assert repr(Order.limit("BUY", 10, 150)) == (
         "Order(action=<Action.BUY: 'BUY'>, quantity=Decimal('10'), order_type='LMT', "
         "limit_price=Decimal('150'))"

@@ -109,3 +109,11 @@ def test_a_record_for_people_has_plain_digits_and_no_steering() -> None:
     assert str(reject) == "no [2Jmoney (code 201)"
     assert str(OrderMessage(at=AT, code=0, message="why")) == "why"
     assert repr(OrderRecord(order_id=7)) == "OrderRecord(order_id=7)"
+
+
+def test_a_record_for_people_shows_the_stop() -> None:
+    """Our terms, else the broker's echo; a computed limit of an echo is not shown (TWS facts 2.10)."""
+    ours = OrderRecord(order_id=7, order=Order.stop("SELL", 10, 90), total_quantity=Decimal(10))
+    assert str(ours) == "#7 SELL 10 ? STP 90: UNKNOWN 0 of 10"
+    echo = BrokerOrder(action="SELL", order_type="STP", limit_price=Decimal(1), aux_price=Decimal(90))
+    assert str(OrderRecord(order_id=7, broker_order=echo)) == "#7 SELL ? ? STP 90: UNKNOWN 0 of ?"

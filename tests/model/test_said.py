@@ -48,7 +48,7 @@ def test_money_has_two_places_and_a_currency() -> None:
 def test_any_value_has_words() -> None:
     """Numbers, names of an enum, moments, texts over several lines, and rows of them."""
     at = datetime(2026, 11, 20, 14, 31, 45, tzinfo=UTC)
-    assert [said(one) for one in (Decimal("1E+2"), OrderStatus.FILLED, at, "a\n b", (7, 8), (), 1.5)] == [
+    assert [said(one) for one in (Decimal("1E+2"), OrderStatus.FILLED, at, "a\n b", (7, 8), (), 1.50009)] == [
         "100",
         "FILLED",
         "2026-11-20 14:31:45 UTC",
