@@ -203,8 +203,11 @@ class _Closing:
             for lot in self._lots
         }
         to_close = [lot for lot in self._lots if self._done(lot) < self._wanted[lot.con_id]]
-        self._exits = exits_of(self._hands, to_close, spare, self._work.account, own)
-        if not self._exits:
+        exits = exits_of(self._hands, to_close, spare, self._work.account, own)
+        # A gate that says no to one leg must not cost the others their exits, nor leave half a spread.
+        self._work.require([(job, self._units(job)) for job in self._jobs], exits)
+        self._exits = exits
+        if not exits:
             return held
         deadline = Deadline(self._hands, self._exits_timeout_s)
         self._problems += take_back(self._hands, self._exits, deadline).values()

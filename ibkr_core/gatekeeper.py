@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -288,6 +288,18 @@ class Gatekeeper:
         candidate = _Candidate(record.order_id, record.key, contract, order, filled=record.filled_quantity)
         self._refuse(self._judge([candidate], allow_duplicate=True))
 
+    def admit_ahead(self, orders: Iterable[tuple[Contract, Order]], without: Iterable[OrderRecord]) -> None:
+        """Raise unless new orders may pass once others are gone, which are about to be cancelled for them.
+
+        Requires holding the send lock. They are judged once more when they are sent.
+
+        Raises:
+            RiskRefused: One may not.
+        """
+        group = [_Candidate(0, order.order_ref, contract, order) for contract, order in orders]
+        gone = frozenset((one.is_ours, one.order_id) for one in without)
+        self._refuse(self._judge(group, allow_duplicate=True, gone=gone))
+
     def preview(self, contract: Contract, order: Order) -> tuple[Refusal, ...]:
         """Return what every gate would say of a new order. Requires holding the send lock."""
         candidate = _Candidate(0, order.order_ref, contract, order)
@@ -311,7 +323,12 @@ class Gatekeeper:
     # ── judging ─────────────────────────────────────────────────────────────────────────────────
 
     def _judge(
-        self, group: Sequence[_Candidate], *, allow_duplicate: bool, asks_all: bool = False
+        self,
+        group: Sequence[_Candidate],
+        *,
+        allow_duplicate: bool,
+        asks_all: bool = False,
+        gone: frozenset[tuple[bool, int]] = frozenset(),
     ) -> list[tuple[_Candidate, Refusal]]:
         """Return what is refused, and why: the first refusal, or with ``asks_all`` each."""
         rules = self._rules
@@ -324,6 +341,9 @@ class Gatekeeper:
                 context = self._context(rules, candidate, group, allow_duplicate=allow_duplicate)
                 if isinstance(context, Refusal):
                     return [*found, (candidate, context)]
+                if gone:
+                    working = [one for one in context.working if (one.is_ours, one.order_id) not in gone]
+                    context = attrs.evolve(context, working=tuple(working))
                 for gate in rules.gates:
                     refusal = self._ask(gate, context)
                     if refusal is not None:

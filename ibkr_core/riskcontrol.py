@@ -10,8 +10,8 @@ import attrs
 
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gatekeeper import Gatekeeper
-from ibkr_core.model.checks import check_function
 from ibkr_core.link.pacing import Lane
+from ibkr_core.model.checks import check_function
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import Position
 from ibkr_core.model.order import Order

@@ -308,11 +308,12 @@ class _Rolling:
                 return
             self._hands.check_may_send()
             held = self._clear(held)
-            if self._by_combo and not any(self._work.orders(job) for job in self._closes):
+            if self._goes_as_combo():
                 self._step([(self._combo, self._units)], held)
                 if self._work.done(self._combo) or not self._falls_back():
                     return
                 self._notes.append(f"single legs, because: {self._work.why(self._combo)}")
+                self._require_legs(())
             self._leg_by_leg(held)
         except IbkrError as error:  # what was done until then is in the book
             self._trouble = str(error)
@@ -354,13 +355,29 @@ class _Rolling:
         to_close = [pair.old for pair in self._pairs if left[pair.old.con_id] > 0]
         spare = {lot.con_id: EXACT.subtract(self._there(held, lot), left[lot.con_id]) for lot in to_close}
         own = [one.order_id for job in (self._combo, *self._closes) for one in self._work.orders(job)]
-        self._exits = exits_of(self._hands, to_close, spare, self._work.account, own)
-        if not self._exits:
+        exits = exits_of(self._hands, to_close, spare, self._work.account, own)
+        # What a gate would refuse to open must not be closed, nor lose its exits.
+        if self._goes_as_combo():
+            self._work.require([(self._combo, self._units)], exits)
+        else:
+            self._require_legs(exits)
+        self._exits = exits
+        if not exits:
             return held
         self._take_back(self._exits)
         held = self._believe()
         self._plan(held)
         return held
+
+    def _goes_as_combo(self) -> bool:
+        return self._by_combo and not any(self._work.orders(job) for job in self._closes)
+
+    def _require_legs(self, exits: Iterable[OrderRecord]) -> None:
+        """Raise where risk gates would refuse a step: what is closed first has to be opened later."""
+        units = EXACT.subtract(self._units, self._work.done(self._combo))
+        for jobs in (self._closes, self._opens):
+            wishes = [(job, _times(units, pair.old)) for pair, job in zip(self._pairs, jobs, strict=True)]
+            self._work.require(wishes, exits)
 
     def _take_back(self, records: Iterable[OrderRecord]) -> None:
         deadline = Deadline(self._hands, self._exits_timeout_s)

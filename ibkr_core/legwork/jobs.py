@@ -190,6 +190,20 @@ class Work:
                     "this call a key of its own",
                 )
 
+    def require(self, wishes: Sequence[tuple[Job, Decimal]], without: Iterable[OrderRecord]) -> None:
+        """Raise where risk gates would refuse an order of some jobs: before anything is taken away for them.
+
+        Args:
+            wishes: Jobs, with how many units of each in all.
+            without: Orders that will be gone by then.
+
+        Raises:
+            RiskRefused: They would.
+        """
+        rest = [(job, EXACT.subtract(wanted, self.done(job))) for job, wanted in wishes if not self.open(job)]
+        orders = [(job.contract, self._booked(job.order(left))) for job, left in rest if left > 0]
+        self.hands.engine.risk.require(orders, without=without)
+
     def _booked(self, order: Order) -> Order:
         return order.replace(account=self.account) if self._names_account else order
 

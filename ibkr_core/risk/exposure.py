@@ -151,7 +151,7 @@ def reach(position: Decimal, orders: Iterable[LiveOrder], contract: Contract, ac
         UnknownExposureError: An order of unknown size, or one that may be for this instrument or not.
     """
     mine = [order for order in orders if same_account(order.account, account)]
-    ids = {order.order_id for order in mine if order.is_ours}
+    ids = {order.order_id for order in mine if order.is_ours and order.order_id}  # 0: it has none yet
     parents = {order.parent_id for order in mine if order.is_ours and order.parent_id in ids}
     # By identity: programs submit the same contract again and again, and comparing takes its time.
     known: dict[int, int] = {}

@@ -293,6 +293,62 @@ def test_a_risk_gate_that_refuses_is_named(gateway: WatchedGateway, connect: Con
     assert held(gateway) == {"AAPL": 10}
 
 
+@pytest.mark.parametrize("as_combo", [False, True])
+def test_what_a_gate_would_refuse_costs_no_exit(
+    as_combo: bool, gateway: WatchedGateway, engine: Engine
+) -> None:
+    """Limits hold for closing too: then the stop stays where it is, and no leg is closed alone."""
+    hold(engine, vertical())
+    stop = engine.submit(call(290), Order.stop("SELL", 3, "1"))
+    stop.wait(S.PRE_SUBMITTED, S.SUBMITTED, **WAIT)
+    log, before = Log(engine), held(gateway)
+    engine.risk.limits = RiskLimits(max_order_size=2)
+    result = engine.close_position(vertical(), as_combo=as_combo)
+    assert result.action_taken is ActionTaken.FAILED
+    assert "risk gate 'order size' refused quantity: 3 is more than 2" in str(result.error_message)
+    assert "gone" not in str(result.error_message)
+    assert stop.record.is_working
+    assert gateway.arrived("cancelOrder") == []
+    assert held(gateway) == before
+    assert log.wait(events.RiskGateRefused).gate == "order size"
+    assert log.of(events.StrategyUnfinished) == []
+    engine.risk.limits = RiskLimits(max_order_size=3)
+    assert engine.close_position(vertical(), as_combo=as_combo).action_taken is ActionTaken.CLOSED
+    assert held(gateway) == {}
+
+
+def test_a_leg_that_a_gate_would_refuse_keeps_the_others(gateway: WatchedGateway, engine: Engine) -> None:
+    """Of shares with calls against them, the shares are not sold where the calls cannot be bought back."""
+    covered = Strategy([StrategyLeg(STOCK, 100, "BUY"), StrategyLeg(call(300), 1, "SELL")], 2)
+    hold(engine, covered)
+    before = held(gateway)
+    engine.risk.limits = RiskLimits(sec_types=["STK"])
+    result = engine.close_position(covered)
+    assert result.action_taken is ActionTaken.FAILED
+    assert "sec type" in str(result.error_message)
+    assert held(gateway) == before
+
+
+def test_exits_that_go_do_not_count_against_the_closing(gateway: WatchedGateway, engine: Engine) -> None:
+    """Beside them it could turn the position; they are gone when it is sent. A loss stops no closing."""
+    hold(engine, LONG)
+    log = Log(engine)
+    engine.risk.set_sources(profit_and_loss=lambda _: D(-2_000))
+    engine.risk.limits = RiskLimits(max_position=5, max_loss=1_000, loss_check_s=0)
+    engine.risk.check_loss()
+    log.wait(events.HaltConfirmed)
+    engine.release()
+    stop = engine.submit(STOCK, Order.stop("SELL", 10, "250"))
+    stop.wait(S.PRE_SUBMITTED, S.SUBMITTED, **WAIT)
+    beside_it = engine.risk.check(STOCK, Order.market("SELL", 10))
+    assert [refusal.gate for refusal in beside_it] == ["position", "max loss"]
+    result = engine.close_position(LONG)
+    assert result.action_taken is ActionTaken.CLOSED, str(result)
+    assert stop.status is S.CANCELLED
+    assert held(gateway) == {}
+    assert not engine.is_halted
+
+
 def test_what_does_not_fill_in_time_works_on_and_is_named(gateway: WatchedGateway, engine: Engine) -> None:
     """Four of ten fill at the limit; called again with its key nothing is sent twice."""
     hold(engine, LONG)

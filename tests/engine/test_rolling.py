@@ -21,6 +21,7 @@ from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.results import ActionTaken
 from ibkr_core.model.strategy import Strategy, StrategyLeg
+from ibkr_core.risk import RiskLimits
 from ibkr_core.wire.message import Message
 from tests.engine.holdings import FAST, JOIN, THEN, Then, beside, call, held, hold, stage, vertical
 from tests.engine.rig import STOCK, VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway
@@ -182,6 +183,35 @@ def test_exits_of_the_old_legs_go_first(gateway: WatchedGateway, engine: Engine)
     stop.wait(S.PRE_SUBMITTED, S.SUBMITTED, **WAIT)
     assert engine.roll_position(LONG_CALL, TO_JANUARY).action_taken is ActionTaken.ROLLED
     assert stop.status is S.CANCELLED
+    assert held(gateway) == {f"{JAN}300000": 2}
+
+
+@pytest.mark.parametrize("as_combo", [True, False])
+def test_what_a_gate_would_refuse_costs_no_exit(
+    as_combo: bool, gateway: WatchedGateway, engine: Engine
+) -> None:
+    """Nothing is closed that could not be opened again: the loss limit lets positions shrink only."""
+    hold(engine, LONG_CALL)
+    stop = engine.submit(call(300), Order.limit("SELL", 2, "90"))
+    stop.wait(S.PRE_SUBMITTED, S.SUBMITTED, **WAIT)
+    log, before = Log(engine), len(gateway.arrived("placeOrder"))
+    engine.risk.set_sources(profit_and_loss=lambda _: D(-2_000))
+    engine.risk.limits = RiskLimits(max_loss=1_000, loss_check_s=0)
+    result = engine.roll_position(LONG_CALL, TO_JANUARY, as_combo=as_combo)
+    assert result.action_taken is ActionTaken.FAILED
+    assert "max loss" in str(result.error_message)
+    assert "gone" not in str(result.error_message)
+    assert len(gateway.arrived("placeOrder")) == before
+    assert log.wait(events.RiskGateRefused).gate == "max loss"
+    assert held(gateway) == {f"{DEC}300000": 2}
+
+
+def test_a_roll_within_the_limits_passes_leg_by_leg(gateway: WatchedGateway, engine: Engine) -> None:
+    """Its steps follow each other: they are not held against each other before."""
+    hold(engine, LONG_CALL)
+    engine.risk.limits = RiskLimits(max_position=2, max_order_size=2, max_orders_per_second=100)
+    result = engine.roll_position(LONG_CALL, TO_JANUARY, as_combo=False)
+    assert result.action_taken is ActionTaken.ROLLED, str(result)
     assert held(gateway) == {f"{JAN}300000": 2}
 
 
