@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Final, Protocol
@@ -45,10 +46,12 @@ _ATTACHED: Final = ("ptOrderId", "slOrderId")
 _PACE_S: Final = 0.05
 _SHARE: Final = 20
 """How long it rests after a look: at least the first, and so many times as long as the look took."""
-_LATER: Final = (ConnectionFailed, SendFailed, EngineClosed, TradingHalted)
+_LATER: Final = (ConnectionFailed, SendFailed, EngineClosed, TradingHalted, JournalError)
 """Why a stop cannot be moved right now, and will be when that is over."""
 _WITH_TERMS: Final = (events.OrderSubmitted, events.OrderModified)
 """Events after which an order may name exits that the gateway attaches."""
+_MOST_LOST: Final = 5
+"""How often a move may come to nothing without the broker's word before it is given up, with an alarm."""
 _OWN: Final = (events.PositionUnprotected, events.PositionProtected, events.StopMoveFailed)
 
 
@@ -124,6 +127,7 @@ class Protection:
         self._told: dict[int, Decimal] = {}
         self._asked: dict[int, Decimal] = {}
         self._failed: set[tuple[int, Decimal]] = set()
+        self._lost: Counter[tuple[int, Decimal]] = Counter()
         self._moved: set[str] = set()  # once: whoever moves it on by hand has the last word
         self._next_look = Timer(0.0, lambda: None)
         self._is_due = False
@@ -132,7 +136,9 @@ class Protection:
         self._load()
         self._concern(office.orders())
         office.on(
-            (events.OrderEvent, events.Synchronised, events.TradingReleased), self._note, Delivery.INLINE
+            (events.OrderEvent, events.Synchronised, events.TradingReleased, events.JournalRestored),
+            self._note,
+            Delivery.INLINE,
         )
 
     # ── what callers ask ────────────────────────────────────────────────────────────────────────
@@ -177,7 +183,7 @@ class Protection:
         """Take notice of an event, where it comes in: only see whether it can matter."""
         if isinstance(event, events.Synchronised):
             self._office.scheduler.call_soon(self._begin_session)
-        elif not isinstance(event, events.OrderEvent):  # trading was released
+        elif not isinstance(event, events.OrderEvent):  # trading was released, or the journal works again
             self._move_soon()
         elif not isinstance(event, _OWN) and self._matters(event):
             if isinstance(event, events.ModifyRefused):
@@ -298,7 +304,7 @@ class Protection:
         try:
             self._office.modify(move.order_id, None, **move.changes)
         except _LATER:
-            return  # the beginning of the next session, or the end of the halt, brings it up again
+            return  # the next session, the end of the halt, or the journal's repair brings it up again
         except IbkrError as error:
             self._give_up(move.order_id, move.price, str(error))
 
@@ -316,8 +322,13 @@ class Protection:
     def _note_refusal(self, event: events.ModifyRefused) -> None:
         wanted = self._asked.pop(event.order_id, None)
         if wanted is not None:
+            move = event.order_id, wanted
+            if not event.message.code:  # no word of the broker's: it was not sent, or was lost on the way
+                self._lost[move] += 1
+                if self._lost[move] < _MOST_LOST:
+                    return
             reason = f"{event.message.message} (code {event.message.code})"
-            self._failed.add((event.order_id, wanted))  # before anybody looks again
+            self._failed.add(move)  # before anybody looks again
             self._office.scheduler.call_soon(lambda: self._give_up(event.order_id, wanted, reason))
 
     def _give_up(self, order_id: int, wanted: Decimal, reason: str) -> None:

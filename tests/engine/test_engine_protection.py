@@ -16,6 +16,7 @@ from ibkr_core.engine import Engine
 from ibkr_core.errors import InvalidGroup, JournalError
 from ibkr_core.gateway import Choreography, ManualClock, MarketSettings, MemoryGateway, Settings
 from ibkr_core.journal import Journal
+from ibkr_core.journal.store import Store
 from ibkr_core.lifecycle.groups import ExitPair
 from ibkr_core.lifecycle.protecting import BreakEven
 from ibkr_core.listeners import Delivery
@@ -394,6 +395,30 @@ def test_a_move_that_is_refused_is_an_alarm(gateway: WatchedGateway, engine: Eng
     assert books_stop(gateway, out.stops[1]) == [90.0, 100.011]
     assert (out.stops[1].status.is_working, out.stops[1].record.order.aux_price) == (True, D(90))
     assert engine.unprotected() == ()
+
+
+def test_a_stop_moves_once_the_journal_works_again(
+    gateway: WatchedGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk keeps every modification back; when there is room again, the stop is not forgotten."""
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with Engine.connect("127.0.0.1", gateway.port, journal=tmp_path / "j.db") as engine:
+        log = Log(engine)
+        out = engine.submit_scale_out(STOCK, ENTRY, PAIRS, break_even=EVEN)
+        out.targets[1].wait(S.SUBMITTED, **WAIT)
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "transact", fail)
+            take_first(gateway)
+            log.wait(events.JournalBroken)
+            out.targets[0].wait(S.FILLED, **WAIT)
+            looked(engine)
+            assert books_stop(gateway, out.stops[1]) == [90.0]
+        log.wait(events.OrderModified, lambda one: one.order_id == out.stops[1].order_id)
+        assert books_stop(gateway, out.stops[1]) == [90.0, 100.01]
+        assert log.of(events.StopMoveFailed) == []
 
 
 def test_a_wish_that_cannot_be_kept_sends_nothing(
