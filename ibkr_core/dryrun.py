@@ -8,9 +8,9 @@ session is used. The engine's reader thread is what lets the gateway's time pass
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import attrs
 
@@ -22,6 +22,7 @@ from ibkr_core.gateway.server import wall_clock
 from ibkr_core.gateway.symbols import stock
 from ibkr_core.gateway.venue import Venue
 from ibkr_core.link.transport import Transport
+from ibkr_core.model.checks import check_text, check_whole
 from ibkr_core.model.numbers import Numeric, to_number
 from ibkr_core.sending import describe
 
@@ -169,6 +170,8 @@ def make_gateway(
     """
     if fill not in ("immediate", "market"):
         raise InvalidInput("fill", f'must be "immediate" or "market", not {fill!r}')
+    instruments, accounts = _listed(instruments), _listed(accounts)
+    _check(prices, instruments, accounts, settings, seed)
     venue = settings if settings is not None else Settings(check_funds=False)
     codes = (accounts,) if isinstance(accounts, str) else tuple(accounts)
     if codes:
@@ -186,6 +189,24 @@ def make_gateway(
     }
     priced = [_priced(symbol, price, known.get(symbol)) for symbol, price in (prices or {}).items()]
     return DryRunGateway(fill, settings=venue, instruments=(*priced, *instruments), seed=seed)
+
+
+def _listed(values: Any) -> Any:  # noqa: ANN401 - what a caller passes, looked at next
+    return values if isinstance(values, str) or not isinstance(values, Iterable) else tuple(values)
+
+
+def _check(prices: object, instruments: object, accounts: object, settings: object, seed: object) -> None:
+    """Raise unless each is what :func:`make_gateway` wants."""
+    if prices is not None and not isinstance(prices, Mapping):
+        raise InvalidInput("prices", f"must be prices by symbol, not {prices!r}")
+    for symbol in prices or ():
+        check_text("prices", symbol)
+    for name, values, kind in (("instruments", instruments, Instrument), ("accounts", accounts, str)):
+        if not isinstance(values, Collection) or not all(isinstance(one, kind) for one in values):
+            raise InvalidInput(name, f"must be some {kind.__name__} values, not {values!r}")
+    if settings is not None and not isinstance(settings, Settings):
+        raise InvalidInput("gateway_settings", f"must be Settings of ibkr_core.gateway, not {settings!r}")
+    check_whole("seed", seed)
 
 
 def _priced(symbol: str, price: Numeric, known: Instrument | None) -> Instrument:

@@ -22,7 +22,7 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
-from ibkr_core.arguments import check_client_id, check_parts, pairs_of
+from ibkr_core.arguments import check_client_id, check_part, check_parts, pairs_of
 from ibkr_core.clock import Clock, SystemClock
 from ibkr_core.errors import (
     EngineClosed,
@@ -40,7 +40,7 @@ from ibkr_core.lifecycle.verdicts import DEFAULT_RULES, CodeRule
 from ibkr_core.link.client import TwsClient
 from ibkr_core.link.pacing import Lane
 from ibkr_core.link.transport import Transport
-from ibkr_core.model.checks import check_flag, check_text, check_whole
+from ibkr_core.model.checks import check_flag, check_function, check_text, check_whole
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord, Request
@@ -246,6 +246,7 @@ class OrderEngine(OrderView):
             ConnectionFailed: As for :meth:`connect`. The engine is closed then; no thread is left.
             EngineClosed: It was opened before.
         """
+        check_part("transport", transport, "a Transport", ("receive_into", "send", "close"))
         try:
             self._open(once(transport), keep_trying=False)
         except BaseException:
@@ -261,6 +262,7 @@ class OrderEngine(OrderView):
         Raises:
             EngineClosed: It was opened before.
         """
+        check_function("dial", dial)
         self._begin(dial, keep_trying=True)
 
     def _check_network(self) -> None:
