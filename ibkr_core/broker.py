@@ -80,10 +80,10 @@ Symbol: TypeAlias = str | Contract | IbContract
 class CallbackHandle:
     """A callback's place; :meth:`unregister` ends it."""
 
-    _kinds: tuple[type[events.Event], ...]
-    _listener: Callable[[Any], object]
+    _kinds: tuple[type[events.Event], ...] = attrs.field(repr=False)
+    _listener: Callable[[Any], object] = attrs.field(repr=False)
     _delivery: Delivery
-    _subscription: Subscription | None = None
+    _subscription: Subscription | None = attrs.field(default=None, repr=False)
     is_registered: bool = True
 
     def unregister(self) -> None:

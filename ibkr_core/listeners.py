@@ -58,6 +58,12 @@ class Subscription:
         except Exception:  # noqa: BLE001 - a user's object may do anything when it is asked for its name
             return type(self.listener).__name__
 
+    def __repr__(self) -> str:
+        """One line: ``Subscription(OrderFilled -> on_fill, worker)``."""
+        kinds = ", ".join(kind.__name__ for kind in self.kinds)
+        closed = ", closed" if self.is_closed else ""
+        return f"Subscription({kinds} -> {self.name}, {self.delivery.value}{closed})"
+
     def close(self) -> None:
         """Stop listening. Events that wait for the listener are dropped."""
         self.is_closed = True

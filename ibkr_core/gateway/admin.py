@@ -24,6 +24,7 @@ from ibkr_core.gateway.pricefile import PriceFile
 from ibkr_core.gateway.refusals import RefusalError
 from ibkr_core.gateway.replay import Replay
 from ibkr_core.gateway.venue import Venue
+from ibkr_core.model.said import money, plain, sums
 
 __all__ = ["Admin", "Books", "MarketHandle", "Number", "OrderAccount"]
 
@@ -86,6 +87,14 @@ class OrderAccount:
     commission: Decimal
     executions: tuple[Execution, ...]
 
+    def __str__(self) -> str:
+        """One line for people: ``#2 of client 1: BUY 50 AAPL: Filled 50 of 50 at 190.00``."""
+        average = f" at {plain(self.average_price)}" if self.filled else ""
+        fee = f", commission {money(self.commission)}" if self.commission else ""
+        done = f"{self.status or 'not transmitted'} {plain(self.filled)} of {plain(self.total)}{average}{fee}"
+        what = f"{self.action} {plain(self.total)} {self.symbol}"
+        return f"#{self.order_id} of client {self.client_id}: {what}: {done}"
+
 
 @attrs.frozen(kw_only=True)
 class Books:
@@ -100,6 +109,14 @@ class Books:
     orders: tuple[OrderAccount, ...]
     positions: Mapping[str, tuple[Position, ...]]
     cash: Mapping[str, Mapping[str, Decimal]]
+
+    def __str__(self) -> str:
+        """Every order, every position and the cash, a line each, for people."""
+        lines = [str(order) for order in self.orders]
+        for account, held in self.positions.items():
+            lines += [f"{account} {one.instrument.local_symbol} {plain(one.quantity)}" for one in held]
+        lines += [f"{account} cash {sums(amounts)}" for account, amounts in self.cash.items()]
+        return "\n".join(lines)
 
     @property
     def executions(self) -> tuple[Execution, ...]:

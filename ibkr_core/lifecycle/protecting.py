@@ -19,6 +19,7 @@ from ibkr_core.model.exits import is_protective, same_instrument
 from ibkr_core.model.numbers import EXACT, Numeric, to_number
 from ibkr_core.model.order import Action
 from ibkr_core.model.record import OrderRecord, Request
+from ibkr_core.model.said import plain, said, with_reason
 from ibkr_core.model.status import OrderStatus
 
 __all__ = ["BreakEven", "BreakEvenPlan", "Cover", "StopMove", "covers", "covers_of", "families", "stop_moves"]
@@ -56,6 +57,12 @@ class Cover:
     def missing(self) -> Decimal:
         """How much of the open quantity no working exit would close."""
         return max(EXACT.subtract(self.open_quantity, self.covered), _ZERO)
+
+    def __str__(self) -> str:
+        """One line for people: ``#7 AAPL: 4 of 10 without an exit``."""
+        waiting = f"{plain(self.waiting)} wait for the whole fill" if self.waiting else ""
+        naked = f"{plain(self.missing)} of {plain(self.open_quantity)} without an exit"
+        return with_reason(f"#{self.parent.order_id} {said(self.parent.symbol)}: {naked}", (waiting,))
 
 
 def families(orders: Iterable[OrderRecord]) -> Mapping[int, tuple[OrderRecord, tuple[OrderRecord, ...]]]:

@@ -13,6 +13,7 @@ from ibkr_core.errors import InvalidInput
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.numbers import Numeric, to_number
 from ibkr_core.model.order import Action
+from ibkr_core.model.said import plain, with_reason
 
 __all__ = ["ActionTaken", "ExecutionResult", "LegResult"]
 
@@ -120,7 +121,7 @@ class LegResult:
     def __str__(self) -> str:
         """``SELL 10 of 25 SPY 20261218 C 600 (#7: rejected ...)``."""
         why = f" ({self.error})" if self.error else ""
-        return f"{self.action.value} {self.done} of {self.wanted} {self.contract.name}{why}"
+        return f"{self.action.value} {plain(self.done)} of {plain(self.wanted)} {self.contract.name}{why}"
 
 
 def _legs(value: Iterable[LegResult]) -> tuple[LegResult, ...]:
@@ -198,7 +199,7 @@ class ExecutionResult:
         return self.action_taken is ActionTaken.DRY_RUN
 
     def __str__(self) -> str:
-        """One line for people: ``PARTIAL, orders 7 8: left are SELL 10 of 25 SPY ...``."""
+        """One line for people: ``PARTIAL, orders 7 8: left are SELL 10 of 25 SPY ...``, and the notes."""
         ids = f", orders {' '.join(str(one) for one in self.order_ids)}" if self.order_ids else ""
         why = f": {self.error_message}" if self.error_message else ""
-        return f"{self.action_taken.value}{ids}{why}"
+        return with_reason(f"{self.action_taken.value}{ids}{why}", ("; ".join(self.notes),))

@@ -142,6 +142,10 @@ class Portfolio:
         self.method: Final = method
         self._told: set[PositionDifference] = set()
 
+    def __str__(self) -> str:
+        """A line for each position, for people."""
+        return "\n".join(str(held) for held in self.positions()) or "no positions"
+
     def using(self, method: Method) -> Portfolio:
         """Return the same portfolio with purchases and sales matched in another way.
 

@@ -203,6 +203,11 @@ class Refusal:
     gate: str = ""
     halts: bool = False
 
+    def __str__(self) -> str:
+        """One line for people: ``order size: quantity: 1000 is more than 500``."""
+        gate = f"{self.gate}: " if self.gate else ""
+        return f"{gate}{self.argument}: {self.reason}"
+
 
 Gate = Callable[[RiskContext], Refusal | None]
 """A rule: None lets the order pass. One that raises, or answers anything else, refuses.

@@ -200,7 +200,10 @@ def test_a_subscription_has_a_name_for_reports(desk: Desk) -> None:
     """The function's name where there is one, else how it looks."""
     log = Log()
     assert desk.on(events.Event, Log.__call__).name == "Log.__call__"
-    assert desk.on(events.Event, log).name == repr(log)
+    subscription = desk.on(events.Event, log)
+    assert subscription.name == repr(log)
+    subscription.close()
+    assert repr(subscription) == f"Subscription(Event -> {log!r}, {subscription.delivery.value}, closed)"
 
 
 # ── where and in what order ─────────────────────────────────────────────────────────────────────────

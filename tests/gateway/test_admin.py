@@ -213,3 +213,15 @@ def test_the_books_are_a_snapshot() -> None:
     assert books.position("AAPL") == 0
     assert venue.books().position("AAPL", account="DU1234567") == 10
     assert venue.books().position("AAPL", account="DU9") == 0
+
+
+def test_the_books_are_told_in_lines() -> None:
+    """Every order, every position and the cash, for people."""
+    venue, _ = resting()
+    venue.fill(1, quantity=4, price="98.50")
+    lines = str(venue.books()).splitlines()
+    assert lines[0].startswith("#1 of client 1: BUY 10 AAPL: Submitted 4 of 10 at 98.50, commission ")
+    (account,) = venue.books().positions
+    assert lines[1] == f"{account} AAPL 4"
+    assert lines[2].startswith(f"{account} cash ")
+    assert lines[2].endswith(" USD")

@@ -399,3 +399,12 @@ def test_a_rule_that_cannot_be_is_refused(wanted: dict[str, Any]) -> None:
     with pytest.raises(InvalidGroup) as raised:
         BreakEven(**wanted)
     assert raised.value.argument in wanted
+
+
+def test_a_cover_says_how_it_stands() -> None:
+    """One line for people."""
+    held = attrs.evolve(STOP, why_held="child", contract=ENTRY.contract)
+    cover = only(ENTRY, held)
+    name = ENTRY.symbol
+    assert str(cover) == f"#1 {name}: 10 of 10 without an exit (10 wait for the whole fill)"
+    assert str(only(ENTRY, TARGET, STOP)) == f"#1 {name}: 0 of 10 without an exit"

@@ -72,7 +72,7 @@ def test_words_will_do_for_the_enums() -> None:
     )
     assert (result.action_taken, leg.action) == (A.CLOSED, Action.SELL)
     assert (result.order_ids, result.legs, result.notes) == ((4, 7), (leg,), ("a note",))
-    assert str(result) == "CLOSED, orders 4 7"
+    assert str(result) == "CLOSED, orders 4 7 (a note)"
     assert str(leg) == "SELL 2 of 2 AAPL"
     alone = ExecutionResult(success=True, action_taken="CLOSED", notes="a note")  # not its letters
     assert alone.notes == ("a note",)
@@ -121,3 +121,11 @@ def test_a_leg_of_wrong_things_is_refused(wrong: dict[str, Any], text: str) -> N
     right: dict[str, Any] = {"contract": STOCK, "action": "BUY", "wanted": 1, "done": 1}
     with pytest.raises(InvalidInput, match=text):
         LegResult(**right | wrong)
+
+
+def test_a_result_for_people_has_its_notes() -> None:
+    """That a size was cut to the position is worth a look."""
+    result = ExecutionResult(success=True, action_taken=A.CLOSED, order_ids=(7,), notes=("cut", "late"))
+    assert str(result) == "CLOSED, orders 7 (cut; late)"
+    leg = LegResult(contract=STOCK, action="SELL", wanted="1E+2", done="1E+2")
+    assert str(leg) == "SELL 100 of 100 AAPL"

@@ -588,3 +588,10 @@ def test_an_advisors_order_without_an_account_is_refused(serve: Serve, connect: 
     engine = connect(serve(settings=THIRDS))
     record = engine.submit(STOCK, Order.market("BUY", 5)).wait(**WAIT)
     assert record.error_codes == (436,)
+
+
+def test_a_portfolio_is_told_in_lines(engine: Engine, gateway: WatchedGateway) -> None:
+    """A line for each position, for people."""
+    assert str(engine.portfolio) == "no positions"
+    trade_at(gateway, engine, "BUY", 10, "100")
+    assert str(engine.portfolio) == "DU1234567 AAPL 10 at 100"

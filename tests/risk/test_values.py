@@ -121,3 +121,10 @@ def test_a_context_knows_a_modification() -> None:
     new = {"contract": Contract.stock("AAPL"), "order": BUY, "now": None}
     assert not RiskContext(**new).is_modification  # type: ignore[arg-type]  # no moment is needed here
     assert RiskContext(**new, before=BUY).is_modification  # type: ignore[arg-type]
+
+
+def test_a_refusal_says_which_gate_and_why() -> None:
+    """One line for people; a gate without a name is left out."""
+    refusal = Refusal(argument="quantity", reason="7 is more than 5", gate="order size")
+    assert str(refusal) == "order size: quantity: 7 is more than 5"
+    assert str(Refusal(argument="quantity", reason="too many")) == "quantity: too many"
