@@ -29,6 +29,7 @@ from ibkr_core.risk.exposure import (
 )
 from ibkr_core.risk.hours import TradingHours
 from ibkr_core.risk.values import (
+    PRICED,
     Gate,
     LastQuote,
     LiveOrder,
@@ -70,10 +71,6 @@ _UNIT_KINDS: Final = frozenset({"STK", "CFD", "CASH", "CRYPTO", "FUND", "IND", "
 """Kinds of which one unit is one unit. Of all others the contract's own multiplier has to be known."""
 _NEVER_NEGATIVE: Final = frozenset({"STK", "CFD", "CASH", "CRYPTO", "FUND", "IND", "OPT", "WAR", "BOND"})
 _TRIGGERED: Final = frozenset({"STP LMT", "LIT"})
-_PRICED: Final = frozenset(
-    {"LMT", "LOC", "LOO", "STP LMT", "LIT", "TRAIL LIMIT", "REL + LMT", "LMT + MKT", "TRAIL LMT + MKT"}
-)
-"""Types whose limit is a price, whatever it is; of all others it is a cap."""
 _ANY: Final = "*"
 
 
@@ -105,7 +102,7 @@ def worst_limit(order: Order) -> Decimal | None:
     order type pages: ``lmtPrice`` is left at 0).
     """
     limit = order.limit_price
-    if limit is None or (not limit and order.order_type not in _PRICED):
+    if limit is None or (not limit and order.order_type not in PRICED):
         return None
     return EXACT.add(limit, EXACT.multiply(size(order, "discretionaryAmt"), Decimal(order.action.sign)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, Protocol
 
 import attrs
 
@@ -26,6 +26,12 @@ __all__ = [
 ]
 
 _ZERO = Decimal(0)
+PRICED: Final = frozenset(
+    {"LMT", "LOC", "LOO", "STP LMT", "LIT", "TRAIL LIMIT", "REL + LMT", "LMT + MKT", "TRAIL LMT + MKT"}
+)
+"""Types whose limit is a price, whatever it is; of all others it is a cap."""
+_TRIGGERED: Final = frozenset({"STP", "STP LMT", "STP PRT", "MIT", "LIT"})
+"""Types whose ``aux_price`` is a trigger."""
 
 
 class LastQuote(Protocol):
@@ -232,22 +238,23 @@ def raises_risk(before: Order, after: Order) -> bool:
     """Whether new terms of an order can do more harm than those that it has.
 
     They cannot where nothing changes but a smaller quantity, a limit that is further from trading, a stop
-    that is nearer to the market (a sale's moves up, a purchase's down), or a shorter trailing distance.
+    that is nearer to the market (a sale's moves up, a purchase's down), or a shorter trailing distance. Of
+    pegged and relative orders the offset says nothing of that kind, and a cap of zero is none at all.
     """
     if after.action is not before.action or after.order_type != before.order_type:
         return True
-    sign = after.action.sign
+    sign, kind = after.action.sign, after.order_type
     # field -> whether the change from old to new takes risk away
     harmless: dict[str, Callable[[Decimal, Decimal], bool]] = {
         "quantity": lambda old, new: new < old,
         "cash_quantity": lambda old, new: new < old,
-        "limit_price": lambda old, new: (new - old) * sign < 0,
+        "limit_price": lambda old, new: (new - old) * sign < 0 and (bool(new) or kind in PRICED),
         "trail_stop_price": lambda old, new: (new - old) * sign < 0,
         "trailing_percent": lambda old, new: new < old,
         "aux_price": (
             (lambda old, new: new < old)  # a trailing amount
-            if "TRAIL" in after.order_type
-            else (lambda old, new: (new - old) * sign < 0)
+            if "TRAIL" in kind
+            else (lambda old, new: kind in _TRIGGERED and (new - old) * sign < 0)
         ),
     }
     for field in attrs.fields(Order):

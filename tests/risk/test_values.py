@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ibkr_core import orders
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.risk import LiveOrder, Refusal, RiskContext
@@ -20,6 +21,8 @@ SELL = Order.limit("SELL", 100, "50.00")
 BUY_STOP = Order.stop("BUY", 100, "60")
 SELL_STOP = Order.stop("SELL", 100, "40")
 TRAIL = Order.trailing_stop("SELL", 100, trailing_amount="2")
+BUY_RELATIVE = orders.relative("BUY", 100, "0.10", limit_price="50")
+SELL_RELATIVE = orders.relative("SELL", 100, "0.10", limit_price="50")
 TRAIL_PERCENT = Order.trailing_stop("SELL", 100, trailing_percent="2", stop_price="40")
 
 
@@ -52,6 +55,11 @@ TRAIL_PERCENT = Order.trailing_stop("SELL", 100, trailing_percent="2", stop_pric
         (TRAIL_PERCENT, {"trail_stop_price": "41"}, False),
         (TRAIL_PERCENT, {"trail_stop_price": "39"}, True),
         (TRAIL_PERCENT, {"trailing_percent": None, "aux_price": "1"}, True),
+        (BUY_RELATIVE, {"limit_price": "49"}, False),
+        (BUY_RELATIVE, {"limit_price": "0"}, True),  # no cap any more
+        (SELL_RELATIVE, {"limit_price": "0"}, True),
+        (BUY_RELATIVE, {"aux_price": "0.20"}, True),
+        (SELL_RELATIVE, {"aux_price": "0.20"}, True),  # an offset, that makes it sell cheaper
     ],
 )
 def test_whether_a_modification_raises_the_risk(before: Order, changes: dict[str, Any], raises: bool) -> None:
