@@ -276,7 +276,9 @@ class _Closing:
             return (
                 f"nothing of {self._strategy.name} is held in account {self._work.account}; nothing was sent"
             )
-        parts = [f"left: {', '.join(str(leg) for leg in left)}" if left else "", self._trouble]
+        # Each leg says why it is left; what all of them say already is not said again.
+        trouble = "" if left and all(self._trouble in leg.error for leg in left) else self._trouble
+        parts = [f"left: {', '.join(str(leg) for leg in left)}" if left else "", trouble]
         if left and self._exits:
             gone = [
                 record

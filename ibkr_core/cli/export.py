@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,6 +59,8 @@ def export_table(reader: JournalReader, table: str, output: Path) -> int:
         ending = output.suffix.lower()
         if ending not in _PARQUET | _CSV:
             raise InvalidInput("OUTPUT", f"must end in .csv or .parquet, not {output.suffix}")
+        if not output.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(output.parent))
         unfinished = output.with_name(f"{output.name}.unfinished")
         try:
             if ending in _PARQUET:

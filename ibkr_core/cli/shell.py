@@ -14,6 +14,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from ibkr_core.cli.codes import ExitCode, advice, exit_code
+from ibkr_core.errors import IbkrError
 from ibkr_core.model.said import said
 
 __all__ = ["CommandGroup", "ServerConsole", "busy", "complain", "make_console", "show_traceback"]
@@ -83,5 +84,13 @@ class CommandGroup(TyperGroup):
             # Exits and usage errors know their exit code; the parser tells of them well enough.
             if hasattr(error, "exit_code") or ctx.meta.get(_DEBUG):
                 raise
-            complain(str(error) or type(error).__name__, advice(error))
+            complain(_words(error), advice(error))
             raise typer.Exit(int(exit_code(error))) from error
+
+
+def _words(error: Exception) -> str:
+    """Say what went wrong; of a file its name first, and no number that only a programmer knows."""
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, IbkrError):
+        name = f"{error.filename}: " if error.filename else ""
+        return f"{name}{error.strerror}"
+    return str(error) or type(error).__name__

@@ -157,7 +157,7 @@ class OrderRecord:
         price = price_words(self.order_type, self.limit_price, aux, percent)
         size = plain(self.total_quantity) if self.total_quantity is not None else "?"
         average = f" at {plain(self.avg_fill_price)}" if self.avg_fill_price is not None else ""
-        what = f"{self.action} {size} {said(self.symbol)} {self.order_type}{price}"
+        what = " ".join(x for x in (self.action, size, said(self.symbol), f"{self.order_type}{price}") if x)
         stands = f"{self.status.value} {plain(self.filled_quantity)} of {size}{average}"
         return with_reason(f"#{self.order_id} {what}: {stands}", (said(self.error_message),))
 

@@ -99,7 +99,7 @@ def test_a_file_that_is_there_is_replaced_only_when_told(floor: Floor, tmp_path:
     [
         (["trades", "x.csv"], 2, "TABLE: must be one of orders, fills, events"),
         (["fills", "x.xlsx"], 2, "OUTPUT: must end in .csv or .parquet, not .xlsx"),
-        (["fills", "none/x.csv"], 6, "No such file or directory"),
+        (["fills", "none/x.csv"], 6, "none: No such file or directory"),
     ],
 )
 def test_what_cannot_be_written_is_explained(

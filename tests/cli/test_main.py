@@ -152,7 +152,8 @@ def test_the_demo_exits_with_1_when_something_is_wrong(monkeypatch: pytest.Monke
     ("error", "line"),
     [
         (ConnectionFailed("no gateway\nat the port"), "error: no gateway at the port\n"),
-        (PermissionError(13, "Permission denied"), "error: [Errno 13] Permission denied\n"),
+        (PermissionError(13, "Permission denied"), "error: Permission denied\n"),
+        (PermissionError(13, "Permission denied", "a.csv"), "error: a.csv: Permission denied\n"),
         (ZeroDivisionError(), "error: ZeroDivisionError\n"),
     ],
 )

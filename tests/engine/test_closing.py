@@ -290,6 +290,7 @@ def test_a_risk_gate_that_refuses_is_named(gateway: WatchedGateway, connect: Con
     result = engine.close_position(LONG)
     assert result.action_taken is ActionTaken.FAILED
     assert "SELL 0 of 10 AAPL" in str(result.error_message)
+    assert str(result.error_message).count("10 is more than 8") == 1  # said once, not once more for all
     assert held(gateway) == {"AAPL": 10}
 
 

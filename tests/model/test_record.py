@@ -117,3 +117,9 @@ def test_a_record_for_people_shows_the_stop() -> None:
     assert str(ours) == "#7 SELL 10 ? STP 90: UNKNOWN 0 of 10"
     echo = BrokerOrder(action="SELL", order_type="STP", limit_price=Decimal(1), aux_price=Decimal(90))
     assert str(OrderRecord(order_id=7, broker_order=echo)) == "#7 SELL ? ? STP 90: UNKNOWN 0 of ?"
+
+
+def test_a_record_of_which_little_is_known_has_no_gaps() -> None:
+    """An execution can be the first that is heard of an order."""
+    heard = OrderRecord(order_id=2, contract=Contract.stock("AAPL"), filled_quantity=Decimal(100))
+    assert str(heard) == "#2 ? AAPL: UNKNOWN 100 of ?"
