@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from ibkr_core.errors import InvalidInput, InvalidOrder
@@ -37,9 +37,9 @@ def check_client_id(value: object, *, is_dry_run: object = False) -> None:
 
 def check_parts(
     *,
-    journal: object,
-    settings: object,
-    clock: object,
+    journal: object = None,
+    settings: object = None,
+    clock: object = None,
     runner: object = None,
     rules: object = DEFAULT_RULES,
     client_class: object = TwsClient,
@@ -68,16 +68,17 @@ def check_parts(
         check_function("on_progress", on_progress)
 
 
-def pairs_of(orders: object) -> Sequence[tuple[Contract, Order]]:
-    """Return what a one-cancels-all group is made of, if that is what it is.
+def pairs_of(orders: Iterable[tuple[Contract, Order]]) -> tuple[tuple[Contract, Order], ...]:
+    """Return what a group of orders is made of, if that is what it is; who sends them looks at each.
 
     Raises:
         InvalidInput: It is not.
     """
-    is_row = isinstance(orders, Sequence) and not isinstance(orders, str)
-    if not is_row or not all(isinstance(one, tuple | list) and len(one) == 2 for one in orders):  # type: ignore[attr-defined]  # noqa: PLR2004 - a row, as just seen, of pairs
+    pairs = tuple(orders) if isinstance(orders, Iterable) else ()
+    is_row = isinstance(orders, Iterable) and not isinstance(orders, str)
+    if not is_row or not all(isinstance(one, tuple | list) and len(one) == 2 for one in pairs):  # noqa: PLR2004 - pairs
         raise InvalidInput("orders", f"must be pairs of a contract and an order, not {orders!r}")
-    return orders  # type: ignore[return-value]  # what is in the pairs is checked one by one
+    return pairs
 
 
 def check_part(argument: str, value: object, words: str, methods: tuple[str, ...]) -> None:

@@ -386,8 +386,8 @@ def _with_contracts(
         InvalidGroup: Two contracts name different instruments, or not the one that a leg is of: its fill
             would open a position instead of closing one.
     """
-    entry = contract_of(contracts[0])  # None is refused there
     names = ("entry_contract", "tp_contract", "sl_contract")
+    entry = contract_of(contracts[0], names[0])  # None is refused there
     legs = (bracket.parent, bracket.take_profit, bracket.stop_loss)
     found: list[tuple[Contract, BracketLeg]] = []
     for name, leg, given in zip(names, legs, contracts, strict=True):
@@ -395,7 +395,7 @@ def _with_contracts(
             if given is not None:
                 raise InvalidGroup(name, "the bracket has no such exit")
             continue
-        contract = entry if given is None else contract_of(given)
+        contract = entry if given is None else contract_of(given, name)
         if not same_instrument(entry, contract):
             raise InvalidGroup(name, f"{contract.name} is not what the entry trades, {entry.name}")
         if leg.con_id and contract.con_id and leg.con_id != contract.con_id:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from ibapi.contract import Contract as IbContract
 from ibapi.order import Order as IbOrder
 
+from ibkr_core.arguments import check_options
 from ibkr_core.brackets import Brackets, ScaleOutTickets
 from ibkr_core.closing import close_position
 from ibkr_core.errors import InvalidOrder, OrderFinished, OrderNotOurs, UnknownOrder, WaitTimeout
@@ -522,6 +523,7 @@ class Engine(OrderEngine):
         """
         from ibkr_core.dryrun import make_gateway  # noqa: PLC0415 - a real session needs no gateway of its own
 
+        check_options(cls, options)
         gateway = make_gateway(
             fill,
             prices=prices,

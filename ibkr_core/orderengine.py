@@ -197,13 +197,11 @@ class OrderEngine(OrderView):
             JournalError: The journal cannot be opened.
         """
         check_time("timeout_s", timeout_s)
+        check_parts(settings=settings)
+        given = settings if settings is not None else EngineSettings()
         engine = cls(
             client_id,
-            settings=attrs.evolve(
-                settings if settings is not None else EngineSettings(),
-                connect_timeout_s=timeout_s,
-                orders_timeout_s=timeout_s,
-            ),
+            settings=attrs.evolve(given, connect_timeout_s=timeout_s, orders_timeout_s=timeout_s),
             journal=journal,
             rules=rules,
             client_class=client_class,
@@ -491,7 +489,8 @@ class OrderEngine(OrderView):
         """
         check_text("group", group)
         check_whole("oca_type", oca_type)
-        for contract, order in pairs_of(orders):
+        orders = pairs_of(orders)
+        for contract, order in orders:
             self._desk.check_new(contract, order)
         with self._desk.sending(Lane.ORDER):
             name = group or f"oca-{self._desk.make_key()}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from ibkr_core.arguments import pairs_of
 from ibkr_core.errors import InvalidInput
 from ibkr_core.gatekeeper import Gatekeeper
 from ibkr_core.link.pacing import Lane
@@ -158,7 +159,10 @@ class RiskControl:
             InvalidInput: A contract or an order cannot work at all.
             IbkrError: No order could be sent now, as for :meth:`Engine.submit`.
         """
-        wanted = tuple(orders)
+        wanted = pairs_of(orders)
+        without = tuple(without) if isinstance(without, Iterable) else (without,)
+        if not all(isinstance(one, OrderRecord) for one in without):
+            raise InvalidInput("without", f"must be OrderRecord values, not {without!r}")
         for contract, order in wanted:
             self._desk.check_new(contract, order)
         with self._desk.sending(Lane.ORDER):

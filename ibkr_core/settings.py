@@ -16,6 +16,7 @@ from ibkr_core.model.checks import check_moment, check_whole
 
 __all__ = ["Backoff", "EngineSettings", "RestartWindow", "RetryPolicy"]
 
+_MOST_FACTOR: Final = 1000
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -68,7 +69,9 @@ def _zone(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
 
 
 def _codes(value: Iterable[int]) -> frozenset[int]:
-    codes = tuple(value) if isinstance(value, Iterable) else (value,)
+    if not isinstance(value, Iterable):
+        raise InvalidInput("codes", f"must be error codes, not {value!r}")
+    codes = tuple(value)
     for code in codes:
         check_whole("codes", code)
     return frozenset(codes)
@@ -104,8 +107,8 @@ class Backoff:
         for name, value in (("factor", self.factor), ("jitter", self.jitter)):
             if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
                 raise InvalidInput(name, f"must be a finite number, not {value!r}")
-        if not self.factor >= 1:
-            raise InvalidInput("factor", f"must be at least 1, not {self.factor!r}")
+        if not 1 <= self.factor <= _MOST_FACTOR:  # a power of it is taken
+            raise InvalidInput("factor", f"must be from 1 to {_MOST_FACTOR}, not {self.factor!r}")
         if not 0 <= self.jitter <= 1:
             raise InvalidInput("jitter", f"must be from 0 to 1, not {self.jitter!r}")
 

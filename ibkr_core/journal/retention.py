@@ -22,6 +22,7 @@ from ibkr_core.errors import InvalidInput
 from ibkr_core.journal.rows import clean_text, number_from
 from ibkr_core.journal.times import to_text
 from ibkr_core.lifecycle.ledger import ExecutionId
+from ibkr_core.model.checks import check_moment, check_whole
 from ibkr_core.model.record import OrderRecord
 
 __all__ = ["IDENTITY_COLUMNS", "InputIdentity", "Retention", "prunable"]
@@ -55,7 +56,14 @@ class Retention:
             raise InvalidInput("rows_days", f"must be at least as long as days ({self.days})")
 
     def before(self, days: int | None, now: datetime) -> str | None:
-        """Return the moment, as text, before which what is kept for ``days`` may go; None for never."""
+        """Return the moment, as text, before which what is kept for ``days`` may go; None for never.
+
+        Raises:
+            InvalidInput: That is no number of days, or no moment with a zone.
+        """
+        if days is not None:
+            check_whole("days", days, least=1)
+        check_moment("now", now)
         return None if days is None else to_text(now - timedelta(days=days))
 
 

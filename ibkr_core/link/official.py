@@ -65,10 +65,14 @@ def _usual(kind: type) -> Mapping[str, Any]:
     return MappingProxyType(dict(vars(kind())))
 
 
-def contract_of(contract: Contract | IbContract) -> Contract:
+def contract_of(contract: Contract | IbContract, argument: str = "contract") -> Contract:
     """Return our Contract for one of ours, which is returned as it is, or of the official client.
 
     What only the broker fills (``description``, ``comboLegsDescrip``) is kept, and not sent.
+
+    Args:
+        contract: One of either kind.
+        argument: The caller's name for it, used in the error.
 
     Raises:
         InvalidContract: It is neither, or a field holds what it cannot.
@@ -77,7 +81,7 @@ def contract_of(contract: Contract | IbContract) -> Contract:
     if isinstance(contract, Contract):
         return contract
     if not isinstance(contract, IbContract):
-        raise InvalidContract("contract", f"must be a Contract of ibkr_core or ibapi, not {contract!r}")
+        raise InvalidContract(argument, f"must be a Contract of ibkr_core or ibapi, not {contract!r}")
     held = vars(contract)
     check_names(held, (*_usual(IbContract), *_CONTRACT_NAMES, *_CONTRACT_OTHERS), "Contract")
     texts = {ours: _text(theirs, held.get(theirs)) for theirs, ours in _CONTRACT_NAMES.items()}

@@ -20,7 +20,7 @@ from ibkr_core.logs.console import console_line
 from ibkr_core.logs.fields import AccountMask, event_fields
 from ibkr_core.logs.targets import DailyFiles, Guard, Line, Stream, Target
 from ibkr_core.model import events
-from ibkr_core.model.checks import check_flag
+from ibkr_core.model.checks import check_flag, check_seconds
 
 __all__ = ["EventLog", "EventSource"]
 
@@ -149,6 +149,8 @@ class EventLog:
         Raises:
             InvalidInput: The log is closed.
         """
+        if isinstance(engine, type) or not callable(getattr(engine, "on", None)):
+            raise InvalidInput("engine", f"must be an Engine, not {engine!r}")
         if self._is_closed:
             raise InvalidInput("attach", "the log is closed; make a new one")
         tap = _Tap(self._queue, self._max_backlog)
@@ -162,6 +164,7 @@ class EventLog:
         Returns:
             Whether that came about in time.
         """
+        check_seconds("timeout_s", timeout_s, least=0)
         reached = threading.Event()
         self._queue.put(reached)
         return not self._thread.is_alive() or reached.wait(timeout_s)
@@ -183,6 +186,7 @@ class EventLog:
         Args:
             timeout_s: How long to wait for a disk that hangs. What was not written by then is reported.
         """
+        check_seconds("timeout_s", timeout_s, least=0)
         self._is_closed = True
         for tap, subscription in self._taps:
             subscription.close()

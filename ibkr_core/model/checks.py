@@ -16,11 +16,20 @@ from typing import Final, ParamSpec, TypeVar
 from ibkr_core.errors import InvalidInput, InvalidOrder
 from ibkr_core.model.numbers import to_number
 
-__all__ = ["check_flag", "check_function", "check_moment", "check_text", "check_whole", "checked"]
+__all__ = [
+    "check_flag",
+    "check_function",
+    "check_moment",
+    "check_seconds",
+    "check_text",
+    "check_whole",
+    "checked",
+]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _Error = type[InvalidInput]
+_LONGEST_S: Final = 1e9
 
 
 def check_flag(argument: str, value: object, error: _Error = InvalidInput) -> None:
@@ -65,6 +74,17 @@ def check_moment(argument: str, value: object, error: _Error = InvalidInput) -> 
     """
     if not isinstance(value, datetime) or value.utcoffset() is None:
         raise error(argument, f"must be a datetime with a time zone, not {value!r}")
+
+
+def check_seconds(argument: str, value: object, *, least: float = 0.001) -> None:
+    """Raise unless a value is a number of seconds that can be waited for: less than thirty years.
+
+    Raises:
+        InvalidInput: It is not.
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not least <= value < _LONGEST_S:  # type: ignore[operator]  # a number, as just seen
+        raise InvalidInput(argument, f"must be a number of seconds of at least {least}, not {value!r}")
 
 
 def check_function(argument: str, value: object, error: _Error = InvalidInput) -> None:

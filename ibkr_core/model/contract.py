@@ -82,12 +82,12 @@ class DeltaNeutral:
     price: Decimal = attrs.field(converter=_price)
 
 
-def _legs(value: Iterable[ComboLeg]) -> tuple[ComboLeg, ...]:
+def _legs(value: Iterable[ComboLeg], argument: str = "combo_legs") -> tuple[ComboLeg, ...]:
     if not isinstance(value, Iterable):
-        raise InvalidContract("combo_legs", f"must be some ComboLeg values, not {value!r}")
+        raise InvalidContract(argument, f"must be some ComboLeg values, not {value!r}")
     legs = tuple(value)
     if not all(isinstance(leg, ComboLeg) for leg in legs):
-        raise InvalidContract("combo_legs", f"must be ComboLeg values, not {legs!r}")
+        raise InvalidContract(argument, f"must be ComboLeg values, not {legs!r}")
     return legs
 
 
@@ -322,6 +322,8 @@ class Contract:
     @classmethod
     def bond(cls, identifier: str, exchange: str = "SMART", currency: str = "USD", **fields: Any) -> Contract:
         """A bond, named by its CUSIP or ISIN as the official samples do (in the symbol field)."""
+        if not isinstance(identifier, str) or not identifier.strip():
+            raise InvalidContract("identifier", f"must be a CUSIP or an ISIN, not {identifier!r}")
         return cls._build(
             {"symbol": identifier, "sec_type": "BOND", "exchange": exchange, "currency": currency}, fields
         )
@@ -337,7 +339,7 @@ class Contract:
     ) -> Contract:
         """A combo (BAG) of at least two legs."""
         required = {"symbol": symbol, "sec_type": "BAG", "exchange": exchange, "currency": currency}
-        return cls._build(required, fields | {"combo_legs": legs})
+        return cls._build(required, fields | {"combo_legs": _legs(legs, "legs")})
 
     @classmethod
     def by_con_id(cls, con_id: int, exchange: str = "SMART", **fields: Any) -> Contract:

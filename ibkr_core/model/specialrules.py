@@ -251,6 +251,14 @@ HEDGE_RULES: Final = (
     ),
 )
 
+_QUANTITY_DIGITS: Final = 16
+
+
+def _digits(number: Decimal) -> int:
+    """How many digits a number has, without zeros at either end."""
+    return len("".join(map(str, number.as_tuple().digits)).strip("0"))
+
+
 PRICE_RULES: Final = (
     Rule(
         "offset",
@@ -270,6 +278,13 @@ PRICE_RULES: Final = (
             _does_not_travel(name),
         )
         for name in (*_PRICES, *_OFFICIAL_PRICES)
+    ),
+    Rule(
+        "quantity-digits",
+        "quantity",
+        "has more than the 16 digits that a quantity can have",
+        "chosen: the official C++ client holds quantities in 64-bit decimals, which have no more",
+        lambda order, _: _digits(order.quantity) > _QUANTITY_DIGITS,
     ),
     *(
         Rule(

@@ -80,6 +80,7 @@ def volatility(
         stock_range_upper: Cancelled when the stock is above (official ``stockRangeUpper``).
         **fields: Further fields of the order.
     """
+    check_whole("over", over, InvalidOrder)
     price, con_id = optional("hedge_price", hedge_price), whole("hedge_con_id", hedge_con_id, least=1)
     if not hedge_type and (price is not None or con_id is not None):
         raise InvalidOrder("hedge_type", "is required where a hedge_price or a hedge_con_id is given")

@@ -16,7 +16,7 @@ from ibkr_core.lifecycle.book import Book
 from ibkr_core.lifecycle.fillings import FillFeed
 from ibkr_core.model import events
 from ibkr_core.model.account import ProfitAndLoss
-from ibkr_core.model.checks import check_flag
+from ibkr_core.model.checks import check_flag, check_seconds
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import Position
 from ibkr_core.model.holding import Amounts, Holding, Lot
@@ -309,6 +309,7 @@ class Portfolio:
         Raises:
             IbkrError: As for every question to the broker, see ``engine.reference``.
         """
+        check_seconds("timeout_s", timeout_s)
         compared = []
         for held in self.positions(account):
             told = self._office.reference.profit_and_loss(

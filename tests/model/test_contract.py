@@ -110,8 +110,8 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     "pair no text": (lambda: Contract.forex(None), "pair"),  # type: ignore[arg-type]
     "one leg": (lambda: Contract.combo("SPY", LEGS[:1]), "combo_legs"),
     "no legs": (lambda: Contract.combo("SPY", ()), "combo_legs"),
-    "legs None": (lambda: Contract.combo("SPY", None), "combo_legs"),  # type: ignore[arg-type]
-    "legs no legs": (lambda: Contract.combo("SPY", (1, 2)), "combo_legs"),  # type: ignore[arg-type]
+    "legs None": (lambda: Contract.combo("SPY", None), "legs"),  # type: ignore[arg-type]
+    "legs no legs": (lambda: Contract.combo("SPY", (1, 2)), "legs"),  # type: ignore[arg-type]
     "leg without id": (lambda: Contract.combo("SPY", (ComboLeg(0), ComboLeg(2))), "con_id"),
     "leg ratio": (lambda: Contract.combo("SPY", (ComboLeg(1, ratio=0), ComboLeg(2))), "ratio"),
     "leg action": (lambda: Contract.combo("SPY", (ComboLeg(1, action="HOLD"), ComboLeg(2))), "action"),

@@ -238,6 +238,10 @@ CASES: dict[str, list[tuple[Order, Contract, Order]]] = {
         (limit("101.250000000000000001"), STOCK, limit("101.25000000000000")),
         (STOP.replace(**{**ADJUSTABLE, "triggerPrice": D("110.00000000000000000001")}), STOCK, STOP),
     ],
+    "quantity-digits": [
+        (Order.market("BUY", "1.0000000000000001"), STOCK, Order.market("BUY", "1.0000000000000010")),
+        (Order.market("BUY", 12345678901234567), STOCK, Order.market("BUY", 12345678901234560)),
+    ],
     "price-positive": [
         (
             of_type("PEG BENCH", referenceContractId=1, referenceChangeAmount=1, startingPrice=0),
