@@ -176,10 +176,11 @@ def _ask(engine: Engine, contract: Contract, order: Order, way: _Way, shown: Sho
 
 
 def _words(order: Order, contract: Contract) -> str:
-    terms = [order.action.value, f"{order.quantity:f}", contract.name, order.order_type]
+    terms = [order.action.value, f"{order.quantity:f}", str(contract), order.order_type]
     terms += [f"limit {order.limit_price:f}"] if order.limit_price is not None else []
     terms += [f"stop {order.aux_price:f}"] if order.aux_price is not None else []
-    return " ".join([*terms, order.tif or "DAY"])
+    terms += [order.tif, *(["outside regular hours"] if order.outside_rth else [])]
+    return " ".join(terms)
 
 
 def _send(

@@ -56,6 +56,7 @@ def show(
             f"Holds      {counts['orders']} orders ({found['open_orders']} open), {held}",
             f"Newest     {found['newest_event'] or 'no event'}",
             f"Halted     {found['halted'] or 'no'}",
+            *(["Dry run    yes: nothing in it was real"] if found["dry_run"] else []),
             f"Last runs  {len(found['runs'])}",
             *(
                 f"  {run['epoch']}: {run['started_at']} to {run['closed_at'] or 'open or killed'}, "
@@ -83,6 +84,7 @@ def _overview(reader: JournalReader) -> dict[str, Any]:
         "open_orders": reader.query("SELECT count(*) FROM open_orders")[0][0],
         "newest_event": reader.query("SELECT max(at) FROM events")[0][0],
         "halted": reader.state("halted") or None,
+        "dry_run": reader.state("dry run") is not None,
         "runs": [dict(zip(names, run, strict=True)) for run in runs],
     }
 

@@ -92,10 +92,23 @@ def test_a_person_is_asked(
     """The order, the account and the place are shown; only a yes sends it."""
     monkeypatch.setattr(acting, "_is_terminal", lambda: True)
     found, _, err = command(gateway, "place BUY 10 AAPL --limit 150", answer=answer)
-    assert f"BUY 10 AAPL LMT limit 150 DAY  on DU1234567 at 127.0.0.1:{gateway.port}, client 1" in err
+    where = f"on DU1234567 at 127.0.0.1:{gateway.port}, client 1"
+    assert f"BUY 10 AAPL (STK, SMART, USD) LMT limit 150 DAY  {where}" in err
     assert "LIVE" not in err
     assert found == code
     assert len(gateway.books().orders) == orders
+
+
+def test_the_question_names_all_that_is_meant(
+    gateway: SimulatedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The instrument with its kind and currency, and hours in which the market is thin."""
+    monkeypatch.setattr(acting, "_is_terminal", lambda: True)
+    line = "place SELL 1 AAPL --sec-type CFD --stop 150 --tif GTC --outside-rth"
+    code, _, err = command(gateway, line, answer="n\n")
+    assert code != 0
+    assert "SELL 1 AAPL (CFD, SMART, USD) STP stop 150 GTC outside regular hours  on DU1234567" in err
+    assert gateway.books().orders == ()
 
 
 def test_a_hidden_account_is_hidden_in_the_question_too(

@@ -36,6 +36,17 @@ def test_what_a_journal_holds_is_told(floor: Floor) -> None:
     text = run("journal", "show", str(floor.journal)).stdout
     assert "Holds      2 orders (1 open), 1 fills" in text
     assert "open or killed" in text
+    assert found["dry_run"] is False
+    assert "Dry run" not in text
+
+
+def test_a_journal_of_a_dry_run_is_called_so(tmp_path: Path) -> None:
+    """Nobody takes its fills for real ones."""
+    path = str(tmp_path / "dry.db")
+    with Engine.dry_run(journal=path):
+        pass
+    assert json.loads(run("journal", "show", path, "--json").stdout)["dry_run"] is True
+    assert "Dry run    yes" in run("journal", "show", path).stdout
 
 
 def test_a_sound_journal_is_called_so(floor: Floor) -> None:
