@@ -65,6 +65,10 @@ class ScaleOutTickets:
     parent: OrderTicket
     pairs: tuple[tuple[OrderTicket, OrderTicket], ...]
 
+    def __str__(self) -> str:
+        """The orders as they are now, a line for each, by rising id."""
+        return "\n".join(str(ticket) for ticket in self.all)
+
     @property
     def targets(self) -> tuple[OrderTicket, ...]:
         """The take-profits."""

@@ -195,6 +195,9 @@ def summary(
     everybody: Annotated[
         bool, typer.Option("--everybody", help="Also orders of other clients and of TWS itself.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Of an event log: the orders of dry runs, and those alone.")
+    ] = False,
     host: given.Host = "127.0.0.1",
     port: given.Port = 4002,
     client_id: given.ClientId = None,
@@ -218,12 +221,14 @@ def summary(
         raise InvalidInput("--day", "name a day such as 2026-11-21, or today")
     found: DaySummary
     source = _source(context, journal, log_dir, is_live=live)
+    if dry_run and source != "log":
+        raise InvalidInput("--dry-run", "is for an event log: name it with --log-dir")
     if source == "journal" and journal is not None:
         with JournalReader(journal) as reader:
             found = summarise_journal(reader, on_day, in_zone, ours_only=not everybody)
     elif source == "log" and log_dir is not None:
         with busy(f"reading {log_dir}"):
-            found = summarise_log(log_dir, on_day, in_zone, ours_only=not everybody)
+            found = summarise_log(log_dir, on_day, in_zone, ours_only=not everybody, dry_run=dry_run)
     else:
         with looking(given.Place(host, port, timeout), client_id) as engine:
             found = summarise(engine.orders(), on_day, in_zone, ours_only=False)

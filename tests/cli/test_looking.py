@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ibkr_core.logs import read_events
+from ibkr_core.engine import Engine
+from ibkr_core.logs import EventLog, read_events
+from ibkr_core.model.order import Order
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.summary import summarise
-from tests.cli.floor import Floor, run, trading
+from tests.cli.floor import AAPL, Floor, run, trading
+from tests.link.peers import PATIENCE_S
 
 pytestmark = pytest.mark.system
 
@@ -199,3 +202,17 @@ def test_a_journal_that_is_none_is_explained(tmp_path: Path) -> None:
     result = run("orders", "--journal", str(path))
     assert (result.exit_code, result.stdout) == (6, "")
     assert "error: journal" in result.stderr
+
+
+def test_dry_runs_are_summed_up_apart(tmp_path: Path) -> None:
+    """What was no trade is in no day's figures, unless it is asked for; then nothing else is."""
+    with EventLog(folder=tmp_path) as log, Engine.dry_run() as engine:
+        log.attach(engine)
+        record = engine.submit(AAPL, Order.market("BUY", 10)).wait(timeout_s=PATIENCE_S)
+    assert record.submission_time is not None
+    source = ("summary", "--day", f"{record.submission_time:%Y-%m-%d}", "--zone", "UTC")
+    logged = (*source, "--log-dir", str(tmp_path))
+    assert "no orders" in run(*logged).stdout
+    assert "1 FILLED" in run(*logged, "--dry-run").stdout
+    refused = run(*source, "--dry-run")
+    assert (refused.exit_code, "--dry-run: is for an event log" in refused.stderr) == (2, True)

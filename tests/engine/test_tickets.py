@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ibkr_core.brackets import ScaleOutTickets
 from ibkr_core.errors import ConnectionFailed, InvalidInput, WaitTimeout, WouldDeadlock
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import Order
@@ -292,3 +293,13 @@ def test_a_bracket_lists_the_orders_that_there_are(ticket: OrderTicket) -> None:
     """Parent first; an exit that was not asked for is None and left out."""
     assert BracketTickets(ticket, None, ticket).all == (ticket, ticket)
     assert BracketTickets(ticket, ticket, None).all == (ticket, ticket)
+
+
+def test_tickets_are_told_in_lines(office: Office, ticket: OrderTicket) -> None:
+    """A line for each order as it is now; the repr names it without the whole engine."""
+    assert str(ticket) == str(office.record)
+    assert repr(ticket) == f"OrderTicket(order_id=5, key={ticket.key!r})"
+    bracket = BracketTickets(parent=ticket, take_profit=None, stop_loss=ticket)
+    assert str(bracket).splitlines() == [str(office.record)] * 2
+    out = ScaleOutTickets(ticket, ((ticket, ticket),))
+    assert str(out).splitlines() == [str(office.record)] * 3
