@@ -118,7 +118,8 @@ class Engine(OrderEngine):
 
         The new order is sent when the broker has proved the end of the old one, so that never both are alive;
         its size is the wanted quantity less what the old one filled. It keeps the old one's place in its
-        bracket and group, and loses its place in the queue: :meth:`modify` keeps that where it can.
+        bracket and group, moves to break-even like it, and loses its place in the queue: :meth:`modify` keeps
+        that where it can.
 
         Args:
             order_id: The order.
@@ -145,7 +146,9 @@ class Engine(OrderEngine):
             WouldDeadlock: Called from an inline listener.
         """
         check_whole("order_id", order_id)
-        return replace_order(self, self._desk, self._book, order_id, order, timeout_s, changes)
+        return replace_order(
+            self, self._desk, self._book, self._protection, order_id, order, timeout_s, changes
+        )
 
     def by_key(self, key: str) -> OrderRecord | None:
         """Return the order that has a client order key; None where there is none."""

@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
+import attrs
+
 from ibkr_core.errors import (
     ConnectionFailed,
     EngineClosed,
@@ -171,6 +173,49 @@ class Protection:
                 with contextlib.suppress(JournalError):  # told by itself; a wish about no order does nothing
                     self._store()
 
+    def appoint(self, old: str, new: str) -> None:
+        """Let an order that is about to take another one's place be watched, or moved, like that one.
+
+        Both keys stay: the old order may yet fill, and which of them lives is not known before it has ended.
+
+        Raises:
+            JournalError: It could not be made durable.
+        """
+        with self._lock:
+            before = dict(self._plans)
+            for parent, plan in before.items():
+                targets = (*plan.targets, new) if old in plan.targets else plan.targets
+                stops = (*plan.stops, new) if old in plan.stops else plan.stops
+                self._plans[parent] = attrs.evolve(plan, targets=targets, stops=stops)
+            if self._plans == before:
+                return
+            if old in self._moved:
+                self._moved.add(new)  # it was moved already: where the new one stands is where it is wanted
+            try:
+                self._store()
+            except JournalError:
+                self._plans = before
+                self._moved.discard(new)
+                raise
+            self._index()
+
+    def dismiss(self, key: str) -> None:
+        """Drop an order that was appointed, and was not sent."""
+        with self._lock:
+            before = dict(self._plans)
+            self._keep_only(lambda one: one != key)
+            if self._plans != before:
+                self._moved.discard(key)
+                self._index()
+                with contextlib.suppress(JournalError):  # told by itself; the next session drops it too
+                    self._store()
+
+    def _keep_only(self, is_kept: Callable[[str], bool]) -> None:
+        """Drop keys of targets and stops. Requires holding the lock."""
+        for parent, plan in self._plans.items():
+            targets, stops = (tuple(filter(is_kept, keys)) for keys in (plan.targets, plan.stops))
+            self._plans[parent] = attrs.evolve(plan, targets=targets, stops=stops)
+
     @property
     def plans(self) -> tuple[BreakEvenPlan, ...]:
         """The wishes that are kept."""
@@ -217,6 +262,10 @@ class Protection:
         for plan in self.plans:
             if plan.parent in self._restored and self._find(plan.parent) is None:
                 self.forget(plan)  # the program ended before its orders were sent
+        if self._restored:
+            with self._lock:
+                self._keep_only(lambda key: self._find(key) is not None)  # likewise for a replacement
+                self._index()
         self._restored.clear()
         self._move_soon()
         self._look_soon()

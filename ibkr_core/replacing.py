@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import attrs
 
@@ -39,10 +39,21 @@ _SETTLE_S: Final = 2.0
 """How long executions may take that the broker has counted but not shown; as long as tickets wait."""
 
 
+class Heirs(Protocol):
+    """Who keeps wishes about orders by their client order keys."""
+
+    def appoint(self, old: str, new: str) -> None:
+        """Let what was wished of one order be wished of the one that is to take its place."""
+
+    def dismiss(self, key: str) -> None:
+        """Forget an order that was not sent."""
+
+
 def replace_order(
     engine: OrderEngine,
     desk: OrderDesk,
     book: GuardedBook,
+    heirs: Heirs,
     order_id: int,
     order: Order | None,
     timeout_s: float,
@@ -70,6 +81,21 @@ def replace_order(
     desk.check_new(contract, new)
     with desk.sending(Lane.ORDER):  # what cannot be sent now is no reason to cancel anything
         desk.check_in_place(record, contract, new)
+    new = new if new.order_ref else new.replace(order_ref=desk.make_key())
+    heirs.appoint(record.key, new.order_ref)
+    try:
+        return _swap(engine, contract, order_id, new, timeout_s)
+    except SendFailed:
+        raise  # of the cancel, or of the new order, which may live
+    except BaseException:
+        heirs.dismiss(new.order_ref)
+        raise
+
+
+def _swap(
+    engine: OrderEngine, contract: Contract, order_id: int, new: Order, timeout_s: float
+) -> OrderTicket:
+    """Cancel the old order, and place what it leaves."""
     left = engine.scheduler.now() + timeout_s
     engine.cancel(order_id)
     ended = _wait_end(engine, order_id, lambda: max(0.0, left - engine.scheduler.now()))

@@ -13,8 +13,9 @@ import pytest
 
 from ibkr_core.clock import SystemClock
 from ibkr_core.engine import Engine
-from ibkr_core.errors import InvalidGroup, JournalError
+from ibkr_core.errors import InvalidGroup, JournalError, WaitTimeout
 from ibkr_core.gateway import Choreography, ManualClock, MarketSettings, MemoryGateway, Settings
+from ibkr_core.gateway.faults import Drop, When
 from ibkr_core.journal import Journal
 from ibkr_core.journal.store import Store
 from ibkr_core.lifecycle.groups import ExitPair
@@ -303,6 +304,40 @@ def test_it_moves_once(gateway: WatchedGateway, engine: Engine) -> None:
     log.wait(events.OrderModified, count=2)
     looked(engine)
     assert books_stop(gateway, out.stops[1]) == [90.0, 100.01, 95.0]
+
+
+@pytest.mark.parametrize("place", ["target", "stop"])
+def test_a_replaced_exit_is_in_the_wish(place: str, gateway: WatchedGateway, engine: Engine) -> None:
+    """The fill of a replaced target moves the stops, and a replaced stop is moved like the old one."""
+    log = Log(engine)
+    out = engine.submit_scale_out(STOCK, ENTRY, PAIRS, break_even=EVEN)
+    out.targets[1].wait(S.SUBMITTED, **WAIT)
+    stop = out.stops[1]
+    if place == "stop":
+        stop = engine.replace(stop.order_id, tif="GTC", timeout_s=PATIENCE_S)
+        stop.wait(S.PRE_SUBMITTED, **WAIT)
+    else:
+        engine.replace(out.targets[0].order_id, tif="GTC", timeout_s=PATIENCE_S).wait(S.SUBMITTED, **WAIT)
+    take_first(gateway)
+    log.wait(events.OrderModified, lambda one: one.order_id == stop.order_id)
+    assert books_stop(gateway, stop) == [90.0, 100.01]
+    again = engine.replace(stop.order_id, aux_price="95", timeout_s=PATIENCE_S)
+    again.wait(S.PRE_SUBMITTED, **WAIT)
+    looked(engine)
+    assert books_stop(gateway, again) == [95.0]  # it was moved once: the last word is whose it is
+
+
+def test_an_exit_that_was_not_replaced_leaves_the_wish_as_it_was(
+    gateway: WatchedGateway, engine: Engine
+) -> None:
+    """Nothing waits for an order that never came."""
+    out = engine.submit_scale_out(STOCK, ENTRY, PAIRS, break_even=EVEN)
+    out.targets[1].wait(S.SUBMITTED, **WAIT)
+    wishes = engine._protection.plans
+    gateway.inject(Drop(), When(on="cancelOrder", times=None))
+    with pytest.raises(WaitTimeout):
+        engine.replace(out.stops[1].order_id, tif="GTC", timeout_s=0.2)
+    assert engine._protection.plans == wishes
 
 
 def test_a_short_position_the_other_way_round(gateway: WatchedGateway, engine: Engine) -> None:
