@@ -291,7 +291,7 @@ NO_GROUP: dict[str, tuple[type[InvalidInput], list[Any], dict[str, Any]]] = {
     "one order": (InvalidGroup, [(STOCK, L)], {}),
     "type 0": (InvalidGroup, [(STOCK, L)] * 2, {"oca_type": 0}),
     "type 4": (InvalidGroup, [(STOCK, L)] * 2, {"oca_type": 4}),
-    "type that is no number": (InvalidGroup, [(STOCK, L)] * 2, {"oca_type": "1"}),
+    "type that is no number": (InvalidInput, [(STOCK, L)] * 2, {"oca_type": "1"}),
     "another group": (InvalidGroup, [(STOCK, L), (STOCK, L.replace(oca_group="x"))], {}),
     "two accounts": (InvalidGroup, [(STOCK, L), (STOCK, L.replace(account="DU2"))], {}),
     "a contract without exchange": (InvalidContract, [(STOCK, L), (STOCK.replace(exchange=""), L)], {}),

@@ -509,8 +509,8 @@ def test_orders_active_orders_and_fills(gateway: WatchedGateway, engine: Engine)
     assert engine.ticket(resting.order_id).record == engine.order(resting.order_id)
 
 
-@pytest.mark.parametrize("order_id", [0, -1, 999, "5", None])
-def test_an_unknown_order_is_an_error_everywhere(engine: Engine, order_id: Any) -> None:
+@pytest.mark.parametrize("order_id", [0, -1, 999])
+def test_an_unknown_order_is_an_error_everywhere(engine: Engine, order_id: int) -> None:
     """To look at it, to hold it, to change it, to wait for it."""
     for command in (
         lambda: engine.order(order_id),
