@@ -232,7 +232,6 @@ class OrderEngine(OrderView):
             EngineClosed: It was opened before.
             InvalidInput: An argument breaks a rule.
         """
-        self._check_network()
         self.start_on(dialler(host, port, self.settings))
 
     def attach(self, transport: Transport) -> None:
@@ -245,6 +244,7 @@ class OrderEngine(OrderView):
             EngineClosed: It was opened before.
         """
         check_part("transport", transport, "a Transport", ("receive_into", "send", "close"))
+        self._check_network()
         try:
             self._open(once(transport), keep_trying=False)
         except BaseException:
@@ -261,6 +261,7 @@ class OrderEngine(OrderView):
             EngineClosed: It was opened before.
         """
         check_function("dial", dial)
+        self._check_network()
         self._begin(dial, keep_trying=True)
 
     def _check_network(self) -> None:

@@ -29,6 +29,7 @@ from ibkr_core.gateway import Settings, stock
 from ibkr_core.gateway.faults import Disconnect, When
 from ibkr_core.journal import JournalReader
 from ibkr_core.link.client import TwsClient
+from ibkr_core.link.transport import Transport
 from ibkr_core.logs import EventLog
 from ibkr_core.model import events
 from ibkr_core.model.contract import ComboLeg, Contract
@@ -191,6 +192,25 @@ def test_nothing_leaves_the_process(dry_run: DryRun, monkeypatch: pytest.MonkeyP
     for act in (engine.open, engine.start):
         with pytest.raises(InvalidInput, match="no network"):
             act()
+
+
+def test_what_calls_itself_a_dry_run_reaches_no_gateway() -> None:
+    """Not by hand either: its orders would be marked as unreal, and be real."""
+    reached: list[object] = []
+
+    def dial() -> Transport:
+        reached.append("a gateway")
+        raise ConnectionError
+
+    gateway = make_gateway("immediate")
+    transport = gateway.dial()
+    engine = Engine(1, is_dry_run=True)
+    for act in (lambda: engine.attach(transport), lambda: engine.start_on(dial), engine.start):
+        with pytest.raises(InvalidInput, match="no network"):
+            act()
+    engine.close()
+    transport.close()
+    assert reached == []
 
 
 def test_everything_says_so(dry_run: DryRun, tmp_path: Path) -> None:
