@@ -16,7 +16,7 @@ from typing import Any, Final, Self, TypeVar
 
 import attrs
 
-from ibkr_core.errors import JournalError, JournalFailed
+from ibkr_core.errors import InvalidInput, JournalError, JournalFailed
 from ibkr_core.journal.encoding import Unreadable
 from ibkr_core.journal.entries import Entry
 from ibkr_core.journal.retention import IDENTITY_COLUMNS, InputIdentity
@@ -282,6 +282,10 @@ class JournalReader:
             limit: How many at most.
         """
         _check_wanted(limit, order_id=order_id, key=key, symbol=symbol, since=since, until=until)
+        if kinds is not None and (isinstance(kinds, str) or not isinstance(kinds, Collection)):
+            raise InvalidInput("kinds", f"must be names of events, not {kinds!r}")
+        for kind in kinds or ():
+            check_text("kinds", kind)
         conditions = {
             "order_id = ?": order_id,
             "key = ?": key,
@@ -296,11 +300,13 @@ class JournalReader:
 
     def order_id_of(self, key: str) -> int | None:
         """Return the order id that a client order key was committed with, also of pruned orders."""
+        check_text("key", key)
         found = self._all("SELECT order_id FROM keys WHERE key = ?", (key,))
         return number_from(found[0][0]) if found else None
 
     def state(self, name: str) -> str | None:
         """Return a small durable fact of the engine, such as ``halted``; None where it was never set."""
+        check_text("name", name)
         found = self._all("SELECT value FROM state WHERE name = ?", (name,))
         return str(found[0][0]) if found else None
 

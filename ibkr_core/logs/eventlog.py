@@ -164,7 +164,7 @@ class EventLog:
         Returns:
             Whether that came about in time.
         """
-        check_seconds("timeout_s", timeout_s, least=0)
+        check_seconds("timeout_s", timeout_s, least_ms=0)
         reached = threading.Event()
         self._queue.put(reached)
         return not self._thread.is_alive() or reached.wait(timeout_s)
@@ -186,7 +186,7 @@ class EventLog:
         Args:
             timeout_s: How long to wait for a disk that hangs. What was not written by then is reported.
         """
-        check_seconds("timeout_s", timeout_s, least=0)
+        check_seconds("timeout_s", timeout_s, least_ms=0)
         self._is_closed = True
         for tap, subscription in self._taps:
             subscription.close()

@@ -29,7 +29,7 @@ __all__ = [
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _Error = type[InvalidInput]
-_LONGEST_S: Final = 1e9
+_LONGEST_S: Final = 10**9
 
 
 def check_flag(argument: str, value: object, error: _Error = InvalidInput) -> None:
@@ -76,15 +76,17 @@ def check_moment(argument: str, value: object, error: _Error = InvalidInput) -> 
         raise error(argument, f"must be a datetime with a time zone, not {value!r}")
 
 
-def check_seconds(argument: str, value: object, *, least: float = 0.001) -> None:
+def check_seconds(argument: str, value: object, *, least_ms: int = 1) -> None:
     """Raise unless a value is a number of seconds that can be waited for: less than thirty years.
 
     Raises:
         InvalidInput: It is not.
     """
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not least <= value < _LONGEST_S:  # type: ignore[operator]  # a number, as just seen
-        raise InvalidInput(argument, f"must be a number of seconds of at least {least}, not {value!r}")
+    if not is_number or not least_ms <= value * 1000 < _LONGEST_S * 1000:  # type: ignore[operator]  # a number, as just seen
+        raise InvalidInput(
+            argument, f"must be a number of seconds of at least {least_ms / 1000:g}, not {value!r}"
+        )
 
 
 def check_function(argument: str, value: object, error: _Error = InvalidInput) -> None:

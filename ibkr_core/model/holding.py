@@ -222,9 +222,13 @@ class Holding:
         missing = (self.contract,) if self.awaited_fees else ()
         return Amounts(self.fees) + Amounts(self.closed_fees, missing)
 
-    def value(self, price: Decimal) -> Decimal:
-        """Return the market value at a price, with the multiplier; negative when short."""
-        return EXACT.multiply(EXACT.multiply(self.quantity, price), self.multiplier)
+    def value(self, price: Numeric) -> Decimal:
+        """Return the market value at a price, with the multiplier; negative when short.
+
+        Raises:
+            InvalidInput: No number.
+        """
+        return EXACT.multiply(EXACT.multiply(self.quantity, to_number("price", price)), self.multiplier)
 
     def unrealised(self, price: Numeric) -> Amounts:
         """Return the profit or loss of what is open at a price, after the commissions paid so far.
@@ -235,11 +239,12 @@ class Holding:
         Raises:
             InvalidInput: No number.
         """
+        value = self.value(price)
         if not self.quantity:
             return Amounts()
         if self.unknown_quantity:
             return Amounts(missing=(self.contract,))
-        sums = {self.currency: EXACT.subtract(self.value(to_number("price", price)), self.cost)}
+        sums = {self.currency: EXACT.subtract(value, self.cost)}
         for currency, fee in self.fees.items():
             sums[currency] = EXACT.subtract(sums.get(currency, _ZERO), fee)
         return Amounts(sums, (self.contract,) if self.awaited_fees else ())
