@@ -533,7 +533,15 @@ class Gatekeeper:
             self._loss_timer.cancel()
             self._loss_timer = None
         limits = self._rules.policy.limits
-        if limits.max_loss is None or self._rules.policy.profit_and_loss is None:
+        if limits.max_loss is None:
+            return
+        if self._rules.policy.profit_and_loss is None:
+            if limits.unknown == "pass":
+                _LOG.warning(
+                    "max_loss holds nothing: no source tells the day's result, and unknown=%r lets orders pass; "
+                    "see engine.risk.set_sources(profit_and_loss=...)",
+                    limits.unknown,
+                )
             return
         every_s = limits.loss_check_s or _DAY_S
         self._loss_timer = self._scheduler.call_later(every_s, self._look_at_loss)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import pytest
@@ -313,6 +314,19 @@ def test_the_loss_is_looked_at_on_the_scheduler() -> None:
     bench.keeper.policy = RiskPolicy(profit_and_loss=lambda _: results[-1])
     assert wait(86_400) == 2
     assert bench.scheduler.next_due() is None
+
+
+@pytest.mark.parametrize(("unknown", "is_told"), [("pass", True), ("refuse", False)])
+def test_a_loss_limit_that_can_never_hold_is_told(
+    unknown: Literal["pass", "refuse"], is_told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a source nobody knows the result, and no order would ever be refused for it."""
+    with caplog.at_level(logging.WARNING, "ibkr_core.risk"):
+        bench = Bench(RiskPolicy(limits=RiskLimits(max_loss=100, unknown=unknown)))
+        assert ("max_loss holds nothing" in caplog.text) is is_told
+        caplog.clear()
+        bench.keeper.policy = attrs.evolve(bench.keeper.policy, profit_and_loss=lambda _: D(0))
+        assert caplog.text == ""
 
 
 def test_no_gates_cost_nothing() -> None:
