@@ -15,7 +15,7 @@ import attrs
 from ibkr_core.errors import DuplicateOrder, IbkrError, InvalidInput
 from ibkr_core.legwork.asking import Terms, account_for, check_key, check_strategy, lots_of
 from ibkr_core.legwork.hands import Deadline, Hands, wait_ready
-from ibkr_core.legwork.holding import Held, Lot, believe, exits_of, take_back
+from ibkr_core.legwork.holding import Held, Lot, believe, exits_of, left_bare, take_back
 from ibkr_core.legwork.jobs import Job, Work, combination
 from ibkr_core.legwork.tally import signed
 from ibkr_core.model import events
@@ -61,7 +61,7 @@ def close_position(
     terms = Terms.read(len(strategy.legs), order, limit_prices, credit, debit, is_combo=as_combo)
     hands.engine.check_may_wait()
     booked = account_for(hands, account, order)
-    lots = lots_of(hands, strategy.legs)
+    lots = lots_of(hands, strategy.legs, strategy.quantity)
     names_account = bool(account) or (order is not None and bool(order.account))
     names_account |= len(hands.engine.accounts) > 1
     work = Work(hands, key or hands.desk.make_key(), booked, names_account=names_account)
@@ -133,6 +133,7 @@ class _Closing:
         self._work = work
         self._exits_timeout_s = exits_timeout_s
         self._wanted: dict[int, Decimal] = dict.fromkeys((lot.con_id for lot in lots), _ZERO)
+        self._spare: dict[int, Decimal] = {}
         self._exits: tuple[OrderRecord, ...] = ()
         self._problems: list[str] = []
         self._notes: list[str] = []
@@ -183,8 +184,9 @@ class _Closing:
     def _plan(self, held: Held) -> None:
         """Decide how much of each leg is to be closed in all, by the same call before this one included."""
         for lot in self._lots:
-            there, done = _there(held, lot), self._done(lot)
-            self._wanted[lot.con_id] = min(self._target(lot), EXACT.add(there, done))
+            ever = EXACT.add(_there(held, lot), self._done(lot))
+            self._wanted[lot.con_id] = min(self._target(lot), ever)
+            self._spare[lot.con_id] = EXACT.subtract(ever, self._wanted[lot.con_id])
 
     def _units(self, job: Job) -> Decimal:
         """Return how many units of a job are wanted in all."""
@@ -195,15 +197,8 @@ class _Closing:
 
     def _clear(self, held: Held) -> Held:
         """Take away what works against the position, and look at it again."""
-        own = [record.order_id for job in self._jobs for record in self._work.orders(job)]
-        spare = {
-            lot.con_id: EXACT.subtract(
-                EXACT.add(_there(held, lot), self._done(lot)), self._wanted[lot.con_id]
-            )
-            for lot in self._lots
-        }
         to_close = [lot for lot in self._lots if self._done(lot) < self._wanted[lot.con_id]]
-        exits = exits_of(self._hands, to_close, spare, self._work.account, own)
+        exits = exits_of(self._hands, to_close, self._spare, self._work.account, self._own())
         # A gate that says no to one leg must not cost the others their exits, nor leave half a spread.
         self._work.require([(job, self._units(job)) for job in self._jobs], exits)
         self._exits = exits
@@ -214,6 +209,10 @@ class _Closing:
         held = self._believe()
         self._plan(held)
         return held
+
+    def _own(self) -> list[int]:
+        """Return the ids of the orders of this closing."""
+        return [record.order_id for job in self._jobs for record in self._work.orders(job)]
 
     def _look_again(self) -> None:
         """Want no more than is there: somebody else may have closed what we could not."""
@@ -234,6 +233,7 @@ class _Closing:
         legs = tuple(self._leg_result(lot) for lot in self._lots)
         ids = tuple(dict.fromkeys(sorted(one for leg in legs for one in leg.order_ids)))
         error = self._error(legs)
+        bare = left_bare(self._hands, self._lots, self._spare, self._exits, self._work.account, self._own())
         traded = any(leg.done for leg in legs)
         works = any(self._work.open(job) for job in self._jobs)
         done = ActionTaken.CLOSED
@@ -245,16 +245,16 @@ class _Closing:
             order_ids=ids,
             error_message=error or None,
             legs=legs,
-            notes=(*self._notes, *self._cuts(), *self._gone()),
+            notes=(*self._notes, *self._cuts(), *self._gone(), *bare),
         )
-        if error and (traded or works or self._exits):
+        if bare or (error and (traded or works or self._exits)):
             self._hands.publish(
                 events.StrategyUnfinished,
                 call="close_position",
                 key=self._work.key,
                 strategy=str(self._strategy),
                 order_ids=ids,
-                error_message=error,
+                error_message="; ".join(one for one in (error, *bare) if one),
             )
         return result
 

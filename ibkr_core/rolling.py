@@ -16,7 +16,7 @@ import attrs
 from ibkr_core.errors import IbkrError, InvalidInput, InvalidStrategy
 from ibkr_core.legwork.asking import Terms, account_for, check_key, check_strategy, lots_of
 from ibkr_core.legwork.hands import Deadline, Hands, wait_ready
-from ibkr_core.legwork.holding import Held, Lot, believe, exits_of, take_back
+from ibkr_core.legwork.holding import Held, Lot, believe, exits_of, left_bare, take_back
 from ibkr_core.legwork.jobs import Job, Work, combination
 from ibkr_core.legwork.tally import signed, total
 from ibkr_core.legwork.targets import StrikeRule, Targets, check_order
@@ -116,11 +116,12 @@ def roll_position(hands: Hands, strategy: Strategy, new_dte: int, wish: RollWish
     names_account = bool(wish.account) or (wish.order is not None and bool(wish.order.account))
     names_account |= len(hands.engine.accounts) > 1
     work = Work(hands, wish.key or hands.desk.make_key(), account, names_account=names_account)
-    old = lots_of(hands, chosen)
+    old = lots_of(hands, chosen, strategy.quantity)
     measured_at = optional_number("underlying_price", wish.underlying_price)
     new = _targets(work, old, lambda: Targets(hands, rule, measured_at).find(old, new_dte))
     check_order(old, new)
-    kept = {one.con_id for one in lots_of(hands, [leg for leg in strategy.legs if leg not in chosen])}
+    stays = [leg for leg in strategy.legs if leg not in chosen]
+    kept = {one.con_id for one in lots_of(hands, stays, strategy.quantity)}
     rolling = _Rolling(hands, strategy, work, _pairs(old, new, kept), terms, wish)
     rolling.check()
     rolling.run()
@@ -261,6 +262,7 @@ class _Rolling:
         )
         self._units = _ZERO
         self._by_combo = False
+        self._spare: dict[int, Decimal] = {}
         self._exits: tuple[OrderRecord, ...] = ()
         self._problems: list[str] = []
         self._notes: list[str] = []
@@ -340,22 +342,22 @@ class _Rolling:
 
     def _plan(self, held: Held) -> None:
         """Decide how many units are to be rolled in all, by earlier calls with this key included."""
-        most = [self._strategy.quantity]
-        for index, pair in enumerate(self._pairs):
-            ever = EXACT.add(self._there(held, pair.old), self._closed(index))
-            most.append(_whole_units(ever, pair.old))
-        self._units = min(most)
+        ever = [EXACT.add(self._there(held, p.old), self._closed(i)) for i, p in enumerate(self._pairs)]
+        whole = [_whole_units(one, pair.old) for one, pair in zip(ever, self._pairs, strict=True)]
+        self._units = min([self._strategy.quantity, *whole])
+        self._spare = {
+            pair.old.con_id: EXACT.subtract(one, _times(self._units, pair.old))
+            for one, pair in zip(ever, self._pairs, strict=True)
+        }
 
     def _clear(self, held: Held) -> Held:
         """Take away what works against the old legs, and look at them again."""
-        left = {
-            pair.old.con_id: EXACT.subtract(_times(self._units, pair.old), self._closed(index))
+        to_close = [
+            pair.old
             for index, pair in enumerate(self._pairs)
-        }
-        to_close = [pair.old for pair in self._pairs if left[pair.old.con_id] > 0]
-        spare = {lot.con_id: EXACT.subtract(self._there(held, lot), left[lot.con_id]) for lot in to_close}
-        own = [one.order_id for job in (self._combo, *self._closes) for one in self._work.orders(job)]
-        exits = exits_of(self._hands, to_close, spare, self._work.account, own)
+            if self._closed(index) < _times(self._units, pair.old)
+        ]
+        exits = exits_of(self._hands, to_close, self._spare, self._work.account, self._own())
         # What a gate would refuse to open must not be closed, nor lose its exits.
         if self._goes_as_combo():
             self._work.require([(self._combo, self._units)], exits)
@@ -378,6 +380,10 @@ class _Rolling:
         for jobs in (self._closes, self._opens):
             wishes = [(job, _times(units, pair.old)) for pair, job in zip(self._pairs, jobs, strict=True)]
             self._work.require(wishes, exits)
+
+    def _own(self) -> list[int]:
+        """Return the ids of the orders of this roll that close something."""
+        return [one.order_id for job in (self._combo, *self._closes) for one in self._work.orders(job)]
 
     def _take_back(self, records: Iterable[OrderRecord]) -> None:
         deadline = Deadline(self._hands, self._exits_timeout_s)
@@ -432,19 +438,21 @@ class _Rolling:
         )
         ids = tuple(sorted({one for leg in legs for one in leg.order_ids}))
         error = self._error(legs)
+        lots = [pair.old for pair in self._pairs]
+        bare = left_bare(self._hands, lots, self._spare, self._exits, self._work.account, self._own())
         jobs = (self._combo, *self._closes, *self._opens)
         is_half_done = any(leg.done for leg in legs) or any(self._work.open(job) for job in jobs)
         done = ActionTaken.ROLLED
         if error:
             done = ActionTaken.PARTIAL if is_half_done else ActionTaken.FAILED
-        if error and (is_half_done or self._exits):
+        if bare or (error and (is_half_done or self._exits)):
             self._hands.publish(
                 events.StrategyUnfinished,
                 call="roll_position",
                 key=self._work.key,
                 strategy=str(self._strategy),
                 order_ids=ids,
-                error_message=error,
+                error_message="; ".join(one for one in (error, *bare) if one),
             )
         return ExecutionResult(
             success=not error,
@@ -452,7 +460,7 @@ class _Rolling:
             order_ids=ids,
             error_message=error or None,
             legs=legs,
-            notes=self._told(),
+            notes=(*self._told(), *bare),
         )
 
     def _leg(self, lot: Lot, job: Job, done: Decimal) -> LegResult:

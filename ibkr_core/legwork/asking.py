@@ -66,10 +66,16 @@ def account_for(hands: Hands, account: object, order: Order | None) -> str:
     return known[0] if known else ""
 
 
-def lots_of(hands: Hands, legs: Sequence[StrategyLeg]) -> tuple[Lot, ...]:
+def lots_of(hands: Hands, legs: Sequence[StrategyLeg], quantity: Decimal) -> tuple[Lot, ...]:
     """Return the legs with their contract ids; those that have none are looked up.
 
+    Args:
+        hands: The engine.
+        legs: The legs.
+        quantity: Of the strategy: whether it makes parts of an option may be known only here.
+
     Raises:
+        InvalidStrategy: It does.
         UnknownContract: The broker knows no such instrument.
         AmbiguousContract: It knows several.
         InvalidInput: Two legs turn out to be the same instrument.
@@ -80,6 +86,7 @@ def lots_of(hands: Hands, legs: Sequence[StrategyLeg]) -> tuple[Lot, ...]:
         contract = leg.contract
         if not (contract.con_id and contract.sec_type and contract.symbol and contract.currency):
             contract = hands.library.qualify(contract)
+            Strategy((attrs.evolve(leg, contract=contract),), quantity)
         lots.append(Lot(contract, leg.ratio, leg.side))
     ids = [lot.con_id for lot in lots]
     if len(set(ids)) < len(ids):

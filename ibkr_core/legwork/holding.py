@@ -26,6 +26,7 @@ __all__ = [
     "exits_of",
     "flow",
     "is_same",
+    "left_bare",
     "open_quantity",
     "orders_in_the_way",
     "take_back",
@@ -299,6 +300,43 @@ def exits_of(
                 # Order ids alone are no identity: each client counts its own (TWS facts 4).
                 going.update(((one.client_id, one.order_id, one.perm_id), one) for one in members)
     return tuple(sorted(going.values(), key=lambda one: one.order_id))
+
+
+def left_bare(
+    hands: Hands,
+    lots: Iterable[Lot],
+    spare: Mapping[int, Decimal],
+    exits: Iterable[OrderRecord],
+    account: str,
+    own: Iterable[int],
+) -> tuple[str, ...]:
+    """Say what has lost its exits though it was not to be closed, in words.
+
+    Args:
+        hands: The engine.
+        lots: What was to be closed.
+        spare: For each contract id, how much of it is held beyond that.
+        exits: The orders that were to go, as they were before.
+        account: Where.
+        own: Orders that are part of the closing.
+    """
+    gone = [one for one in exits if one.is_ours and hands.engine.order(one.order_id).is_finished]
+    if not gone:
+        return ()
+    mine, told = frozenset(own), []
+    active = [one for one in hands.engine.active_orders() if not (one.is_ours and one.order_id in mine)]
+    for lot in lots:
+        sign = lot.side.sign
+        names = [f"#{one.order_id}" for one in gone if signed(sign, flow(one, lot.contract)) < 0]
+        rivals = orders_in_the_way(active, hands.engine.order, lot, account)
+        guarded = total(flow(one, lot.contract).copy_abs() for one in rivals)
+        rest = EXACT.subtract(spare.get(lot.con_id, _ZERO), guarded)
+        if names and rest > 0:
+            told.append(f"{rest} of {lot.contract.name} stay held without the exit orders {', '.join(names)}")
+    working = {one.order_id for one in active if one.is_ours}
+    entries = sorted({one.parent_id for one in gone} & working)
+    told += (f"the entry #{order_id} still works, and has lost its exits" for order_id in entries)
+    return tuple(told)
 
 
 def take_back(hands: Hands, exits: Iterable[OrderRecord], deadline: Deadline) -> dict[int, str]:

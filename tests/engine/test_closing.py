@@ -18,6 +18,7 @@ from ibkr_core.errors import (
     IbkrError,
     InvalidInput,
     InvalidOrder,
+    InvalidStrategy,
     UnknownContract,
     WouldDeadlock,
 )
@@ -163,6 +164,50 @@ def test_exits_that_fit_into_what_stays_are_left_alone(gateway: WatchedGateway, 
     assert engine.close_position(LONG).success
     assert (fits.status.is_working, too_big.status) == (True, S.CANCELLED)
     assert held(gateway) == {"AAPL": 5}
+
+
+def test_what_stays_without_its_exits_raises_the_alarm(gateway: WatchedGateway, engine: Engine) -> None:
+    """Four of ten are closed, and the stop for ten had to go: that the other six are bare is told."""
+    hold(engine, LONG)
+    stop = engine.submit(STOCK, Order.stop("SELL", 10, "250"))
+    stop.wait(S.PRE_SUBMITTED, S.SUBMITTED, **WAIT)
+    log = Log(engine)
+    result = engine.close_position(Strategy.single(STOCK, "BUY", 4))
+    assert result.success
+    why = f"6 of AAPL stay held without the exit orders #{stop.order_id}"
+    assert result.notes[-1] == why
+    assert log.wait(events.StrategyUnfinished).error_message == why
+    assert held(gateway) == {"AAPL": 6}
+
+
+def test_an_entry_that_still_works_and_lost_its_exits(gateway: WatchedGateway, engine: Engine) -> None:
+    """What it has filled is closed; what it fills from now on has no exit, and that is told."""
+    bracket = engine.submit_bracket(STOCK, Order.limit("BUY", 10, "280"), take_profit="320", stop_loss="250")
+    for ticket in bracket.all:
+        ticket.wait(S.PRE_SUBMITTED, S.SUBMITTED, **WAIT)
+    gateway.fill(bracket.parent.order_id, quantity=4, price="280")
+    bracket.parent.wait(S.PARTIALLY_FILLED, **WAIT)
+    log = Log(engine)
+    result = engine.close_position(LONG)
+    assert result.success
+    why = f"the entry #{bracket.parent.order_id} still works, and has lost its exits"
+    assert result.notes[-1] == why
+    assert log.wait(events.StrategyUnfinished).error_message == why
+
+
+def test_parts_of_an_option_by_its_id_alone_are_refused(gateway: WatchedGateway, engine: Engine) -> None:
+    """That it is one is known only after a question; its exit stays, and nothing is sent."""
+    hold(engine, Strategy.single(call(300), "BUY", 2))
+    exit_ = engine.submit(call(300), Order.limit("SELL", 2, "90"))
+    exit_.wait(S.PRE_SUBMITTED, S.SUBMITTED, **WAIT)
+    con_id = engine.reference.qualify(call(300)).con_id
+    half = Strategy.single(Contract.by_con_id(con_id), "BUY", "1.5")
+    before = len(sent(gateway))
+    for work in (engine.close_position, lambda one: engine.roll_position(one, 52)):
+        with pytest.raises(InvalidStrategy, match=r"quantity: makes 1\.5 of AAPL"):
+            work(half)
+    assert exit_.status in (S.PRE_SUBMITTED, S.SUBMITTED)
+    assert len(sent(gateway)) == before
 
 
 def test_the_exits_of_an_entry_that_has_not_filled_are_left_alone(

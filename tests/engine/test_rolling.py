@@ -215,6 +215,21 @@ def test_a_roll_within_the_limits_passes_leg_by_leg(gateway: WatchedGateway, eng
     assert held(gateway) == {f"{JAN}300000": 2}
 
 
+def test_what_is_not_rolled_and_lost_its_exit_raises_the_alarm(
+    gateway: WatchedGateway, engine: Engine
+) -> None:
+    """One of two calls is rolled, and the exit of both had to go: that the other one is bare is told."""
+    hold(engine, LONG_CALL)
+    exit_ = engine.submit(call(300), Order.limit("SELL", 2, "90"))
+    exit_.wait(S.PRE_SUBMITTED, S.SUBMITTED, **WAIT)
+    log = Log(engine)
+    result = engine.roll_position(Strategy.single(call(300), "BUY", 1), TO_JANUARY)
+    assert result.success, str(result)
+    why = f"1 of AAPL 20261218 C 300 stay held without the exit orders #{exit_.order_id}"
+    assert result.notes[-1] == why
+    assert log.wait(events.StrategyUnfinished).error_message == why
+
+
 def test_only_whole_units_that_are_held_are_rolled(gateway: WatchedGateway, engine: Engine) -> None:
     """Three of one leg and one of the other: one spread is rolled, the odd calls stay."""
     hold(engine, vertical(1))
@@ -477,14 +492,16 @@ def test_a_call_goes_on_beside_a_leg_that_stays(gateway: WatchedGateway, engine:
 
 
 def test_what_was_sold_by_hand_between_two_steps(gateway: WatchedGateway, engine: Engine) -> None:
-    """The short call is bought back; the long one is gone by then: nothing is sold that is not there."""
+    """While the short call is bought back the long one goes: nothing is sold that is not there."""
     hold(engine, vertical())
+    long = "AAPL  261218C00290000"
 
-    def sell_by_hand(event: events.OrderFilled) -> None:
+    def sell_by_hand(event: events.OrderSubmitted) -> None:
         if event.record.action == "BUY":
-            gateway.place_by_hand("AAPL  261218C00290000", "SELL", 3, kind="MKT")
+            gateway.place_by_hand(long, "SELL", 3, kind="MKT")
+            gateway.wait_for(lambda books: not books.position(long))
 
-    engine.on(events.OrderFilled, sell_by_hand, Delivery.INLINE)
+    engine.on(events.OrderSubmitted, sell_by_hand, Delivery.INLINE)
     result = engine.roll_position(vertical(), TO_JANUARY, as_combo=False)
     assert result.action_taken is ActionTaken.PARTIAL
     assert held(gateway) == {}

@@ -63,6 +63,7 @@ class Market:
         self.tally = Tally()
         self.position = D(0)
         self.executions = 0
+        self.untold: set[int] = set()
 
     def submit(self, contract: Contract, action: Action, quantity: int) -> None:
         """Take in an order."""
@@ -71,7 +72,11 @@ class Market:
         self.book.submit(order_id, f"key-{order_id}", contract, order, NOW)
 
     def fill(self, order_id: int, part: int, *, told: bool) -> None:
-        """Fill a part of an order; where it is not told, its status word alone says so."""
+        """Fill a part of an order; where it is not told, its status word alone says so.
+
+        Executions come in order: after one that was not told, none of that order is. (One that comes late is
+        for :func:`believe`: it takes no list of positions that is ahead of the executions.)
+        """
         now = self.book.order(order_id)
         remaining = D(0) if now.remaining_quantity is None else now.remaining_quantity
         quantity = min(D(part), remaining)
@@ -80,7 +85,7 @@ class Market:
         self.executions += 1
         sign = now.order.action.sign
         self.position += sign * quantity
-        if told:
+        if told and order_id not in self.untold:
             fact: Any = ExecutionFact(
                 exec_id=f"0001.{self.executions:04}.01.01",
                 side="BOT" if sign > 0 else "SLD",
@@ -92,6 +97,7 @@ class Market:
                 account=ACCOUNT,
             )
         else:
+            self.untold.add(order_id)
             rest = remaining - quantity
             fact = StatusFact(
                 order_id=order_id,
