@@ -538,9 +538,8 @@ class Gatekeeper:
         if self._rules.policy.profit_and_loss is None:
             if limits.unknown == "pass":
                 _LOG.warning(
-                    "max_loss holds nothing: no source tells the day's result, and unknown=%r lets orders pass; "
-                    "see engine.risk.set_sources(profit_and_loss=...)",
-                    limits.unknown,
+                    "max_loss holds nothing: no source tells the day's result, and unknown='pass' lets orders "
+                    "go; see engine.risk.set_sources(profit_and_loss=...)"
                 )
             return
         every_s = limits.loss_check_s or _DAY_S
