@@ -538,7 +538,7 @@ class Gatekeeper:
         if self._rules.policy.profit_and_loss is None:
             if limits.unknown == "pass":
                 _LOG.warning(
-                    "max_loss holds nothing: no source tells the day's result, and unknown='pass' lets orders "
+                    "max_loss holds nothing: no source tells the day's result, and unknown='pass' lets all "
                     "go; see engine.risk.set_sources(profit_and_loss=...)"
                 )
             return
