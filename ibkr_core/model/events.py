@@ -415,7 +415,8 @@ class PositionDiffers(Event):
 class StrategyUnfinished(Event):
     """Alarm: closing or rolling a strategy ended with something left that nobody may be watching over.
 
-    Told when legs were traded but not all, and when exits were cancelled and the position stayed.
+    Told when legs were traded but not all, and when exits were cancelled and the position, or what was held
+    beyond it, stayed.
 
     Attributes:
         call: ``close_position`` or ``roll_position``.
