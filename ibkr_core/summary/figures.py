@@ -64,7 +64,9 @@ class OrderFigures:
         volume: Their quantity, in shares or contracts.
         bought: The part of it that was bought.
         sold: The part of it that was sold.
-        notional: Their quantity times price times the contract's multiplier, by currency.
+        notional: Their quantity times price times the contract's multiplier, by currency. Where the contract
+            names none it is 1: of a combo the broker names none, so its money counts by the point, here and
+            in the slippage.
         commissions: By currency, as far as they are reported, those of legs included.
         unreported_commissions: Executions whose commission is not known yet.
         realized_pnl: What the broker reported as realised with these executions, by currency.
