@@ -120,9 +120,9 @@ async def a_coroutine(_: object, event: events.Event) -> None: ...
 @pytest.mark.parametrize(
     ("kind", "listener", "delivery", "argument"),
     [
-        (int, print, INLINE, "kinds"),
-        ("Event", print, INLINE, "kinds"),
-        (events.Disconnected(at=NOW), print, INLINE, "kinds"),
+        (int, print, INLINE, "kind"),
+        ("Event", print, INLINE, "kind"),
+        (events.Disconnected(at=NOW), print, INLINE, "kind"),
         (events.Event, None, INLINE, "listener"),
         (events.Event, "print", WORKER, "listener"),
         (events.Event, print, "inline", "delivery"),
