@@ -487,14 +487,14 @@ def test_closing_just_before_an_attempt(gateway: WatchedGateway) -> None:
     """A connection that is being made while the engine is closed does not outlive it."""
     made: list[TwsClient] = []
 
-    def make(receiver: Receiver) -> TwsClient:
-        client = TwsClient(receiver)
-        made.append(client)
-        if len(made) == 3:  # the first one waits for an engine to be opened, the second one is connected
-            engine._supervisor.close("closed by us")
-        return client
+    class Client(TwsClient):
+        def __init__(self, receiver: Receiver) -> None:
+            super().__init__(receiver)
+            made.append(self)
+            if len(made) == 3:  # the first one waits for an engine to be opened, the second one is connected
+                engine._supervisor.close("closed by us")
 
-    engine = Engine(1, settings=QUICK, client_class=make)  # type: ignore[arg-type]
+    engine = Engine(1, settings=QUICK, client_class=Client)
     log = Log(engine)
     engine.start("127.0.0.1", gateway.port)
     engine.wait_ready(PATIENCE_S)
