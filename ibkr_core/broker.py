@@ -38,6 +38,7 @@ from ibkr_core.model.numbers import Numeric, optional_number
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.results import ExecutionResult
+from ibkr_core.model.session import SessionState
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.model.strategy import Strategy
 from ibkr_core.orderkeys import KeyMaker
@@ -187,15 +188,20 @@ class Broker:
     def connect(self) -> Self:
         """Connect, take over the broker's orders and executions, and be ready. Harmless when it is.
 
-        A connection that is lost later is made again by itself.
+        A connection that is lost later is made again by itself; then this waits for it, so that halts, orders
+        in doubt and what was learned are kept.
 
         Raises:
+            WaitTimeout: A lost connection is not back yet; the attempts go on.
             GatewayUnreachable: Nothing accepts connections there; names what was tried.
             AccountMismatch: The login's accounts are live where paper was wanted, or the other way round.
             ConnectionFailed: As for :meth:`ibkr_core.engine.Engine.connect`.
             JournalError: The journal cannot be opened.
         """
         if self.is_connected:
+            return self
+        if self._engine is not None and self._engine.state is not SessionState.DISCONNECTED:
+            self._engine.wait_ready(self.settings.connect_timeout_s)
             return self
         self.disconnect()
         places = self._ports

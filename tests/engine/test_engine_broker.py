@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import time
@@ -26,15 +27,18 @@ from ibkr_core.errors import (
     IbkrError,
     InvalidInput,
     NotReady,
+    TradingHalted,
     UnknownOrder,
+    WaitTimeout,
 )
 from ibkr_core.gateway import Choreography, Settings
 from ibkr_core.listeners import Delivery
+from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.results import ActionTaken
-from ibkr_core.settings import EngineSettings
+from ibkr_core.settings import Backoff, EngineSettings
 from tests.engine.conftest import STILL
 from tests.engine.rig import STOCK, VERSIONS, S, Serve, WatchedGateway, settle
 from tests.link.peers import PATIENCE_S
@@ -156,6 +160,28 @@ def test_everything_in_one_process() -> None:
     assert broker.gateway is None
     assert not broker.is_connected
     assert broker.get_all_orders()[0].status is S.FILLED, "what was learned can still be read"
+
+
+def test_connecting_while_the_connection_is_made_again(gateway: WatchedGateway) -> None:
+    """It waits for the connection that is coming: a new engine would know nothing of a halt, say."""
+    quick = EngineSettings(reconnect=Backoff(first_s=0.01, longest_s=0.05))
+    with Broker(port=gateway.port, settings=quick, timeout_s=0.5) as broker:
+        engine = broker.engine
+        engine.halt("enough")
+        lost = Calls()
+        engine.on(events.SessionChanged, lost)
+        gateway.refuse_connections(60)
+        gateway.drop_connections()
+        lost.wait(lambda event: not event.can_trade)
+        with pytest.raises(WaitTimeout):
+            broker.connect()
+        gateway.end_faults()
+        while not broker.is_connected:
+            with contextlib.suppress(WaitTimeout):
+                broker.connect()
+        assert broker.engine is engine
+        with pytest.raises(TradingHalted):
+            broker.execute_market_order("AAPL", 1, "BUY")
 
 
 def test_connecting_twice_and_again(gateway: WatchedGateway) -> None:
