@@ -52,7 +52,7 @@ class _Waiter:
 
     def is_met_by(self, record: OrderRecord) -> bool:
         if self.settled:
-            return record.is_settled
+            return record.is_told
         return record.status in self.wanted or record.status.is_finished
 
 
@@ -192,7 +192,8 @@ class GuardedBook:
         Args:
             order_id: The order.
             wanted: The statuses.
-            settled: Wait for its end and for the executions of all that the broker counts as filled.
+            settled: Wait for its end and for the executions of all that the broker counts as filled, of a
+                combo those of its legs too.
 
         Raises:
             UnknownOrder: There is no such order.

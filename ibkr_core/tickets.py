@@ -111,7 +111,7 @@ class OrderTicket:
             if not future.cancel():  # it came at the last moment
                 return future.result()
             raise self._timeout(statuses, timeout_s) from None
-        if statuses or record.is_settled:
+        if statuses or record.is_told:
             return record
         settled = self._office.watch(self.order_id, frozenset(), settled=True)
         try:
@@ -129,7 +129,7 @@ class OrderTicket:
             record = await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
         except TimeoutError:
             raise self._timeout(statuses, timeout_s) from None
-        if statuses or record.is_settled:
+        if statuses or record.is_told:
             return record
         settled = self._office.watch(self.order_id, frozenset(), settled=True)
         try:

@@ -12,12 +12,14 @@ import attrs
 
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.fill import Fill
+from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import BrokerOrder, Order, price_words
 from ibkr_core.model.said import lean_repr, plain, said, with_reason
 from ibkr_core.model.status import OrderStatus
 
 __all__ = ["HistoryEntry", "OrderMessage", "OrderRecord", "Request"]
 
+_ZERO = Decimal(0)
 _NOTHING: Mapping[str, Decimal] = MappingProxyType({})
 
 
@@ -180,6 +182,27 @@ class OrderRecord:
             return True
         return bool(self.fills) and (
             self.total_quantity is None or self.filled_quantity >= self.total_quantity
+        )
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is settled, and of a combo every leg's executions were seen too.
+
+        They come after the combo's own (TWS facts 3), and they are what moves positions.
+        """
+        return self.is_settled and not self.leg_fills_missing
+
+    @property
+    def leg_fills_missing(self) -> tuple[int, ...]:
+        """Contract ids of a combo's legs of which less was seen than its own executions say."""
+        legs = self.contract.combo_legs if self.contract is not None and self.filled_quantity else ()
+        seen: dict[int, Decimal] = {}
+        for fill in self.leg_fills if legs else ():
+            seen[fill.con_id] = EXACT.add(seen.get(fill.con_id, _ZERO), fill.quantity)
+        return tuple(
+            leg.con_id
+            for leg in legs
+            if seen.get(leg.con_id, _ZERO) < EXACT.multiply(self.filled_quantity, Decimal(leg.ratio))
         )
 
     @property

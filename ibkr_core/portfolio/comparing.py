@@ -13,6 +13,7 @@ from ibkr_core.model.facts import Position
 from ibkr_core.model.holding import Holding
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.record import OrderRecord
+from ibkr_core.model.said import money, plain, said
 from ibkr_core.portfolio.books import Key
 
 __all__ = [
@@ -44,6 +45,11 @@ class PositionDifference:
     expected: Decimal
     told: Decimal
 
+    def __str__(self) -> str:
+        """One line for people: ``DU1 AAPL: 10 by us, 12 by the broker``."""
+        counts = f"{plain(self.expected)} by us, {plain(self.told)} by the broker"
+        return f"{self.account} {said(self.contract.name)}: {counts}"
+
 
 @attrs.frozen
 class ProfitComparison:
@@ -71,6 +77,12 @@ class ProfitComparison:
         if self.unrealised is None or self.told.unrealized is None:
             return None
         return EXACT.subtract(self.told.unrealized, self.unrealised)
+
+    def __str__(self) -> str:
+        """One line for people: ``DU1 AAPL 10 at 190.25: unrealised -2.00 by us, -3.00 by the broker``."""
+        told = self.told.unrealized
+        ours, theirs = ("?" if one is None else money(one) for one in (self.unrealised, told))
+        return f"{self.holding}: unrealised {ours} by us, {theirs} by the broker"
 
 
 @attrs.frozen(kw_only=True)

@@ -80,6 +80,9 @@ def test_a_roll_is_one_combination(strategy: Strategy, gateway: WatchedGateway, 
     assert len(result.order_ids) == 1
     assert [kind for kind, _, _ in sent(gateway, len(strategy.legs))] == ["BAG"]
     assert held(gateway) == {name.replace("261218", "270115"): size for name, size in before.items()}
+    # The legs' executions come after the combination's own, and the portfolio has them when the call returns.
+    ours = {one.contract.local_symbol.replace(" ", ""): one.quantity for one in engine.portfolio.positions()}
+    assert ours == held(gateway)
     assert [leg.left for leg in result.legs] == [0] * 2 * len(strategy.legs)
     assert log.of(events.StrategyUnfinished) == []
 

@@ -8,7 +8,8 @@ from decimal import Decimal
 import attrs
 import pytest
 
-from ibkr_core.model.contract import Contract
+from ibkr_core.model.contract import ComboLeg, Contract
+from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import BrokerOrder, Order
 from ibkr_core.model.record import HistoryEntry, OrderMessage, OrderRecord
 from ibkr_core.model.status import OrderStatus
@@ -123,3 +124,34 @@ def test_a_record_of_which_little_is_known_has_no_gaps() -> None:
     """An execution can be the first that is heard of an order."""
     heard = OrderRecord(order_id=2, contract=Contract.stock("AAPL"), filled_quantity=Decimal(100))
     assert str(heard) == "#2 ? AAPL: UNKNOWN 100 of ?"
+
+
+def test_a_combo_is_told_when_its_legs_are() -> None:
+    """Their executions come after its own, and they move positions: by quantity and ratio, for each leg."""
+    legs = (ComboLeg(1, ratio=1), ComboLeg(2, ratio=2, action="SELL"))
+    filled = OrderRecord(
+        order_id=7,
+        contract=Contract.combo("SPY", legs),
+        status=OrderStatus.FILLED,
+        total_quantity=Decimal(3),
+        filled_quantity=Decimal(3),
+        fills=(Fill(exec_id="a", quantity=Decimal(3), price=Decimal(1)),),
+    )
+    assert filled.is_settled
+    assert (filled.is_told, filled.leg_fills_missing) == (False, (1, 2))
+
+    def leg(con_id: int, quantity: int) -> Fill:
+        return Fill(
+            exec_id=f"{con_id}.{quantity}",
+            quantity=Decimal(quantity),
+            price=Decimal(1),
+            con_id=con_id,
+            is_leg=True,
+        )
+
+    some = attrs.evolve(filled, leg_fills=(leg(1, 3), leg(2, 4)))
+    assert (some.is_told, some.leg_fills_missing) == (False, (2,))
+    assert attrs.evolve(filled, leg_fills=(leg(1, 3), leg(2, 4), leg(2, 2))).is_told
+    assert attrs.evolve(filled, contract=Contract.stock("AAPL")).is_told
+    assert not attrs.evolve(filled, status=OrderStatus.SUBMITTED).is_told
+    assert attrs.evolve(filled, status=OrderStatus.CANCELLED, filled_quantity=Decimal(0)).is_told

@@ -17,7 +17,13 @@ from ibkr_core.model.facts import Position
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.holding import Holding
 from ibkr_core.model.record import OrderRecord
-from ibkr_core.portfolio.comparing import PositionDifference, allocations_of, compare_profit, differences
+from ibkr_core.portfolio.comparing import (
+    PositionDifference,
+    ProfitComparison,
+    allocations_of,
+    compare_profit,
+    differences,
+)
 from ibkr_core.portfolio.portfolio import Portfolio, Shelf
 
 D = Decimal
@@ -186,3 +192,16 @@ def test_what_each_account_got_is_summed_up() -> None:
     assert (second.account, second.average_price) == ("DU2", 10)
     assert (third.account, third.quantity, third.average_price) == ("DU3", 0, 0)
     assert allocations_of(OrderRecord(order_id=1)) == ()
+
+
+def test_what_differs_is_told_in_a_line() -> None:
+    """Ours first, then the broker's; what is not known is a question mark."""
+    aapl = Contract.stock("AAPL")
+    assert str(PositionDifference("DU1", aapl, Decimal("1E+1"), Decimal(12))) == (
+        "DU1 AAPL: 10 by us, 12 by the broker"
+    )
+    held = Holding(account="DU1", contract=aapl, quantity=Decimal(10), cost=Decimal(1900))
+    told = ProfitAndLoss(account="DU1", unrealized=Decimal(-3))
+    assert str(ProfitComparison(held, told, Decimal(190), None)) == (
+        "DU1 AAPL 10 at 190: unrealised ? by us, -3.00 by the broker"
+    )
