@@ -131,6 +131,7 @@ class Supervisor:
         self._attempt = 0
         self._survey: Survey | None = None
         self._gap_began: float | None = None
+        self._accounts: tuple[str, ...] = ()  # of the login, as it was last
         self._timers: dict[str, Timer] = {}
         self._is_closing = False
 
@@ -363,8 +364,25 @@ class Supervisor:
         self._household.publish(
             events.Connected, server_version=session.server_version, client_id=self._client_id
         )
+        if self._is_another_login(session.accounts):
+            return
         self._synchronise("the session has begun")
         self._watch_heartbeat(session.client.chunks)
+
+    def _is_another_login(self, accounts: tuple[str, ...]) -> bool:
+        """Whether the gateway came back with none of the accounts that it had: paper may be money now.
+
+        The orders, keys and positions of this engine are not theirs, so nothing must be sent to them.
+        """
+        before = self._accounts
+        if not before or not accounts or set(before) & set(accounts):
+            self._accounts = accounts or before
+            return False
+        self._fail(
+            f"the gateway is logged in to {', '.join(accounts)} now, and was to {', '.join(before)}; nothing "
+            "is sent there"
+        )
+        return True
 
     def _synchronise(self, why: str) -> None:
         self._set(SessionState.SYNCHRONISING, why)

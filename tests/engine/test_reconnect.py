@@ -20,6 +20,7 @@ from ibkr_core.errors import (
     SendFailed,
     WaitTimeout,
 )
+from ibkr_core.gateway import Settings
 from ibkr_core.gateway.faults import Disconnect, HalfOpen, Outage, PortChange, Reset, Stall, When
 from ibkr_core.link.client import TwsClient
 from ibkr_core.link.receiver import Receiver
@@ -117,6 +118,31 @@ def test_the_states_of_a_reconnect_are_told_in_order(gateway: WatchedGateway, st
     assert all(event.reason for event in changes)
     assert [event.previous for event in changes[1:]] == [event.current for event in changes[:-1]]
     assert [event.can_trade for event in changes] == [s is SessionState.READY for s in states(log)]
+
+
+def test_a_gateway_that_comes_back_with_another_login(gateway: WatchedGateway, start: Start) -> None:
+    """Paper before, money now, on the same port: nothing is sent there; the old login is waited for."""
+    engine, log = start(gateway)
+    engine.wait_ready(PATIENCE_S)
+    port = gateway.port
+    gateway.stop()
+    log.wait(events.ConnectionLost)
+    live = WatchedGateway(settings=Settings(accounts=("U7654321",)), port=port)
+    live.start()
+    try:
+        log.wait(events.SessionChanged, lambda event: "is logged in to U7654321 now" in event.reason)
+        with pytest.raises(NotReady):
+            buy(engine)
+        assert live.arrived("placeOrder") == []
+    finally:
+        live.stop()
+    paper = WatchedGateway(port=port)
+    paper.start()
+    try:
+        engine.wait_ready(PATIENCE_S)
+        assert engine.accounts == ("DU1234567",)
+    finally:
+        paper.stop()
 
 
 def test_a_gateway_that_restarts_is_waited_for(gateway: WatchedGateway, start: Start) -> None:
