@@ -72,7 +72,6 @@ class OrderEntry:
         "_history",
         "_messages",
         "_snapshot",
-        "_status",
         "acknowledged_time",
         "broker_avg_price",
         "broker_commission",
@@ -104,6 +103,7 @@ class OrderEntry:
         "reject",
         "retry_count",
         "sent_time",
+        "status",
         "submission_time",
         "total",
         "was_released",
@@ -121,7 +121,8 @@ class OrderEntry:
         self.proposals: list[Order] = []
         self.put_aside: list[Order] = []  # proposals given up unanswered: they may still come into force
         self.pending: dict[Request, datetime] = {}  # in the order of asking, with the moment
-        self._status = status
+        self.status = status
+        """What is proved about the order; to look at only: :meth:`move` is its one door."""
         self.broker_word = ""
         self.meaning: BrokerWord | None = None  # of the last word that we understood
         self.broker_filled = _ZERO
@@ -154,16 +155,11 @@ class OrderEntry:
     # ── status: the one door ────────────────────────────────────────────────────────────────────
 
     @property
-    def status(self) -> OrderStatus:
-        """What is proved about the order."""
-        return self._status
-
-    @property
     def end_is_presumed(self) -> bool:
         """Whether it ended on a code alone, or on lists that lacked it: a sign of life overrules that."""
-        if self._status is OrderStatus.REJECTED:
+        if self.status is OrderStatus.REJECTED:
             return self.acknowledged_time is None or self.is_listed_no_more
-        return self._status is OrderStatus.CANCELLED and self.is_listed_no_more
+        return self.status is OrderStatus.CANCELLED and self.is_listed_no_more
 
     def move(self, trigger: Trigger, now: datetime, why: str, *details: Any) -> Step:
         """Apply a trigger by THE table, and note the step. The caller has refused illegal ones.
@@ -171,12 +167,12 @@ class OrderEntry:
         Returns:
             The table's cell, so that the caller can report an anomaly.
         """
-        cell = step(self._status, trigger)
+        cell = step(self.status, trigger)
         if cell.is_idle:
             return cell
         target = self._resumed() if cell.resume else cell.next
-        if target is not None and target is not self._status:
-            was_finished, self._status = self._status.is_finished, target
+        if target is not None and target is not self.status:
+            was_finished, self.status = self.status.is_finished, target
             if target.is_finished:
                 self.finished_time = now
                 self.pending.clear()
@@ -245,7 +241,7 @@ class OrderEntry:
     @property
     def remaining(self) -> Decimal | None:
         """What is still open, None while the size is unknown."""
-        if self._status is OrderStatus.FILLED:
+        if self.status is OrderStatus.FILLED:
             return _ZERO
         if self.total is None:
             return None
@@ -259,7 +255,7 @@ class OrderEntry:
         if len(history) >= MAX_HISTORY:
             # The beginning tells how it came to be, the end how it stands: drop from the middle.
             del history[MAX_HISTORY // 2]
-        history.append((now, self._status, what, details))
+        history.append((now, self.status, what, details))
 
     def _read_history(self) -> tuple[HistoryEntry, ...]:
         history = self._history
@@ -302,7 +298,7 @@ class OrderEntry:
             contract=self.contract,
             order=self.order,
             broker_order=self.broker_order,
-            status=self._status,
+            status=self.status,
             broker_status=self.broker_word,
             total_quantity=self.total,
             filled_quantity=self.filled,

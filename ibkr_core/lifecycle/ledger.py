@@ -13,9 +13,10 @@ from __future__ import annotations
 import enum
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Context, Decimal
 from types import MappingProxyType
+from typing import Final, TypeVar
 
 import attrs
 
@@ -27,7 +28,10 @@ from ibkr_core.model.order import Action
 
 __all__ = ["Booking", "ExecutionId", "Ledger", "fill_from"]
 
+_T = TypeVar("_T")
+
 _ZERO = Decimal(0)
+_blank: Final[Callable[[type[_T]], _T]] = object.__new__  # an instance with nothing set
 _AVERAGE = Context(prec=28, traps=[])
 """For quotients, which have no end. Not the host's context, for the reasons given at EXACT."""
 
@@ -123,6 +127,8 @@ class _Entry:
     is_bag: bool
     is_advisors: bool
     peak: Decimal
+    place: int = -1
+    """Where in its list the fill stands."""
 
 
 class Booking(enum.Enum):
@@ -152,9 +158,10 @@ class Ledger:
         "_is_combo",
         "_is_group",
         "_leg_fills",
-        "_places",
-        "_quantity",
         "_value",
+        "_valued",
+        "is_plain",
+        "quantity",
         "recounts",
     )
 
@@ -167,15 +174,19 @@ class Ledger:
         self._has_advisors = self._has_clients = False
         self.recounts = 0
         """How often fills were looked at anew, so that others than the one that came may be different."""
+        self.is_plain = False
+        """Whether all is of the usual kind: no combo, no group, no advisor, and nothing corrected away."""
         self._clear_totals()
 
     def _clear_totals(self) -> None:
-        self._quantity = self._value = self._gone = _ZERO
+        self.quantity = _ZERO
+        """Sum of the executions that count towards the order; to look at only."""
+        self._value = self._gone = _ZERO
+        self._valued = 0
         self._charged: dict[str, Decimal] = {}
         self._fills: list[Fill] = []
         self._leg_fills: list[Fill] = []
         self._allocation_fills: list[Fill] = []
-        self._places: dict[str, int] = {}  # where in its list an execution stands
 
     # ── reports in ──────────────────────────────────────────────────────────────────────────────
 
@@ -185,11 +196,13 @@ class Ledger:
         if sec_type and is_combo != self._is_combo:
             self._is_combo = is_combo
             self._recount()
+            self._see_whether_plain()
 
     def set_group(self) -> None:
         """Tell that an advisor's order is for a group of accounts: its own executions move no position."""
         if not self._is_group:
             self._is_group = True
+            self.is_plain = False
             if self._has_advisors:
                 self._recount()
 
@@ -218,7 +231,8 @@ class Ledger:
                 self._recount()
             else:
                 self._settle(base, entry)
-                self._add(base, entry)
+                self._add(entry)
+            self._see_whether_plain()
             return Booking.NEW, entry.fill, None
         is_newer = execution_id.revision > entry.fill.revision
         if not is_newer and fill.quantity <= entry.peak:
@@ -228,6 +242,7 @@ class Ledger:
         if is_newer:
             entry.fill = fill
         self._recount()
+        self._see_whether_plain()
         return (Booking.CORRECTED, entry.fill, previous) if is_newer else (Booking.KNOWN, entry.fill, None)
 
     def report_commission(self, fact: CommissionFact, execution_id: ExecutionId | None = None) -> Fill | None:
@@ -254,7 +269,7 @@ class Ledger:
         self._settle(execution_id.base, entry)
         if _paid(entry.fill) == _paid(previous):
             return None
-        self._list_of(entry)[self._places[execution_id.base]] = entry.fill
+        self._list_of(entry)[entry.place] = entry.fill
         if previous.commission is None:
             self._charge(entry.fill)
         else:
@@ -262,6 +277,43 @@ class Ledger:
             for other in self._entries.values():
                 self._charge(other.fill)
         return entry.fill
+
+    # ── the same for what is plain ──────────────────────────────────────────────────────────────
+
+    def add_plain(self, base: str, fill: Fill) -> None:
+        """Book an execution that is new: its first revision, with no commission yet, of a plain ledger.
+
+        Args:
+            base: Its id without the revision.
+            fill: The execution, of a client's account.
+        """
+        fills = self._fills
+        entry = _blank(_Entry)
+        entry.fill, entry.is_bag, entry.is_advisors = fill, False, False
+        entry.peak = fill.quantity
+        entry.place = len(fills)
+        self._entries[base] = entry
+        fills.append(fill)
+        self.quantity = EXACT.add(self.quantity, fill.quantity)
+        self._has_clients = True
+
+    def unpaid(self, base: str) -> Fill | None:
+        """Return an execution of which no commission was reported; None where one was."""
+        return None if base in self._commissions else self._entries[base].fill
+
+    def pay_plain(self, base: str, fact: CommissionFact, paid: Fill) -> None:
+        """Take the first commission of the only revision of an execution of a plain ledger.
+
+        Args:
+            base: The id of the execution without the revision.
+            fact: The report.
+            paid: The fill with it.
+        """
+        self._commissions[base] = {1: fact}
+        entry = self._entries[base]
+        entry.fill = self._fills[entry.place] = paid
+        charged, currency = self._charged, paid.commission_currency
+        charged[currency] = EXACT.add(charged.get(currency, _ZERO), paid.commission)  # type: ignore[arg-type]  # it is known
 
     # ── totals out ──────────────────────────────────────────────────────────────────────────────
 
@@ -286,14 +338,15 @@ class Ledger:
         return (*self._fills, *self._leg_fills, *self._allocation_fills)
 
     @property
-    def quantity(self) -> Decimal:
-        """Sum of the executions that count towards the order."""
-        return self._quantity
-
-    @property
     def average_price(self) -> Decimal | None:
         """Quantity-weighted average price of those executions; None when there are none."""
-        return _AVERAGE.divide(self._value, self._quantity) if self._quantity else None
+        if not self.quantity:
+            return None
+        fills, value = self._fills, self._value
+        for place in range(self._valued, len(fills)):  # what came since somebody asked
+            value = EXACT.add(value, fills[place].value)
+        self._value, self._valued = value, len(fills)
+        return _AVERAGE.divide(value, self.quantity)
 
     @property
     def corrected_away(self) -> Decimal:
@@ -308,6 +361,10 @@ class Ledger:
         return MappingProxyType(self._charged.copy())
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
+
+    def _see_whether_plain(self) -> None:
+        is_usual = self._is_combo is False and not self._is_group and not self._has_advisors
+        self.is_plain = is_usual and not self._gone
 
     def _tells_more(self, entry: _Entry, execution_id: ExecutionId) -> bool:
         """Learn of a new execution what kind of order this is; whether that changes what others are."""
@@ -372,15 +429,14 @@ class Ledger:
             return self._allocation_fills
         return self._leg_fills if self._is_leg(entry) else self._fills
 
-    def _add(self, base: str, entry: _Entry) -> None:
+    def _add(self, entry: _Entry) -> None:
         """Add a settled execution to the lists and the totals."""
         fill, fills = entry.fill, self._list_of(entry)
-        self._places[base] = len(fills)
+        entry.place = len(fills)
         fills.append(fill)
         self._charge(fill)
         if self._counts(entry):
-            self._quantity = EXACT.add(self._quantity, fill.quantity)
-            self._value = EXACT.add(self._value, fill.value)
+            self.quantity = EXACT.add(self.quantity, fill.quantity)
             if entry.peak != fill.quantity:
                 self._gone = EXACT.add(self._gone, EXACT.subtract(entry.peak, fill.quantity))
 
@@ -395,4 +451,4 @@ class Ledger:
         self._clear_totals()
         for base, entry in self._entries.items():
             self._settle(base, entry)
-            self._add(base, entry)
+            self._add(entry)
