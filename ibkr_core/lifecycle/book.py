@@ -18,7 +18,7 @@ from ibkr_core.errors import DuplicateOrder, OrderStateError, UnknownOrder
 from ibkr_core.lifecycle import commands, inputs, settling
 from ibkr_core.lifecycle.effects import Effects, Scribe, Turn
 from ibkr_core.lifecycle.entry import OrderEntry
-from ibkr_core.lifecycle.express import Express
+from ibkr_core.lifecycle.express import Express, QuickTaker
 from ibkr_core.lifecycle.fillings import FillFeed, Fillings
 from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.lifecycle.inputs import Command, Input
@@ -90,10 +90,11 @@ class Book:
         self._scribe = Scribe(self._index, guard if guard is not None else nullcontext())
         self._fillings = Fillings()
         self._highest_id = 0
-        express = Express(self._scribe, self._fillings)
-        self._quick: Mapping[type, Callable[[Any, datetime], Effects | None]] = (
-            express.takers if is_express else {}
+        self.quick: Mapping[type, QuickTaker] = (
+            Express(self._scribe, self._fillings).takers if is_express else {}
         )
+        """By kind, what takes the values of plain facts: it returns the events, or None where it declines, so
+        that :meth:`take` has to take the fact."""
         self._appliers: dict[type, Callable[[Turn, Any], None]] = {
             facts.StatusFact: self._on_status,
             facts.OpenOrderFact: self._on_open_order,
@@ -373,13 +374,7 @@ class Book:
         Raises:
             OrderStateError: A command that the state forbids; nothing changed.
         """
-        kind = type(given)
-        quick = self._quick.get(kind)
-        if quick is not None:
-            effects = quick(given, now)
-            if effects is not None:
-                return effects
-        act = self._appliers.get(kind)
+        act = self._appliers.get(type(given))
         if act is None:
             return self._obey(cast("Command", given), now)  # what is no fact is a command
         turn = self._turn(now)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-import weakref
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Final
@@ -13,17 +13,24 @@ import attrs
 
 from ibkr_core.lifecycle.entry import OrderEntry, Picture
 from ibkr_core.lifecycle.index import OrderIndex
-from ibkr_core.model.events import Event, OrderEvent, OrderStatusChanged
-from ibkr_core.model.fill import Fill
+from ibkr_core.model.events import Event, OrderEvent
 from ibkr_core.model.making import making
 from ibkr_core.model.record import Request
-from ibkr_core.model.status import OrderStatus
 
 __all__ = ["Ask", "Effects", "Question", "RetryWanted", "Scribe", "Turn"]
 
 
-_MOVED: Final = making(OrderStatusChanged)
-_blank: Final = object.__new__
+_NOBODY: Final = 2
+"""What the interpreter counts for a picture that nobody holds: where it stands, and the question."""
+_MOST_TOLD: Final = 64
+"""Pictures of so many orders are left to be fixed when their order changes; then all are looked after."""
+
+
+def _count_every(_: object) -> int:
+    return _NOBODY + 1  # an interpreter that does not count: somebody may hold it
+
+
+_count_holders: Final[Callable[[object], int]] = getattr(sys, "getrefcount", _count_every)
 
 
 class Question(enum.Enum):
@@ -68,8 +75,8 @@ class Effects:
 
     __slots__ = ("asks", "events", "retries")
 
-    def __init__(self) -> None:
-        self.events: list[Event] = []
+    def __init__(self, told: list[Event] | None = None) -> None:
+        self.events: list[Event] = [] if told is None else told
         self.asks: Sequence[Ask] = ()
         self.retries: Sequence[RetryWanted] = ()
 
@@ -91,6 +98,9 @@ class Effects:
 class Scribe:
     """Numbers what is told, and pictures the orders that it is about.
 
+    A picture is used again while nobody holds it: most events are gone before the next callback comes.
+    Whoever does hold one sees what was true when it was told, because it is fixed before its order changes.
+
     Args:
         index: The orders.
         guard: What the owner of the orders holds while they change; pictures are looked at under it.
@@ -99,13 +109,13 @@ class Scribe:
         seq: The number of the newest event.
     """
 
-    __slots__ = ("_guard", "_pictures", "index", "seq")
+    __slots__ = ("_guard", "_told", "index", "seq")
 
     def __init__(self, index: OrderIndex, guard: AbstractContextManager[Any]) -> None:
         self.index = index
         self.seq = 0
         self._guard = guard
-        self._pictures: list[weakref.ref[Picture]] = []
+        self._told: list[OrderEntry] = []
 
     def next_seq(self) -> int:
         """Return the next event number."""
@@ -113,20 +123,33 @@ class Scribe:
         return self.seq
 
     def picture(self, entry: OrderEntry) -> Picture:
-        """Return a picture of an order, which is fixed before the order changes in a later turn."""
-        picture = Picture(entry, self._guard)
-        self._pictures.append(weakref.ref(picture))
-        return picture
+        """Return a picture of an order for this turn; it is fixed before the order changes in a later one.
+
+        To be called before the order changes where only this one does; see :meth:`fix_pictures`.
+        """
+        if entry.shown is not None:
+            if _count_holders(entry.shown) <= _NOBODY:
+                shown = entry.shown
+                shown.fixed = None
+                return shown
+            entry.shown.fix()
+        if len(self._told) > _MOST_TOLD:
+            self.fix_pictures()
+        self._told.append(entry)
+        shown = entry.shown = Picture(entry, self._guard)
+        return shown
 
     def fix_pictures(self) -> None:
-        """Fix the pictures of earlier turns that somebody still holds: an order may be about to change."""
-        pictures = self._pictures
-        if pictures:
-            for reference in pictures:
-                picture = reference()
-                if picture is not None:
-                    picture.fix()
-            pictures.clear()
+        """Fix all pictures that somebody holds: any order may be about to change."""
+        told = self._told
+        if told:
+            for entry in told:
+                shown = entry.shown
+                if shown is not None:
+                    entry.shown = None
+                    if _count_holders(shown) > _NOBODY:
+                        shown.fix()
+            told.clear()
 
 
 class Turn(Effects):
@@ -154,41 +177,6 @@ class Turn(Effects):
         # The making class takes what the class takes; mypy cannot know that, nor the details of each kind.
         event: Any = making(kind)(at=self.now, seq=self._scribe.next_seq(), record=self._picture, **details)
         event.__class__ = kind
-        self.events.append(event)
-
-    def tell_fill(self, twin: Any, kind: type[Event], entry: OrderEntry, fill: Fill | None) -> None:  # noqa: ANN401
-        """Do as :meth:`tell` for an event that has a fill beside the record, at half the cost.
-
-        Args:
-            twin: The making class of ``kind``.
-            kind: The event's class.
-            entry: The order.
-            fill: The fill.
-        """
-        scribe = self._scribe
-        if entry is not self._pictured:
-            self._pictured, self._picture = entry, scribe.picture(entry)
-        event: Any = _blank(twin)
-        event.at = self.now
-        scribe.seq = event.seq = scribe.seq + 1
-        event.is_dry_run = False
-        event._record = self._picture  # noqa: SLF001 - the field's name
-        event.fill = fill
-        event.__class__ = kind
-        self.events.append(event)
-
-    def tell_move(self, entry: OrderEntry, before: OrderStatus, after: OrderStatus) -> None:
-        """Do as :meth:`tell` for a changed status, at half the cost."""
-        scribe = self._scribe
-        if entry is not self._pictured:
-            self._pictured, self._picture = entry, scribe.picture(entry)
-        event: Any = _blank(_MOVED)
-        event.at = self.now
-        scribe.seq = event.seq = scribe.seq + 1
-        event.is_dry_run = False
-        event._record = self._picture  # noqa: SLF001 - the field's name
-        event.previous, event.current = before, after
-        event.__class__ = OrderStatusChanged
         self.events.append(event)
 
     def tell_all(self, kind: type[Event], **details: Any) -> None:

@@ -15,26 +15,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
-from ibkr_core.lifecycle.effects import Effects, Scribe, Turn
-from ibkr_core.lifecycle.entry import OrderEntry
+from ibkr_core.lifecycle.effects import Scribe
+from ibkr_core.lifecycle.entry import OrderEntry, Picture
 from ibkr_core.lifecycle.fillings import Fillings
-from ibkr_core.lifecycle.steps import acknowledge
 from ibkr_core.lifecycle.transitions import TABLE, Trigger
 from ibkr_core.model import events
-from ibkr_core.model.contract import Contract
-from ibkr_core.model.facts import CommissionFact, ExecutionFact, StatusFact
+from ibkr_core.model.events import Event
+from ibkr_core.model.facts import CommissionFact, ExecutionFact, HotValues, StatusFact
 from ibkr_core.model.fill import Fill, parse_execution_time
-from ibkr_core.model.making import making
+from ibkr_core.model.making import blank
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
+from ibkr_core.model.record import Request
 from ibkr_core.model.status import BROKER_WORDS, BrokerWord, OrderStatus
 
-__all__ = ["Express"]
+__all__ = ["Express", "QuickTaker"]
 
 _ZERO: Final = Decimal(0)
-_blank: Final = object.__new__
 
 _WORKING: Final = frozenset(
     {
@@ -67,17 +66,26 @@ _FILLED: Final = _steps_of(
     }
 )
 """The same of an order with fills."""
-_IDLE: Final = {
-    status: frozenset(trigger for trigger in Trigger if TABLE[status, trigger].is_idle)
-    for status in OrderStatus
+_NEXT: Final = {
+    status: {
+        trigger: TABLE[status, trigger].next or status
+        for trigger in Trigger
+        if not (
+            TABLE[status, trigger].anomaly or TABLE[status, trigger].resume or TABLE[status, trigger].illegal
+        )
+    }
+    for status in (*sorted(_WORKING), OrderStatus.FILLED)
 }
-"""What changes no status."""
+"""Where THE table leads; what it calls an anomaly is missing here, and goes the general way."""
 
 _SIDES: Final = {"BOT": Action.BUY, "SLD": Action.SELL}
 _CLIENTS: Final = ("U", "DU")
 """How the accounts of clients begin; those of advisors begin with F or I, or these behind a D."""
-_FIRST_REVISION: Final = "01"
+_FIRST_REVISION: Final = ".01"
 _DOTS: Final = 3
+
+QuickTaker = Callable[[HotValues, datetime], "list[Event] | None"]
+"""Takes the values of a plain fact; returns the events that follow, or None, and then nothing has changed."""
 
 
 class Express:
@@ -88,17 +96,18 @@ class Express:
         fillings: The executions of all orders.
 
     Attributes:
-        takers: What takes which kind of fact: it returns what follows from one, None where it declines.
+        takers: What takes which kind of fact.
     """
 
-    __slots__ = ("_fillings", "_orders", "_owners", "_scribe", "takers")
+    __slots__ = ("_fillings", "_index", "_orders", "_owners", "_scribe", "takers")
 
     def __init__(self, scribe: Scribe, fillings: Fillings) -> None:
         self._scribe = scribe
+        self._index = scribe.index
         self._orders = scribe.index.known_perm_ids
         self._fillings = fillings
         self._owners = fillings.owners
-        self.takers: Mapping[type, Callable[[Any, datetime], Effects | None]] = {
+        self.takers: Mapping[type, QuickTaker] = {
             StatusFact: self._take_status,
             ExecutionFact: self._take_execution,
             CommissionFact: self._take_commission,
@@ -106,189 +115,237 @@ class Express:
 
     # ── a status word ───────────────────────────────────────────────────────────────────────────
 
-    def _take_status(self, fact: StatusFact, now: datetime) -> Effects | None:
-        entry = self._orders.get(fact.perm_id)
-        if entry is None:
+    def _take_status(self, values: HotValues, now: datetime) -> list[Event] | None:
+        _, order_id, text, filled, remaining, average, perm_id, parent_id, _, client_id, why_held, _ = values
+        entry = self._orders.get(perm_id) or self._index.unseen(order_id, client_id)
+        if entry is None or not perm_id:
             return None
         executed, before = entry.ledger.quantity, entry.status
-        meant = (_FILLED if executed else _UNFILLED).get(fact.status)
-        if meant is None:
+        meant = (_FILLED if executed else _UNFILLED).get(text)
+        if meant is None or before not in _NEXT:
             return None
         word, trigger = meant
-        if before not in _WORKING and (before is not OrderStatus.FILLED or word is not BrokerWord.FILLED):
+        after = _NEXT[before].get(trigger)
+        if after is None or filled is None or remaining is None:
             return None
-        filled, remaining = fact.filled, fact.remaining
-        if filled is None or remaining is None or not executed >= filled >= entry.broker_filled:
+        if not executed >= filled >= entry.broker_filled:
             return None  # it counts more than the executions show, or less than it did
         scribe = self._scribe
-        scribe.fix_pictures()
+        picture = scribe.picture(entry)
+        if not entry.perm_id:
+            self._index.learn_perm_id(entry, perm_id)
         if filled:
-            entry.broker_avg_price = fact.avg_fill_price
+            entry.broker_avg_price = average
         entry.broker_filled, entry.broker_remaining = filled, remaining
-        if entry.total is None or word is not BrokerWord.FILLED:
+        if word is not BrokerWord.FILLED or entry.total is None:
             size = EXACT.add(filled, remaining)
             if size > _ZERO:
                 entry.total = size
-        entry.why_held = fact.why_held
-        if fact.parent_id:
-            entry.parent_id = fact.parent_id
-        entry.broker_word, entry.meaning = fact.status, word
-        turn = Turn(now, scribe)
-        if entry.acknowledged_time is None:
-            acknowledge(turn, entry)
-        entry.heard_time = now
-        entry.touched(now)
-        if trigger not in _IDLE[before]:
-            entry.move(trigger, now, "the broker says %s", fact.status)
-            self._tell_move(turn, entry, before, None)
-        return turn
+        entry.why_held = why_held
+        if parent_id:
+            entry.parent_id = parent_id
+        entry.broker_word, entry.meaning = text, word
+        entry.heard_time = entry.last_update_time = now
+        entry.drawn = None
+        told = [] if entry.acknowledged_time is not None else self._acknowledge(entry, now, picture)
+        if after is not before:
+            entry.go(after, now, "the broker says %s", (text,))
+            scribe.seq = seq = scribe.seq + 1
+            event = _MOVED()
+            event.at = now
+            event.seq = seq
+            event.is_dry_run = False
+            event.shown = picture
+            event.previous = before
+            event.current = after
+            event.__class__ = events.OrderStatusChanged
+            told.append(event)
+            if after is OrderStatus.FILLED:
+                self._finish(told, entry, now, picture, None)
+        return told
 
     # ── an execution ────────────────────────────────────────────────────────────────────────────
 
-    def _take_execution(self, fact: ExecutionFact, now: datetime) -> Effects | None:
-        entry, base = self._orders.get(fact.perm_id), _base_of(fact.exec_id)
-        if entry is None or base is None or base in self._owners or self._fillings.has_orphan(base):
-            return None
-        action, contract = _SIDES.get(fact.side), fact.contract
-        if action is None or contract is None or not fact.account.startswith(_CLIENTS):
+    def _take_execution(self, values: HotValues, now: datetime) -> list[Event] | None:
+        _, exec_id, side, shares, price, _, _, _, perm_id, contract, time, account, exchange, *rest = values
+        counted, _, ref, liquidity, may_change = rest
+        entry = self._orders.get(perm_id)
+        base, action = exec_id[:-3], _SIDES.get(side)
+        if entry is None or action is None or base in self._owners or not _is_first(exec_id):
             return None
         ledger, order = entry.ledger, entry.order
-        if not ledger.is_plain or order is None or entry.contract is None or contract.sec_type == "BAG":
+        if not ledger.is_plain or order is None or entry.contract is None or entry.status not in _WORKING:
             return None
-        if entry.status not in _WORKING or entry.proposals or entry.put_aside:
+        if contract is None or contract.sec_type == "BAG" or not account.startswith(_CLIENTS):
             return None
-        if entry.client_id is None or (fact.order_ref and not entry.key):
+        if entry.proposals or entry.put_aside or entry.client_id is None or (ref and not entry.key):
             return None
-        executed, total, counted = EXACT.add(ledger.quantity, fact.shares), entry.total, fact.cum_quantity
-        size = order.quantity if total is None or total < order.quantity else total
+        executed, total, size = EXACT.add(ledger.quantity, shares), entry.total, order.quantity
+        if total is not None and total > size:
+            size = total
         is_complete = executed >= size
         if executed > size or entry.broker_filled > executed or (counted is not None and counted > executed):
             return None  # too many, or some are missing
         if size <= _ZERO or (not is_complete and total is not None and executed >= total):
             return None  # its size is not certain: an order for an amount of money, or one made smaller
-        return self._book(entry, base, _fill(fact, action, contract), now, is_complete=is_complete)
+        if self._fillings.has_orphan(base):
+            return None
+        fill = _FILL()
+        fill.exec_id = exec_id
+        fill.quantity = shares
+        fill.price = price
+        fill.action = action
+        fill.revision = 1
+        fill.time_text = time
+        fill.time = parse_execution_time(time) if time else None
+        fill.exchange = exchange
+        fill.account = account
+        fill.liquidity = liquidity
+        fill.cum_quantity = counted
+        fill.commission = None
+        fill.commission_currency = ""
+        fill.realized_pnl = None
+        fill.is_leg = False
+        fill.symbol = (contract.symbol if contract.sec_type == "STK" else "") or contract.name
+        fill.con_id = contract.con_id
+        fill.price_may_change = may_change
+        fill.contract = contract
+        fill.is_allocated = False
+        fill.is_allocation = False
+        fill.__class__ = Fill
+        return self._book(entry, base, fill, executed, now, is_complete=is_complete)
 
-    def _book(self, entry: OrderEntry, base: str, fill: Fill, now: datetime, *, is_complete: bool) -> Turn:
+    def _book(
+        self, entry: OrderEntry, base: str, fill: Fill, executed: Decimal, now: datetime, *, is_complete: bool
+    ) -> list[Event]:
         scribe, before = self._scribe, entry.status
-        scribe.fix_pictures()
+        picture = scribe.picture(entry)
         self._owners[base] = entry
-        entry.ledger.add_plain(base, fill)
+        entry.ledger.add_plain(base, fill, executed)
         for feed in self._fillings.feeds:
             feed.note(base, fill)
-        turn = Turn(now, scribe)
-        if entry.acknowledged_time is None:
-            acknowledge(turn, entry)
-        entry.heard_time = now
+        entry.heard_time = entry.last_update_time = now
+        entry.drawn = None
         entry.note(now, "executed %s at %s%s", fill.quantity, fill.price, "")
-        entry.touched(now)
-        turn.tell_fill(_RECEIVED, events.ExecutionReceived, entry, fill)
-        trigger = Trigger.EXEC_FULL if is_complete else Trigger.EXEC_PARTIAL
-        if trigger not in _IDLE[before]:
-            entry.move(trigger, now, "executions complete it" if is_complete else "executed")
-            self._tell_move(turn, entry, before, fill)
-        if not is_complete:
-            turn.tell_fill(_PARTLY, events.OrderPartiallyFilled, entry, fill)
-        return turn
+        told = [] if entry.acknowledged_time is not None else self._acknowledge(entry, now, picture)
+        scribe.seq = seq = scribe.seq + 1
+        event = _RECEIVED()
+        event.at = now
+        event.seq = seq
+        event.is_dry_run = False
+        event.shown = picture
+        event.fill = fill
+        event.__class__ = events.ExecutionReceived
+        told.append(event)
+        after = _NEXT[before][Trigger.EXEC_FULL if is_complete else Trigger.EXEC_PARTIAL]
+        if after is not before:
+            entry.go(after, now, "executions complete it" if is_complete else "executed", ())
+            scribe.seq = seq = scribe.seq + 1
+            event = _MOVED()
+            event.at = now
+            event.seq = seq
+            event.is_dry_run = False
+            event.shown = picture
+            event.previous = before
+            event.current = after
+            event.__class__ = events.OrderStatusChanged
+            told.append(event)
+        if is_complete:
+            self._finish(told, entry, now, picture, fill)
+            return told
+        scribe.seq = seq = scribe.seq + 1
+        event = _PARTLY()
+        event.at = now
+        event.seq = seq
+        event.is_dry_run = False
+        event.shown = picture
+        event.fill = fill
+        event.__class__ = events.OrderPartiallyFilled
+        told.append(event)
+        return told
 
     # ── a commission ────────────────────────────────────────────────────────────────────────────
 
-    def _take_commission(self, fact: CommissionFact, now: datetime) -> Effects | None:
-        base = _base_of(fact.exec_id)
-        entry = self._owners.get(base) if base is not None else None
-        if entry is None or base is None or fact.commission is None:
+    def _take_commission(self, values: HotValues, now: datetime) -> list[Event] | None:
+        _, exec_id, amount, currency, realized_pnl = values
+        base = exec_id[:-3]
+        entry = self._owners.get(base)
+        if entry is None or amount is None or not entry.ledger.is_plain:
             return None
-        ledger = entry.ledger
-        unpaid = ledger.unpaid(base) if ledger.is_plain else None
-        if unpaid is None or unpaid.revision != 1:
-            return None
-        scribe = self._scribe
-        scribe.fix_pictures()
-        fill = _paid(unpaid, fact)
-        ledger.pay_plain(base, fact, fill)
+        ledger, scribe = entry.ledger, self._scribe
+        unpaid = ledger.unpaid(base)
+        if unpaid is None or unpaid.exec_id != exec_id or unpaid.revision != 1:
+            return None  # the same text is the same execution, in the same revision
+        picture = scribe.picture(entry)
+        fill = _FILL()
+        fill.exec_id = exec_id
+        fill.quantity = unpaid.quantity
+        fill.price = unpaid.price
+        fill.action = unpaid.action
+        fill.revision = 1
+        fill.time_text = unpaid.time_text
+        fill.time = unpaid.time
+        fill.exchange = unpaid.exchange
+        fill.account = unpaid.account
+        fill.liquidity = unpaid.liquidity
+        fill.cum_quantity = unpaid.cum_quantity
+        fill.commission = amount
+        fill.commission_currency = currency
+        fill.realized_pnl = realized_pnl
+        fill.is_leg = False
+        fill.symbol = unpaid.symbol
+        fill.con_id = unpaid.con_id
+        fill.price_may_change = unpaid.price_may_change
+        fill.contract = unpaid.contract
+        fill.is_allocated = False
+        fill.is_allocation = False
+        fill.__class__ = Fill
+        ledger.pay_plain(base, CommissionFact(exec_id, amount, currency, realized_pnl), fill)
         for feed in self._fillings.feeds:
             feed.note(base, fill)
-        entry.note(now, "commission %s %s", fact.commission, fact.currency)
-        entry.touched(now)
-        turn = Turn(now, scribe)
-        turn.tell_fill(_REPORTED, events.CommissionReported, entry, fill)
-        return turn
+        entry.note(now, "commission %s %s", amount, currency)
+        entry.last_update_time = now
+        entry.drawn = None
+        scribe.seq = seq = scribe.seq + 1
+        event = _REPORTED()
+        event.at = now
+        event.seq = seq
+        event.is_dry_run = False
+        event.shown = picture
+        event.fill = fill
+        event.__class__ = events.CommissionReported
+        return [event]
 
-    # ── what is told ────────────────────────────────────────────────────────────────────────────
+    # ── what comes once in an order's life ──────────────────────────────────────────────────────
 
-    def _tell_move(self, turn: Turn, entry: OrderEntry, before: OrderStatus, fill: Fill | None) -> None:
-        after = entry.status
-        turn.tell_move(entry, before, after)
-        if after is OrderStatus.FILLED:
-            self._scribe.index.sort_in(entry)
-            turn.tell_fill(_FULLY, events.OrderFilled, entry, fill)
+    def _acknowledge(self, entry: OrderEntry, now: datetime, picture: Picture) -> list[Event]:
+        """Note the first sign of life; returns what is to be told of it."""
+        entry.acknowledged_time = now
+        entry.pending.pop(Request.NEW, None)
+        if entry.submission_time is None:
+            return []
+        seq = self._scribe.next_seq()
+        return [_acknowledged(at=now, seq=seq, record=picture)]
 
-
-_RECEIVED: Final = making(events.ExecutionReceived)
-_PARTLY: Final = making(events.OrderPartiallyFilled)
-_FULLY: Final = making(events.OrderFilled)
-_REPORTED: Final = making(events.CommissionReported)
-_FILL: Final = making(Fill)
-
-
-def _base_of(exec_id: str) -> str | None:
-    """Return an execution's id without its revision; None for a later one, and for any other shape."""
-    base, _, revision = exec_id.rpartition(".")
-    if revision != _FIRST_REVISION or base.count(".") != _DOTS - 1 or ".." in base:
-        return None
-    return base if base[0] != "." and base[-1] != "." else None
-
-
-def _fill(fact: ExecutionFact, action: Action, contract: Contract) -> Fill:
-    """Make the fill of a plain execution; every field of a Fill stands here."""
-    fill: Any = _blank(_FILL)
-    fill.exec_id = fact.exec_id
-    fill.quantity = fact.shares
-    fill.price = fact.price
-    fill.action = action
-    fill.revision = 1
-    fill.time = parse_execution_time(fact.time) if fact.time else None
-    fill.time_text = fact.time
-    fill.exchange = fact.exchange
-    fill.account = fact.account
-    fill.liquidity = fact.liquidity
-    fill.cum_quantity = fact.cum_quantity
-    fill.commission = None
-    fill.commission_currency = ""
-    fill.realized_pnl = None
-    fill.is_leg = False
-    fill.symbol = contract.name
-    fill.con_id = contract.con_id
-    fill.price_may_change = fact.pending_price_revision
-    fill.contract = contract
-    fill.is_allocated = False
-    fill.is_allocation = False
-    fill.__class__ = Fill
-    return fill  # type: ignore[no-any-return]  # it is one now
+    def _finish(
+        self, told: list[Event], entry: OrderEntry, now: datetime, picture: Picture, fill: Fill | None
+    ) -> None:
+        """Tell that an order became completely filled."""
+        self._index.sort_in(entry)
+        told.append(_filled(at=now, seq=self._scribe.next_seq(), record=picture, fill=fill))
 
 
-def _paid(unpaid: Fill, fact: CommissionFact) -> Fill:
-    """Make a fill again with its commission."""
-    fill: Any = _blank(_FILL)
-    fill.exec_id = unpaid.exec_id
-    fill.quantity = unpaid.quantity
-    fill.price = unpaid.price
-    fill.action = unpaid.action
-    fill.revision = 1
-    fill.time = unpaid.time
-    fill.time_text = unpaid.time_text
-    fill.exchange = unpaid.exchange
-    fill.account = unpaid.account
-    fill.liquidity = unpaid.liquidity
-    fill.cum_quantity = unpaid.cum_quantity
-    fill.commission = fact.commission
-    fill.commission_currency = fact.currency
-    fill.realized_pnl = fact.realized_pnl
-    fill.is_leg = False
-    fill.symbol = unpaid.symbol
-    fill.con_id = unpaid.con_id
-    fill.price_may_change = unpaid.price_may_change
-    fill.contract = unpaid.contract
-    fill.is_allocated = False
-    fill.is_allocation = False
-    fill.__class__ = Fill
-    return fill  # type: ignore[no-any-return]  # it is one now
+_acknowledged: Final = events.OrderAcknowledged
+_filled: Final = events.OrderFilled
+_MOVED: Final = blank(events.OrderStatusChanged)
+_RECEIVED: Final = blank(events.ExecutionReceived)
+_PARTLY: Final = blank(events.OrderPartiallyFilled)
+_REPORTED: Final = blank(events.CommissionReported)
+_FILL: Final = blank(Fill)
+"""Blanks, whose fields are set where they are made: a call for each would cost as much again."""
+
+
+def _is_first(exec_id: str) -> bool:
+    """Whether an execution id has the usual four parts, and is of the first revision."""
+    is_usual = exec_id[-3:] == _FIRST_REVISION and exec_id.count(".") == _DOTS
+    return is_usual and ".." not in exec_id and exec_id[0] != "."

@@ -13,10 +13,9 @@ from __future__ import annotations
 import enum
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Context, Decimal
 from types import MappingProxyType
-from typing import Final, TypeVar
 
 import attrs
 
@@ -28,10 +27,7 @@ from ibkr_core.model.order import Action
 
 __all__ = ["Booking", "ExecutionId", "Ledger", "fill_from"]
 
-_T = TypeVar("_T")
-
 _ZERO = Decimal(0)
-_blank: Final[Callable[[type[_T]], _T]] = object.__new__  # an instance with nothing set
 _AVERAGE = Context(prec=28, traps=[])
 """For quotients, which have no end. Not the host's context, for the reasons given at EXACT."""
 
@@ -119,15 +115,15 @@ def _paid(fill: Fill) -> tuple[Decimal | None, str, Decimal | None]:
     return fill.commission, fill.commission_currency, fill.realized_pnl
 
 
-@attrs.define
 class _Entry:
-    """One execution: its newest revision, and the largest quantity that any revision had."""
+    """One execution: its newest revision, its kind, the largest quantity that any revision had, its place."""
 
+    __slots__ = ("fill", "is_advisors", "is_bag", "peak", "place")
     fill: Fill
     is_bag: bool
     is_advisors: bool
     peak: Decimal
-    place: int = -1
+    place: int
     """Where in its list the fill stands."""
 
 
@@ -225,7 +221,9 @@ class Ledger:
         fill = fill_from(fact, execution_id)
         entry = self._entries.get(base)
         if entry is None:
-            entry = _Entry(fill, is_bag, _ADVISOR.fullmatch(fill.account) is not None, fill.quantity)
+            entry = _Entry()
+            entry.fill, entry.is_bag, entry.peak = fill, is_bag, fill.quantity
+            entry.is_advisors = _ADVISOR.fullmatch(fill.account) is not None
             self._entries[base] = entry
             if self._tells_more(entry, execution_id):
                 self._recount()
@@ -280,21 +278,21 @@ class Ledger:
 
     # ── the same for what is plain ──────────────────────────────────────────────────────────────
 
-    def add_plain(self, base: str, fill: Fill) -> None:
+    def add_plain(self, base: str, fill: Fill, quantity: Decimal) -> None:
         """Book an execution that is new: its first revision, with no commission yet, of a plain ledger.
 
         Args:
             base: Its id without the revision.
             fill: The execution, of a client's account.
+            quantity: What the executions come to with it.
         """
         fills = self._fills
-        entry = _blank(_Entry)
-        entry.fill, entry.is_bag, entry.is_advisors = fill, False, False
-        entry.peak = fill.quantity
-        entry.place = len(fills)
+        entry = _Entry()
+        entry.fill, entry.peak, entry.place = fill, fill.quantity, len(fills)
+        entry.is_bag = entry.is_advisors = False
         self._entries[base] = entry
         fills.append(fill)
-        self.quantity = EXACT.add(self.quantity, fill.quantity)
+        self.quantity = quantity
         self._has_clients = True
 
     def unpaid(self, base: str) -> Fill | None:
@@ -312,8 +310,9 @@ class Ledger:
         self._commissions[base] = {1: fact}
         entry = self._entries[base]
         entry.fill = self._fills[entry.place] = paid
-        charged, currency = self._charged, paid.commission_currency
-        charged[currency] = EXACT.add(charged.get(currency, _ZERO), paid.commission)  # type: ignore[arg-type]  # it is known
+        charged, currency = self._charged, fact.currency
+        before = charged.get(currency)
+        charged[currency] = EXACT.add(_ZERO if before is None else before, paid.commission or _ZERO)
 
     # ── totals out ──────────────────────────────────────────────────────────────────────────────
 
