@@ -82,7 +82,7 @@ _SIDES: Final = {"BOT": Action.BUY, "SLD": Action.SELL}
 _CLIENTS: Final = ("U", "DU")
 """How the accounts of clients begin; those of advisors begin with F or I, or these behind a D."""
 _FIRST_REVISION: Final = ".01"
-_DOTS: Final = 3
+_DOTS: Final = 2
 
 QuickTaker = Callable[[HotValues, datetime], "list[Event] | None"]
 """Takes the values of a plain fact; returns the events that follow, or None, and then nothing has changed."""
@@ -171,8 +171,10 @@ class Express:
         counted, _, ref, liquidity, may_change = rest
         entry = self._orders.get(perm_id)
         base, action = exec_id[:-3], _SIDES.get(side)
-        if entry is None or action is None or base in self._owners or not _is_first(exec_id):
+        if entry is None or action is None or base in self._owners or self._fillings.has_orphan(base):
             return None
+        if exec_id[-3:] != _FIRST_REVISION or base.count(".") != _DOTS or ".." in exec_id or base[0] == ".":
+            return None  # no usual id, or a correction
         ledger, order = entry.ledger, entry.order
         if not ledger.is_plain or order is None or entry.contract is None or entry.status not in _WORKING:
             return None
@@ -188,8 +190,6 @@ class Express:
             return None  # too many, or some are missing
         if size <= _ZERO or (not is_complete and total is not None and executed >= total):
             return None  # its size is not certain: an order for an amount of money, or one made smaller
-        if self._fillings.has_orphan(base):
-            return None
         fill = _FILL()
         fill.exec_id = exec_id
         fill.quantity = shares
@@ -300,7 +300,7 @@ class Express:
         fill.is_allocated = False
         fill.is_allocation = False
         fill.__class__ = Fill
-        ledger.pay_plain(base, CommissionFact(exec_id, amount, currency, realized_pnl), fill)
+        ledger.pay_plain(base, fill, amount)
         for feed in self._fillings.feeds:
             feed.note(base, fill)
         entry.note(now, "commission %s %s", amount, currency)
@@ -324,28 +324,34 @@ class Express:
         entry.pending.pop(Request.NEW, None)
         if entry.submission_time is None:
             return []
-        seq = self._scribe.next_seq()
-        return [_acknowledged(at=now, seq=seq, record=picture)]
+        event = _KNOWN()
+        event.at = now
+        event.seq = self._scribe.next_seq()
+        event.is_dry_run = False
+        event.shown = picture
+        event.__class__ = events.OrderAcknowledged
+        return [event]
 
     def _finish(
         self, told: list[Event], entry: OrderEntry, now: datetime, picture: Picture, fill: Fill | None
     ) -> None:
         """Tell that an order became completely filled."""
         self._index.sort_in(entry)
-        told.append(_filled(at=now, seq=self._scribe.next_seq(), record=picture, fill=fill))
+        event = _FULLY()
+        event.at = now
+        event.seq = self._scribe.next_seq()
+        event.is_dry_run = False
+        event.shown = picture
+        event.fill = fill
+        event.__class__ = events.OrderFilled
+        told.append(event)
 
 
-_acknowledged: Final = events.OrderAcknowledged
-_filled: Final = events.OrderFilled
+_KNOWN: Final = blank(events.OrderAcknowledged)
 _MOVED: Final = blank(events.OrderStatusChanged)
 _RECEIVED: Final = blank(events.ExecutionReceived)
 _PARTLY: Final = blank(events.OrderPartiallyFilled)
+_FULLY: Final = blank(events.OrderFilled)
 _REPORTED: Final = blank(events.CommissionReported)
 _FILL: Final = blank(Fill)
 """Blanks, whose fields are set where they are made: a call for each would cost as much again."""
-
-
-def _is_first(exec_id: str) -> bool:
-    """Whether an execution id has the usual four parts, and is of the first revision."""
-    is_usual = exec_id[-3:] == _FIRST_REVISION and exec_id.count(".") == _DOTS
-    return is_usual and ".." not in exec_id and exec_id[0] != "."

@@ -235,6 +235,7 @@ class Ledger:
         is_newer = execution_id.revision > entry.fill.revision
         if not is_newer and fill.quantity <= entry.peak:
             return Booking.KNOWN, entry.fill, None
+        self._reports(base)  # what was paid for the execution stays, whatever revision of it stands here
         entry.peak = max(entry.peak, fill.quantity)
         previous = entry.fill
         if is_newer:
@@ -255,7 +256,7 @@ class Ledger:
         """
         if execution_id is None:
             execution_id = ExecutionId.parse(fact.exec_id)
-        reports = self._commissions.setdefault(execution_id.base, {})
+        reports = self._reports(execution_id.base)
         before = reports.get(execution_id.revision)
         if before is not None:
             fact = _completed(fact, before)
@@ -297,22 +298,24 @@ class Ledger:
 
     def unpaid(self, base: str) -> Fill | None:
         """Return an execution of which no commission was reported; None where one was."""
-        return None if base in self._commissions else self._entries[base].fill
+        fill = self._entries[base].fill
+        return fill if fill.commission is None and base not in self._commissions else None
 
-    def pay_plain(self, base: str, fact: CommissionFact, paid: Fill) -> None:
+    def pay_plain(self, base: str, paid: Fill, amount: Decimal) -> None:
         """Take the first commission of the only revision of an execution of a plain ledger.
+
+        The report is not kept: the fill says the same; see :meth:`_reports`.
 
         Args:
             base: The id of the execution without the revision.
-            fact: The report.
             paid: The fill with it.
+            amount: What it costs.
         """
-        self._commissions[base] = {1: fact}
         entry = self._entries[base]
         entry.fill = self._fills[entry.place] = paid
-        charged, currency = self._charged, fact.currency
+        charged, currency = self._charged, paid.commission_currency
         before = charged.get(currency)
-        charged[currency] = EXACT.add(_ZERO if before is None else before, paid.commission or _ZERO)
+        charged[currency] = EXACT.add(_ZERO if before is None else before, amount)
 
     # ── totals out ──────────────────────────────────────────────────────────────────────────────
 
@@ -411,8 +414,24 @@ class Ledger:
                 realized_pnl=fill.realized_pnl,
             )
 
-    def _live_commission(self, base: str, revision: int) -> CommissionFact | None:
+    def _reports(self, base: str) -> dict[int, CommissionFact]:
+        """Return the commission reports of an execution by revision; they may be added to."""
         reports = self._commissions.get(base)
+        if reports is None:
+            reports = self._commissions[base] = {}
+            entry = self._entries.get(base)
+            if entry is not None and entry.fill.commission is not None:  # taken by pay_plain()
+                fill = entry.fill
+                reports[fill.revision] = CommissionFact(
+                    fill.exec_id, fill.commission, fill.commission_currency, fill.realized_pnl
+                )
+        return reports
+
+    def _live_commission(self, base: str, revision: int) -> CommissionFact | None:
+        entry = self._entries[base]
+        reports = self._commissions.get(base)
+        if reports is None and entry.fill.commission is not None:
+            reports = self._reports(base)
         if not reports:
             return None
         # Whether a corrected execution gets a report of its own is not documented (TWS facts 3), so

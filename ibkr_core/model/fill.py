@@ -149,9 +149,10 @@ class Fill:
 
 
 _TIME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})([ -]+)(\d{2}):(\d{2}):(\d{2})(?:\s+(\S.*))?")
+_SECONDS = slice(15, 17)
+"""Where they stand in the usual form, ``20260828 14:31:45 US/Eastern``."""
 
 
-@functools.lru_cache(maxsize=1024)  # many executions share a second
 def parse_execution_time(text: str, local_zone: tzinfo | None = None) -> datetime | None:
     """Read an execution time in any of the forms that TWS sends (TWS facts 3).
 
@@ -161,6 +162,17 @@ def parse_execution_time(text: str, local_zone: tzinfo | None = None) -> datetim
     Returns:
         The time in UTC, or None when the text or its zone cannot be read.
     """
+    seconds = text[_SECONDS]
+    if text[8:9] == " " and text[14:15] == ":" and seconds.isascii() and seconds.isdigit():
+        # The usual form: of a minute that was seen before, only the second is new.
+        minute = _parse(f"{text[:15]}00{text[17:]}", local_zone)
+        if minute is not None and len(seconds) == 2 and seconds < "60" and text[:8].isdigit():  # noqa: PLR2004 - digits
+            return minute.replace(second=int(seconds))
+    return _parse(text, local_zone)
+
+
+@functools.lru_cache(maxsize=1024)
+def _parse(text: str, local_zone: tzinfo | None) -> datetime | None:
     match = _TIME.fullmatch(text.strip())
     if match is None:
         return None
