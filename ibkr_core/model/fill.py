@@ -149,10 +149,11 @@ class Fill:
 
 
 _TIME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})([ -]+)(\d{2}):(\d{2}):(\d{2})(?:\s+(\S.*))?")
-_SECONDS = slice(15, 17)
-"""Where they stand in the usual form, ``20260828 14:31:45 US/Eastern``."""
+_TO_THE_MINUTE = re.compile(r"\d{8} \d{2}:\d{2}:")
+_SECONDS = {f"{second:02}": second for second in range(60)}
 
 
+@functools.lru_cache(maxsize=1024)  # many executions share a second
 def parse_execution_time(text: str, local_zone: tzinfo | None = None) -> datetime | None:
     """Read an execution time in any of the forms that TWS sends (TWS facts 3).
 
@@ -162,16 +163,20 @@ def parse_execution_time(text: str, local_zone: tzinfo | None = None) -> datetim
     Returns:
         The time in UTC, or None when the text or its zone cannot be read.
     """
-    seconds = text[_SECONDS]
-    if text[8:9] == " " and text[14:15] == ":" and seconds.isascii() and seconds.isdigit():
-        # The usual form: of a minute that was seen before, only the second is new.
-        minute = _parse(f"{text[:15]}00{text[17:]}", local_zone)
-        if minute is not None and len(seconds) == 2 and seconds < "60" and text[:8].isdigit():  # noqa: PLR2004 - digits
-            return minute.replace(second=int(seconds))
+    second = _SECONDS.get(text[15:17])
+    if second is not None:
+        minute = _minute(text[:15], text[17:], local_zone)
+        if minute is not None:
+            return minute.replace(second=second)
     return _parse(text, local_zone)
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=1024)  # and nearly all share a minute with another
+def _minute(head: str, rest: str, local_zone: tzinfo | None) -> datetime | None:
+    """Read the minute of a time in the usual form, ``20260828 14:31:`` and what follows the seconds."""
+    return _parse(f"{head}00{rest}", local_zone) if _TO_THE_MINUTE.fullmatch(head) else None
+
+
 def _parse(text: str, local_zone: tzinfo | None) -> datetime | None:
     match = _TIME.fullmatch(text.strip())
     if match is None:
