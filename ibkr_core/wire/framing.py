@@ -44,8 +44,7 @@ class FrameBuffer:
 
     def __init__(self, max_frame: int = MAX_FRAME) -> None:
         self._max_frame = max_frame
-        # One view for good: making one costs more than cutting a piece out of it.
-        self._buffer = memoryview(bytearray(_FIRST_ROOM))
+        self._buffer = bytearray(_FIRST_ROOM)
         self._start = 0
         self._end = 0
 
@@ -62,12 +61,12 @@ class FrameBuffer:
 
     def clear(self) -> None:
         """Forget everything and let the room go; views given out stay what they are."""
-        self._buffer, self._start, self._end = memoryview(bytearray()), 0, 0
+        self._buffer, self._start, self._end = bytearray(), 0, 0
 
     def writable(self) -> memoryview:
         """Give room to receive into; tell the outcome with `wrote`."""
         self._make_room(_MIN_ROOM)
-        return self._buffer[self._end :]
+        return memoryview(self._buffer)[self._end :]
 
     def wrote(self, count: int) -> None:
         """Take ``count`` bytes that were put at the front of the room from `writable`.
@@ -93,7 +92,7 @@ class FrameBuffer:
                 return
             begin = self._start + PREFIX
             self._start = begin + length
-            yield self._buffer[begin : begin + length].toreadonly()
+            yield memoryview(self._buffer)[begin : begin + length].toreadonly()
 
     def bodies(self) -> Iterator[bytes]:
         """Give copies of the bodies of all complete frames; otherwise as `frames`.
@@ -110,7 +109,7 @@ class FrameBuffer:
             if end > self._end:
                 return
             self._start = end
-            yield buffer[begin:end].tobytes()
+            yield bytes(memoryview(buffer)[begin:end])
 
     def _next_length(self) -> int | None:
         if self._end - self._start < PREFIX:
@@ -131,6 +130,6 @@ class FrameBuffer:
             room *= 2
         # Grows with what has arrived, never with what a length announces: that may be a lie.
         # A new buffer, never a resized one: views given out may still be alive.
-        fresh = memoryview(bytearray(room))
+        fresh = bytearray(room)
         fresh[:kept] = self._buffer[self._start : self._end]
         self._buffer, self._start, self._end = fresh, 0, kept
