@@ -16,7 +16,7 @@ from ibkr_core.wire.hot import HotFact, TextDecoder, text_decoders
 from ibkr_core.wire.hotproto import ProtobufDecoder, protobuf_decoders
 from ibkr_core.wire.protobuf import ProtobufUnavailable
 
-__all__ = ["hot_path"]
+__all__ = ["RAW_ID_BYTES", "hot_path", "overrides"]
 
 _CALLBACKS: Final[Mapping[int, tuple[str, ...]]] = {
     3: ("orderStatus", "orderStatusProtoBuf"),
@@ -25,7 +25,8 @@ _CALLBACKS: Final[Mapping[int, tuple[str, ...]]] = {
 }
 """The official callbacks of each hot kind, in every client that we support."""
 
-_RAW_ID_BYTES: Final = 4
+RAW_ID_BYTES: Final = 4
+"""How long a message id is from version 201 on."""
 
 
 def hot_path(client_class: type, server_version: int) -> Callable[[bytes], HotFact | None]:
@@ -35,15 +36,16 @@ def hot_path(client_class: type, server_version: int) -> Callable[[bytes], HotFa
         client_class: The class of the client, with its overrides.
         server_version: The protocol version of the connection.
     """
-    free = {kind for kind, names in _CALLBACKS.items() if not _overrides(client_class, names)}
+    free = {kind for kind, names in _CALLBACKS.items() if not overrides(client_class, names)}
     texts = {str(kind): decoder for kind, decoder in text_decoders(server_version).items() if kind in free}
     if server_version < compat.RAW_IDS_SINCE:
         return _text_path(texts)
-    raw: dict[bytes, TextDecoder] = {int(kind).to_bytes(_RAW_ID_BYTES, "big"): d for kind, d in texts.items()}
+    raw: dict[bytes, TextDecoder] = {int(kind).to_bytes(RAW_ID_BYTES, "big"): d for kind, d in texts.items()}
     return _raw_path(raw, _protobufs(free))
 
 
-def _overrides(client_class: type, names: tuple[str, ...]) -> bool:
+def overrides(client_class: type, names: tuple[str, ...]) -> bool:
+    """Whether a client class overrides one of these official callbacks."""
     return any(getattr(client_class, name, None) is not getattr(EWrapper, name, None) for name in names)
 
 
@@ -53,7 +55,7 @@ def _protobufs(free: set[int]) -> Mapping[bytes, ProtobufDecoder]:
     except ProtobufUnavailable:
         return {}
     return {
-        (kind + compat.PROTOBUF_SINCE).to_bytes(_RAW_ID_BYTES, "big"): decoder
+        (kind + compat.PROTOBUF_SINCE).to_bytes(RAW_ID_BYTES, "big"): decoder
         for kind, decoder in decoders.items()
         if kind in free
     }
@@ -78,13 +80,13 @@ def _raw_path(
     find, find_text = protobufs.get, texts.get
 
     def decode(body: bytes) -> HotFact | None:
-        kind = body[:_RAW_ID_BYTES]
+        kind = body[:RAW_ID_BYTES]
         decoder = find(kind)
         if decoder is not None:
-            return decoder(body[_RAW_ID_BYTES:])
+            return decoder(body[RAW_ID_BYTES:])
         text = find_text(kind)
         if text is None or not body.isascii():
             return None
-        return text(["", *body[_RAW_ID_BYTES:].decode("ascii").split("\0")])
+        return text(["", *body[RAW_ID_BYTES:].decode("ascii").split("\0")])
 
     return decode

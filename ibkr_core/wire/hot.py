@@ -25,6 +25,7 @@ __all__ = [
     "MOST_KEPT",
     "HotFact",
     "Known",
+    "Tables",
     "TextDecoder",
     "exact",
     "from_double",
@@ -143,7 +144,7 @@ def _contract(fields: tuple[str, ...]) -> Contract:
 
 
 @attrs.frozen
-class _Tables:
+class Tables:
     """What the texts of one connection were read as."""
 
     ints: Known[str, int | None] = attrs.field(factory=lambda: Known(_integer))
@@ -155,7 +156,7 @@ class _Tables:
 
 def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:
     """Return decoders of the text form by message id, for a connection of this version (142 or above)."""
-    tables = _Tables()
+    tables = Tables()
     return {
         3: _status_decoder(tables),
         11: _execution_decoder(tables, server_version),
@@ -163,7 +164,7 @@ def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:
     }
 
 
-def _status_decoder(tables: _Tables) -> TextDecoder:
+def _status_decoder(tables: Tables) -> TextDecoder:
     new = making(StatusFact)
     ints, sizes, prices, words = tables.ints, tables.sizes, tables.prices, tables.words
 
@@ -191,7 +192,7 @@ def _status_decoder(tables: _Tables) -> TextDecoder:
     return status
 
 
-def _execution_decoder(tables: _Tables, server_version: int) -> TextDecoder:
+def _execution_decoder(tables: Tables, server_version: int) -> TextDecoder:
     new = making(ExecutionFact)
     ints, sizes, prices, words = tables.ints, tables.sizes, tables.prices, tables.words
     contracts = tables.contracts
@@ -230,7 +231,7 @@ def _execution_decoder(tables: _Tables, server_version: int) -> TextDecoder:
     return execution
 
 
-def _commission_decoder(tables: _Tables) -> TextDecoder:
+def _commission_decoder(tables: Tables) -> TextDecoder:
     new = making(CommissionFact)
     prices, words = tables.prices, tables.words
 

@@ -12,7 +12,7 @@ from ibkr_core.model.making import making
 from ibkr_core.wire.hot import MOST_KEPT, HotFact, Known, exact, from_double, unless_unset
 from ibkr_core.wire.protobuf import message_class
 
-__all__ = ["ProtobufDecoder", "protobuf_decoders"]
+__all__ = ["ProtobufDecoder", "contract_maker", "protobuf_decoders"]
 
 ProtobufDecoder = Callable[[bytes], HotFact | None]
 """Takes a serialized message. None means: not by me."""
@@ -33,7 +33,7 @@ def protobuf_decoders(make_contract: Callable[[Any], Contract]) -> Mapping[int, 
     prices: Known[float, Decimal | None] = Known(from_double)
     return {
         3: _status_decoder(sizes, prices),
-        11: _execution_decoder(sizes, prices, _contract_maker(make_contract)),
+        11: _execution_decoder(sizes, prices, contract_maker(make_contract)),
         59: _commission_decoder(prices),
     }
 
@@ -70,7 +70,8 @@ def _status_decoder(
     return status
 
 
-def _contract_maker(make_contract: Callable[[Any], Contract]) -> Callable[[Any], Contract]:
+def contract_maker(make_contract: Callable[[Any], Contract]) -> Callable[[Any], Contract]:
+    """Return what gives the contract of a generated ``Contract``, and makes each distinct one once."""
     known: dict[bytes, Contract] = {}
 
     def contract_of(part: Any) -> Contract:  # noqa: ANN401 - a generated class
