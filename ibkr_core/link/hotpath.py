@@ -63,9 +63,11 @@ def _protobufs(free: set[int]) -> Mapping[bytes, ProtobufDecoder]:
 
 def _text_path(decoders: Mapping[str, TextDecoder]) -> Callable[[bytes], HotFact | None]:
     find = decoders.get
+    begins = {f"{kind}\0".encode()[:2] for kind in decoders}
 
     def decode(body: bytes) -> HotFact | None:
-        if not body.isascii():
+        # What cannot be of a hot kind is not split: a tick of market data, an openOrder's 130 fields.
+        if body[:2] not in begins or not body.isascii():
             return None
         fields = body.decode("ascii").split("\0")
         decoder = find(fields[0])

@@ -119,8 +119,13 @@ def exact(text: str) -> Decimal | None:
 
 
 def _size(text: str) -> Decimal | None:
-    # A blank one is no number: the clients differ about it, and the installed one shall say.
-    return None if text in _UNSET_TEXTS else exact(text)
+    # A blank one is no number, and what is spelled oddly may be one: the clients differ about it, and the
+    # installed one shall say.
+    if text in _UNSET_TEXTS:
+        return None
+    if text.strip("0123456789.eE+-"):
+        raise ValueError(f"an odd number: {text!r}")
+    return exact(text)
 
 
 def _contract(fields: tuple[str, ...]) -> Contract:
