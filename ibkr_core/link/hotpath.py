@@ -12,7 +12,8 @@ from typing import Final
 from ibapi.wrapper import EWrapper
 
 from ibkr_core.link import compat, convert
-from ibkr_core.wire.hot import HotFact, TextDecoder, text_decoders
+from ibkr_core.model.facts import HotValues
+from ibkr_core.wire.hot import TextDecoder, text_decoders
 from ibkr_core.wire.hotproto import ProtobufDecoder, protobuf_decoders
 from ibkr_core.wire.protobuf import ProtobufUnavailable
 
@@ -29,7 +30,7 @@ RAW_ID_BYTES: Final = 4
 """How long a message id is from version 201 on."""
 
 
-def hot_path(client_class: type, server_version: int) -> Callable[[bytes], HotFact | None]:
+def hot_path(client_class: type, server_version: int) -> Callable[[bytes], HotValues | None]:
     """Return what decodes the frames of a connection; it gives None for what is left to the official decoder.
 
     Args:
@@ -61,11 +62,11 @@ def _protobufs(free: set[int]) -> Mapping[bytes, ProtobufDecoder]:
     }
 
 
-def _text_path(decoders: Mapping[str, TextDecoder]) -> Callable[[bytes], HotFact | None]:
+def _text_path(decoders: Mapping[str, TextDecoder]) -> Callable[[bytes], HotValues | None]:
     find = decoders.get
     begins = {f"{kind}\0".encode()[:2] for kind in decoders}
 
-    def decode(body: bytes) -> HotFact | None:
+    def decode(body: bytes) -> HotValues | None:
         # What cannot be of a hot kind is not split: a tick of market data, an openOrder's 130 fields.
         if body[:2] not in begins or not body.isascii():
             return None
@@ -78,10 +79,10 @@ def _text_path(decoders: Mapping[str, TextDecoder]) -> Callable[[bytes], HotFact
 
 def _raw_path(
     texts: Mapping[bytes, TextDecoder], protobufs: Mapping[bytes, ProtobufDecoder]
-) -> Callable[[bytes], HotFact | None]:
+) -> Callable[[bytes], HotValues | None]:
     find, find_text = protobufs.get, texts.get
 
-    def decode(body: bytes) -> HotFact | None:
+    def decode(body: bytes) -> HotValues | None:
         kind = body[:RAW_ID_BYTES]
         decoder = find(kind)
         if decoder is not None:
