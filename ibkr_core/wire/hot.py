@@ -62,17 +62,19 @@ class Known(dict[_K, _V], Generic[_K, _V]):
 
     Args:
         read: Reads one.
+        most: How many are remembered.
     """
 
-    __slots__ = ("_read",)
+    __slots__ = ("_most", "_read")
 
-    def __init__(self, read: Callable[[_K], _V]) -> None:
+    def __init__(self, read: Callable[[_K], _V], most: int = MOST_KEPT) -> None:
         super().__init__()
         self._read = read
+        self._most = most
 
     def __missing__(self, key: _K) -> _V:
         value = self._read(key)
-        if len(self) >= MOST_KEPT:
+        if len(self) >= self._most:
             self.clear()
         self[key] = value
         return value

@@ -35,11 +35,15 @@ _VERSION_UNTIL: Final = 145
 _OPEN_ORDER_VERSION: Final = "34"
 _REJECT_SINCE: Final = 166
 _TIME_SINCE: Final = 194
+_MOST_RESTS: Final = 2_000
+"""They are hundreds of characters long."""
 _UNSET_DOUBLE: Final = 1.7976931348623157e308
 _NO_DECIMAL: Final = frozenset(
-    {"", "2147483647", "9223372036854775807", "1.7976931348623157E308", "-9223372036854775808"}
+    {"2147483647", "9223372036854775807", "1.7976931348623157E308", "-9223372036854775808"}
 )
 _LAYOUT: Final = ANSWERS["openOrder"]
+_ALWAYS_GOOD: Final = frozenset({"", "0"})
+"""A text, a number, a flag and a count of nothing may be these, and most fields are."""
 _HEAD_ENDS_WITH: Final = "order.permId"
 
 BLANK_ECHO: Final = BrokerOrder(order_id=0, client_id=0, oca_type=0, parent_id=0, outside_rth=False)
@@ -118,8 +122,8 @@ def _decimal(text: str) -> None:
 
 
 def _no_entries(text: str) -> None:
-    if text not in {"", "0"}:
-        raise ValueError("not plain: fields follow")
+    """Accept a count only where it is 0."""
+    raise ValueError(f"{text!r} entries follow: not plain")
 
 
 _CHECKS: Final[Mapping[str, Callable[[str], None]]] = {
@@ -152,17 +156,23 @@ class _Places:
         """How many fields stand in front of what repeats."""
         return self.names.index(_HEAD_ENDS_WITH) + 1
 
-    def is_decided(self, name: str, text: str) -> bool:
-        """Whether a field makes others follow.
+    def memory(self, name: str) -> Known[str, bool]:
+        """Return what remembers of each text of a field whether it makes others follow.
 
         Raises:
-            ValueError: It is no number where one should be.
+            ValueError: On looking up what is no number where one should be.
         """
         _, key = name.split(".")
-        value: object = text
-        if field_type(_LAYOUT.message, name).name == "float":
-            value = None if not text or float(text) == _UNSET_DOUBLE else float(text)
-        return self.decisions[name].condition({"order": {key: value}})
+        is_number = field_type(_LAYOUT.message, name).name == "float"
+        condition = self.decisions[name].condition
+
+        def is_decided(text: str) -> bool:
+            value: object = text
+            if is_number:
+                value = None if not text or float(text) == _UNSET_DOUBLE else float(text)
+            return condition({"order": {key: value}})
+
+        return Known(is_decided)
 
 
 def _places(server_version: int) -> _Places:
@@ -186,7 +196,7 @@ def _rest_reader(places: _Places) -> Callable[[str], _Rest | None]:
     """Return what reads the fields behind the permanent id; None for an order that is not plain."""
     names, checks = places.names[places.head :], places.checks[places.head :]
     at = {name: place for place, name in enumerate(names)}  # of two trailStopPrices the second, as officially
-    decisive = [name for name in places.decisions if name in at]
+    decisive = [(name, places.memory(name)) for name in places.decisions if name in at]
 
     def read(text: str) -> _Rest | None:
         fields = text.split("\0")
@@ -195,8 +205,9 @@ def _rest_reader(places: _Places) -> Callable[[str], _Rest | None]:
         said = {name: fields[place] for name, place in at.items()}
         try:
             for check, one in zip(checks, fields, strict=False):  # the last one stands behind the last NUL
-                check(one)
-            if any(places.is_decided(name, said[name]) for name in decisive):
+                if one not in _ALWAYS_GOOD:
+                    check(one)
+            if any(decided[said[name]] for name, decided in decisive):
                 return None
             if int(said["order.whatIf"] or 0) or said["contract.comboLegsDescrip"]:
                 return None
@@ -228,8 +239,8 @@ def _open_order_decoder(server_version: int) -> WarmTextDecoder:
     new_order, new_fact = making(BrokerOrder), making(OpenOrderFact)
     ints, sizes, words, contracts = tables.ints, tables.sizes, tables.words, tables.contracts
     limits: Known[str, Decimal | None] = Known(_unless_blank)
-    rests: Known[str, _Rest | None] = Known(_rest_reader(places))
-    moves: Known[str, bool] = Known(lambda kind: places.is_decided("order.orderType", kind))
+    rests: Known[str, _Rest | None] = Known(_rest_reader(places), _MOST_RESTS)
+    moves = places.memory("order.orderType")
 
     def open_order(text: str) -> OpenOrderFact | None:
         fields = text.split("\0", head)
