@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,25 @@ import pytest
 from benchmarks.byhand import HandEngine
 from benchmarks.feed import burst, frames
 from benchmarks.programs.engine import make_order
-from benchmarks.terms import CLIENT_ID, FIRST_ID, terms
+from benchmarks.terms import ACCOUNT, CLIENT_ID, FIRST_ID, QUANTITY, Terms, terms
 from ibkr_core import Journal, TwsClient
 from ibkr_core.clock import SystemClock
 from ibkr_core.journal.entries import Frame
 from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.book import Book
 from ibkr_core.link.hotpath import hot_path
-from ibkr_core.model.facts import BrokerFact
+from ibkr_core.link.warmpath import warm_path
+from ibkr_core.model.facts import BrokerFact, fact_of
+from ibkr_core.wire.codec import encode_answer
+from ibkr_core.wire.message import Message
 
 _ORDERS = 250
 _ROUNDS = 20
+_WARNING = {
+    "errorCode": 399,
+    "errorMsg": "Order Message: held until the opening",
+    "errorTime": 1_787_941_905_000,
+}
 _NOW = datetime(2026, 8, 28, 18, 31, 45, tzinfo=UTC)
 VERSIONS = (178, 226)
 
@@ -50,7 +59,42 @@ def facts(order_ids: range, version: int) -> list[BrokerFact]:
     """Return what the messages about orders say."""
     decode = hot_path(TwsClient, version)
     found = [decode(body) for body in bodies(order_ids, version)]
-    return [fact for fact in found if fact is not None]
+    return [fact_of(values) for values in found if values is not None]
+
+
+def echoes(order_ids: range, version: int) -> list[bytes]:
+    """Return an openOrder and an error for each order, without their lengths."""
+    return [
+        encode_answer(message, version)
+        for order_id in order_ids
+        for message in (_echo(order_id, terms(order_id)), Message("error", _WARNING | {"id": order_id}))
+    ]
+
+
+def _echo(order_id: int, its: Terms) -> Message:
+    contract = {
+        "conId": its.con_id,
+        "symbol": its.symbol,
+        "secType": "STK",
+        "exchange": "SMART",
+        "currency": "USD",
+        "localSymbol": its.symbol,
+        "tradingClass": "NMS",
+    }
+    order = {
+        "action": its.action,
+        "totalQuantity": Decimal(QUANTITY),
+        "orderType": "LMT",
+        "lmtPrice": its.limit / 100,
+        "auxPrice": 0.0,
+        "tif": "DAY",
+        "account": ACCOUNT,
+        "orderRef": its.key,
+        "clientId": CLIENT_ID,
+        "permId": its.perm_id,
+    }
+    parts = {"contract": contract, "order": order, "orderState": {"status": "Submitted"}}
+    return Message("openOrder", {"orderId": order_id, **parts})
 
 
 @pytest.fixture(name="each")
@@ -77,6 +121,19 @@ def test_decode(each: Benchmark, version: int) -> None:
             decode(body)
 
     each(lambda: (bodies(next(ids), version),), act)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_decode_echoes_and_errors(each: Benchmark, version: int) -> None:
+    """250 openOrders and 250 errors into facts."""
+    decode, ids = warm_path(TwsClient, version, lambda: ()), heaps()
+
+    def act(messages: list[bytes]) -> None:
+        for body in messages:
+            if decode(body) is None:
+                raise ValueError(f"left to the official decoder: {body!r}")
+
+    each(lambda: (echoes(next(ids), version),), act)
 
 
 def test_apply(each: Benchmark) -> None:

@@ -32,8 +32,9 @@ from ibkr_core.link.hotpath import hot_path
 from ibkr_core.link.receiver import HotTaker, Receiver
 from ibkr_core.link.router import CallbackRouter, TakeAnswer
 from ibkr_core.link.transport import Transport
+from ibkr_core.link.warmpath import warm_path
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.facts import HotValues
+from ibkr_core.model.facts import BrokerFact, HotValues
 from ibkr_core.model.order import Order
 from ibkr_core.wire.framing import FrameBuffer
 from ibkr_core.wire.handshake import client_hello, parse_server_hello
@@ -110,6 +111,7 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         self.frame = _NO_FRAME
         self._decode_hot: Callable[[bytes], HotValues | None] = lambda _: None
         self._take_hot: HotTaker = lambda *_: None
+        self._decode_warm: Callable[[bytes], BrokerFact | None] = lambda _: None
         self._router = CallbackRouter(self)
         self.market_data_type = 1
         EClient.__init__(self, self._router)
@@ -171,6 +173,7 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
     def _choose_path(self, server_version: int) -> None:
         self._decode_hot = hot_path(type(self), server_version)
         self._take_hot = self.receiver.hot_taker()
+        self._decode_warm = warm_path(type(self), server_version, lambda: self._router.awaited)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────
 
@@ -251,17 +254,25 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
                     self.receiver.on_callback_failed(error)
 
     def _handle(self, body: bytes) -> None:
-        """Hand a message to the official decoder."""
+        """Take a message that is not of the hot kinds."""
+        self.frame = body
+        try:
+            fact = self._decode_warm(body)
+            if fact is not None:
+                self.receiver.on_fact(fact)
+            else:
+                self._decode_officially(body)
+        finally:
+            self.frame = _NO_FRAME
+
+    def _decode_officially(self, body: bytes) -> None:
+        """Hand a message to the official decoder, which calls back."""
         version = self.serverVersion_
         message_id, start = _message_id(body, version)
         is_protobuf = message_id > compat.PROTOBUF_SINCE and version >= compat.RAW_IDS_SINCE
         if is_protobuf:
             message_id -= compat.PROTOBUF_SINCE
-        self.frame = body
-        try:
-            compat.decode(self.decoder, message_id, body[start:], is_protobuf=is_protobuf)
-        finally:
-            self.frame = _NO_FRAME
+        compat.decode(self.decoder, message_id, body[start:], is_protobuf=is_protobuf)
 
     def replay(self, body: bytes, server_version: int) -> None:
         """Decode one recorded frame, with no connection: facts go to the receiver as if it had just come.

@@ -17,7 +17,7 @@ from ibkr_core.wire.hot import TextDecoder, text_decoders
 from ibkr_core.wire.hotproto import ProtobufDecoder, protobuf_decoders
 from ibkr_core.wire.protobuf import ProtobufUnavailable
 
-__all__ = ["hot_path"]
+__all__ = ["RAW_ID_BYTES", "hot_path", "overrides"]
 
 _CALLBACKS: Final[Mapping[int, tuple[str, ...]]] = {
     3: ("orderStatus", "orderStatusProtoBuf"),
@@ -26,7 +26,8 @@ _CALLBACKS: Final[Mapping[int, tuple[str, ...]]] = {
 }
 """The official callbacks of each hot kind, in every client that we support."""
 
-_RAW_ID_BYTES: Final = 4
+RAW_ID_BYTES: Final = 4
+"""How long a message id is from version 201 on."""
 
 
 def hot_path(client_class: type, server_version: int) -> Callable[[bytes], HotValues | None]:
@@ -36,15 +37,16 @@ def hot_path(client_class: type, server_version: int) -> Callable[[bytes], HotVa
         client_class: The class of the client, with its overrides.
         server_version: The protocol version of the connection.
     """
-    free = {kind for kind, names in _CALLBACKS.items() if not _overrides(client_class, names)}
+    free = {kind for kind, names in _CALLBACKS.items() if not overrides(client_class, names)}
     texts = {str(kind): decoder for kind, decoder in text_decoders(server_version).items() if kind in free}
     if server_version < compat.RAW_IDS_SINCE:
         return _text_path(texts)
-    raw: dict[bytes, TextDecoder] = {int(kind).to_bytes(_RAW_ID_BYTES, "big"): d for kind, d in texts.items()}
+    raw: dict[bytes, TextDecoder] = {int(kind).to_bytes(RAW_ID_BYTES, "big"): d for kind, d in texts.items()}
     return _raw_path(raw, _protobufs(free))
 
 
-def _overrides(client_class: type, names: tuple[str, ...]) -> bool:
+def overrides(client_class: type, names: tuple[str, ...]) -> bool:
+    """Whether a client class overrides one of these official callbacks."""
     return any(getattr(client_class, name, None) is not getattr(EWrapper, name, None) for name in names)
 
 
@@ -54,7 +56,7 @@ def _protobufs(free: set[int]) -> Mapping[bytes, ProtobufDecoder]:
     except ProtobufUnavailable:
         return {}
     return {
-        (kind + compat.PROTOBUF_SINCE).to_bytes(_RAW_ID_BYTES, "big"): decoder
+        (kind + compat.PROTOBUF_SINCE).to_bytes(RAW_ID_BYTES, "big"): decoder
         for kind, decoder in decoders.items()
         if kind in free
     }
@@ -62,9 +64,11 @@ def _protobufs(free: set[int]) -> Mapping[bytes, ProtobufDecoder]:
 
 def _text_path(decoders: Mapping[str, TextDecoder]) -> Callable[[bytes], HotValues | None]:
     find = decoders.get
+    begins = {f"{kind}\0".encode()[:2] for kind in decoders}
 
     def decode(body: bytes) -> HotValues | None:
-        if not body.isascii():
+        # What cannot be of a hot kind is not split: a tick of market data, an openOrder's 130 fields.
+        if body[:2] not in begins or not body.isascii():
             return None
         fields = body.decode("ascii").split("\0")
         decoder = find(fields[0])
@@ -79,13 +83,13 @@ def _raw_path(
     find, find_text = protobufs.get, texts.get
 
     def decode(body: bytes) -> HotValues | None:
-        kind = body[:_RAW_ID_BYTES]
+        kind = body[:RAW_ID_BYTES]
         decoder = find(kind)
         if decoder is not None:
-            return decoder(body[_RAW_ID_BYTES:])
+            return decoder(body[RAW_ID_BYTES:])
         text = find_text(kind)
         if text is None or not body.isascii():
             return None
-        return text(["", *body[_RAW_ID_BYTES:].decode("ascii").split("\0")])
+        return text(["", *body[RAW_ID_BYTES:].decode("ascii").split("\0")])
 
     return decode

@@ -8,17 +8,21 @@ how much of it left.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import threading
+import time
 from typing import Final, Protocol
 
 from ibkr_core.errors import GatewayUnreachable, NotReady, SendFailed
 
 __all__ = ["SocketTransport", "Transport"]
 
-_RECEIVE_POLL_S: Final = 3600.0
-"""A receive wakes up this rarely by itself; data or a close wakes it at once."""
+_AT_ONCE: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
+"""Makes one send not wait, on a socket whose receives do. 0 where there is no such thing (Windows)."""
 
+_RECEIVE_POLL_S: Final = 3600.0
+"""Where there is not, a receive wakes up this rarely by itself; data or a close wakes it at once."""
 
 _LEAVE_S: Final = 2.0
 """How long a thread may take to come out of a call on a socket that was shut down."""
@@ -49,11 +53,15 @@ class Transport(Protocol):
 class SocketTransport:
     """A TCP connection.
 
+    A receive, and a send that finds room, are one system call each: Python would look first whether a socket
+    that has a time limit is ready, which is a second call for every message. So the socket has none, and a
+    send that finds no room waits for it with a limit of its own.
+
     Args:
         host: Name or address.
         port: TCP port.
         connect_timeout_s: How long to wait for the connection.
-        send_timeout_s: How long a peer may take to make room for what we send.
+        send_timeout_s: How long a peer may take to make room for a whole message.
 
     Raises:
         GatewayUnreachable: Nothing accepts connections there.
@@ -71,10 +79,12 @@ class SocketTransport:
             ) from error
         # Orders are small and urgent: never wait to fill a packet.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.settimeout(_RECEIVE_POLL_S)
-        # The same connection with a time limit of its own for sends.
+        # The same connection under a number of its own, so that each side can be closed when nobody is in it.
         self._sender = self._socket.dup()
-        self._sender.settimeout(send_timeout_s)
+        # They share whether calls wait. Without calls that do not, both need Python's time limits.
+        self._socket.settimeout(None if _AT_ONCE else _RECEIVE_POLL_S)
+        self._sender.settimeout(None if _AT_ONCE else send_timeout_s)
+        self._send_timeout_s = send_timeout_s
         self._send_lock = threading.RLock()
         self._receive_lock = threading.RLock()
         self._closed = False
@@ -102,12 +112,38 @@ class SocketTransport:
             if self._closed:
                 raise NotReady(f"{self._fault or 'the connection is closed'}; nothing was sent")
             try:
-                self._sender.sendall(data)
+                if _AT_ONCE:
+                    self._send_all(data)
+                else:
+                    self._sender.sendall(data)
             except OSError as error:
                 # The stream may be cut in the middle of a frame: nothing may follow on it.
                 self._fault = f"a send failed: {error}"
                 self.close()
                 raise SendFailed(f"the connection failed during a send: {error}") from error
+
+    def _send_all(self, data: bytes) -> None:
+        """Give it all to the kernel, in one call where there is room, as there nearly always is.
+
+        Raises:
+            OSError: It broke, or there was no room for all of it in time.
+        """
+        try:
+            left = self._sender.send(data, _AT_ONCE)
+        except BlockingIOError:
+            left = 0
+        if left == len(data):
+            return
+        rest = memoryview(data)[left:]
+        deadline = time.monotonic() + self._send_timeout_s
+        room = select.poll()
+        room.register(self._sender, select.POLLOUT)
+        while rest:
+            patience_s = deadline - time.monotonic()
+            if patience_s <= 0 or not room.poll(patience_s * 1000):
+                raise TimeoutError("timed out")
+            with contextlib.suppress(BlockingIOError):
+                rest = rest[self._sender.send(rest, _AT_ONCE) :]
 
     def close(self) -> None:
         """See :meth:`Transport.close`."""

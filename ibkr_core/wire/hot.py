@@ -23,6 +23,7 @@ from ibkr_core.model.facts import CommissionFact, ExecutionFact, HotValues, Stat
 __all__ = [
     "MOST_KEPT",
     "Known",
+    "Tables",
     "TextDecoder",
     "exact",
     "from_double",
@@ -61,17 +62,19 @@ class Known(dict[_K, _V], Generic[_K, _V]):
 
     Args:
         read: Reads one.
+        most: How many are remembered.
     """
 
-    __slots__ = ("_read",)
+    __slots__ = ("_most", "_read")
 
-    def __init__(self, read: Callable[[_K], _V]) -> None:
+    def __init__(self, read: Callable[[_K], _V], most: int = MOST_KEPT) -> None:
         super().__init__()
         self._read = read
+        self._most = most
 
     def __missing__(self, key: _K) -> _V:
         value = self._read(key)
-        if len(self) >= MOST_KEPT:
+        if len(self) >= self._most:
             self.clear()
         self[key] = value
         return value
@@ -115,8 +118,13 @@ def exact(text: str) -> Decimal | None:
 
 
 def _size(text: str) -> Decimal | None:
-    # A blank one is no number: the clients differ about it, and the installed one shall say.
-    return None if text in _UNSET_TEXTS else exact(text)
+    # A blank one is no number, and what is spelled oddly may be one: the clients differ about it, and the
+    # installed one shall say.
+    if text in _UNSET_TEXTS:
+        return None
+    if text.strip("0123456789.eE+-"):
+        raise ValueError(f"an odd number: {text!r}")
+    return exact(text)
 
 
 def _contract(fields: tuple[str, ...]) -> Contract:
@@ -140,7 +148,7 @@ def _contract(fields: tuple[str, ...]) -> Contract:
 
 
 @attrs.frozen
-class _Tables:
+class Tables:
     """What the texts of one connection were read as."""
 
     ints: Known[str, int | None] = attrs.field(factory=lambda: Known(_integer))
@@ -152,7 +160,7 @@ class _Tables:
 
 def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:
     """Return decoders of the text form by message id, for a connection of this version (142 or above)."""
-    tables = _Tables()
+    tables = Tables()
     return {
         3: _status_decoder(tables),
         11: _execution_decoder(tables, server_version),
@@ -160,7 +168,7 @@ def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:
     }
 
 
-def _status_decoder(tables: _Tables) -> TextDecoder:
+def _status_decoder(tables: Tables) -> TextDecoder:
     ints, sizes, prices, words = tables.ints, tables.sizes, tables.prices, tables.words
 
     def status(fields: list[str]) -> HotValues | None:
@@ -186,7 +194,7 @@ def _status_decoder(tables: _Tables) -> TextDecoder:
     return status
 
 
-def _execution_decoder(tables: _Tables, server_version: int) -> TextDecoder:
+def _execution_decoder(tables: Tables, server_version: int) -> TextDecoder:
     ints, sizes, prices, words = tables.ints, tables.sizes, tables.prices, tables.words
     contracts = tables.contracts
     has_revision = server_version >= _PRICE_REVISION_SINCE
@@ -223,7 +231,7 @@ def _execution_decoder(tables: _Tables, server_version: int) -> TextDecoder:
     return execution
 
 
-def _commission_decoder(tables: _Tables) -> TextDecoder:
+def _commission_decoder(tables: Tables) -> TextDecoder:
     prices, words = tables.prices, tables.words
 
     def commission(fields: list[str]) -> HotValues | None:

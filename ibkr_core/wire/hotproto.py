@@ -11,7 +11,7 @@ from ibkr_core.model.facts import CommissionFact, ExecutionFact, HotValues, Stat
 from ibkr_core.wire.hot import MOST_KEPT, Known, exact, from_double, unless_unset
 from ibkr_core.wire.protobuf import message_class
 
-__all__ = ["ProtobufDecoder", "protobuf_decoders"]
+__all__ = ["ProtobufDecoder", "contract_maker", "protobuf_decoders"]
 
 ProtobufDecoder = Callable[[bytes], HotValues | None]
 """Takes a serialized message. None means: not by me."""
@@ -33,7 +33,7 @@ def protobuf_decoders(make_contract: Callable[[Any], Contract]) -> Mapping[int, 
     ids: Known[int, int | None] = Known(unless_unset)
     return {
         3: _status_decoder(sizes, prices, ids),
-        11: _execution_decoder(sizes, prices, _contract_maker(make_contract)),
+        11: _execution_decoder(sizes, prices, contract_maker(make_contract)),
         59: _commission_decoder(prices),
     }
 
@@ -77,7 +77,8 @@ def _status_decoder(
     return status
 
 
-def _contract_maker(make_contract: Callable[[Any], Contract]) -> Callable[[Any], Contract]:
+def contract_maker(make_contract: Callable[[Any], Contract]) -> Callable[[Any], Contract]:
+    """Return what gives the contract of a generated ``Contract``, and makes each distinct one once."""
     known: dict[bytes, Contract] = {}
 
     def contract_of(part: Any) -> Contract:  # noqa: ANN401 - a generated class

@@ -14,6 +14,7 @@ from ibapi.server_versions import MAX_CLIENT_VER
 from ibkr_core.errors import ConnectionFailed
 from ibkr_core.gateway import Choreography, MarketSettings, MemoryGateway, Settings
 from ibkr_core.gateway.core import supported_versions
+from ibkr_core.link.client import TwsClient
 from ibkr_core.link.receiver import HotTaker
 from ibkr_core.model.facts import BrokerFact, Position, fact_of
 from ibkr_core.wire.codec import decode_request, encode_answer, encode_request
@@ -128,6 +129,16 @@ class Recorder:
     def on_closed(self, reason: str, error: ConnectionFailed | None) -> None:
         self.reasons.append(reason)
         self.errors.append(error)
+
+
+def heard(kind: type[TwsClient], body: bytes, version: int) -> list[BrokerFact] | str:
+    """Give the facts of one message, or the name of what handling it raises."""
+    recorder = Recorder()
+    try:
+        kind(recorder).replay(body, version)
+    except Exception as error:  # noqa: BLE001 - any of them
+        return type(error).__name__
+    return recorder.facts
 
 
 class Tape:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from ibkr_core.link import compat
 from ibkr_core.link.client import TwsClient
 from ibkr_core.link.hotpath import hot_path
-from ibkr_core.model.facts import BrokerFact, StatusFact, fact_of
+from ibkr_core.model.facts import StatusFact, fact_of
 from ibkr_core.wire.protobuf import is_available, message_class
-from tests.link.peers import VERSIONS, Recorder
+from tests.link.peers import VERSIONS, heard
 
 TEXT = [version for version in VERSIONS if version < compat.RAW_IDS_SINCE]
 RAW = [version for version in VERSIONS if version >= compat.RAW_IDS_SINCE]
@@ -36,16 +36,6 @@ class Officially(TwsClient):
 
     def commissionAndFeesReport(self, *_: Any) -> None:  # noqa: N802 - official name
         pass
-
-
-def heard(kind: type[TwsClient], body: bytes, version: int) -> list[BrokerFact] | str:
-    """Give the facts of one message, or the name of what handling it raises."""
-    recorder = Recorder()
-    try:
-        kind(recorder).replay(body, version)
-    except Exception as error:  # noqa: BLE001 - any of them
-        return type(error).__name__
-    return recorder.facts
 
 
 def fields_of(body: bytes) -> bytes:

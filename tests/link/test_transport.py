@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from ibkr_core.errors import GatewayUnreachable, NotReady, SendFailed
+from ibkr_core.link import transport as transport_module
 from ibkr_core.link.transport import SocketTransport
 from tests.link.peers import PATIENCE_S, Line, Peer
 
 pytestmark = pytest.mark.system
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["one call", "time limits of Python's"])
+def is_one_call(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Try both ways to bound a send, the second as on a system that knows no sends which do not wait."""
+    if not request.param:
+        monkeypatch.setattr(transport_module, "_AT_ONCE", 0)
+    return bool(request.param)
 
 
 def connected(peer: Peer, *, send_timeout_s: float = PATIENCE_S) -> SocketTransport:
@@ -200,3 +211,67 @@ def test_nothing_is_sent_after_a_close() -> None:
         with pytest.raises(NotReady, match="nothing was sent"):
             transport.send(b"never")
     assert ends == [b""]
+
+
+class Counting:
+    """A socket that notes the calls made on it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.calls.append(name)
+        return getattr(self._sock, name)
+
+
+def test_a_message_is_one_call_each_way(is_one_call: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither side has a time limit of Python's, which costs a look whether the socket is ready."""
+    with Peer(lambda line: line.send(line.read(5))) as peer:
+        transport = connected(peer)
+        sides = (transport._socket, transport._sender)
+        assert [side.gettimeout() is None for side in sides] == [is_one_call] * 2
+        sender, receiver = Counting(transport._sender), Counting(transport._socket)
+        monkeypatch.setattr(transport, "_sender", sender)
+        monkeypatch.setattr(transport, "_socket", receiver)
+        transport.send(b"hello")
+        assert received(transport) == b"hello"
+        assert sender.calls == ["send" if is_one_call else "sendall"]
+        assert receiver.calls == ["recv_into"]
+        transport.close()
+
+
+def test_a_peer_that_reads_too_slowly_runs_into_the_send_deadline() -> None:
+    """The limit is for the whole message: a peer that takes a little now and then does not stretch it."""
+    done = threading.Event()
+
+    def trickle(line: Line) -> None:
+        while not done.wait(0.02):
+            line.sock.recv(2048)
+
+    with Peer(trickle, receive_buffer=8192) as peer:
+        transport = connected(peer, send_timeout_s=0.5)
+        began = time.monotonic()
+        with pytest.raises(SendFailed, match="timed out"):
+            transport.send(b"x" * 50_000_000)
+        assert time.monotonic() - began < PATIENCE_S, "each little progress began the limit anew"
+        done.set()
+
+
+def test_messages_that_had_to_wait_for_room_arrive_whole() -> None:
+    """A peer that begins to read in time gets every message, in order."""
+    reads = threading.Event()
+    piece = bytes(range(256)) * 4096
+    arrived: list[bytes] = []
+
+    def script(line: Line) -> None:
+        reads.wait(PATIENCE_S)
+        arrived.append(line.read(8 * len(piece)))
+
+    with Peer(script, receive_buffer=8192) as peer:
+        transport = connected(peer)
+        threading.Timer(0.05, reads.set).start()
+        for _ in range(8):
+            transport.send(piece)
+    transport.close()
+    assert arrived == [piece * 8]

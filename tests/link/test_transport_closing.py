@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ibkr_core.link import transport as transport_module
 from ibkr_core.link.transport import SocketTransport
 from tests.link.peers import PATIENCE_S, Line, Peer
 
@@ -32,7 +33,7 @@ class SlowSocket:
         self.was_closed_inside = self.closed.wait(A_MOMENT_S)
         raise BrokenPipeError
 
-    recv_into = sendall = _stay
+    recv_into = send = sendall = _stay
 
     def shutdown(self, how: int) -> None:
         self._sock.shutdown(how)
@@ -43,6 +44,7 @@ class SlowSocket:
         self.closed.set()
 
 
+@pytest.mark.parametrize("at_once", [transport_module._AT_ONCE, 0])
 @pytest.mark.parametrize(
     ("name", "call"),
     [
@@ -51,9 +53,10 @@ class SlowSocket:
     ],
 )
 def test_a_socket_is_closed_when_nobody_is_inside(
-    name: str, call: Callable[[SocketTransport], Any], monkeypatch: pytest.MonkeyPatch
+    name: str, call: Callable[[SocketTransport], Any], at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The close shuts down, waits for who is inside, and only then gives the number back."""
+    monkeypatch.setattr(transport_module, "_AT_ONCE", at_once)
     with Peer(_listen) as peer:
         transport = SocketTransport("127.0.0.1", peer.port)
         woken = threading.Event()
