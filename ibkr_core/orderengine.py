@@ -426,15 +426,22 @@ class OrderEngine(OrderView):
             RequestRefused: The official client cannot encode it for this gateway.
             SendFailed: The connection failed while it was being sent; its fate is unknown.
         """
-        self._desk.check_new(contract, order)
+        desk = self._desk
+        desk.check_new(contract, order)
         check_text("key", key)
         check_flag("allow_duplicate", allow_duplicate)
-        with self._desk.known_or_sending(key or order.order_ref, contract, order) as known:
-            if known is not None and self._desk.never_left(known):
-                return OrderTicket(self, self._desk.send_at_last(known), known.key)
+        wanted = key or order.order_ref
+        known = desk.known(wanted, contract, order)
+        if known is not None and not desk.never_left(known):
+            return OrderTicket(self, known.order_id, known.key)
+        with desk.sending(Lane.ORDER):
+            # Another thread may have been first.
+            known = desk.known(wanted, contract, order, is_new_at_last_look=known is None)
+            if known is not None and desk.never_left(known):
+                return OrderTicket(self, desk.send_at_last(known), known.key)
             if known is not None:
                 return OrderTicket(self, known.order_id, known.key)
-            planned = PlannedOrder(self._desk.peek_ids(1)[0], order)
+            planned = PlannedOrder(desk.peek_ids(1)[0], order)
             return self._tickets([(contract, planned, key)], allow_duplicate=allow_duplicate)[0]
 
     def submit_bracket(

@@ -185,7 +185,9 @@ class Book:
         turn = self._turn(now)
         self._take_in(turn, entry, "submitted")
         if order is not None and order.transmit:
-            self._release(entry)
+            if entry.parent_id or self._index.has_orphans(order_id):
+                self._release(entry)
+            entry.was_released = True
         turn.tell(events.OrderSubmitted, entry)
         return turn
 
@@ -301,9 +303,11 @@ class Book:
 
         The broker's answer can be applied before we come to note it: what was answered had been sent.
         """
-        self._fix_pictures()
-        for order_id in order_ids:
-            entry = self._entry(order_id)
+        entries = [self._entry(order_id) for order_id in order_ids]
+        pictures = [picture for reference in self._pictures if (picture := reference()) is not None]
+        for entry in entries:
+            for picture in pictures:
+                picture.before_sent(entry)
             entry.sent_time = min(now, entry.acknowledged_time or now)
             entry.touched(now)
         return ()

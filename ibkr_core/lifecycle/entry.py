@@ -12,6 +12,8 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
+import attrs
+
 from ibkr_core.lifecycle.ledger import Ledger
 from ibkr_core.lifecycle.transitions import Step, Trigger, step
 from ibkr_core.model.contract import Contract
@@ -43,19 +45,38 @@ class Picture:
         guard: Held while the order is looked at, since its owner may change it on another thread.
     """
 
-    __slots__ = ("__weakref__", "_entry", "_guard", "_record", "order_id", "parent_id")
+    __slots__ = ("__weakref__", "_entry", "_guard", "_record", "_times", "order_id", "parent_id")
 
     def __init__(self, entry: OrderEntry, guard: AbstractContextManager[Any]) -> None:
         self._entry = entry
         self._guard = guard
         self._record: OrderRecord | None = None
+        self._times: tuple[datetime | None, datetime | None] | None = None
         self.order_id = entry.order_id
         self.parent_id = entry.parent_id
 
     def fix(self) -> None:
         """Make the record now. Requires holding the guard."""
         if self._record is None:
-            self._record = self._entry.snapshot()
+            record = self._entry.snapshot()
+            if self._times is not None:
+                sent, updated = self._times
+                record = attrs.evolve(record, sent_time=sent, last_update_time=updated)
+            self._record = record
+
+    def before_sent(self, entry: OrderEntry) -> None:
+        """Keep what it shows when nothing of an order will change but that it was sent. Requires the guard.
+
+        Every new order changes so right after it was pictured, and few look at the record of that picture.
+        """
+        if self._entry is entry and self._times is None:
+            self._times = entry.sent_time, entry.last_update_time
+
+    @property
+    def order(self) -> Order | None:
+        """The order's terms, for which no record need be made."""
+        with self._guard:
+            return self._entry.order if self._record is None else self._record.order
 
     def record(self) -> OrderRecord:
         """Return the order as it was."""

@@ -1,11 +1,11 @@
 """Orders like one that the official client has encoded already: its bytes, with other values put in.
 
-The official encoder goes through some hundred and fifty fields for each order, nearly all of which stay as they
-are. For a shape of orders (:mod:`ibkr_core.model.shapes`) it is run twice more, with values that cannot be
-mistaken, to learn where the values stand that differ. A template is used only if it makes, byte for byte, what
-the official encoder made of all three: the order itself and both trials. Where anything cannot be explained
-there is no template, and every order of that shape goes through the official encoder, as do orders that have
-no shape and values that the official encoder treats in a way of their own.
+The official encoder goes through some hundred and fifty fields for each order, nearly all of which stay as
+they are. For a shape of orders (:mod:`ibkr_core.model.shapes`) it is run twice more, with values that cannot
+be mistaken, to learn where the values stand that differ. A template is used only if it makes, byte for byte,
+what the official encoder made of all three: the order itself and both trials. Where anything cannot be
+explained there is no template, and every order of that shape goes through the official encoder. So do orders
+that have no shape, and values that the official encoder treats in a way of their own.
 """
 
 from __future__ import annotations
@@ -77,12 +77,26 @@ _TRIALS: Final[tuple[Mapping[str, Any], Mapping[str, Any]]] = (
         "parent_id": 1,
     },
 )
-"""Values that no order has by chance and that stand nowhere else in a message; and short, long and odd ones."""
+"""Values that no order has by chance and stand nowhere else in a message; then short, long and odd ones."""
 
 
 class _Template(Protocol):
     def render(self, values: tuple[Any, ...]) -> bytes:
         """Return the frame of an order with these values, each in its place."""
+
+
+@attrs.frozen
+class _Sample:
+    """An order, and what the official encoder made of it."""
+
+    order_id: int
+    contract: Contract
+    order: Order
+    data: bytes
+
+    @property
+    def values(self) -> tuple[Any, ...] | None:
+        return _values(self.order_id, self.contract, self.order)
 
 
 class _Unexplained(Exception):
@@ -96,9 +110,9 @@ Encode = Callable[[int, Contract, Order], bytes]
 class Templates:
     """Makes messages for new orders and new terms, of shapes that were learnt.
 
-    A shape is learnt when it comes for the second time, and not on the way of that order: :meth:`learn` is called
-    once its bytes have left. Not thread-safe for :meth:`encode` and :meth:`note`, which come under the send lock;
-    :meth:`learn` may run beside them.
+    A shape is learnt when it comes for the second time, and not on the way of that order: :meth:`learn` is
+    called once its bytes have left. :meth:`encode` and :meth:`note` are called by one thread at a time, under
+    the send lock; :meth:`learn` may run beside them.
 
     Args:
         official: The official encoder.
@@ -110,7 +124,7 @@ class Templates:
         self._server_version = server_version
         self._known: dict[Shape, _Template | None] = {}
         self._seen: set[Shape] = set()
-        self._lesson: tuple[Shape, int, Contract, Order, bytes] | None = None
+        self._lesson: tuple[Shape, _Sample] | None = None
 
     def encode(self, order_id: int, contract: Contract, order: Order, shape: Shape) -> bytes | None:
         """Return the message for an order of a shape; None where the official encoder has to make it."""
@@ -125,7 +139,7 @@ class Templates:
         if shape in self._known:
             return
         if shape in self._seen:
-            self._lesson = shape, order_id, contract, order, data
+            self._lesson = shape, _Sample(order_id, contract, order, data)
         elif len(self._seen) >= _MOST:
             self._seen.clear()
         self._seen.add(shape)
@@ -135,30 +149,31 @@ class Templates:
         lesson, self._lesson = self._lesson, None
         if lesson is None:
             return
-        shape, *material = lesson
+        shape, sample = lesson
         if len(self._known) >= _MOST:
             self._known.clear()
         try:
-            self._known[shape] = self._made(shape, *material)
+            self._known[shape] = self._made(shape, sample)
         except Exception:  # noqa: BLE001 - whatever the official client makes of a trial: no template then
             self._known[shape] = None
 
-    def _made(self, shape: Shape, order_id: int, contract: Contract, order: Order, data: bytes) -> _Template:
+    def _made(self, shape: Shape, real: _Sample) -> _Template:
         filled = [name for name in _NAMES if name in shape.filled or name == "order_id"]
-        samples = [(order_id, contract, order, data)]
-        for trial in _TRIALS:
-            tried = int(trial["order_id"]), *_changed(contract, order, trial, shape)
-            samples.append((*tried, self._official(*tried)))
-        first = samples[1]
-        values = _values(*first[:3])
+        trials = [self._tried(shape, real, trial) for trial in _TRIALS]
+        values = trials[0].values
         if values is None:
             raise _Unexplained
-        template = _read(first[3], self._server_version, filled, values)
-        for *sample, made in samples:
-            values = _values(*sample)  # type: ignore[arg-type]  # its first three parts
-            if values is None or template.render(values) != made:
+        template = _read(trials[0].data, self._server_version, filled, values)
+        for sample in (real, *trials):
+            values = sample.values
+            if values is None or template.render(values) != sample.data:
                 raise _Unexplained
         return template
+
+    def _tried(self, shape: Shape, real: _Sample, trial: Mapping[str, Any]) -> _Sample:
+        order_id: int = trial["order_id"]
+        contract, order = _changed(real.contract, real.order, trial, shape)
+        return _Sample(order_id, contract, order, self._official(order_id, contract, order))
 
 
 def _changed(
@@ -269,7 +284,8 @@ class _TextTemplate:
         return cls(head, text, [found[index] for index in sorted(found)])
 
     def render(self, values: tuple[Any, ...]) -> bytes:
-        body = self._head + (self._text % self._pick(values)).encode("ascii")
+        text: str = self._text % self._pick(values)
+        body = self._head + text.encode("ascii")
         return len(body).to_bytes(_LENGTH_BYTES, "big") + body
 
 
@@ -305,7 +321,7 @@ _WRITERS: Final[Mapping[type, tuple[int, Callable[[Any], bytes]]]] = MappingProx
 
 
 def _parts(data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
-    """Cut a protobuf message into its fields: the tag as it stands, its wire type, and what stands behind it."""
+    """Cut a protobuf message into fields: the tag as it stands, its wire type, what stands behind it."""
     at = 0
     while at < len(data):
         begin, (tag, at) = at, _read_varint(data, at)

@@ -109,6 +109,10 @@ class Picture(Protocol):
     order_id: int
     parent_id: int
 
+    @property
+    def order(self) -> Order | None:
+        """The order's terms."""
+
     def record(self) -> OrderRecord:
         """Return it."""
 
@@ -140,6 +144,11 @@ class OrderEvent(Event):
     def parent_id(self) -> int:
         """Order id of the bracket parent, 0 for none."""
         return self._record.parent_id
+
+    @property
+    def terms(self) -> Order | None:
+        """The order's terms, as ``record.order``; looking at them alone costs less than the whole record."""
+        return self._record.order
 
 
 @attrs.frozen(kw_only=True)

@@ -117,8 +117,8 @@ class RuleBook:
     """Applies the rules, and remembers which of them all orders of a shape keep.
 
     A rule that looked at nothing but what is alike in all of them says the same of each. That is not declared
-    but seen: a rule is asked once with an order that notes what is looked at. Rules that look at a quantity or
-    a price are asked every time. Any thread may ask.
+    but seen: a rule is asked once with an order that notes what is looked at. Rules that look at a quantity
+    or a price are asked every time. Any thread may ask.
     """
 
     def __init__(self) -> None:

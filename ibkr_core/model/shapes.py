@@ -2,8 +2,8 @@
 
 A program sends orders of few shapes: the same type, time in force, account and kind of contract, again and
 again, with another symbol, quantity and price. What was found out about one order of a shape need not be
-found out about the next. Orders of the same shape are equal, down to the types of their values, in every field
-that is not in :data:`VARYING`, and have a value in the same ones of those that are.
+found out about the next. Orders of the same shape are equal, down to the types of their values, in every
+field that is not in :data:`VARYING`, and have a value in the same ones of those that are.
 
 Only plain orders have a shape: one with conditions, an algorithm, legs, official fields or anything else that
 makes a message branch has none, and is looked at anew each time.
@@ -121,7 +121,7 @@ _NO_SHAPE: Final = Shape(frozenset(), ())
 class Shapes:
     """Knows the shapes that were seen lately.
 
-    Any thread may ask. Two that ask at once for a new shape may get two objects for it, which costs a little time.
+    Any thread may ask. Two that ask at once for a new shape may get two objects for it, which does no harm.
     """
 
     def __init__(self) -> None:
