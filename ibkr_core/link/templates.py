@@ -24,7 +24,7 @@ from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.shapes import VARYING, Shape
 
-__all__ = ["Templates"]
+__all__ = ["TRIALS", "Templates"]
 
 _LENGTH_BYTES: Final = 4
 _ID_BYTES: Final = 4
@@ -37,7 +37,7 @@ _NAMES: Final = ("order_id", *VARYING[Contract], *VARYING[Order])
 _PLACES: Final = MappingProxyType({name: place for place, name in enumerate(_NAMES)})
 """Where a value stands in the tuple of all values."""
 
-_TRIALS: Final[tuple[Mapping[str, Any], Mapping[str, Any]]] = (
+TRIALS: Final[tuple[Mapping[str, Any], Mapping[str, Any]]] = (
     {
         "order_id": 1_234_567_222,
         "con_id": 1_234_567_891,
@@ -74,7 +74,7 @@ _TRIALS: Final[tuple[Mapping[str, Any], Mapping[str, Any]]] = (
         "limit_offset": Decimal("12345678901234.5"),
         "order_ref": "r" * 200,
         "oca_group": "g",
-        "parent_id": 1,
+        "parent_id": 2,
     },
 )
 """Values that no order has by chance and stand nowhere else in a message; then short, long and odd ones."""
@@ -159,7 +159,7 @@ class Templates:
 
     def _made(self, shape: Shape, real: _Sample) -> _Template:
         filled = [name for name in _NAMES if name in shape.filled or name == "order_id"]
-        trials = [self._tried(shape, real, trial) for trial in _TRIALS]
+        trials = [self._tried(shape, real, trial) for trial in TRIALS]
         values = trials[0].values
         if values is None:
             raise _Unexplained
