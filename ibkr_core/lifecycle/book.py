@@ -203,6 +203,8 @@ class Book:
         Raises:
             DuplicateOrder: An id or a key was used before, or stands twice.
         """
+        if len(orders) == 1:
+            return (self.submit(*orders[0], now),)
         ids: set[int] = set()
         keys: set[str] = set()
         for order_id, key, _, _ in orders:
@@ -382,8 +384,11 @@ class Book:
         return turn
 
     def _obey(self, command: Command, now: datetime) -> Effects:
+        parts = tuple(self._commands[type(command)](command, now))
+        if len(parts) == 1:
+            return parts[0]
         effects = Effects()
-        for part in self._commands[type(command)](command, now):
+        for part in parts:
             effects.join(part)
         return effects
 

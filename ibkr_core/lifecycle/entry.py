@@ -12,8 +12,6 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-import attrs
-
 from ibkr_core.lifecycle.ledger import Ledger
 from ibkr_core.lifecycle.transitions import Step, Trigger, step
 from ibkr_core.model.contract import Contract
@@ -58,11 +56,8 @@ class Picture:
     def fix(self) -> None:
         """Make the record now. Requires holding the guard."""
         if self._record is None:
-            record = self._entry.snapshot()
-            if self._times is not None:
-                sent, updated = self._times
-                record = attrs.evolve(record, sent_time=sent, last_update_time=updated)
-            self._record = record
+            entry = self._entry
+            self._record = entry.snapshot() if self._times is None else entry.snapshot_of(*self._times)
 
     def before_sent(self, entry: OrderEntry) -> None:
         """Keep what it shows when nothing of an order will change but that it was sent. Requires the guard.
@@ -312,6 +307,15 @@ class OrderEntry:
         if self._snapshot is None:
             self._snapshot = self._picture()
         return self._snapshot
+
+    def snapshot_of(self, sent: datetime | None, updated: datetime | None) -> OrderRecord:
+        """Return a picture of the order as it is now, but for when it was sent and last changed."""
+        present = self.sent_time, self.last_update_time
+        self.sent_time, self.last_update_time = sent, updated
+        try:
+            return self._picture()
+        finally:
+            self.sent_time, self.last_update_time = present
 
     def _picture(self) -> OrderRecord:
         ledger = self.ledger

@@ -365,8 +365,9 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
 
     def learn(self) -> None:
         """Make use of the time after a message has left: look at what the next one like it will need."""
-        if self._templates is not None and self._is_as_usual():
-            self._templates.learn()
+        templates = self._templates
+        if templates is not None and templates.has_lesson and self._is_as_usual():
+            templates.learn()
 
     def _is_as_usual(self) -> bool:
         """Whether the official encoder would do nothing but make bytes."""

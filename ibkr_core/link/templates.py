@@ -144,6 +144,11 @@ class Templates:
             self._seen.clear()
         self._seen.add(shape)
 
+    @property
+    def has_lesson(self) -> bool:
+        """Whether there is something to learn."""
+        return self._lesson is not None
+
     def learn(self) -> None:
         """Make the template of a shape that came twice, if there is one to make."""
         lesson, self._lesson = self._lesson, None
