@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 from ibkr_core.errors import DuplicateOrder, InvalidInput, InvalidOrder, JournalError, TooManyOrders
@@ -19,6 +22,8 @@ from ibkr_core.settings import EngineSettings
 
 __all__ = ["Admission", "DurableIntents"]
 
+_MOST_KEYS: Final = 500_000
+"""So many are held in eight bytes each; a journal with more is asked every time."""
 _SAME: Final = ("action", "order_type", "quantity", "limit_price", "aux_price", "tif", "conditions", "algo")
 
 
@@ -38,6 +43,27 @@ class DurableIntents(Protocol):
 
     def knows_key(self, key: str) -> int | None:
         """Return the order id that a client order key was used with."""
+
+    def stored_keys(self, most: int) -> list[str] | None:
+        """Return every key that was used so far; None where there are more than that."""
+
+
+class _OldKeys:
+    """Tells quickly of most keys that no earlier order had them: by numbers made of all that were used.
+
+    Args:
+        keys: All that were used before this run. Those of this run are in the book.
+    """
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._numbers = array("q", sorted(map(hash, keys)))
+
+    def may_have(self, key: str) -> bool:
+        """Whether a key may have been used; False is certain."""
+        if not key.isascii():
+            return True  # the file may hold it in another spelling
+        place = bisect_left(self._numbers, hash(key))
+        return place < len(self._numbers) and self._numbers[place] == hash(key)
 
 
 class Admission:
@@ -60,6 +86,18 @@ class Admission:
         self._shapes = shapes
         self._rules = orderrules.RuleBook()
         self._duplicates = DuplicateGuard(settings.duplicate_window_s)
+        self._old_keys: _OldKeys | None = None
+
+    def remember_keys(self) -> None:
+        """Learn which keys the journal has, so that it need not be asked about each new one.
+
+        Called once the book was restored: the journal can know a key that the book does not only if the order
+        was pruned, and then the key stood in the file before.
+        """
+        if self._journal is not None:
+            with contextlib.suppress(JournalError):  # then it is asked every time
+                keys = self._journal.stored_keys(_MOST_KEYS)
+                self._old_keys = _OldKeys(keys) if keys is not None else None
 
     def check_new(self, contract: Contract, order: Order, *, is_new: bool = True) -> None:
         """Raise unless the order is one that the broker could take.
@@ -105,6 +143,8 @@ class Admission:
         found = self._book.by_key(key)
         if found is None:
             if self._journal is None or is_new_at_last_look:
+                return None
+            if self._old_keys is not None and not self._old_keys.may_have(key):
                 return None
             pruned = self._journal.knows_key(key)
             if pruned is None:

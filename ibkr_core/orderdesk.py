@@ -99,6 +99,7 @@ class OrderDesk:
         self._shapes = Shapes()
         self._admission = Admission(book, settings, journal, self._shapes)
         self.check_new, self.known = self._admission.check_new, self._admission.known
+        self.remember_keys = self._admission.remember_keys
         self._check_for_order = lambda: self._check_may_send(Lane.ORDER)
         self._sending_orders = Sending(self._send_lock, self._check_for_order, self._after_sending)
         self.meter = EfficiencyMeter(settings.efficiency_limit)
