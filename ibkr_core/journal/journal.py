@@ -215,7 +215,7 @@ class Journal:
         )
 
     def stored_keys(self, most: int) -> list[str] | None:
-        """Return all client order keys in the file, pruned orders' too; None where there are more than that."""
+        """Return all client order keys in the file, those of pruned orders too; None for more than that."""
         [(count,)] = self._reader.query("SELECT count(*) FROM keys")
         return None if count > most else [row[0] for row in self._reader.query("SELECT key FROM keys")]
 
