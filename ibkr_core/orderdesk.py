@@ -187,6 +187,29 @@ class OrderDesk:
 
     # ── new orders ──────────────────────────────────────────────────────────────────────────────
 
+    def place(self, contract: Contract, order: Order, key: str, *, allow_duplicate: bool) -> tuple[int, str]:
+        """Send a new order that was checked, unless there is one with its key that has left, or may have.
+
+        Returns:
+            The id and the key of the order that was sent, now or then.
+
+        Raises:
+            IbkrError: As for ``Engine.submit``.
+        """
+        wanted = key or order.order_ref
+        known = self.known(wanted, contract, order)
+        if known is not None and not self.never_left(known):
+            return known.order_id, known.key
+        with self.sending(Lane.ORDER):
+            # Another thread may have been first.
+            known = self.known(wanted, contract, order, is_new_at_last_look=known is None)
+            if known is not None:
+                order_id = self.send_at_last(known) if self.never_left(known) else known.order_id
+                return order_id, known.key
+            planned = PlannedOrder(self.peek_ids(1)[0], order)
+            [new] = self.send_new(((contract, planned, key),), allow_duplicate=allow_duplicate)
+            return new.order_id, new.key
+
     def send_new(
         self,
         legs: Sequence[tuple[Contract, PlannedOrder, str]],

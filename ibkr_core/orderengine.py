@@ -426,23 +426,10 @@ class OrderEngine(OrderView):
             RequestRefused: The official client cannot encode it for this gateway.
             SendFailed: The connection failed while it was being sent; its fate is unknown.
         """
-        desk = self._desk
-        desk.check_new(contract, order)
+        self._desk.check_new(contract, order)
         check_text("key", key)
         check_flag("allow_duplicate", allow_duplicate)
-        wanted = key or order.order_ref
-        known = desk.known(wanted, contract, order)
-        if known is not None and not desk.never_left(known):
-            return OrderTicket(self, known.order_id, known.key)
-        with desk.sending(Lane.ORDER):
-            # Another thread may have been first.
-            known = desk.known(wanted, contract, order, is_new_at_last_look=known is None)
-            if known is not None and desk.never_left(known):
-                return OrderTicket(self, desk.send_at_last(known), known.key)
-            if known is not None:
-                return OrderTicket(self, known.order_id, known.key)
-            planned = PlannedOrder(desk.peek_ids(1)[0], order)
-            return self._tickets([(contract, planned, key)], allow_duplicate=allow_duplicate)[0]
+        return OrderTicket(self, *self._desk.place(contract, order, key, allow_duplicate=allow_duplicate))
 
     def submit_bracket(
         self,
@@ -699,8 +686,6 @@ class OrderEngine(OrderView):
 
     # ── inside: sending ─────────────────────────────────────────────────────────────────────────
 
-    def _tickets(
-        self, legs: Sequence[tuple[Contract, PlannedOrder, str]], *, allow_duplicate: bool = False
-    ) -> tuple[OrderTicket, ...]:
-        sent = self._desk.send_new(legs, allow_duplicate=allow_duplicate)
+    def _tickets(self, legs: Sequence[tuple[Contract, PlannedOrder, str]]) -> tuple[OrderTicket, ...]:
+        sent = self._desk.send_new(legs)
         return tuple(OrderTicket(self, new.order_id, new.key) for new in sent)
