@@ -272,7 +272,7 @@ class OrderDesk:
     def _after_sending(self) -> None:
         """Do what could wait until the bytes had left; called with no lock held."""
         self._book.deliver()
-        self._supervisor.session.client.learn()
+        self._supervisor.session.client.learn_encoding()
 
     @contextlib.contextmanager
     def _on_the_way(self, ids: Iterable[int]) -> Iterator[None]:

@@ -365,7 +365,7 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
             templates.note(order_id, contract, order, shape, data)
         return data
 
-    def learn(self) -> None:
+    def learn_encoding(self) -> None:
         """Make use of the time after a message has left: look at what the next one like it will need."""
         templates = self._templates
         if templates is not None and templates.has_lesson and self._is_as_usual():

@@ -154,7 +154,7 @@ def test_what_leaves_is_what_the_official_client_would_send(
             made = varied(data.draw, contract, order)
         shape = shapes.of(*made[1:])
         assert outcome(client, *made, shape=shape) == outcome(client, *made)
-        client.learn()
+        client.learn_encoding()
 
 
 def all_orders() -> Iterator[tuple[str, Contract, Order]]:
@@ -175,7 +175,7 @@ def test_every_order_type_is_the_same_the_third_time(version: int) -> None:
         for turn in range(4):
             made = 7 + turn, contract, order.labelled(f"key{turn}")
             assert outcome(client, *made, shape=shapes.of(*made[1:])) == outcome(client, *made), name
-            client.learn()
+            client.learn_encoding()
 
 
 def test_the_trial_values_are_told_apart() -> None:
@@ -194,7 +194,7 @@ LIMIT = Order.limit("BUY", 100, "150.25", order_ref="k")
 def send(client: TwsClient, shapes: Shapes, order_id: int, contract: Contract, order: Order) -> bytes:
     """Encode as the desk does, with what comes after the send."""
     data = client.encode_order(order_id, contract, order, shapes.of(contract, order))
-    client.learn()
+    client.learn_encoding()
     return data
 
 
@@ -280,7 +280,7 @@ def test_requests_that_are_written_down_are_all_written_down(
     """Whoever reads the official client's log of requests finds every order in it, and no trial."""
     client, shapes = taught()
     with caplog.at_level(logging.INFO, "ibapi.client"):
-        client.learn()
+        client.learn_encoding()
         encoded.clear()
         send(client, shapes, 3, STOCK, LIMIT)
     assert encoded == [3]
