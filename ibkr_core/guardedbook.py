@@ -159,10 +159,13 @@ class GuardedBook:
         if told:
             self._post(Effects(told))
 
-    def command(self, *commands: Command) -> None:
+    def command(self, *commands: Command) -> datetime:
         """Take commands of ours under the lock. What one raises goes to the caller, and it changed nothing.
 
         What follows is queued: the caller calls :meth:`deliver` when it holds no lock.
+
+        Returns:
+            The moment at which the book was told.
         """
         now = self._clock.now()
         with self._lock:
@@ -171,7 +174,9 @@ class GuardedBook:
                 effects = self._book.take(command, now)
                 if self._journal is not None:
                     self._journal.record(command, now, before)
-                self._post(effects)
+                if effects.events or effects.asks or effects.retries:
+                    self._post(effects)
+        return now
 
     def restore(self, play: Callable[[Book], None]) -> None:
         """Let a journal be played into the book, before anything else happens. No event is published."""
@@ -186,6 +191,16 @@ class GuardedBook:
         """Look something up under the lock."""
         with self._lock:
             return look(self._book)
+
+    def by_key(self, key: str) -> OrderRecord | None:
+        """Return the order with this client order key; None when there is none."""
+        with self._lock:
+            return self._book.by_key(key)
+
+    def highest_order_id(self) -> int:
+        """Return the highest order id that our client is known to have used, or 0."""
+        with self._lock:
+            return self._book.highest_order_id()
 
     def post(self, kind: type[Event], **details: Any) -> None:
         """Number and queue an event that does not come from the book."""

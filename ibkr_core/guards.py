@@ -32,6 +32,11 @@ class DuplicateGuard:
         self._sent: dict[_Fingerprint, tuple[float, int]] = {}
         self._order: deque[tuple[float, _Fingerprint]] = deque()
 
+    @property
+    def is_on(self) -> bool:
+        """Whether it remembers anything at all."""
+        return self._window_s > 0
+
     def __len__(self) -> int:
         """How many orders are remembered."""
         return len(self._sent)

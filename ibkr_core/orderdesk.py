@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, Protocol
+from datetime import datetime
+from typing import Any, Final
 
+from ibkr_core.admission import Admission, DurableIntents
 from ibkr_core.errors import (
     ConnectionFailed,
-    DuplicateOrder,
     EngineClosed,
     IbkrError,
     InvalidInput,
@@ -22,14 +23,13 @@ from ibkr_core.errors import (
     NotReady,
     OrderStateError,
     SendFailed,
-    TooManyOrders,
     TradingHalted,
     UnknownOrder,
     WouldDeadlock,
 )
 from ibkr_core.gatekeeper import Gatekeeper
 from ibkr_core.guardedbook import GuardedBook
-from ibkr_core.guards import DuplicateGuard, EfficiencyMeter
+from ibkr_core.guards import EfficiencyMeter
 from ibkr_core.journal import check_storable
 from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.groups import PlannedOrder
@@ -39,6 +39,7 @@ from ibkr_core.model import events, orderrules
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord, Request
+from ibkr_core.model.shapes import Shapes
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.outbox import Parcel
 from ibkr_core.risk import Refusal
@@ -47,7 +48,7 @@ from ibkr_core.settings import EngineSettings
 from ibkr_core.supervisor import Supervisor
 from ibkr_core.watchdog import Watchdog
 
-__all__ = ["DurableIntents", "OrderDesk"]
+__all__ = ["OrderDesk"]
 
 _CANNOT_BE_SENT: Final = (
     OrderStateError,
@@ -59,26 +60,8 @@ _CANNOT_BE_SENT: Final = (
     InvalidInput,
 )
 """Why a repetition of ours may not come about; nobody asked for it, so nobody is told by an exception."""
+_NOTHING: Final[frozenset[int]] = frozenset()
 _CALLED_OFF: Final = "cancelled before it was sent"
-_SAME: Final = ("action", "order_type", "quantity", "limit_price", "aux_price", "tif", "conditions", "algo")
-
-
-class DurableIntents(Protocol):
-    """What the desk needs of a journal."""
-
-    @property
-    def high_water(self) -> int:
-        """The highest order id that was ever used."""
-
-    @property
-    def failure(self) -> JournalError | None:
-        """Why it cannot be written; None when it can."""
-
-    def commit(self, through: int | None = None) -> None:
-        """Make everything durable that was recorded; raises JournalFailed."""
-
-    def knows_key(self, key: str) -> int | None:
-        """Return the order id that a client order key was used with."""
 
 
 class OrderDesk:
@@ -113,7 +96,12 @@ class OrderDesk:
         self._gatekeeper = gatekeeper
         self._send_lock = threading.Lock()
         self._next_id = 1 + (journal.high_water if journal is not None else 0)
-        self._duplicates = DuplicateGuard(settings.duplicate_window_s)
+        self._shapes = Shapes()
+        self._admission = Admission(book, settings, journal, self._shapes)
+        self.check_new, self.known = self._admission.check_new, self._admission.known
+        self.remember_keys = self._admission.remember_keys
+        self._check_for_order = lambda: self._check_may_send(Lane.ORDER)
+        self._sending_orders = Sending(self._send_lock, self._check_for_order, self._after_sending)
         self.meter = EfficiencyMeter(settings.efficiency_limit)
         self._leaving: frozenset[int] = frozenset()
         self._waiting: dict[int, Parcel] = {}
@@ -129,6 +117,8 @@ class OrderDesk:
             WouldDeadlock: A risk gate wants to send, which is asked with the send lock held.
         """
         self._check_not_judging()
+        if lane is Lane.ORDER:
+            return self._sending_orders
         return Sending(self._send_lock, lambda: self._check_may_send(lane), self._book.deliver)
 
     def check_in_place(self, record: OrderRecord, contract: Contract, order: Order) -> None:
@@ -169,53 +159,6 @@ class OrderDesk:
         """Ids of orders of which something has not left yet."""
         return self._leaving | frozenset(self._waiting) | frozenset(self._changes)
 
-    def check_new(self, contract: Contract, order: Order, *, is_new: bool = True) -> None:
-        """Raise unless the order is one that the broker could take.
-
-        Args:
-            contract: What to trade.
-            order: At what terms.
-            is_new: False for new terms of an order that works already.
-
-        Raises:
-            InvalidInput: The subclass and the message tell what is wrong.
-        """
-        if not isinstance(contract, Contract):
-            raise InvalidInput("contract", f"must be an ibkr_core Contract, not {type_name(contract)}")
-        if not isinstance(order, Order):
-            raise InvalidInput("order", f"must be an ibkr_core Order, not {type_name(order)}")
-        if order.what_if:
-            raise InvalidOrder("what_if", "a what-if places nothing and cannot be submitted")
-        order.check(contract)
-        if self._settings.order_rules:
-            orderrules.check(order, contract, is_new=is_new)
-
-    def _check_limits(self, keyed: Sequence[inputs.NewOrder], *, allow_duplicate: bool) -> None:
-        now = self._book.monotonic()
-        most = self._settings.max_active_orders
-        added: dict[tuple[str, int, str, str], int] = {}
-        for new in keyed:
-            if new.contract is None or new.order is None:
-                continue
-            if not allow_duplicate:
-                self._duplicates.check(new.contract, new.order, now)
-            if most is None:
-                continue
-            side = (new.order.account, new.contract.con_id, new.contract.name, new.order.action.value)
-            if side not in added:
-                added[side] = self._count_active(side)
-            added[side] += 1
-            if added[side] > most:
-                raise TooManyOrders(
-                    new.order_id,
-                    f"{added[side] - 1} {side[3]} orders for {side[2]} are active already, and the broker "
-                    f"takes {most} for each account, contract and side; nothing was sent",
-                )
-
-    def _count_active(self, side: tuple[str, int, str, str]) -> int:
-        account, con_id, symbol, action = side
-        return self._book.read(lambda book: book.count_active(account, con_id, symbol, action))
-
     # ── ids ─────────────────────────────────────────────────────────────────────────────────────
 
     def peek_ids(self, count: int) -> range:
@@ -224,7 +167,7 @@ class OrderDesk:
         They are above every id that we used, that the broker gave as the next one, and that it has shown
         on an order of ours: it counts those too (TWS facts 4).
         """
-        shown = self._book.read(lambda book: book.highest_order_id())
+        shown = self._book.highest_order_id()
         first = max(self._next_id, self._supervisor.session.next_order_id, shown + 1)
         return range(first, first + count)
 
@@ -244,42 +187,28 @@ class OrderDesk:
 
     # ── new orders ──────────────────────────────────────────────────────────────────────────────
 
-    def known(self, key: str, contract: Contract, order: Order) -> OrderRecord | None:
-        """Return the order that has this key already; None when there is none.
+    def place(self, contract: Contract, order: Order, key: str, *, allow_duplicate: bool) -> tuple[int, str]:
+        """Send a new order that was checked, unless there is one with its key that has left, or may have.
+
+        Returns:
+            The id and the key of the order that was sent, now or then.
 
         Raises:
-            DuplicateOrder: There is one, and it is a different order.
+            IbkrError: As for ``Engine.submit``.
         """
-        if not key:
-            return None
-        found = self._book.read(lambda book: book.by_key(key))
-        if found is None:
-            pruned = self._journal.knows_key(key) if self._journal is not None else None
-            if pruned is None:
-                return None
-            raise _duplicate(pruned, key, "it has left the book; see engine.history")
-        # What was modified since is still the order that was asked for then.
-        terms = found.order if not _was_modified(found) else None
-        is_same = terms is None or all(getattr(terms, name) == getattr(order, name) for name in _SAME)
-        is_same &= not found.action or found.action == order.action.value  # no modification changes the side
-        if not is_same or (found.contract is not None and found.contract.symbol != contract.symbol):
-            raise _duplicate(found.order_id, key, "it is a different order")
-        return found
-
-    @contextlib.contextmanager
-    def known_or_sending(self, key: str, contract: Contract, order: Order) -> Iterator[OrderRecord | None]:
-        """Yield the order that has the key already, or None while the send lock is held.
-
-        Raises:
-            DuplicateOrder: As for :meth:`known`.
-            IbkrError: As for :meth:`sending`.
-        """
-        known = self.known(key, contract, order)
+        wanted = key or order.order_ref
+        known = self.known(wanted, contract, order)
         if known is not None and not self.never_left(known):
-            yield known
-            return
+            return known.order_id, known.key
         with self.sending(Lane.ORDER):
-            yield self.known(key, contract, order)  # another thread may have been first
+            # Another thread may have been first.
+            known = self.known(wanted, contract, order, is_new_at_last_look=known is None)
+            if known is not None:
+                order_id = self.send_at_last(known) if self.never_left(known) else known.order_id
+                return order_id, known.key
+            planned = PlannedOrder(self.peek_ids(1)[0], order)
+            [new] = self.send_new(((contract, planned, key),), allow_duplicate=allow_duplicate)
+            return new.order_id, new.key
 
     def send_new(
         self,
@@ -299,50 +228,51 @@ class OrderDesk:
         Raises:
             IbkrError: As for ``Engine.submit``.
         """
-        keyed = tuple(
-            inputs.NewOrder(
-                leg.order_id,
-                label := key or leg.order.order_ref or self.make_key(),
-                contract,
-                leg.order.replace(order_ref=label),
-            )
-            for contract, leg, key in legs
-        )
-        self._check_limits(keyed, allow_duplicate=allow_duplicate)
-        self._check_keys(keyed)
+        shapes = [self._shapes.of(contract, leg.order) for contract, leg, _ in legs]
+        keyed = tuple(self._labelled(contract, leg, key) for contract, leg, key in legs)
+        self._admission.check_group(keyed, allow_duplicate=allow_duplicate)
         if not self._gatekeeper.is_open:
             self._gatekeeper.admit(keyed, allow_duplicate=allow_duplicate)
         client = self._supervisor.session.client
+        encode = client.encode_order
         data = b"".join(
-            client.encode_order(new.order_id, new.contract, new.order)
-            for new in keyed
-            if new.contract is not None and new.order is not None
+            [
+                encode(new.order_id, contract, new.order, shape)
+                for new, (contract, _, _), shape in zip(keyed, legs, shapes, strict=True)
+                if new.order is not None
+            ]
         )
-        ids = tuple(new.order_id for new in (*keyed, *attached))
-        submit = inputs.Submit((*keyed, *attached))
+        orders = (*keyed, *attached)
+        ids = tuple([new.order_id for new in orders])
+        submit = inputs.Submit(orders)
         self._check_storable(submit)
-        with self._on_the_way(ids):
-            self._book.command(submit)
+        # Nothing of them has left yet, so no list can tell of them: from before the book knows them, for the
+        # journal may take long, and surveys go on meanwhile.
+        self._leaving = frozenset(ids)
+        try:
+            asked = self._book.command(submit)
             self._next_id = ids[-1] + 1
             self._make_durable(lambda why: self._not_sent(ids, why))
-            now = self._book.monotonic()
-            for new in keyed:
-                if new.contract is not None and new.order is not None:
-                    self._duplicates.note(new.contract, new.order, new.order_id, now)
+            self._admission.note(keyed)
             self._gatekeeper.note(keyed)
-            self._post_orders(ids, data, client)
+            self._post_orders(ids, data, client, asked)
+        finally:
+            self._leaving = _NOTHING
         self._count_messages(len(keyed))
         return keyed
 
-    def _check_keys(self, legs: Sequence[inputs.NewOrder]) -> None:
-        """Raise where the key of a group's leg belongs to an order that has left the book."""
-        if self._journal is None or len(legs) == 1:
-            return  # a single order's key was looked for already
-        known = self._book.read(lambda book: {new.key for new in legs if book.by_key(new.key) is not None})
-        for new in legs:
-            used = self._journal.knows_key(new.key) if new.key not in known else None
-            if used is not None:
-                raise _duplicate(used, new.key, "it has left the book; see engine.history")
+    def _labelled(self, contract: Contract, leg: PlannedOrder, key: str) -> inputs.NewOrder:
+        """Return a new order with its key in its orderRef."""
+        order = leg.order
+        label = key or order.order_ref or self.make_key()
+        if label != order.order_ref:
+            order = order.labelled(label)
+        return inputs.NewOrder(leg.order_id, label, contract, order)
+
+    def _after_sending(self) -> None:
+        """Do what could wait until the bytes had left; called with no lock held."""
+        self._book.deliver()
+        self._supervisor.session.client.learn_encoding()
 
     @contextlib.contextmanager
     def _on_the_way(self, ids: Iterable[int]) -> Iterator[None]:
@@ -355,24 +285,23 @@ class OrderDesk:
         try:
             yield
         finally:
-            self._leaving = frozenset()
+            self._leaving = _NOTHING
 
-    def _post_orders(self, ids: tuple[int, ...], data: bytes, client: TwsClient) -> None:
-        parcel = Parcel(
-            Lane.ORDER,
-            data,
-            count=len(ids),
-            good_for_s=self._settings.order_queue_s,
-            on_sent=lambda: self._sent(ids),
-            on_unsent=lambda why: self._unsent_later(ids, why),
-            on_broken=lambda error: self._broken_later(ids, error),
-            why_not=lambda: self._why_not(lambda: self._check_may_send(Lane.ORDER)),
-        )
-        for order_id in ids:
-            self._waiting[order_id] = parcel
+    def _post_orders(self, ids: tuple[int, ...], data: bytes, client: TwsClient, asked: datetime) -> None:
+        """Send new orders, or have them wait for their turn. Requires holding the send lock.
+
+        Args:
+            ids: Their ids.
+            data: Their messages.
+            client: Whose connection these were made for.
+            asked: When they were asked for, by the book.
+        """
         try:
             self._check_may_send(Lane.ORDER)  # once more: making it durable may have taken long
-            self._supervisor.post(parcel, client)
+            if self._supervisor.send_at_once(Lane.ORDER, data, len(ids), client):
+                self._sent(ids, asked)
+            else:
+                self._supervisor.post(self._parcel(ids, data, asked), client)
         except (NotReady, EngineClosed, TradingHalted, JournalError) as error:
             self._not_sent(ids, str(error))
             raise
@@ -380,11 +309,27 @@ class OrderDesk:
             self._broken(ids, error)
             raise SendFailed(str(error), ids) from error
 
+    def _parcel(self, ids: tuple[int, ...], data: bytes, asked: datetime) -> Parcel:
+        """Put new orders together that have to wait for the pace, and note that they wait."""
+        parcel = Parcel(
+            Lane.ORDER,
+            data,
+            count=len(ids),
+            good_for_s=self._settings.order_queue_s,
+            on_sent=lambda: self._sent(ids, asked),
+            on_unsent=lambda why: self._unsent_later(ids, why),
+            on_broken=lambda error: self._broken_later(ids, error),
+            why_not=lambda: self._why_not(self._check_for_order),
+        )
+        for order_id in ids:
+            self._waiting[order_id] = parcel
+        return parcel
+
     def _check_storable(self, command: inputs.Command) -> None:
         if self._journal is not None:
             check_storable(command)
 
-    def _make_durable(self, refuse: Callable[[str], None]) -> None:
+    def _make_durable(self, refuse: Callable[[str], object]) -> None:
         if self._journal is None:
             return
         try:
@@ -393,13 +338,12 @@ class OrderDesk:
             refuse(f"the intent could not be made durable: {error}")
             raise
 
-    def _sent(self, ids: tuple[int, ...]) -> None:
-        asked = self._book.read(lambda book: [book.asked_at(order_id, Request.NEW) for order_id in ids])
+    def _sent(self, ids: tuple[int, ...], asked: datetime) -> None:
         self._book.command(inputs.Sent(ids))
-        self._forget_parcel(ids)
-        for order_id, at in zip(ids, asked, strict=True):
-            if at is not None:
-                self._watchdog.expect(order_id, Request.NEW, at)
+        if self._waiting:
+            self._forget_parcel(ids)
+        for order_id in ids:
+            self._watchdog.expect(order_id, Request.NEW, asked)
 
     @staticmethod
     def _why_not(check: Callable[[], object]) -> str:
@@ -451,7 +395,7 @@ class OrderDesk:
         if not self._gatekeeper.is_open:
             self._gatekeeper.admit_change(order_id, contract, before, terms)
         client = self._supervisor.session.client
-        data = client.encode_order(order_id, contract, terms)
+        data = client.encode_order(order_id, contract, terms, self._shapes.of(contract, terms))
         modify = inputs.Modify(order_id, terms)
         self._check_storable(modify)
         with self._on_the_way((order_id,)):
@@ -654,7 +598,7 @@ class OrderDesk:
         contract, terms, parent_is_done = self._book.read(lambda book: book.last_sent(order_id))
         terms = terms.replace(parent_id=0) if parent_is_done else terms
         client = self._supervisor.session.client
-        data = client.encode_order(order_id, contract, terms)
+        data = client.encode_order(order_id, contract, terms, self._shapes.of(contract, terms))
         self._post_change(order_id, Request.MODIFY, Lane.ORDER, data, client)
 
     def _place_again(self, order_id: int, new_id: int, attempt: int, why: str) -> None:
@@ -667,23 +611,16 @@ class OrderDesk:
         if order.parent_id and self._is_acknowledged(order.parent_id):
             order = order.replace(transmit=True)  # its bracket was let go: held now, it would never work
         client = self._supervisor.session.client
-        data = client.encode_order(new_id, record.contract, order)
+        shape = self._shapes.of(record.contract, order)
+        data = client.encode_order(new_id, record.contract, order, shape)
         with self._on_the_way((order_id, new_id)):
-            self._book.command(inputs.Resend(order_id, new_id, attempt, why))
+            asked = self._book.command(inputs.Resend(order_id, new_id, attempt, why))
             self._next_id = max(self._next_id, new_id + 1)
             self._make_durable(lambda why: self._not_sent((new_id,), why))
-            self._post_orders((new_id,), data, client)
+            self._post_orders((new_id,), data, client, asked)
 
     def _is_acknowledged(self, order_id: int) -> bool:
         try:
             return self._book.read(lambda book: book.order(order_id)).acknowledged_time is not None
         except UnknownOrder:
             return False
-
-
-def _was_modified(record: OrderRecord) -> bool:
-    return any("modification" in line.what for line in record.history)
-
-
-def _duplicate(order_id: int, key: str, why: str) -> DuplicateOrder:
-    return DuplicateOrder(order_id, f"has the client order key {key!r} already, and {why}")

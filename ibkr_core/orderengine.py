@@ -429,13 +429,7 @@ class OrderEngine(OrderView):
         self._desk.check_new(contract, order)
         check_text("key", key)
         check_flag("allow_duplicate", allow_duplicate)
-        with self._desk.known_or_sending(key or order.order_ref, contract, order) as known:
-            if known is not None and self._desk.never_left(known):
-                return OrderTicket(self, self._desk.send_at_last(known), known.key)
-            if known is not None:
-                return OrderTicket(self, known.order_id, known.key)
-            planned = PlannedOrder(self._desk.peek_ids(1)[0], order)
-            return self._tickets([(contract, planned, key)], allow_duplicate=allow_duplicate)[0]
+        return OrderTicket(self, *self._desk.place(contract, order, key, allow_duplicate=allow_duplicate))
 
     def submit_bracket(
         self,
@@ -692,8 +686,6 @@ class OrderEngine(OrderView):
 
     # ── inside: sending ─────────────────────────────────────────────────────────────────────────
 
-    def _tickets(
-        self, legs: Sequence[tuple[Contract, PlannedOrder, str]], *, allow_duplicate: bool = False
-    ) -> tuple[OrderTicket, ...]:
-        sent = self._desk.send_new(legs, allow_duplicate=allow_duplicate)
+    def _tickets(self, legs: Sequence[tuple[Contract, PlannedOrder, str]]) -> tuple[OrderTicket, ...]:
+        sent = self._desk.send_new(legs)
         return tuple(OrderTicket(self, new.order_id, new.key) for new in sent)

@@ -93,8 +93,8 @@ class Outbox:
             SendFailed: The connection broke; some bytes may have left. ``on_broken`` was not called.
         """
         with self._lock:
-            if self._closed or not self._must_wait(parcel):
-                self._send_now(parcel)
+            if self._closed or not self._must_wait(parcel.lane, parcel.count):
+                self._send_now(parcel.data, parcel.count)
                 has_left = True
             else:
                 self._lanes[parcel.lane].append(parcel)
@@ -107,6 +107,19 @@ class Outbox:
         if has_left:
             parcel.on_sent()
         return has_left
+
+    def send_at_once(self, lane: Lane, data: bytes, count: int) -> bool:
+        """Send messages if nothing has to wait. False: nothing was sent, and a parcel is to be posted.
+
+        Raises:
+            NotReady: As for :meth:`post`.
+            SendFailed: As for :meth:`post`.
+        """
+        with self._lock:
+            if not self._closed and self._must_wait(lane, count):
+                return False
+            self._send_now(data, count)
+        return True
 
     def take_back(self, parcel: Parcel) -> bool:
         """Take a parcel out that waits. False when it has left, or is leaving."""
@@ -133,20 +146,20 @@ class Outbox:
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
-    def _must_wait(self, parcel: Parcel) -> bool:
+    def _must_wait(self, lane: Lane, count: int) -> bool:
         """Requires holding the lock."""
         if self._limit is None:
             return False
-        if any(self._lanes[lane] for lane in Lane if lane <= parcel.lane):
+        if any(waiting and its_lane <= lane for its_lane, waiting in self._lanes.items()):
             return True
         now = self._scheduler.now()
-        return self._limit.ready_at(parcel.count, now) > now
+        return self._limit.ready_at(count, now) > now
 
-    def _send_now(self, parcel: Parcel) -> None:
+    def _send_now(self, data: bytes, count: int) -> None:
         """Requires holding the lock, which keeps the lanes' order on the wire."""
         if self._limit is not None:
-            self._limit.spend(parcel.count, self._scheduler.now())
-        self._send(parcel.data)
+            self._limit.spend(count, self._scheduler.now())
+        self._send(data)
 
     def _plan_pump(self) -> None:
         """Requires holding the lock."""
@@ -170,7 +183,7 @@ class Outbox:
                 refusal = parcel.why_not()
                 try:
                     if not refusal:
-                        self._send_now(parcel)
+                        self._send_now(parcel.data, parcel.count)
                 except (ConnectionFailed, SendFailed) as failed:
                     error = failed
             _stop_timer(parcel)

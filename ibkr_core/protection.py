@@ -268,7 +268,7 @@ class Protection:
                 self._note_refusal(event)
             elif isinstance(event, events.OrderModified):
                 self._note_move(event.record)
-            if event.record.key in self._planned:
+            if self._planned and event.record.key in self._planned:
                 self._move_soon()
             self._look_soon()
 
@@ -278,7 +278,7 @@ class Protection:
             self._concerned.update((event.parent_id, event.order_id))
             return True
         if isinstance(event, _WITH_TERMS):
-            terms = event.record.order
+            terms = event.terms
             for name in _ATTACHED:
                 if terms is not None and name in terms.official:
                     self._concerned.update((event.order_id, terms.official[name]))

@@ -45,11 +45,13 @@ _PORT_RESET: Final = 1300
 _FARM_DOWN: Final = frozenset({2103, 2105, 2157})
 _FARM_UP: Final = frozenset({2104, 2106, 2107, 2108, 2119, 2158})
 _SESSION_CODES: Final = _LOST | _RESTORED | {_PORT_RESET} | _FARM_DOWN | _FARM_UP
+_OTHER_LINE: Final = "the connection that it was made for is gone; nothing was sent"
 _BROKER: Final = "the gateway lost its connection to the broker"
 _SLOW: Final = "the gateway does not answer"
 _BLOCKING: Final = frozenset({_BROKER, _SLOW})
 _SELF_HEALING_S: Final = 60.0
 _CONNECTED: Final = frozenset({SessionState.SYNCHRONISING, SessionState.READY, SessionState.DEGRADED})
+_READY: Final = SessionState.READY
 _SYNCHRONISED: Final = frozenset({SessionState.READY, SessionState.DEGRADED})
 
 
@@ -169,6 +171,8 @@ class Supervisor:
         """
         if self._is_closing:
             raise EngineClosed("the engine was closed; nothing was sent")
+        if self._state is _READY and not self._troubles and not self.session.has_ended:
+            return  # nearly always
         state = self.state
         if state in _SYNCHRONISED:
             if lane is not Lane.ORDER or not (_BLOCKING & self._troubles.keys()):
@@ -539,8 +543,19 @@ class Supervisor:
         """
         present, outbox = self._line
         if client is not None and client is not present:
-            raise NotReady("the connection that it was made for is gone; nothing was sent")
+            raise NotReady(_OTHER_LINE)
         return outbox.post(parcel)
+
+    def send_at_once(self, lane: Lane, data: bytes, count: int, client: TwsClient) -> bool:
+        """Send messages on the present connection if nothing has to wait; see :meth:`Outbox.send_at_once`.
+
+        Raises:
+            NotReady: As for :meth:`post`.
+        """
+        present, outbox = self._line
+        if client is not present:
+            raise NotReady(_OTHER_LINE)
+        return outbox.send_at_once(lane, data, count)
 
     def take_back(self, parcel: Parcel) -> bool:
         """Take a waiting parcel out of the present connection's outbox."""

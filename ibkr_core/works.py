@@ -172,6 +172,7 @@ class Works:
         for record in self.book.read(lambda book: book.active_orders()):
             if record.order is None and record.perm_id is not None:
                 self._unowned.add(record.perm_id)  # told in an earlier run
+        self.scheduler.call_soon(self.desk.remember_keys)
         self._prune()
 
     def _check_kind(self, journal: Journal) -> None:

@@ -191,6 +191,7 @@ GOOD: Final[dict[str, Any]] = {
     "new_dte": 30,
     "offset": "0.1",
     "order": BUY,
+    "order_ref": "mine",
     "orders": ((STOCK, BUY), (STOCK, BUY)),
     "pair": "EUR.USD",
     "pairs": (ExitPair(10, "60", "40"),),

@@ -60,6 +60,7 @@ FLOORS = {
     "recovering": 3,
     "sending": 3,
     "arguments": 3,
+    "admission": 3,
     "orderdesk": 3,
     "halting": 3,
     "works": 3,

@@ -20,6 +20,8 @@ import sys
 import typing
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from itertools import compress
+from operator import attrgetter, is_not
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -179,6 +181,31 @@ def _layouts() -> Mapping[type, tuple[_Field, ...]]:
     return {kind: _layout(kind) for kind in _VALUES.values()}
 
 
+@attrs.frozen
+class _Columns:
+    """The fields of a class, for writing: most of them hold their empty default and are not written."""
+
+    fields: tuple[_Field, ...]
+    values: Callable[[Any], tuple[Any, ...]]
+    dull: tuple[Any, ...]
+    """What need not be written: the field's empty default, or something that no field holds."""
+
+
+_NEVER: Final = object()
+
+
+@functools.cache
+def _columns() -> Mapping[type, _Columns]:
+    return {kind: _columns_of(fields) for kind, fields in _layouts().items()}
+
+
+def _columns_of(fields: tuple[_Field, ...]) -> _Columns:
+    names = [field.name for field in fields]
+    get: Callable[[Any], Any] = attrgetter(*names) if names else lambda _: ()
+    values = (lambda value: (get(value),)) if len(names) == 1 else get
+    return _Columns(fields, values, tuple(field.default if field.is_dull else _NEVER for field in fields))
+
+
 def _layout(kind: type) -> tuple[_Field, ...]:
     attrs.resolve_types(kind)
     return tuple(_field(one) for one in attrs.fields(kind))
@@ -208,10 +235,11 @@ def _form(hint: Any) -> _Form:  # noqa: ANN401 - any annotation
 
 
 def _pack_fields(value: object, depth: int) -> dict[str, Any]:
+    columns = _columns()[type(value)]
+    items = columns.values(value)
     packed: dict[str, Any] = {}
-    for field in _layouts()[type(value)]:
-        item = getattr(value, field.name)
-        if field.is_dull and (item is field.default or (type(item) in _DULL_TYPES and not item)):
+    for field, item in compress(zip(columns.fields, items, strict=True), map(is_not, items, columns.dull)):
+        if not item and field.is_dull and type(item) in _DULL_TYPES:
             continue
         packed[field.name] = _pack_typed(item, field.form, depth)
     return packed
@@ -221,8 +249,14 @@ _DULL_TYPES: Final = frozenset({str, tuple, MappingProxyType})
 """Types whose empty value may not be the very object that the default is."""
 
 
+_ITSELF: Final = _Form.ITSELF
+_PLAIN_JSON: Final = frozenset({str, int, bool, type(None)})
+
+
 def _pack_typed(item: Any, form: _Form, depth: int) -> Any:  # noqa: ANN401 - any value
     kind = type(item)
+    if form is _ITSELF and kind in _PLAIN_JSON:
+        return item
     if form is _Form.DECIMAL and kind is Decimal:
         return str(item)
     if (form is _Form.ACTION and kind is Action) or (form is _Form.REQUEST and kind is Request):
@@ -244,6 +278,8 @@ def _pack(value: Any, depth: int) -> Any:  # noqa: ANN401, PLR0911 - any value, 
     if depth > _MAX_DEPTH:
         return _opaque(value)
     depth += 1
+    if _VALUES.get(type(value).__name__) is type(value):
+        return {TAG: type(value).__name__, **_pack_fields(value, depth)}
     match value:
         case list():
             return [_pack(one, depth) for one in value]
@@ -261,8 +297,6 @@ def _pack(value: Any, depth: int) -> Any:  # noqa: ANN401, PLR0911 - any value, 
             return _pack_float(float(value))
         case str():
             return str.__str__(value)
-        case _ if _VALUES.get(type(value).__name__) is type(value):
-            return {TAG: type(value).__name__, **_pack_fields(value, depth)}
     return _pack_official(value, depth)
 
 

@@ -214,6 +214,11 @@ class Journal:
             order_id=order_id, key=key, symbol=symbol, since=since, until=until, limit=limit
         )
 
+    def stored_keys(self, most: int) -> list[str] | None:
+        """Return all client order keys in the file, those of pruned orders too; None for more than that."""
+        [(count,)] = self._reader.query("SELECT count(*) FROM keys")
+        return None if count > most else [row[0] for row in self._reader.query("SELECT key FROM keys")]
+
     def check(self) -> IntegrityReport:
         """Read the whole file and report what is wrong with it."""
         return self._reader.check()

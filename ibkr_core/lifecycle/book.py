@@ -191,7 +191,9 @@ class Book:
         turn = self._turn(now)
         self._take_in(turn, entry, "submitted")
         if order is not None and order.transmit:
-            self._release(entry)
+            if entry.parent_id or self._index.has_orphans(order_id):
+                self._release(entry)
+            entry.was_released = True
         turn.tell(events.OrderSubmitted, entry)
         return turn
 
@@ -207,6 +209,8 @@ class Book:
         Raises:
             DuplicateOrder: An id or a key was used before, or stands twice.
         """
+        if len(orders) == 1:
+            return (self.submit(*orders[0], now),)
         ids: set[int] = set()
         keys: set[str] = set()
         for order_id, key, _, _ in orders:
@@ -307,9 +311,10 @@ class Book:
 
         The broker's answer can be applied before we come to note it: what was answered had been sent.
         """
-        self._scribe.fix_pictures()
         for order_id in order_ids:
             entry = self._entry(order_id)
+            if entry.shown is not None:
+                entry.shown.before_sent()
             entry.sent_time = min(now, entry.acknowledged_time or now)
             entry.touched(now)
         return ()
@@ -382,8 +387,11 @@ class Book:
         return turn
 
     def _obey(self, command: Command, now: datetime) -> Effects:
+        parts = tuple(self._commands[type(command)](command, now))
+        if len(parts) == 1:
+            return parts[0]
         effects = Effects()
-        for part in self._commands[type(command)](command, now):
+        for part in parts:
             effects.join(part)
         return effects
 

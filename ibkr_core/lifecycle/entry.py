@@ -44,13 +44,15 @@ class Picture:
         guard: Held while the order is looked at, since its owner may change it on another thread.
     """
 
-    __slots__ = ("_entry", "_guard", "fixed")
+    __slots__ = ("_entry", "_guard", "fixed", "times")
 
     def __init__(self, entry: OrderEntry, guard: AbstractContextManager[Any]) -> None:
         self._entry = entry
         self._guard = guard
         self.fixed: OrderRecord | None = None
         """The record, once it is made."""
+        self.times: tuple[datetime | None, datetime | None] | None = None
+        """When the order had been sent and last changed, where that is all that has changed since."""
 
     @property
     def order_id(self) -> int:
@@ -65,7 +67,22 @@ class Picture:
     def fix(self) -> None:
         """Make the record now. Requires holding the guard."""
         if self.fixed is None:
-            self.fixed = self._entry.snapshot()
+            entry = self._entry
+            self.fixed = entry.snapshot() if self.times is None else entry.snapshot_of(*self.times)
+
+    def before_sent(self) -> None:
+        """Keep what it shows when nothing of the order will change but that it was sent. Requires the guard.
+
+        Every new order changes so right after it was pictured, and few look at the record of that picture.
+        """
+        if self.times is None:
+            self.times = self._entry.sent_time, self._entry.last_update_time
+
+    @property
+    def order(self) -> Order | None:
+        """The order's terms, for which no record need be made."""
+        with self._guard:
+            return (self.fixed or self._entry).order
 
     def record(self) -> OrderRecord:
         """Return the order as it was."""
@@ -311,6 +328,15 @@ class OrderEntry:
         if self.drawn is None:
             self.drawn = self._picture()
         return self.drawn
+
+    def snapshot_of(self, sent: datetime | None, updated: datetime | None) -> OrderRecord:
+        """Return a picture of the order as it is now, but for when it was sent and last changed."""
+        present = self.sent_time, self.last_update_time
+        self.sent_time, self.last_update_time = sent, updated
+        try:
+            return self._picture()
+        finally:
+            self.sent_time, self.last_update_time = present
 
     def _picture(self) -> OrderRecord:
         ledger = self.ledger

@@ -20,7 +20,7 @@ class OrderIndex:
         known_perm_ids: By permId; to look at only. None is never in it.
     """
 
-    __slots__ = ("_by_id", "_by_key", "_entries", "_live", "known_perm_ids")
+    __slots__ = ("_by_id", "_by_key", "_entries", "_live", "_orphaned_by", "known_perm_ids")
 
     def __init__(self) -> None:
         self._entries: list[OrderEntry] = []
@@ -28,6 +28,7 @@ class OrderIndex:
         self._by_key: dict[str, OrderEntry] = {}
         self._by_id: dict[int, list[OrderEntry]] = {}
         self._live: dict[int, OrderEntry] = {}
+        self._orphaned_by: set[int] = set()
 
     def __iter__(self) -> Iterator[OrderEntry]:
         return iter(self._entries)
@@ -40,10 +41,16 @@ class OrderIndex:
         self._entries.append(entry)
         self.sort_in(entry)
         self._by_id.setdefault(entry.order_id, []).append(entry)
+        if entry.parent_id and entry.parent_id not in self._by_id:
+            self._orphaned_by.add(entry.parent_id)
         if entry.perm_id:
             self.known_perm_ids[entry.perm_id] = entry
         if entry.key:
             self._by_key.setdefault(entry.key, entry)
+
+    def has_orphans(self, order_id: int) -> bool:
+        """Whether an order was taken in as a child of this one before there was such a parent."""
+        return order_id in self._orphaned_by
 
     def sort_in(self, entry: OrderEntry) -> None:
         """Count the entry among the live ones or not, by its status."""

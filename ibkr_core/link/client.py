@@ -8,6 +8,7 @@ run loop (design section 4 tells why).
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
@@ -31,11 +32,13 @@ from ibkr_core.link import compat, convert
 from ibkr_core.link.hotpath import hot_path
 from ibkr_core.link.receiver import HotTaker, Receiver
 from ibkr_core.link.router import CallbackRouter, TakeAnswer
+from ibkr_core.link.templates import Templates
 from ibkr_core.link.transport import Transport
 from ibkr_core.link.warmpath import warm_path
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import BrokerFact, HotValues
 from ibkr_core.model.order import Order
+from ibkr_core.model.shapes import Shape
 from ibkr_core.wire.framing import FrameBuffer
 from ibkr_core.wire.handshake import client_hello, parse_server_hello
 
@@ -45,6 +48,22 @@ _RAW_ID_BYTES: Final = 4
 _MAX_ID_DIGITS: Final = 4
 _NOT_CONNECTED: Final = 504
 _NO_FRAME: Final = b""
+_ENCODING: Final = (
+    "placeOrder",
+    "placeOrderProtoBuf",
+    "serverVersion",
+    "isConnected",
+    "logRequest",
+    "sendMsg",
+    "sendMsgProtoBuf",
+    "useProtoBuf",
+    "validateOrderParameters",
+    "validateAttachedOrdersParameters",
+)
+"""What official methods encode an order; a subclass that has its own of one has every order go through it."""
+# Where the official client writes down its requests, if somebody wants that.
+_CLIENT_LOG: Final = logging.getLogger("ibapi.client")
+_UTILS_LOG: Final = logging.getLogger("ibapi.utils")
 
 
 @attrs.define
@@ -64,10 +83,10 @@ class _Connection:
         self._transport = transport
         self._captures = captures
         self._send = send
-        self._open = True
+        self.is_open = True
 
     def isConnected(self) -> bool:  # noqa: N802 - official name
-        return self._open
+        return self.is_open
 
     def sendMsg(self, data: bytes) -> int:  # noqa: N802 - official name
         capture: _Capture | None = getattr(self._captures, "current", None)
@@ -78,7 +97,7 @@ class _Connection:
         return len(data)
 
     def disconnect(self) -> None:
-        self._open = False
+        self.is_open = False
         self._transport.close()
 
 
@@ -112,6 +131,7 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         self._decode_hot: Callable[[bytes], HotValues | None] = lambda _: None
         self._take_hot: HotTaker = lambda *_: None
         self._decode_warm: Callable[[bytes], BrokerFact | None] = lambda _: None
+        self._templates: Templates | None = None
         self._router = CallbackRouter(self)
         self.market_data_type = 1
         EClient.__init__(self, self._router)
@@ -171,6 +191,12 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         self.send(self.encode(self.startApi))
 
     def _choose_path(self, server_version: int) -> None:
+        own = vars(self)
+        is_theirs = all(
+            name not in own and getattr(type(self), name, None) is getattr(EClient, name, None)
+            for name in _ENCODING
+        )
+        self._templates = Templates(self._encode_officially, server_version) if is_theirs else None
         self._decode_hot = hot_path(type(self), server_version)
         self._take_hot = self.receiver.hot_taker()
         self._decode_warm = warm_path(type(self), server_version, lambda: self._router.awaited)
@@ -324,14 +350,49 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         capture.errors.append((code, text))
         return True
 
-    def encode_order(self, order_id: int, contract: Contract, order: Order) -> bytes:
+    def encode_order(
+        self, order_id: int, contract: Contract, order: Order, shape: Shape | None = None
+    ) -> bytes:
         """Encode a placeOrder, for a new order or for new terms of one.
+
+        Args:
+            order_id: The id.
+            contract: What to trade.
+            order: At what terms.
+            shape: The order's shape, where it has one and is known: then the bytes may be made of those of
+                an earlier order of that shape (:mod:`ibkr_core.link.templates`).
 
         Raises:
             RequestRefused: The official client refused, for example a field that the gateway is too
                 old for, or would leave a field out.
             UnknownField: The installed client has no such field.
         """
+        templates = self._templates if shape is not None else None
+        if templates is None or shape is None or not self._is_as_usual():
+            return self._encode_officially(order_id, contract, order)
+        data = templates.encode(order_id, contract, order, shape)
+        if data is None:
+            data = self._encode_officially(order_id, contract, order)
+            templates.note(order_id, contract, order, shape, data)
+        return data
+
+    def learn_encoding(self) -> None:
+        """Make use of the time after a message has left: look at what the next one like it will need."""
+        templates = self._templates
+        if templates is not None and templates.has_lesson and self._is_as_usual():
+            templates.learn()
+
+    def _is_as_usual(self) -> bool:
+        """Whether the official encoder would do nothing but make bytes."""
+        connection = self.conn
+        return (
+            type(connection) is _Connection
+            and connection.is_open
+            and self.connState == EClient.CONNECTED
+            and not (_CLIENT_LOG.isEnabledFor(logging.INFO) or _UTILS_LOG.isEnabledFor(logging.INFO))
+        )
+
+    def _encode_officially(self, order_id: int, contract: Contract, order: Order) -> bytes:
         official_contract = convert.contract_to_official(contract)
         official_order = convert.order_to_official(order)
 

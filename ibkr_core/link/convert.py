@@ -210,9 +210,16 @@ def at_default(official: IbOrder, name: str) -> Iterator[bool]:
         setattr(official, name, value)
 
 
+_NO_NUL: Final = frozenset({str, int, float, bool, type(None), Decimal, _PlainDecimal})
+
+
 def _check_texts(official: object) -> None:
     """Refuse what ends a field in the text protocol; the protobuf encoders would let it through."""
-    for name, value in vars(official).items():
+    fields = vars(official)
+    # Most of them are plain texts and numbers.
+    if "\0" not in "".join([value for value in fields.values() if type(value) is str]):
+        fields = {name: value for name, value in fields.items() if type(value) not in _NO_NUL}
+    for name, value in fields.items():
         if isinstance(value, str) and "\0" in value:
             raise InvalidInput(name, f"must not hold a NUL character, as {value!r} does")
         for part in value if isinstance(value, list | tuple) else ():  # conditions, tags, legs

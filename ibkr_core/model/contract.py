@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Final
 
 import attrs
@@ -208,7 +209,8 @@ class Contract:
         """
         if isinstance(self.con_id, bool) or not isinstance(self.con_id, int):
             raise InvalidContract("con_id", f"must be a whole number, not {self.con_id!r}")
-        for name in _TEXTS:
+        is_usual = set(map(type, _TEXT_VALUES(self))) == _ALL_TEXTS
+        for name in () if is_usual else _TEXTS:
             if not isinstance(getattr(self, name), str):
                 raise InvalidContract(name, f"must be a text, not {getattr(self, name)!r}")
         check_flag("include_expired", self.include_expired, InvalidContract)
@@ -350,4 +352,6 @@ class Contract:
 
 
 _TEXTS: Final = tuple(a.name for a in attrs.fields(Contract) if a.default == "")
+_TEXT_VALUES: Final = attrgetter(*_TEXTS)
+_ALL_TEXTS: Final = {str}
 CONTRACT_FIELDS: Final[tuple[str, ...]] = tuple(a.name for a in attrs.fields(Contract))

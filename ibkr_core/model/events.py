@@ -114,6 +114,10 @@ class Picture(Protocol):
     def parent_id(self) -> int:
         """Order id of the bracket parent, 0 for none."""
 
+    @property
+    def order(self) -> Order | None:
+        """The order's terms."""
+
     def record(self) -> OrderRecord:
         """Return it."""
 
@@ -147,6 +151,11 @@ class OrderEvent(Event):
     def parent_id(self) -> int:
         """Order id of the bracket parent, 0 for none."""
         return self.shown.parent_id
+
+    @property
+    def terms(self) -> Order | None:
+        """The order's terms, as ``record.order``; looking at them alone costs less than the whole record."""
+        return self.shown.order
 
 
 @attrs.frozen(kw_only=True)

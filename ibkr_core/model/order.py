@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -393,6 +394,20 @@ class Order:
             own = dict.fromkeys((name for name in _PRICES if name not in taken), None) | own
         return attrs.evolve(self, **own)
 
+    def labelled(self, order_ref: str) -> Order:
+        """Return a copy with another ``order_ref``, as :meth:`replace` does, at a small part of the cost.
+
+        Raises:
+            InvalidOrder: It is no text.
+        """
+        if type(order_ref) is not str:
+            return self.replace(order_ref=order_ref)  # which looks at it
+        twin: Order = object.__new__(type(self))
+        for put, value in zip(_PUTTERS, _ALL_FIELDS(self), strict=True):
+            put(twin, value)  # nothing is checked that was checked before
+        _PUT_REFERENCE(twin, order_ref)
+        return twin
+
     # ── builders ────────────────────────────────────────────────────────────────────────────────
 
     @classmethod
@@ -538,4 +553,7 @@ class BrokerOrder:
 
 
 _OWN_FIELDS: Final = frozenset(a.name for a in attrs.fields(Order))
+_ALL_FIELDS: Final = attrgetter(*(a.name for a in attrs.fields(Order)))
+_PUTTERS: Final = tuple(vars(Order)[a.name].__set__ for a in attrs.fields(Order))
+_PUT_REFERENCE: Final = vars(Order)["order_ref"].__set__
 _PLAIN_NAMES: Final = {official: plain for plain, official in OFFICIAL_NAMES.items()}

@@ -252,6 +252,13 @@ HEDGE_RULES: Final = (
 )
 
 _QUANTITY_DIGITS: Final = 16
+_TOO_LARGE: Final = 10**_QUANTITY_DIGITS
+
+
+def _has_too_many_digits(quantity: Decimal) -> bool:
+    if -_TOO_LARGE < quantity < _TOO_LARGE and quantity == int(quantity):
+        return False  # nearly every order
+    return _digits(quantity) > _QUANTITY_DIGITS
 
 
 def _digits(number: Decimal) -> int:
@@ -284,7 +291,7 @@ PRICE_RULES: Final = (
         "quantity",
         "has more than the 16 digits that a quantity can have",
         "chosen: the official C++ client holds quantities in 64-bit decimals, which have no more",
-        lambda order, _: _digits(order.quantity) > _QUANTITY_DIGITS,
+        lambda order, _: _has_too_many_digits(order.quantity),
     ),
     *(
         Rule(

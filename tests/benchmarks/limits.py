@@ -11,8 +11,8 @@ CALLBACK_WITH_JOURNAL_AGAINST_FLOOR = {178: 16.5, 226: 23.0}
 LARGE_BOOK_AGAINST_SMALL = 1.1
 """A callback's instructions with thousands of orders in the book, against a few dozen."""
 
-SUBMIT_AGAINST_ENCODING = 2.6
-"""Instructions of a whole submit, against encoding the order."""
+SUBMIT_AGAINST_ENCODING = 0.65
+"""Instructions of a whole submit, against the official encoding of its order and nothing else."""
 
 FINISHED_ORDER_BYTES = 7_000
 """Bytes that the callbacks of an order leave behind, the order as it was placed not among them."""

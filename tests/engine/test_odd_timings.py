@@ -453,3 +453,17 @@ def test_what_was_withheld_about_a_finished_order_comes_to_light(make_bench: Mak
     assert ticket.record.avg_fill_price == fill.price
     bench.run(120)
     assert ticket.record.avg_fill_price == Decimal("1.23")
+
+
+def test_orders_of_one_kind_leave_alike_while_they_wait_for_the_pace(make_bench: MakeBench) -> None:
+    """At once or later, encoded or made of earlier bytes: each order arrives once, as asked."""
+    bench = make_bench(messages_per_second=5)
+    wanted = [(f"key-{number}", 10 + number, Decimal(80 + number)) for number in range(9)]
+    for key, quantity, price in wanted:
+        bench.engine.submit(STOCK, Order.limit("BUY", quantity, price), key=key)
+    bench.run(10)
+    echoes = [one.broker_order for one in bench.engine.orders() if one.broker_order is not None]
+    assert [(one.order_ref, one.total_quantity, one.limit_price) for one in echoes] == wanted
+    assert bench.refs() == [key for key, _, _ in wanted]
+    assert all(record.status is S.SUBMITTED for record in bench.engine.orders())
+    assert all(record.sent_time is not None for record in bench.engine.orders())

@@ -207,3 +207,34 @@ def test_trouble_while_pumping_is_told(error: Exception, told: str) -> None:
     bench.turn(1)
     assert bench.told == [(b"order", told)]
     assert bench.errors == []
+
+
+def test_what_leaves_at_once_needs_no_parcel() -> None:
+    """It keeps to the pace and to the lanes like any other, and where it cannot leave nothing is sent."""
+    bench = Bench()
+    assert bench.outbox.send_at_once(Lane.ORDER, b"one", 1)
+    bench.post(b"cancel", Lane.CANCEL)
+    assert not bench.outbox.send_at_once(Lane.ORDER, b"two", 1)  # two messages in this second
+    bench.post(b"question", Lane.QUERY)
+    bench.turn(1.0)
+    assert bench.left == [b"one", b"cancel", b"question"]
+    bench.post(b"three", Lane.QUERY)
+    assert not bench.outbox.send_at_once(Lane.DATA, b"four", 1)
+    bench.post(b"five", Lane.ORDER)
+    assert not bench.outbox.send_at_once(Lane.ORDER, b"six", 1)  # one of its lane waits already
+    assert not bench.outbox.send_at_once(Lane.DATA, b"seven", 1)  # and so does one of a lane before
+    bench.turn(1.0)
+    assert bench.left == [b"one", b"cancel", b"question", b"three", b"five"]
+
+
+def test_trouble_while_sending_at_once_is_raised() -> None:
+    """The caller says what became of the orders; a closed outbox leaves it to the line to say so."""
+    bench = Bench()
+    bench.trouble = SendFailed("the line broke")
+    with pytest.raises(SendFailed):
+        bench.outbox.send_at_once(Lane.ORDER, b"one", 1)
+    bench.outbox.close("closed")
+    bench.trouble = NotReady("closed")
+    with pytest.raises(NotReady):
+        bench.outbox.send_at_once(Lane.ORDER, b"two", 1)
+    assert bench.left == []

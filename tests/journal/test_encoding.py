@@ -313,3 +313,21 @@ def test_every_class_that_an_input_can_hold_is_known() -> None:
     for kind in known:
         for hint in typing.get_type_hints(kind).values():
             assert held(hint) <= known, f"{kind.__name__} holds {hint}"
+
+
+def every_field(value: Any, depth: int = 0) -> dict[str, Any]:
+    """What is written of a value, found by looking at each of its fields."""
+    packed = {}
+    for field in encoding._layouts()[type(value)]:
+        item = getattr(value, field.name)
+        is_empty = item is field.default or (type(item) in encoding._DULL_TYPES and not item)
+        if not (field.is_dull and is_empty):
+            packed[field.name] = encoding._pack_typed(item, field.form, depth)
+    return packed
+
+
+@given(st.one_of(commands(), arbitrary_facts()))
+def test_only_what_is_empty_is_left_out(value: Command | BrokerFact) -> None:
+    """The quick look at the fields that hold something misses none of them."""
+    assert json.loads(to_json(value)) == json.loads(encoding._ENCODER.encode(every_field(value)))
+    assert list(encoding._pack_fields(value, 0)) == list(every_field(value))

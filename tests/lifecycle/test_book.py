@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import attrs
@@ -15,13 +16,14 @@ from ibkr_core.errors import (
     OrderStateError,
     UnknownOrder,
 )
+from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.book import Book
 from ibkr_core.lifecycle.verdicts import DEFAULT_RULES, Verdict, extend
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import OrderBoundFact, WhatIfMargin
 from ibkr_core.model.order import Order
-from ibkr_core.model.record import Request
+from ibkr_core.model.record import OrderRecord, Request
 from ibkr_core.model.status import OrderStatus
 from tests.lifecycle.making import AAPL, NOW, Desk, commission, completed, echo, error, execution, status
 
@@ -520,3 +522,58 @@ def test_a_contract_that_the_broker_completes_does_not_overwrite_what_we_asked_f
     assert desk.order.contract == AAPL
     desk.tell(echo("Submitted", order_id=8, client_id=97, perm_id=901, contract=told))
     assert desk.book.order(8).contract == told
+
+
+# ── what was sent ───────────────────────────────────────────────────────────────────────────────
+
+
+def told(desk: Desk, *order_ids: int, looks_at_once: bool) -> list[OrderRecord]:
+    """Submit orders, have them sent, and return the records of the events that told of it."""
+    for order_id in order_ids:
+        desk.submit(order_id=order_id)
+        if looks_at_once:
+            _ = [event.record for event in desk.events if isinstance(event, events.OrderEvent)]
+    desk.book.take(inputs.Sent(order_ids), desk.now + timedelta(seconds=1))
+    desk.book.take(inputs.Sent(order_ids), desk.now + timedelta(seconds=2))
+    return [event.record for event in desk.events if isinstance(event, events.OrderSubmitted)]
+
+
+@pytest.mark.parametrize("is_changed_again", [False, True])
+def test_an_event_shows_the_order_as_it_was_before_it_was_sent(is_changed_again: bool) -> None:
+    """Whoever looks late sees what who looked at once saw: an order that was not sent yet."""
+    late, early = Desk(), Desk()
+    seen_at_once = told(early, 1, 2, looks_at_once=True)
+    if is_changed_again:
+        late.submit(order_id=1)
+        late.submit(order_id=2)
+        late.book.take(inputs.Sent((1, 2)), late.now + timedelta(seconds=1))
+        late.tell(status("Submitted"), status("Submitted", order_id=2, perm_id=1002))
+        records = [event.record for event in late.events if isinstance(event, events.OrderSubmitted)]
+    else:
+        records = told(late, 1, 2, looks_at_once=False)
+    assert records == seen_at_once
+    assert [record.sent_time for record in records] == [None, None]
+    assert late.book.order(1).sent_time is not None
+
+
+def test_the_terms_of_an_event_need_no_record() -> None:
+    """They are the same, before the record was made and after."""
+    desk = Desk()
+    desk.submit(BUY)
+    [event] = desk.events
+    assert isinstance(event, events.OrderEvent)
+    before = event.terms
+    assert before is BUY
+    assert event.record.order is before
+    assert event.terms is before
+
+
+def test_a_child_that_came_before_its_parent_is_let_go_with_it() -> None:
+    """What holds a child is its own flag; its parent's release, whenever that comes, lets it go."""
+    desk = Desk()
+    desk.submit(BUY.replace(parent_id=5, transmit=False), order_id=4)
+    desk.submit(BUY.replace(transmit=False), order_id=3)
+    assert not desk.book.is_released(4)
+    desk.submit(order_id=5)
+    assert desk.book.is_released(4)
+    assert not desk.book.is_released(3)

@@ -118,3 +118,12 @@ def test_live_orders_are_those_that_are_not_finished() -> None:
     assert set(orders.live()) == {first, second}
     assert list(orders) == [first, second]
     assert len(orders) == 2
+
+
+def test_orphans_are_known_until_their_parent_comes() -> None:
+    """A child whose parent is in the book already is none."""
+    early, late = entry(4), entry(6)
+    early.parent_id, late.parent_id = 5, 5
+    orders = index(early, entry(5), late)
+    assert orders.has_orphans(5)
+    assert not index(entry(5), late).has_orphans(5)

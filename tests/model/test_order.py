@@ -16,6 +16,7 @@ from ibkr_core.errors import InvalidContract, InvalidOrder, UnknownField
 from ibkr_core.model.contract import ComboLeg, Contract
 from ibkr_core.model.order import Action, BrokerOrder, OcaType, Order, split_names
 from ibkr_core.model.orderfields import OTHER_ORDER_FIELDS
+from tests.orders import samples
 
 BUILT: dict[str, tuple[Order, dict[str, Any]]] = {
     "market": (Order.market("BUY", 100), {"action": Action.BUY, "quantity": 100, "order_type": "MKT"}),
@@ -400,3 +401,21 @@ def test_an_order_says_what_it_is() -> None:
         "limit_price=Decimal('150'))"
     )
     assert repr(BrokerOrder(tif="DAY")) == "BrokerOrder(tif='DAY')"
+
+
+@pytest.mark.parametrize("name", samples.BUILT)
+def test_a_labelled_order_is_what_replace_makes(name: str) -> None:
+    """Only the reference differs; what it is made of is not touched."""
+    order = samples.BUILT[name].order
+    made = order.labelled("key")
+    assert made == order.replace(order_ref="key")
+    assert hash(made) == hash(order.replace(order_ref="key"))
+    assert order.order_ref != "key"
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        made.order_ref = "other"  # type: ignore[misc]  # the very fault
+
+
+def test_a_label_is_a_text() -> None:
+    """What a key maker of one's own returns is looked at."""
+    with pytest.raises(InvalidOrder, match="order_ref"):
+        Order.market("BUY", 1).labelled(7)  # type: ignore[arg-type]  # the very fault

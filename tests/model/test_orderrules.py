@@ -14,8 +14,9 @@ from ibkr_core import orders
 from ibkr_core.errors import InvalidOrder
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
-from ibkr_core.model.orderrules import CHANGE_RULES, RULES, check, check_change
+from ibkr_core.model.orderrules import CHANGE_RULES, RULES, RuleBook, check, check_change
 from ibkr_core.model.plainrules import KNOWN_TIFS, PRODUCTS
+from ibkr_core.model.shapes import Shapes
 from ibkr_core.orders.making import made
 from tests.orders.samples import ATS, BUILT, CONDITIONS, PAIR, WORKED
 
@@ -367,3 +368,99 @@ def test_plain_orders_break_no_rule(kind: str, price: Any, tif: str, sec_type: s
     """What trades everywhere every day is never refused here, whatever it is for."""
     prices = {"LMT": {"limit_price": price}, "STP": {"aux_price": price}, "MIT": {"aux_price": price}}
     check(of_type(kind, tif=tif, **prices.get(kind, {})), STOCK.replace(sec_type=sec_type))
+
+
+# ── rules that are remembered ───────────────────────────────────────────────────────────────────
+
+
+def verdict(order: Order, contract: Contract, rules: RuleBook | None, shapes: Shapes) -> str:
+    """What the rules say, in words."""
+    try:
+        if rules is None:
+            check(order, contract)
+        else:
+            rules.check(order, contract, shapes.of(contract, order))
+    except InvalidOrder as error:
+        return str(error)
+    return "good"
+
+
+_RULES, _SHAPES = RuleBook(), Shapes()
+"""Of the whole property: what was learnt from one order judges all that follow."""
+
+
+@given(
+    contract=st.sampled_from(
+        [
+            STOCK,
+            OPTION,
+            BOX,
+            COIN,
+            EURO,
+            PAIR,
+            ATS,
+            Contract.stock("AAPL", exchange="NYSE"),
+            Contract.by_con_id(7),
+        ]
+    ),
+    order_type=st.sampled_from(["MKT", "LMT", "STP", "MOC", "REL", "TRAIL", "MTL", "VOL", "PEG BEST"]),
+    tif=st.sampled_from(["DAY", "GTC", "IOC", "OPG", "AUC", "NEVER"]),
+    quantity=st.sampled_from([D(1), D("0.5"), D(100), D("1E+3"), D("12345678.123456789"), D(10) ** 17]),
+    price=st.sampled_from([D(1), D("0.1"), D("-1"), D(0), D("0.1234567890123456789"), D("1E-7")]),
+    fields=st.fixed_dictionaries(
+        {},
+        optional={
+            "display_size": st.sampled_from([0, 1, 10, 100, 10**6]),
+            "min_quantity": st.sampled_from([0, 1, 100, 10**6]),
+            "trigger_method": st.sampled_from([0, 5, 8]),
+            "oca_group": st.sampled_from(["", "g"]),
+            "oca_type": st.sampled_from([0, 1, 3]),
+            "good_after_time": st.sampled_from(["", "20991231", "soon"]),
+            "action": st.sampled_from(["SELL", "SSHORT"]),
+            "official": st.sampled_from(
+                [{}, {"sweepToFill": True}, {"discretionaryAmt": 1}, {"volatility": 1}]
+            ),
+            "conditions_cancel": st.booleans(),
+            "parent_id": st.sampled_from([0, 7]),
+        },
+    ),
+)
+def test_what_is_remembered_of_a_shape_is_what_every_order_of_it_is_told(
+    contract: Contract,
+    order_type: str,
+    tif: str,
+    quantity: Decimal,
+    price: Decimal,
+    fields: dict[str, Any],
+) -> None:
+    """The same verdict as from all rules, whatever orders of its shape came before."""
+    needs = {"LMT": "limit_price", "STP": "aux_price", "REL": "aux_price", "TRAIL": "trailing_percent"}
+    priced = (
+        {needs[order_type]: abs(price) or 1 if order_type == "TRAIL" else price}
+        if order_type in needs
+        else {}
+    )
+    given_fields = {"action": "BUY", **fields}
+    order = Order(quantity=quantity, order_type=order_type, tif=tif, **priced, **given_fields)
+    assert verdict(order, contract, _RULES, _SHAPES) == verdict(order, contract, None, _SHAPES)
+
+
+def test_only_what_can_differ_is_asked_again() -> None:
+    """Rules about the type, the time in force and the contract's kind are asked once for a shape."""
+    rules, shapes = RuleBook(), Shapes()
+    shape = shapes.of(STOCK, limit())
+    assert shape is not None
+    rules.check(limit(), STOCK, shape)
+    assert {rule.name for rule in rules._left[shape]} == {"price-digits", "quantity-digits"}
+
+
+@pytest.mark.parametrize(
+    ("quantity", "is_too_long"),
+    [("1", False), ("1E+15", False), ("1E+16", False), ("1234567890123456", False),
+     ("12345678901234567", True),
+     ("0.1234567890123456", False), ("1.2345678901234567", True), ("99999999999999990", False)],
+)  # fmt: skip
+def test_digits_of_a_quantity(quantity: str, is_too_long: bool) -> None:
+    """Sixteen, without zeros at either end, however the number is written."""
+    words = verdict(Order.market("BUY", quantity), STOCK, None, Shapes())
+    assert ("quantity-digits" in words) is is_too_long
