@@ -12,6 +12,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
+from ibkr_core.lifecycle.brief import Brief, take_brief
 from ibkr_core.lifecycle.ledger import Ledger
 from ibkr_core.lifecycle.transitions import Step, Trigger, step
 from ibkr_core.model.contract import Contract
@@ -43,12 +44,13 @@ class Picture:
         guard: Held while the order is looked at, since its owner may change it on another thread.
     """
 
-    __slots__ = ("__weakref__", "_entry", "_guard", "_record", "order_id", "parent_id")
+    __slots__ = ("__weakref__", "_brief", "_entry", "_guard", "_record", "order_id", "parent_id")
 
     def __init__(self, entry: OrderEntry, guard: AbstractContextManager[Any]) -> None:
         self._entry = entry
         self._guard = guard
         self._record: OrderRecord | None = None
+        self._brief: Brief | None = None
         self.order_id = entry.order_id
         self.parent_id = entry.parent_id
 
@@ -56,6 +58,17 @@ class Picture:
         """Make the record now. Requires holding the guard."""
         if self._record is None:
             self._record = self._entry.snapshot()
+
+    def brief(self) -> OrderRecord | Brief:
+        """Return what a line about the order needs, as it was. Requires holding the guard.
+
+        Holding it does not hold the picture, so nothing needs to be fixed for it.
+        """
+        if self._record is not None:
+            return self._record
+        if self._brief is None:
+            self._brief = take_brief(self._entry, self._guard)
+        return self._brief
 
     def record(self) -> OrderRecord:
         """Return the order as it was."""

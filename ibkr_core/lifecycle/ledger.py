@@ -303,6 +303,11 @@ class Ledger:
         """
         return self._gone
 
+    @property
+    def totals(self) -> tuple[Decimal, Decimal, Decimal]:
+        """Quantity and value of the executions that count, and what corrections took away."""
+        return self._quantity, self._value, self._gone
+
     def commissions(self) -> Mapping[str, Decimal]:
         """Sum of the live commission reports by currency, legs of a combo included, allocations not."""
         return MappingProxyType(self._charged.copy())

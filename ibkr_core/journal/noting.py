@@ -1,0 +1,177 @@
+"""Events, noted in passing: what their rows need is taken at once, and the rows are made at leisure."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, cast
+
+import attrs
+
+from ibkr_core.journal.rows import JSON, Row
+from ibkr_core.journal.times import to_text
+from ibkr_core.lifecycle.brief import Brief, read_brief
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.events import Event, OrderEvent
+from ibkr_core.model.fill import Fill
+from ibkr_core.model.record import OrderMessage, OrderRecord
+
+__all__ = ["INSERT_EVENT", "Note", "event_row", "fill_in", "note"]
+
+INSERT_EVENT: Final = (
+    "INSERT INTO events (epoch, seq, at, kind, order_id, perm_id, key, symbol, status, text, details) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+@attrs.frozen
+class _Kind:
+    """What is taken of the events of one class.
+
+    Attributes:
+        name: The class's.
+        is_of_order: Whether they show an order by a picture.
+        names: What they have beside the order.
+        take: Returns ``at``, ``seq`` and those, as one tuple.
+        fill: Where in that tuple the execution is; 0 for none.
+    """
+
+    name: str
+    is_of_order: bool
+    names: tuple[str, ...]
+    take: Callable[[Event], tuple[Any, ...]]
+    fill: int
+
+
+@functools.cache
+def _kind(kind: type[Event]) -> _Kind:
+    names = tuple(one.name for one in attrs.fields(kind) if one.name not in _COMMON)
+    fill = 2 + names.index("fill") if "fill" in names else 0
+    return _Kind(kind.__name__, issubclass(kind, OrderEvent), names, attrgetter("at", "seq", *names), fill)
+
+
+class Note(NamedTuple):
+    """One event, as far as its row needs it. It holds no picture of an order.
+
+    Attributes:
+        kind: What class of events it is of.
+        told: Its moment, its number, and what it has beside the order.
+        shown: The order, None for none.
+        order_id: The order's id where no order is shown.
+    """
+
+    kind: _Kind
+    told: tuple[Any, ...]
+    shown: OrderRecord | Brief | None
+    order_id: int | None
+
+
+def note(event: Event) -> Note:
+    """Note an event. Requires holding what guards its order; costs a microsecond."""
+    kind = _kind(event.__class__)  # type: ignore[arg-type]  # a class can be hashed, whatever its instances are
+    if kind.is_of_order:
+        return tuple.__new__(Note, (kind, kind.take(event), event.brief(), None))  # type: ignore[attr-defined]  # it is an OrderEvent
+    record = getattr(event, "record", None)
+    shown = record if isinstance(record, OrderRecord) else None
+    return Note(kind, kind.take(event), shown, getattr(event, "order_id", None))
+
+
+def fill_in(noted: Note) -> Fill | None:
+    """Return the execution that an event tells of."""
+    found = noted.told[noted.kind.fill] if noted.kind.fill else None
+    return found if isinstance(found, Fill) else None
+
+
+def event_row(noted: Note, epoch: int) -> Row:
+    """Make the row of one event."""
+    shown = noted.shown
+    record = read_brief(shown) if type(shown) is Brief else cast("OrderRecord | None", shown)
+    at, seq, *values = noted.told
+    details = dict(zip(noted.kind.names, values, strict=True))
+    about: Row = (noted.order_id, None, None, None, None)
+    if record is not None:
+        symbol = record.symbol if record.contract is not None else None
+        about = (record.order_id, record.perm_id, record.key or None, symbol, record.status.value)
+    text = _text_of(details, record)
+    plain = {name: plain for name, value in details.items() if (plain := _plain(value)) is not None}
+    return (epoch, seq, to_text(at), noted.kind.name, *about, text, JSON.encode(plain))
+
+
+_COMMON: Final = frozenset({"at", "seq", "is_dry_run", "record", "_record", "order_id"})
+
+
+def _text_of(details: Mapping[str, Any], record: OrderRecord | None) -> str:
+    """Say in one line what happened: the order, and what the event adds."""
+    words = [str(record)] if record is not None else []
+    for name, value in details.items():
+        match value:
+            case Fill():
+                words.append(f"{name} {value.quantity} at {value.price}")
+            case OrderMessage():
+                words.append(f"{value.code} {value.message}" if value.code else value.message)
+            case Enum():
+                words.append(f"{name} {value.value}")
+            case Contract():
+                words.append(value.name)
+            case str() | int() | float() | Decimal() if value or record is None:
+                words.append(f"{name} {value}")
+    return " ".join("; ".join(words).split())
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON has
+    """Turn a detail of an event into what JSON has; None for what is empty."""
+    way = _WAYS.get(value.__class__)
+    return way(value) if way is not None else _plain_of_other(value)
+
+
+def _plain_of_other(value: object) -> Any:  # noqa: ANN401, PLR0911 - whatever JSON has
+    match value:
+        case Enum():
+            return value.value
+        case int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case Decimal():
+            return str(value)
+        case datetime():
+            return to_text(value)
+        case Mapping():
+            return {str(key): _plain(one) for key, one in value.items()}
+        case Iterable():
+            return [_plain(one) for one in value]
+        case _ if attrs.has(type(value)):
+            names, take = _fields(type(value))
+            found = zip(names, take(value), strict=True)
+            return {name: plain for name, one in found if (plain := _plain(one)) is not None}
+    return str(value)
+
+
+@functools.cache
+def _fields(kind: type) -> tuple[tuple[str, ...], Callable[[object], Iterable[object]]]:
+    """Return the names of a class's fields, and what takes their values."""
+    names = tuple(attrs.fields_dict(kind))
+    if len(names) > 1:
+        return names, attrgetter(*names)
+    return names, lambda value: [getattr(value, name) for name in names]
+
+
+def _same(value: object) -> object:
+    return value
+
+
+_WAYS: Final[Mapping[type, Callable[[Any], Any]]] = {
+    type(None): _same,
+    str: lambda text: text or None,
+    bool: _same,
+    int: _same,
+    tuple: lambda items: [_plain(one) for one in items] if items else None,
+    Decimal: str,
+    datetime: to_text,
+}
+"""How the values that come by the thousand become what JSON has."""
