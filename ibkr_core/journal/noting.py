@@ -146,7 +146,7 @@ def _plain_of_other(value: object) -> Any:  # noqa: ANN401, PLR0911 - whatever J
         case Iterable():
             return [_plain(one) for one in value]
         case _ if attrs.has(type(value)):
-            names, take = _fields(type(value))
+            names, take = _fields(type(value))  # type: ignore[arg-type]  # a class can be hashed
             found = zip(names, take(value), strict=True)
             return {name: plain for name, one in found if (plain := _plain(one)) is not None}
     return str(value)

@@ -307,7 +307,7 @@ class OrderRows:
         if row is None:
             row, self._next = self._next, self._next + 1
         # An order that is sent again has no permId until it gets its next one.
-        self._held[row] = (record.perm_id or None, record.key)
+        self._held[row] = (record.perm_id or None, clean_text(record.key))
         if record.perm_id:
             self._by_perm[record.perm_id] = row
         if record.key and record.is_ours:
@@ -338,7 +338,7 @@ class OrderRows:
         perm, key = self._held[row]
         if perm and record.perm_id and perm != record.perm_id:
             return False
-        return not (key and record.key and key != record.key)
+        return not (key and record.key and key != clean_text(record.key))
 
 
 # ── fills ───────────────────────────────────────────────────────────────────────────────────────
