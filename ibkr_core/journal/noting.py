@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 import attrs
 
@@ -55,51 +55,41 @@ def _kind(kind: type[Event]) -> _Kind:
     return _Kind(kind.__name__, issubclass(kind, OrderEvent), names, attrgetter("at", "seq", *names), fill)
 
 
-class Note(NamedTuple):
-    """One event, as far as its row needs it. It holds no picture of an order.
-
-    Attributes:
-        kind: What class of events it is of.
-        told: Its moment, its number, and what it has beside the order.
-        shown: The order, None for none.
-        order_id: The order's id where no order is shown.
-    """
-
-    kind: _Kind
-    told: tuple[Any, ...]
-    shown: OrderRecord | Brief | None
-    order_id: int | None
+Note = tuple[_Kind, tuple[Any, ...], "OrderRecord | Brief | None", int | None]
+"""One event, as far as its row needs it: its kind, its moment, number and what it has beside the order, the
+order, and the order's id where no order is shown. It holds no picture of an order, and is a plain tuple,
+because events come by the thousand."""
 
 
 def note(event: Event) -> Note:
     """Note an event. Requires holding what guards its order; costs a microsecond."""
     kind = _kind(event.__class__)  # type: ignore[arg-type]  # a class can be hashed, whatever its instances are
     if kind.is_of_order:
-        return tuple.__new__(Note, (kind, kind.take(event), event.brief(), None))  # type: ignore[attr-defined]  # it is an OrderEvent
+        return kind, kind.take(event), event.brief(), None  # type: ignore[attr-defined]  # it is an OrderEvent
     record = getattr(event, "record", None)
     shown = record if isinstance(record, OrderRecord) else None
-    return Note(kind, kind.take(event), shown, getattr(event, "order_id", None))
+    return kind, kind.take(event), shown, getattr(event, "order_id", None)
 
 
 def fill_in(noted: Note) -> Fill | None:
     """Return the execution that an event tells of."""
-    found = noted.told[noted.kind.fill] if noted.kind.fill else None
+    kind, told, _, _ = noted
+    found = told[kind.fill] if kind.fill else None
     return found if isinstance(found, Fill) else None
 
 
 def event_row(noted: Note, epoch: int) -> Row:
     """Make the row of one event."""
-    shown = noted.shown
+    kind, (at, seq, *values), shown, order_id = noted
     record = read_brief(shown) if type(shown) is Brief else cast("OrderRecord | None", shown)
-    at, seq, *values = noted.told
-    details = dict(zip(noted.kind.names, values, strict=True))
-    about: Row = (noted.order_id, None, None, None, None)
+    details = dict(zip(kind.names, values, strict=True))
+    about: Row = (order_id, None, None, None, None)
     if record is not None:
         symbol = record.symbol if record.contract is not None else None
         about = (record.order_id, record.perm_id, record.key or None, symbol, record.status.value)
     text = _text_of(details, record)
     plain = {name: plain for name, value in details.items() if (plain := _plain(value)) is not None}
-    return (epoch, seq, to_text(at), noted.kind.name, *about, text, JSON.encode(plain))
+    return (epoch, seq, to_text(at), kind.name, *about, text, JSON.encode(plain))
 
 
 _COMMON: Final = frozenset({"at", "seq", "is_dry_run", "record", "_record", "order_id"})

@@ -185,8 +185,8 @@ class Tables:
         count = 0
         while count < most and self.notes:
             noted = self.notes.popleft()
-            made += _made(noted.kind.name, partial(event_row, noted, self._epoch))
-            _made(noted.kind.name, partial(self._follow, noted))
+            made += _made(noted[0].name, partial(event_row, noted, self._epoch))
+            _made(noted[0].name, partial(self._follow, noted))
             count += 1
             if count % _PORTION == 0:
                 pause()
@@ -194,7 +194,8 @@ class Tables:
 
     def _follow(self, noted: Note) -> rows.Row:
         """Remember that the rows of an event's order and execution are behind."""
-        at, shown, fill = noted.told[0], noted.shown, fill_in(noted)
+        _, (at, *_), shown, _ = noted
+        fill = fill_in(noted)
         if shown is None:
             if fill is not None:
                 _remember(self._strays, fill, at)

@@ -126,18 +126,16 @@ def pack(epoch: int, inputs: Sequence[Recorded], high_water: int) -> Segment:
     told, bodies = [], []
     for _, payload, at, seq, fact in inputs:
         kind, version, body, identity = rows.contents_of(payload, fact)
-        bodies.append(body if isinstance(body, bytes) else body.encode())
-        told.append((_micros(at), seq, kind, version, len(bodies[-1]), *identity))
+        if version is None:
+            body = body.encode()  # type: ignore[union-attr]  # JSON, where it is no frame
+        bodies.append(body)
+        since = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - _BEGINNING
+        told.append((since // _MICROSECOND, seq, kind, version, len(body), *identity))
     head: dict[str, Any] = dict(zip(_HEAD, zip(*told, strict=True), strict=True))
     head["high_water"] = high_water
-    first, last, text, joined = inputs[0][0], inputs[-1][0], _ENCODER.encode(head), b"".join(bodies)
+    text, joined = _ENCODER.encode(head), b"".join(bodies)  # type: ignore[arg-type]  # all are bytes now
+    first, last = inputs[0][0], inputs[-1][0]
     return Segment(first, last, epoch, text, joined, _checksum(first, last, epoch, text, joined))
-
-
-def _micros(at: datetime) -> int:
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    return (at - _BEGINNING) // _MICROSECOND
 
 
 def _checksum(first: int, last: int, epoch: int, head: str, body: bytes) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
 
 from ibkr_core.journal import rows
 from ibkr_core.journal.entries import Frame
@@ -141,14 +141,17 @@ class Intake:
             taken.clear()
 
     def _add(self, some: list[Recorded]) -> None:
-        client_id = self._client_id
-        commands, highest = [], self.high_water
+        commands: list[tuple[int, object]] = []
+        highest = self.high_water
         for number, payload, _, _, fact in some:
             told = fact if type(payload) is Frame else payload
-            ids_in = _IDS_OF_OURS.get(type(told))
-            if ids_in is not None:
-                highest = max(highest, *(one for one in ids_in(told, client_id) if one is not None), 0)
+            kind = type(told)
+            if kind in _OF_KEYS:
                 commands.append((number, told))
+            if kind in _IDS_OF_OURS:
+                order_id = _IDS_OF_OURS[kind](told, self._client_id)
+                if order_id is not None and order_id > highest:
+                    highest = order_id
         self._segments.append(pack(self._epoch, some, highest))
         self.high_water = highest
         self._commands += commands
@@ -169,17 +172,18 @@ class Intake:
         self._states.clear()
 
 
-def _ids_by_client(fact: Any, client_id: int) -> Iterable[int | None]:  # noqa: ANN401 - any of three facts
+def _id_by_client(fact: Any, client_id: int) -> int | None:  # noqa: ANN401 - any of three facts
     """Return the id of an order of ours that the broker shows: it counts those too (TWS facts 4)."""
-    return (fact.order_id,) if fact.client_id == client_id else ()
+    return cast("int | None", fact.order_id) if fact.client_id == client_id else None
 
 
-_IDS_OF_OURS: Final[Mapping[type, Callable[[Any, int], Iterable[int | None]]]] = {
-    inputs.Submit: lambda command, _: [new.order_id for new in command.orders],
-    inputs.Resend: lambda command, _: (command.new_order_id,),
-    inputs.Track: lambda command, _: (command.order_id,),
-    facts.ExecutionFact: _ids_by_client,
-    facts.OrderBoundFact: _ids_by_client,
-    facts.OpenOrderFact: lambda fact, client_id: _ids_by_client(fact.order, client_id),
+_OF_KEYS: Final = frozenset({inputs.Submit, inputs.Resend})
+_IDS_OF_OURS: Final[Mapping[type, Callable[[Any, int], int | None]]] = {
+    inputs.Submit: lambda command, _: max((new.order_id for new in command.orders), default=None),
+    inputs.Resend: lambda command, _: cast("int", command.new_order_id),
+    inputs.Track: lambda command, _: cast("int", command.order_id),
+    facts.ExecutionFact: _id_by_client,
+    facts.OrderBoundFact: _id_by_client,
+    facts.OpenOrderFact: lambda fact, client_id: _id_by_client(fact.order, client_id),
 }
-"""Every input that says that an order id was used by this client, and the ids."""
+"""Every input that says that an order id was used by this client, and the highest that it tells of."""

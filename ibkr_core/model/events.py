@@ -137,7 +137,7 @@ class OrderEvent(Event):
     def brief(self) -> object:
         """Return the record, or where nobody has looked at it yet, less of it. For the journal."""
         held = self._record
-        return held if isinstance(held, OrderRecord) else held.brief()
+        return held if type(held) is OrderRecord else held.brief()  # type: ignore[union-attr]  # else a picture
 
     @property
     def order_id(self) -> int:

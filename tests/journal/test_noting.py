@@ -206,7 +206,7 @@ def test_a_note_keeps_no_event_and_no_picture() -> None:
     for one in filled_order(7):
         noted += [note(event) for event in book.take(one, START).events]
         assert all(reference() is None for reference in book._pictures)
-    assert all(type(one.shown) is Brief for one in noted)
+    assert all(type(shown) is Brief for _, _, shown, _ in noted)
     assert [fill_in(one) is not None for one in noted].count(True) >= 2
 
 
@@ -215,4 +215,4 @@ def test_what_was_looked_at_is_used() -> None:
     [event] = Book(CLIENT_ID).take(filled_order(7)[0], START).events
     assert isinstance(event, events.OrderEvent)
     looked_at = event.record
-    assert note(event).shown is looked_at
+    assert note(event)[2] is looked_at
