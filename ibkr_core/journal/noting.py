@@ -21,7 +21,7 @@ from ibkr_core.model.events import Event, OrderEvent
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.record import OrderMessage, OrderRecord
 
-__all__ = ["INSERT_EVENT", "Note", "event_row", "fill_in", "note"]
+__all__ = ["INSERT_EVENT", "EventRows", "Note", "fill_in", "note"]
 
 INSERT_EVENT: Final = (
     "INSERT INTO events (epoch, seq, at, kind, order_id, perm_id, key, symbol, status, text, details) "
@@ -78,26 +78,89 @@ def fill_in(noted: Note) -> Fill | None:
     return found if isinstance(found, Fill) else None
 
 
-def event_row(noted: Note, epoch: int) -> Row:
-    """Make the row of one event."""
-    kind, (at, seq, *values), shown, order_id = noted
-    record = read_brief(shown) if type(shown) is Brief else cast("OrderRecord | None", shown)
-    details = dict(zip(kind.names, values, strict=True))
-    about: Row = (order_id, None, None, None, None)
-    if record is not None:
-        symbol = record.symbol if record.contract is not None else None
-        about = (record.order_id, record.perm_id, record.key or None, symbol, record.status.value)
-    text = _text_of(details, record)
-    plain = {name: plain for name, value in details.items() if (plain := _plain(value)) is not None}
-    return (epoch, seq, to_text(at), kind.name, *about, text, JSON.encode(plain))
+class EventRows:
+    """Makes the rows of events. What came with the one before is not worked out again.
+
+    Args:
+        epoch: The run.
+    """
+
+    def __init__(self, epoch: int) -> None:
+        self._epoch = epoch
+        self._shown: object = None
+        self._record: OrderRecord | None = None
+        self._words = ""
+        self._contracts: dict[int, tuple[Contract, Any]] = {}
+
+    def row(self, noted: Note) -> Row:
+        """Make the row of one event."""
+        kind, (at, seq, *values), shown, order_id = noted
+        if shown is not self._shown or shown is None:  # events of one callback show the order alike
+            self._record = record = (
+                read_brief(shown) if type(shown) is Brief else cast("OrderRecord | None", shown)
+            )
+            self._words = str(record) if record is not None else ""
+            self._shown = shown
+        record = self._record
+        about: Row = (order_id, None, None, None, None)
+        if record is not None:
+            symbol = record.symbol if record.contract is not None else None
+            about = (record.order_id, record.perm_id, record.key or None, symbol, record.status.value)
+        details = dict(zip(kind.names, values, strict=True))
+        text = _text_of(details, self._words if record is not None else None)
+        plain = {name: plain for name, value in details.items() if (plain := self._plain(value)) is not None}
+        return (self._epoch, seq, to_text(at), kind.name, *about, text, JSON.encode(plain))
+
+    def _plain(self, value: object) -> Any:  # noqa: ANN401 - whatever JSON has
+        """Turn a detail of an event into what JSON has; None for what is empty."""
+        way = _WAYS.get(value.__class__)
+        if way is not None:
+            return way(value)
+        if type(value) is Contract:
+            return self._plain_contract(value)
+        fields = _fields(value.__class__)  # type: ignore[arg-type]  # a class can be hashed
+        return self._plain_of_other(value) if fields is None else self._plain_fields(value, fields)
+
+    def _plain_fields(self, value: object, fields: _Fields) -> dict[str, Any]:
+        found = zip(fields[0], fields[1](value), strict=True)
+        return {name: plain for name, one in found if (plain := self._plain(one)) is not None}
+
+    def _plain_contract(self, contract: Contract) -> Any:  # noqa: ANN401 - an object of JSON
+        known = self._contracts.get(id(contract))
+        if known is None:
+            if len(self._contracts) >= _CONTRACTS:
+                self._contracts.clear()
+            # By its id, for an equal one may read otherwise (1.0 and 1.00); it is its own while we hold it.
+            known = self._contracts[id(contract)] = (contract, self._plain_fields(contract, _OF_A_CONTRACT))
+        return known[1]
+
+    def _plain_of_other(self, value: object) -> Any:  # noqa: ANN401 - whatever JSON has
+        match value:
+            case Enum():
+                return value.value
+            case int() | str():
+                return value
+            case float():
+                return value if math.isfinite(value) else str(value)
+            case Decimal():
+                return str(value)
+            case datetime():
+                return to_text(value)
+            case Mapping():
+                return {str(key): self._plain(one) for key, one in value.items()}
+            case Iterable():
+                return [self._plain(one) for one in value] or (None if value == () else [])
+        return str(value)
 
 
+_CONTRACTS: Final = 256
+"""Contracts whose JSON is kept in mind: most events of a while are about a few."""
 _COMMON: Final = frozenset({"at", "seq", "is_dry_run", "record", "_record", "order_id"})
 
 
-def _text_of(details: Mapping[str, Any], record: OrderRecord | None) -> str:
-    """Say in one line what happened: the order, and what the event adds."""
-    words = [str(record)] if record is not None else []
+def _text_of(details: Mapping[str, Any], order: str | None) -> str:
+    """Say in one line what happened: the order, None for none, and what the event adds."""
+    words = [order] if order is not None else []
     for name, value in details.items():
         match value:
             case Fill():
@@ -108,47 +171,27 @@ def _text_of(details: Mapping[str, Any], record: OrderRecord | None) -> str:
                 words.append(f"{name} {value.value}")
             case Contract():
                 words.append(value.name)
-            case str() | int() | float() | Decimal() if value or record is None:
+            case str() | int() | float() | Decimal() if value or order is None:
                 words.append(f"{name} {value}")
     return " ".join("; ".join(words).split())
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON has
-    """Turn a detail of an event into what JSON has; None for what is empty."""
-    way = _WAYS.get(value.__class__)
-    return way(value) if way is not None else _plain_of_other(value)
-
-
-def _plain_of_other(value: object) -> Any:  # noqa: ANN401, PLR0911 - whatever JSON has
-    match value:
-        case Enum():
-            return value.value
-        case int() | str():
-            return value
-        case float():
-            return value if math.isfinite(value) else str(value)
-        case Decimal():
-            return str(value)
-        case datetime():
-            return to_text(value)
-        case Mapping():
-            return {str(key): _plain(one) for key, one in value.items()}
-        case Iterable():
-            return [_plain(one) for one in value]
-        case _ if attrs.has(type(value)):
-            names, take = _fields(type(value))  # type: ignore[arg-type]  # a class can be hashed
-            found = zip(names, take(value), strict=True)
-            return {name: plain for name, one in found if (plain := _plain(one)) is not None}
-    return str(value)
+_Fields = tuple[tuple[str, ...], Callable[[object], Iterable[object]]]
+_SIMPLE: Final = (Enum, int, str, float, Decimal, datetime, Mapping, Iterable)
 
 
 @functools.cache
-def _fields(kind: type) -> tuple[tuple[str, ...], Callable[[object], Iterable[object]]]:
-    """Return the names of a class's fields, and what takes their values."""
+def _fields(kind: type) -> _Fields | None:
+    """Return the names of a class's fields, and what takes their values; None where it is read otherwise."""
+    if not attrs.has(kind) or issubclass(kind, _SIMPLE):
+        return None
     names = tuple(attrs.fields_dict(kind))
     if len(names) > 1:
         return names, attrgetter(*names)
     return names, lambda value: [getattr(value, name) for name in names]
+
+
+_OF_A_CONTRACT: Final = cast("_Fields", _fields(Contract))
 
 
 def _same(value: object) -> object:
@@ -160,7 +203,6 @@ _WAYS: Final[Mapping[type, Callable[[Any], Any]]] = {
     str: lambda text: text or None,
     bool: _same,
     int: _same,
-    tuple: lambda items: [_plain(one) for one in items] if items else None,
     Decimal: str,
     datetime: to_text,
 }

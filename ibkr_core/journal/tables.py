@@ -20,7 +20,7 @@ from typing import Any, Final
 import attrs
 
 from ibkr_core.journal import rows
-from ibkr_core.journal.noting import INSERT_EVENT, Note, event_row, fill_in
+from ibkr_core.journal.noting import INSERT_EVENT, EventRows, Note, fill_in
 from ibkr_core.journal.store import Store, damaged
 from ibkr_core.journal.tail import COLUMNS, Segment, oldest
 from ibkr_core.journal.times import to_text
@@ -158,7 +158,7 @@ class Tables:
         """Orders to be brought up to date with all their executions. Anyone appends, at any time."""
         self.ready: list[_Write] = []
         """What is to be written next, in one transaction; it stays until that has succeeded."""
-        self._epoch = epoch
+        self._event_rows = EventRows(epoch)
         self._order_rows = rows.OrderRows(connection)
         self._shown: dict[tuple[Any, ...], _Changed] = {}
         self._entries: dict[int, _Changed] = {}
@@ -185,7 +185,7 @@ class Tables:
         count = 0
         while count < most and self.notes:
             noted = self.notes.popleft()
-            made += _made(noted[0].name, partial(event_row, noted, self._epoch))
+            made += _made(noted[0].name, partial(self._event_rows.row, noted))
             _made(noted[0].name, partial(self._follow, noted))
             count += 1
             if count % _PORTION == 0:

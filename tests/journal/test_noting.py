@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ibkr_core.errors import OrderStateError
-from ibkr_core.journal.noting import INSERT_EVENT, Note, event_row, fill_in, note
+from ibkr_core.journal.noting import INSERT_EVENT, EventRows, Note, fill_in, note
 from ibkr_core.journal.rows import JSON, Row
 from ibkr_core.journal.times import to_text
 from ibkr_core.lifecycle.book import Book
@@ -71,7 +71,7 @@ def sample_of(kind: type[events.Event]) -> events.Event:
 def test_every_kind_of_event_makes_a_row(name: str) -> None:
     """With its details as JSON, and the order that it is about."""
     event = sample_of(getattr(events, name))
-    row = event_row(note(event), 4)
+    row = EventRows(4).row(note(event))
     assert len(row) == INSERT_EVENT.count("?")
     epoch, seq, at, kind, order_id, _, key, symbol, told_status, text, details = row
     assert (epoch, seq, at, kind) == (4, 3, "2026-11-21T14:30:00.000001Z", name)
@@ -85,7 +85,7 @@ def test_every_kind_of_event_makes_a_row(name: str) -> None:
 def test_what_an_event_adds_is_told() -> None:
     """Fills, messages and reasons, in the line and in the details."""
     event = events.ExecutionReceived(at=START, seq=1, record=record(), fill=FILL)
-    row = event_row(note(event), 1)
+    row = EventRows(1).row(note(event))
     assert "fill 5 at 1.50" in row[-2]
     assert json.loads(row[-1])["fill"] == {
         "exec_id": "a.b.c.01",
@@ -104,7 +104,7 @@ def test_what_an_event_adds_is_told() -> None:
 def test_a_number_that_json_does_not_have_is_text() -> None:
     """Infinity and NaN would make the details unreadable elsewhere."""
     event = events.Resumed(at=START, seq=1, gap_s=float("inf"))
-    assert json.loads(event_row(note(event), 1)[-1]) == {"gap_s": "inf"}
+    assert json.loads(EventRows(1).row(note(event))[-1]) == {"gap_s": "inf"}
 
 
 # ── against the plain way ───────────────────────────────────────────────────────────────────────
@@ -189,14 +189,15 @@ def test_the_row_is_that_of_the_event_as_it_was(
             continue
         noted += [note(event) for event in effects.events]
         expected += [plain_row(event, 3) for event in effects.events]
-    assert [event_row(one, 3) for one in noted] == expected
+    made = EventRows(3)
+    assert [made.row(one) for one in noted] == expected
 
 
 @pytest.mark.parametrize("name", [name for name in events.__all__ if name not in ("Event", "OrderEvent")])
 def test_every_kind_makes_the_row_of_the_plain_way(name: str) -> None:
     """With something in each field, and with nothing in those that may be empty."""
     event = sample_of(getattr(events, name))
-    assert event_row(note(event), 4) == plain_row(event, 4)
+    assert EventRows(4).row(note(event)) == plain_row(event, 4)
 
 
 def test_a_note_keeps_no_event_and_no_picture() -> None:
