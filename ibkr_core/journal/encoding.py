@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import enum
 import functools
+import itertools
 import json
 import math
 import numbers
+import operator
 import sys
 import typing
 from collections.abc import Callable, Mapping
@@ -209,12 +211,32 @@ def _form(hint: Any) -> _Form:  # noqa: ANN401 - any annotation
 
 def _pack_fields(value: object, depth: int) -> dict[str, Any]:
     packed: dict[str, Any] = {}
-    for field in _layouts()[type(value)]:
-        item = getattr(value, field.name)
-        if field.is_dull and (item is field.default or (type(item) in _DULL_TYPES and not item)):
+    fields, defaults, take = _packing(type(value))  # type: ignore[arg-type]  # a class can be hashed
+    items = take(value)
+    # Most fields of an order are as empty as they began; only the others are looked at one by one.
+    told = itertools.compress(zip(fields, items, strict=True), map(operator.is_not, items, defaults))
+    for (name, form, is_dull), item in told:
+        if is_dull and type(item) in _DULL_TYPES and not item:
             continue
-        packed[field.name] = _pack_typed(item, field.form, depth)
+        packed[name] = _pack(item, depth) if form is _ITSELF else _pack_typed(item, form, depth)
     return packed
+
+
+_ITSELF: Final = _Form.ITSELF
+_Packing = tuple[tuple[tuple[str, _Form, bool], ...], tuple[Any, ...], Callable[[object], tuple[Any, ...]]]
+
+
+@functools.cache
+def _packing(kind: type) -> _Packing:
+    """Return a class's fields, the values that need not be written, and what takes all values at once."""
+    layout = _layouts()[kind]
+    fields = tuple((one.name, one.form, one.is_dull) for one in layout)
+    never = object()
+    defaults = tuple(one.default if one.is_dull else never for one in layout)
+    names = [one.name for one in layout]
+    if len(names) > 1:
+        return fields, defaults, operator.attrgetter(*names)
+    return fields, defaults, lambda value: tuple(getattr(value, name) for name in names)
 
 
 _DULL_TYPES: Final = frozenset({str, tuple, MappingProxyType})
@@ -244,6 +266,9 @@ def _pack(value: Any, depth: int) -> Any:  # noqa: ANN401, PLR0911 - any value, 
     if depth > _MAX_DEPTH:
         return _opaque(value)
     depth += 1
+    name = type(value).__name__
+    if _VALUES.get(name) is type(value):
+        return {TAG: name, **_pack_fields(value, depth)}
     match value:
         case list():
             return [_pack(one, depth) for one in value]
@@ -261,8 +286,6 @@ def _pack(value: Any, depth: int) -> Any:  # noqa: ANN401, PLR0911 - any value, 
             return _pack_float(float(value))
         case str():
             return str.__str__(value)
-        case _ if _VALUES.get(type(value).__name__) is type(value):
-            return {TAG: type(value).__name__, **_pack_fields(value, depth)}
     return _pack_official(value, depth)
 
 

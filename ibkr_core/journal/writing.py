@@ -158,8 +158,7 @@ class Intake:
 
     def write(self, connection: sqlite3.Connection) -> Forget:
         """Write all that waits, in the caller's transaction."""
-        for segment in self._segments:
-            connection.execute(INSERT_SEGMENT, segment.row)
+        rows.insert_all(connection, INSERT_SEGMENT, [segment.row for segment in self._segments])
         rows.insert_all(connection, _SET_STATE, [*self._states.values()])
         return self.written
 
