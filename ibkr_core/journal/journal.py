@@ -18,7 +18,7 @@ from ibkr_core.errors import InvalidInput, JournalFailed
 from ibkr_core.journal.entries import Entry, Payload
 from ibkr_core.journal.noting import note
 from ibkr_core.journal.reading import HistoryLine, IntegrityReport, JournalReader
-from ibkr_core.journal.retention import Retention, prunable
+from ibkr_core.journal.retention import Retention, in_batches, prunable
 from ibkr_core.journal.rows import clean_text
 from ibkr_core.journal.store import Durability, Store, describe_failure, read_meta
 from ibkr_core.journal.tables import EVENTS_AT_ONCE, ORDERS_AT_ONCE, Moved, Tables, settle_found, write_moved
@@ -54,7 +54,10 @@ _BEHIND_S: Final = 2.0
 _BACKLOG: Final = 100_000
 """How many inputs and events may wait for their tables until nothing is more urgent: they take memory."""
 _BREATH_S: Final = 0.0001
-"""A pause between portions of rows: who receives bytes waits for the interpreter that long at most."""
+"""A pause between portions of rows, in which who receives bytes gets the interpreter."""
+_CROWDED_S: Final = 0.002
+_PORTIONS: Final = 16
+"""Portions without a pause after one that took so long."""
 
 
 class Journal:
@@ -107,7 +110,7 @@ class Journal:
         self._moved: Moved | None = None
         self._behind_since: float | None = None
         self._must_settle = self._is_urgent = False
-        self._count = 0
+        self._count = self._portions = 0
         self._is_dirty = False
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -438,8 +441,15 @@ class Journal:
 
     def _breathe(self) -> None:
         """Let others have the interpreter for a moment, unless somebody waits, or much has gathered."""
-        if self._thread is not None and not self._is_urgent and self.backlog < _BACKLOG:
-            self._stop.wait(_BREATH_S)
+        if self._thread is None or self._is_urgent or self.backlog >= _BACKLOG:
+            return
+        if self._portions > 0:
+            self._portions -= 1
+            return
+        before = self._clock.monotonic()
+        self._stop.wait(_BREATH_S)
+        if self._clock.monotonic() - before > _CROWDED_S:
+            self._portions = _PORTIONS  # somebody burns: each pause costs a turn of the interpreter
 
     def _write_queued(self) -> tuple[JournalFailed | None, int]:
         """Commit what is queued; returns how it went, and how many inputs that were."""
@@ -566,7 +576,7 @@ class Journal:
             families = prunable(self._reader.identities(), orders, before)
             if families is None:
                 _LOG.warning("journal %s: a frame does not tell its order, so nothing is dropped", self.path)
-            for batch in _in_batches(families or (), _PRUNE_ROWS):
+            for batch in in_batches(families or (), _PRUNE_ROWS):
                 self._drop("inputs", "number", batch)
                 dropped += len(batch)
         self._drop_older("events", "number", "at < ?", self.retention.before(self.retention.events_days, now))
@@ -684,15 +694,3 @@ def _nothing() -> None:
 def _go_on() -> bool:
     """Go on to the end."""
     return True
-
-
-def _in_batches(families: Iterable[list[int]], size: int) -> Iterator[list[int]]:
-    """Put whole families together until there are enough."""
-    batch: list[int] = []
-    for family in families:
-        batch += family
-        if len(batch) >= size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

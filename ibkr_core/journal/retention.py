@@ -25,7 +25,7 @@ from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.model.checks import check_moment, check_whole
 from ibkr_core.model.record import OrderRecord
 
-__all__ = ["InputIdentity", "Retention", "prunable"]
+__all__ = ["InputIdentity", "Retention", "in_batches", "prunable"]
 
 
 def _days(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -233,3 +233,15 @@ def _by_family(
             first_to_stay = min(first_to_stay, number)
     # A lost connection puts in doubt what was open then: it goes when nothing older than it is left.
     return [*going.values(), *([number] for number in about_none if number < first_to_stay)]
+
+
+def in_batches(families: Iterable[list[int]], size: int) -> Iterator[list[int]]:
+    """Put whole families together until there are enough."""
+    batch: list[int] = []
+    for family in families:
+        batch += family
+        if len(batch) >= size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

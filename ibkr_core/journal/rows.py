@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import sqlite3
 import typing
@@ -392,20 +393,18 @@ def fill_row(fill: Fill, record: OrderRecord | None, row: int | None, first_at: 
 # ── into the tables ─────────────────────────────────────────────────────────────────────────────
 
 
-_AT_ONCE: Final = (64, 16, 4, 1)
+_AT_ONCE: Final = (1, 4, 16, 64, 256)
 """Rows that one statement writes. Few sizes, so that each is prepared once; large ones, because SQLite lets
 the interpreter go at every statement, and to get it back beside a busy thread takes its switch interval."""
 
 
 def insert_all(connection: sqlite3.Connection, statement: str, rows: Sequence[Row]) -> None:
-    """Run a statement that ends in one row's marks, or has them once, for many rows.
-
-    A broker's odd value never stops it.
+    """Run a statement that inserts a row for many rows. A broker's odd value never stops it.
 
     Args:
         connection: The file, in a transaction.
-        statement: It inserts one row: ``INSERT INTO ... VALUES (?, ?) ...``.
-        rows: The rows.
+        statement: ``INSERT INTO ... VALUES (?, ?) ...``, for one row.
+        rows: The rows; the first value of each is there.
 
     Raises:
         sqlite3.Error: The file could not be written.
@@ -413,27 +412,28 @@ def insert_all(connection: sqlite3.Connection, statement: str, rows: Sequence[Ro
     if not rows:
         return
     width = len(rows[0])
-    most = max(connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // width, 1)
-    sizes = [size for size in _AT_ONCE if size <= most]
-    begin = 0
-    while begin < len(rows):
-        left = len(rows) - begin
-        size = next(size for size in sizes if size <= left)
-        some = rows[begin : begin + size]
-        run = _for_several(statement, size)
+    most = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // width
+    sizes = [size for size in _AT_ONCE if size == 1 or size <= most]
+    for begin in range(0, len(rows), sizes[-1]):
+        some = rows[begin : begin + sizes[-1]]
+        size = next(size for size in sizes if size >= len(some))
+        run, none = _for_several(statement, size), (None,) * (width * (size - len(some)))
         try:
-            connection.execute(run, [value for row in some for value in row])
+            connection.execute(run, [*itertools.chain.from_iterable(some), *none])
         except (OverflowError, UnicodeEncodeError):  # an id beyond 64 bits, half a character: nothing was run
-            connection.execute(run, [value for row in some for value in clean(row)])
-        begin += size
+            connection.execute(run, [*itertools.chain.from_iterable(map(clean, some)), *none])
 
 
 @functools.cache
 def _for_several(statement: str, count: int) -> str:
-    """Write the statement for several rows."""
-    begin = statement.index("(?")
+    """Write the statement for up to so many rows: what is not there is passed over."""
+    if count == 1:
+        return statement
+    begin = statement.index("VALUES (?")
     end = statement.index(")", begin) + 1
-    return statement[:begin] + ", ".join([statement[begin:end]] * count) + statement[end:]
+    marks = ", ".join([statement[begin + len("VALUES ") : end]] * count)
+    some = f"SELECT * FROM (VALUES {marks}) WHERE column1 IS NOT NULL"  # noqa: S608 - marks, no values
+    return statement[:begin] + some + statement[end:]
 
 
 def run_cleaned(connection: sqlite3.Connection, statement: str, values: Sequence[Any]) -> None:
