@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from operator import attrgetter
 from typing import Any, Final, cast
 
 import attrs
@@ -52,7 +52,9 @@ class _Kind:
 def _kind(kind: type[Event]) -> _Kind:
     names = tuple(one.name for one in attrs.fields(kind) if one.name not in _COMMON)
     fill = 2 + names.index("fill") if "fill" in names else 0
-    return _Kind(kind.__name__, issubclass(kind, OrderEvent), names, attrgetter("at", "seq", *names), fill)
+    return _Kind(
+        kind.__name__, issubclass(kind, OrderEvent), names, operator.attrgetter("at", "seq", *names), fill
+    )
 
 
 Note = tuple[_Kind, tuple[Any, ...], "OrderRecord | Brief | None", int | None]
@@ -95,7 +97,7 @@ class EventRows:
     def row(self, noted: Note) -> Row:
         """Make the row of one event."""
         kind, (at, seq, *values), shown, order_id = noted
-        if shown is not self._shown or shown is None:  # events of one callback show the order alike
+        if not _is_same(shown, self._shown):  # events of one callback show the order alike
             self._record = record = (
                 read_brief(shown) if type(shown) is Brief else cast("OrderRecord | None", shown)
             )
@@ -155,7 +157,14 @@ class EventRows:
 
 _CONTRACTS: Final = 256
 """Contracts whose JSON is kept in mind: most events of a while are about a few."""
-_COMMON: Final = frozenset({"at", "seq", "is_dry_run", "record", "_record", "order_id"})
+_COMMON: Final = frozenset({"at", "seq", "is_dry_run", "record", "shown", "order_id"})
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Whether two events show the very same of an order."""
+    if type(one) is Brief and type(other) is Brief:
+        return all(map(operator.is_, one, other))
+    return one is other
 
 
 def _text_of(details: Mapping[str, Any], order: str | None) -> str:
@@ -187,7 +196,7 @@ def _fields(kind: type) -> _Fields | None:
         return None
     names = tuple(attrs.fields_dict(kind))
     if len(names) > 1:
-        return names, attrgetter(*names)
+        return names, operator.attrgetter(*names)
     return names, lambda value: [getattr(value, name) for name in names]
 
 

@@ -6,7 +6,6 @@ order's status is decided by THE table (``transitions.py``) and by nothing else.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
@@ -17,8 +16,9 @@ import attrs
 
 from ibkr_core.errors import DuplicateOrder, OrderStateError, UnknownOrder
 from ibkr_core.lifecycle import commands, inputs, settling
-from ibkr_core.lifecycle.effects import Effects, Turn
-from ibkr_core.lifecycle.entry import OrderEntry, Picture
+from ibkr_core.lifecycle.effects import Effects, Scribe, Turn
+from ibkr_core.lifecycle.entry import OrderEntry
+from ibkr_core.lifecycle.express import Express, QuickTaker
 from ibkr_core.lifecycle.fillings import FillFeed, Fillings
 from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.lifecycle.inputs import Command, Input
@@ -72,6 +72,8 @@ class Book:
             as in a replay.
         rules: What error codes prove; see :mod:`ibkr_core.lifecycle.verdicts`.
         guard: What the owner holds, re-entrantly, while it calls; events look at orders under it.
+        is_express: Whether plain facts take the express lane, which must make no difference
+            (:mod:`ibkr_core.lifecycle.express`).
     """
 
     def __init__(
@@ -79,15 +81,20 @@ class Book:
         client_id: int | None = None,
         rules: Mapping[int, CodeRule] = DEFAULT_RULES,
         guard: AbstractContextManager[Any] | None = None,
+        *,
+        is_express: bool = True,
     ) -> None:
         self.client_id = client_id
-        self._guard = guard if guard is not None else nullcontext()
-        self._pictures: list[weakref.ref[Picture]] = []
         self._rules = rules
         self._index = OrderIndex()
+        self._scribe = Scribe(self._index, guard if guard is not None else nullcontext())
         self._fillings = Fillings()
-        self._seq = 0
         self._highest_id = 0
+        self.quick: Mapping[type, QuickTaker] = (
+            Express(self._scribe, self._fillings).takers if is_express else {}
+        )
+        """By kind, what takes the values of plain facts: it returns the events, or None where it declines, so
+        that :meth:`take` has to take the fact."""
         self._appliers: dict[type, Callable[[Turn, Any], None]] = {
             facts.StatusFact: self._on_status,
             facts.OpenOrderFact: self._on_open_order,
@@ -104,12 +111,11 @@ class Book:
     @property
     def seq(self) -> int:
         """The number of the newest event."""
-        return self._seq
+        return self._scribe.seq
 
     def next_seq(self) -> int:
         """Return the next event number."""
-        self._seq += 1
-        return self._seq
+        return self._scribe.next_seq()
 
     def order(self, order_id: int) -> OrderRecord:
         """Return a snapshot of the order that ``order_id`` names for us.
@@ -301,7 +307,7 @@ class Book:
 
         The broker's answer can be applied before we come to note it: what was answered had been sent.
         """
-        self._fix_pictures()
+        self._scribe.fix_pictures()
         for order_id in order_ids:
             entry = self._entry(order_id)
             entry.sent_time = min(now, entry.acknowledged_time or now)
@@ -371,9 +377,7 @@ class Book:
         act = self._appliers.get(type(given))
         if act is None:
             return self._obey(cast("Command", given), now)  # what is no fact is a command
-        if self._pictures:
-            self._fix_pictures()
-        turn = Turn(now, self)
+        turn = self._turn(now)
         act(turn, given)
         return turn
 
@@ -558,27 +562,8 @@ class Book:
             raise DuplicateOrder(known.order_id, f"has the client order key {key!r} already")
 
     def _turn(self, now: datetime) -> Turn:
-        self._fix_pictures()
-        return Turn(now, self)
-
-    def _fix_pictures(self) -> None:
-        """Fix the pictures of earlier turns that somebody still holds: an order may be about to change."""
-        for reference in self._pictures:
-            picture = reference()
-            if picture is not None:
-                picture.fix()
-        self._pictures.clear()
-
-    def picture(self, entry: OrderEntry) -> Picture:
-        """Return a picture of an order, which is fixed before the order changes in a later turn."""
-        picture = Picture(entry, self._guard)
-        self._pictures.append(weakref.ref(picture))
-        return picture
-
-    @property
-    def index(self) -> OrderIndex:
-        """The orders."""
-        return self._index
+        self._scribe.fix_pictures()
+        return Turn(now, self._scribe)
 
     def _entry(self, order_id: int) -> OrderEntry:
         found = self._own(order_id)

@@ -53,13 +53,18 @@ class FillFeed:
 
 
 class Fillings:
-    """Books executions into their orders' ledgers, and joins commissions to them."""
+    """Books executions into their orders' ledgers, and joins commissions to them.
 
-    __slots__ = ("_by_execution", "_feeds", "_orphan_commissions", "_orphan_executions")
+    Attributes:
+        owners: By execution id without revision, the order into which it was booked.
+        feeds: Who follows the changes of executions.
+    """
+
+    __slots__ = ("_orphan_commissions", "_orphan_executions", "feeds", "owners")
 
     def __init__(self) -> None:
-        self._feeds: list[FillFeed] = []
-        self._by_execution: dict[str, OrderEntry] = {}
+        self.feeds: list[FillFeed] = []
+        self.owners: dict[str, OrderEntry] = {}
         self._orphan_commissions: OrderedDict[str, list[CommissionFact]] = OrderedDict()
         self._orphan_executions: OrderedDict[str, None] = OrderedDict()
 
@@ -69,17 +74,21 @@ class Fillings:
         Its id is unique, so it stays there whatever other ids a repetition shows: an execution that
         counted for two orders would be money twice.
         """
-        return self._by_execution.get(execution_id.base)
+        return self.owners.get(execution_id.base)
+
+    def has_orphan(self, base: str) -> bool:
+        """Whether a commission report waits for this execution."""
+        return base in self._orphan_commissions
 
     def follow(self, fills: Sequence[Fill]) -> FillFeed:
         """Return a feed of all changes from now on; it begins with ``fills``."""
         feed = FillFeed(fills)
-        self._feeds.append(feed)
+        self.feeds.append(feed)
         return feed
 
     def _note(self, base: str, entry: OrderEntry, fill: Fill, recounts: int) -> None:
         """Tell who follows: of one execution, or of all of an order when others are different now, too."""
-        for feed in self._feeds:
+        for feed in self.feeds:
             feed.note(base, fill)
             if entry.ledger.recounts != recounts:
                 for one in entry.ledger.all_fills:
@@ -90,7 +99,7 @@ class Fillings:
     ) -> None:
         """Book an execution into its order."""
         before, recounts = entry.filled, entry.ledger.recounts
-        self._by_execution[execution_id.base] = entry
+        self.owners[execution_id.base] = entry
         if self._orphan_commissions:
             for report in self._orphan_commissions.pop(execution_id.base, ()):
                 entry.ledger.report_commission(report)
@@ -126,7 +135,7 @@ class Fillings:
         """Join a commission report to its execution, which may still have to come (TWS facts 2.6)."""
         execution_id = ExecutionId.parse(fact.exec_id)
         base = execution_id.base
-        entry = self._by_execution.get(base)
+        entry = self.owners.get(base)
         if entry is None:
             reports = self._orphan_commissions.setdefault(base, [])
             if fact not in reports:  # each reqExecutions brings those of other clients again

@@ -51,7 +51,7 @@ def sample_of(kind: type[events.Event]) -> events.Event:
     """Make an event with some value in each field."""
     made: dict[str, Any] = {}
     for one in attrs.fields(kind):
-        hint, name = str(one.type), one.name.lstrip("_")
+        hint, name = str(one.type), one.alias or one.name
         if name in SAMPLES:
             made[name] = SAMPLES[name]
         elif "datetime" in hint:
@@ -125,7 +125,7 @@ def plain_row(event: Event, epoch: int) -> Row:
     return (epoch, event.seq, to_text(event.at), type(event).__name__, *about, text, JSON.encode(plain))
 
 
-_COMMON: Final = frozenset({"at", "seq", "is_dry_run", "record", "_record", "order_id"})
+_COMMON: Final = frozenset({"at", "seq", "is_dry_run", "record", "shown", "order_id"})
 
 
 def _text_of(details: Mapping[str, Any], record: OrderRecord | None) -> str:
@@ -206,8 +206,8 @@ def test_a_note_keeps_no_event_and_no_picture() -> None:
     noted = []
     for one in filled_order(7):
         noted += [note(event) for event in book.take(one, START).events]
-        assert all(reference() is None for reference in book._pictures)
     assert all(type(shown) is Brief for _, _, shown, _ in noted)
+    assert all(entry.shown is None or entry.shown.fixed is None for entry in book._index)
     assert [fill_in(one) is not None for one in noted].count(True) >= 2
 
 

@@ -36,7 +36,7 @@ def test_a_brief_reads_as_the_record_of_its_moment(
             book.take(one, START)
         except OrderStateError:
             continue
-        taken += [(take_brief(entry, nullcontext()), entry.snapshot()) for entry in book.index]
+        taken += [(take_brief(entry, nullcontext()), entry.snapshot()) for entry in book._index]
     for brief, record in taken:
         read = read_brief(brief)
         assert type(read) is OrderRecord
