@@ -38,7 +38,9 @@ _NO_FRAME: Final = b""
 class Recorder(Protocol):
     """What the book needs of a journal. Nothing here blocks or raises."""
 
-    def record(self, payload: Payload, at: datetime, seq: int, fact: BrokerFact | None = None) -> int:
+    def record(
+        self, payload: Payload, at: datetime, seq: int, fact: BrokerFact | HotValues | None = None
+    ) -> int:
         """Take an input, in apply order."""
 
     def note_event(self, event: Event) -> None:
@@ -160,7 +162,7 @@ class GuardedBook:
         """Queue what the express lane has taken, for the journal too. Requires holding the lock."""
         self._dispatcher.outbox.extend(told)
         if self._journal is not None:
-            self._journal.record(frame, now, self._book.seq - len(told), fact_of(values))
+            self._journal.record(frame, now, self._book.seq - len(told), values)
             for event in told:
                 self._journal.note_event(event)
 

@@ -28,7 +28,7 @@ from ibkr_core.journal.writing import Intake
 from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.model.checks import check_flag, check_whole
 from ibkr_core.model.events import Event
-from ibkr_core.model.facts import BrokerFact
+from ibkr_core.model.facts import BrokerFact, HotValues
 from ibkr_core.model.record import OrderRecord
 
 __all__ = ["Journal"]
@@ -255,7 +255,9 @@ class Journal:
 
     # ── taking in ───────────────────────────────────────────────────────────────────────────────
 
-    def record(self, payload: Payload, at: datetime, seq: int, fact: BrokerFact | None = None) -> int:
+    def record(
+        self, payload: Payload, at: datetime, seq: int, fact: BrokerFact | HotValues | None = None
+    ) -> int:
         """Queue an input of the book. Never waits, never raises. Called under the engine's state lock.
 
         Args:

@@ -20,7 +20,7 @@ from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.inputs import Command
 from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.model import facts
-from ibkr_core.model.facts import BrokerFact
+from ibkr_core.model.facts import BrokerFact, HotValues, fact_of
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.record import OrderRecord
 
@@ -67,7 +67,7 @@ _NOBODY: Final[_Identity] = (None, None, None, None)
 
 
 def input_row(
-    number: int, epoch: int, payload: Payload, at: datetime, seq: int, fact: BrokerFact | None
+    number: int, epoch: int, payload: Payload, at: datetime, seq: int, fact: BrokerFact | HotValues | None
 ) -> Row:
     """Make the row of one input.
 
@@ -86,9 +86,15 @@ def input_row(
     return (number, epoch, at_text, seq, kind, version, body, checksum, *identity)
 
 
-def contents_of(payload: Payload, fact: BrokerFact | None) -> tuple[str, int | None, bytes | str, _Identity]:
+def contents_of(
+    payload: Payload, fact: BrokerFact | HotValues | None
+) -> tuple[str, int | None, bytes | str, _Identity]:
     """Return an input's kind, its protocol version, its body, and what it says of its order."""
     if type(payload) is Frame:
+        if type(fact) is tuple:
+            least, identity_of = _HOT_IDENTITIES[fact[0]]
+            identity = identity_of(fact) if len(fact) >= least else _IDENTITIES[fact[0]](fact_of(fact))
+            return fact[0].__name__, payload.server_version, payload.body, identity
         kind = _FRAME_WITHOUT_FACT if fact is None else type(fact).__name__
         return kind, payload.server_version, payload.body, _IDENTITIES[type(fact)](fact)
     command = cast("Command | BrokerFact", payload)
@@ -152,6 +158,13 @@ _IDENTITIES: Final[Mapping[type, Callable[[Any], _Identity]]] = {
     type(None): _of_none,  # a frame that nobody has decoded
 }
 """Every input has its way, so that a new kind cannot be overlooked."""
+
+_HOT_IDENTITIES: Final[Mapping[type, tuple[int, Callable[[HotValues], _Identity]]]] = {
+    facts.StatusFact: (7, lambda values: (values[1], values[6], None, None)),
+    facts.ExecutionFact: (16, lambda values: (values[6], values[8], values[15] or None, values[1])),
+    facts.CommissionFact: (2, lambda values: (None, None, None, values[1])),
+}
+"""The same of those that come by the thousand, without making facts; and how many values that takes."""
 
 
 # ── orders ──────────────────────────────────────────────────────────────────────────────────────

@@ -19,7 +19,7 @@ import attrs
 from ibkr_core.journal import rows
 from ibkr_core.journal.entries import Payload
 from ibkr_core.journal.times import to_text
-from ibkr_core.model.facts import BrokerFact
+from ibkr_core.model.facts import BrokerFact, HotValues
 
 __all__ = ["COLUMNS", "INSERT_SEGMENT", "SEGMENT_INPUTS", "Recorded", "Segment", "oldest", "pack"]
 
@@ -29,7 +29,7 @@ SEGMENT_INPUTS: Final = 256
 COLUMNS: Final = "first, last, epoch, head, body, checksum"
 INSERT_SEGMENT: Final = f"INSERT INTO tail ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own names
 
-Recorded = tuple[int, Payload, datetime, int, BrokerFact | None]
+Recorded = tuple[int, Payload, datetime, int, BrokerFact | HotValues | None]
 """An input on its way: number, payload, moment, the book's event number before it, what a frame tells."""
 
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -145,6 +145,10 @@ class Intake:
         highest = self.high_water
         for number, payload, _, _, fact in some:
             told = fact if type(payload) is Frame else payload
+            if type(told) is tuple:  # of the hot ones, executions tell of ids
+                if told[0] is not facts.ExecutionFact:
+                    continue
+                told = facts.fact_of(told)
             kind = type(told)
             if kind in _OF_KEYS:
                 commands.append((number, told))

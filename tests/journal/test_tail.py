@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from ibkr_core.journal import Frame, rows, schema
 from ibkr_core.journal.tail import INSERT_SEGMENT, SEGMENT_INPUTS, Recorded, Segment, oldest, pack
+from ibkr_core.journal.writing import Intake
 from ibkr_core.lifecycle.inputs import Cancel, Disconnect
-from ibkr_core.model.facts import ErrorFact
+from ibkr_core.model.facts import CommissionFact, ErrorFact, ExecutionFact, StatusFact
 from ibkr_core.testing.strategies import Life, Step, arbitrary_facts, noisy_steps_of, several_lives
-from tests.journal.making import START, execution, input_of, status, submit
+from tests.journal.making import CLIENT_ID, START, execution, input_of, status, submit
 
 MOMENTS = st.datetimes(datetime(1960, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC) | st.none())  # noqa: DTZ001 - with a zone and without
 
@@ -42,6 +43,23 @@ def test_it_holds_the_very_rows(
     assert [*segment.input_rows()] == expected
     assert (segment.first, segment.last, segment.count) == (first, recorded[-1][0], len(recorded))
     assert segment.high_water() == 99
+
+
+@given(arbitrary_facts(), st.integers(0, 20))
+def test_hot_values_say_what_their_fact_says(fact: Any, left: int) -> None:
+    """Which order they are about, and the highest id; also where the last fields are left out."""
+    if type(fact) not in (StatusFact, ExecutionFact, CommissionFact):
+        return
+    values = (type(fact), *attrs.astuple(fact, recurse=False))
+    while left and len(values) > 5 and values[-1] == attrs.fields(type(fact))[len(values) - 2].default:
+        values, left = values[:-1], left - 1
+    intakes = []
+    for told in (fact, values):
+        intakes.append(Intake(CLIENT_ID, 1, 0))
+        intakes[-1].queue.append((1, Frame(187, b"..."), START, 0, told))
+        intakes[-1].pack()
+    assert intakes[0].high_water == intakes[1].high_water
+    assert intakes[0].single == intakes[1].single
 
 
 def test_odd_values_are_held_too() -> None:
