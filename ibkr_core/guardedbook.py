@@ -38,7 +38,9 @@ _NO_FRAME: Final = b""
 class Recorder(Protocol):
     """What the book needs of a journal. Nothing here blocks or raises."""
 
-    def record(self, payload: Payload, at: datetime, seq: int, fact: BrokerFact | None = None) -> int:
+    def record(
+        self, payload: Payload, at: datetime, seq: int, fact: BrokerFact | HotValues | None = None
+    ) -> int:
         """Take an input, in apply order."""
 
     def note_event(self, event: Event) -> None:
@@ -155,7 +157,7 @@ class GuardedBook:
     def _note_quick(self, values: HotValues, frame: Frame, now: datetime, told: list[Event]) -> None:
         """Note and post what the express lane has taken. Requires holding the lock."""
         if self._journal is not None:
-            self._journal.record(frame, now, self._book.seq - len(told), fact_of(values))
+            self._journal.record(frame, now, self._book.seq - len(told), values)
         if told:
             self._post(Effects(told))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sqlite3
@@ -9,20 +10,25 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final, Self
 
 from ibkr_core.clock import Clock
 from ibkr_core.errors import InvalidInput, JournalFailed
 from ibkr_core.journal.entries import Entry, Payload
+from ibkr_core.journal.noting import note
 from ibkr_core.journal.reading import HistoryLine, IntegrityReport, JournalReader
-from ibkr_core.journal.retention import Retention, prunable
+from ibkr_core.journal.retention import Retention, in_batches, prunable
+from ibkr_core.journal.rows import clean_text
 from ibkr_core.journal.store import Durability, Store, describe_failure, read_meta
+from ibkr_core.journal.tables import EVENTS_AT_ONCE, ORDERS_AT_ONCE, Moved, Tables, settle_found, write_moved
+from ibkr_core.journal.tail import INSERT_SEGMENT, oldest
 from ibkr_core.journal.times import to_text
-from ibkr_core.journal.writing import Batch
+from ibkr_core.journal.writing import Intake
 from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.model.checks import check_flag, check_whole
 from ibkr_core.model.events import Event
-from ibkr_core.model.facts import BrokerFact
+from ibkr_core.model.facts import BrokerFact, HotValues
 from ibkr_core.model.record import OrderRecord
 
 __all__ = ["Journal"]
@@ -40,10 +46,26 @@ _WITHOUT_FILLS: Final = "is_finished AND id NOT IN (SELECT order_row FROM fills 
 _CHECKPOINT_PAGES: Final = 2_000
 """Pages in the log, roughly, after which it is carried over into the file."""
 _ROWS_A_PAGE: Final = 8
+_PAGE_BYTES: Final = 4_096
+_QUIET: Final = 16
+"""Inputs in a turn of the writer up to which it has time for the tables."""
+_BEHIND_S: Final = 2.0
+"""How long the tables may be behind where it never gets quiet."""
+_BACKLOG: Final = 100_000
+"""How many inputs and events may wait for their tables until nothing is more urgent: they take memory."""
+_BREATH_S: Final = 0.0001
+"""A pause between portions of rows, in which who receives bytes gets the interpreter."""
+_CROWDED_S: Final = 0.002
+_PORTIONS: Final = 16
+"""Portions without a pause after one that took so long."""
 
 
 class Journal:
     """Everything that the book was told, in one SQLite file. Made by :meth:`open`.
+
+    There are two stages. What was recorded is committed soon, many inputs to a row of ``tail``; when there is
+    time it moves on to ``inputs``, row by row, and events, orders and fills are written. Whatever looks at
+    inputs by the calls here, or by :class:`JournalReader`, sees both.
 
     Threads: :meth:`record` and :meth:`note_event` only append to queues in memory, and are called by one
     thread at a time (the engine's state lock sees to it). Everything else may be called from any thread.
@@ -65,9 +87,10 @@ class Journal:
         self._batch_s = batch_s
         self._pid = os.getpid()
         connection = store.connection
+        settle_found(store)
         last = int(connection.execute("SELECT coalesce(max(number), 0) FROM inputs").fetchone()[0])
         floor = int(read_meta(connection, "last_number") or 0)
-        self._recorded = self._committed = self._stored = max(last, floor)
+        self._recorded = self._committed = self._settled = self._stored = max(last, floor)
         high_water = int(read_meta(connection, "high_water") or 0)
         self._states: dict[str, str] = dict(connection.execute("SELECT name, value FROM state"))
         # The highest event number in the tables when this run began.
@@ -75,11 +98,19 @@ class Journal:
             connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
         )
         self._reader = JournalReader(self.path)
-        # Whoever holds it owns the connection and the batch. Never taken with the state lock held.
+        # Whoever holds it owns the connection and the intake. Never taken with the state lock held.
         self._writing = threading.Lock()
-        self._batch = Batch(connection, client_id, self.epoch, high_water)
-        self._inputs: deque[tuple[int, Payload, datetime, int, BrokerFact | None]] = deque()
-        self._events: deque[Event] = deque()
+        self._intake = Intake(client_id, self.epoch, high_water)
+        self._inputs = self._intake.queue
+        # Whoever holds it owns the tables' rows on their way. Taken before the other one, never after it,
+        # and never with the state lock held, which is taken under it to look at orders.
+        self._settling = threading.Lock()
+        self._tables = Tables(connection, self.epoch)
+        self._events = self._tables.notes
+        self._moved: Moved | None = None
+        self._behind_since: float | None = None
+        self._must_settle = self._is_urgent = False
+        self._count = self._portions = 0
         self._is_dirty = False
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -150,7 +181,7 @@ class Journal:
     @property
     def high_water(self) -> int:
         """The highest order id that this client ever used, pruned orders included, or 0."""
-        return self._batch.high_water
+        return self._intake.high_water
 
     @property
     def recorded(self) -> int:
@@ -172,12 +203,14 @@ class Journal:
 
     def knows_key(self, key: str) -> int | None:
         """Return the order id that a client order key was committed with, also of pruned orders."""
-        return self._reader.order_id_of(key)
+        found = self._intake.keys.find(clean_text(key))
+        if found is None:
+            found = self._reader.order_id_in_keys(key)
+        return None if found is None else self._intake.keys.newest(found)
 
     def execution_ids(self) -> frozenset[str]:
         """Return the ids, without revision, of all executions that the stored inputs tell of."""
-        found = self._reader.query("SELECT DISTINCT exec_id FROM inputs WHERE exec_id IS NOT NULL")
-        return frozenset(ExecutionId.parse(row[0]).base for row in found)
+        return frozenset(ExecutionId.parse(text).base for text in self._reader.execution_ids())
 
     def state(self, name: str) -> str | None:
         """Return a small durable fact, None where it was never set."""
@@ -192,10 +225,12 @@ class Journal:
         """
         with self._writing:
             self._states[name] = text
-            self._batch.add_state(name, text, to_text(self._clock.now()))
+            self._intake.add_state(name, text, to_text(self._clock.now()))
             error = self._write_inputs()
         self._tell()
         if error is not None:
+            self._is_dirty = True
+            self._wake.set()
             raise error
 
     def history(
@@ -225,7 +260,9 @@ class Journal:
 
     # ── taking in ───────────────────────────────────────────────────────────────────────────────
 
-    def record(self, payload: Payload, at: datetime, seq: int, fact: BrokerFact | None = None) -> int:
+    def record(
+        self, payload: Payload, at: datetime, seq: int, fact: BrokerFact | HotValues | None = None
+    ) -> int:
         """Queue an input of the book. Never waits, never raises. Called under the engine's state lock.
 
         Args:
@@ -246,8 +283,14 @@ class Journal:
         return index
 
     def note_event(self, event: Event) -> None:
-        """Queue an event for the tables that people query. Never waits, never raises."""
-        self._events.append(event)
+        """Queue an event for the tables that people query. Never waits, never raises.
+
+        What its row needs is taken now, and the event is let go: called under the engine's state lock.
+        """
+        try:
+            self._events.append(note(event))
+        except Exception:  # noqa: BLE001 - what nobody foresaw in a value must not stop the engine
+            _LOG.exception("journal: no row can be made of a %s", type(event).__name__)
         if not self._is_dirty:
             self._is_dirty = True
             self._wake.set()
@@ -262,12 +305,12 @@ class Journal:
 
         A crash can lose the last rows of those tables (never an input), so this follows each replay.
         """
-        with self._writing:
-            self._batch.add_records(orders, to_text(self._clock.now()))
-            self._is_dirty = True
+        now = self._clock.now()
+        self._tables.records.extend((record, now) for record in orders)
+        self._is_dirty = True
         self._wake.set()
 
-    # ── writing ─────────────────────────────────────────────────────────────────────────────────
+    # ── writing: what must be durable soon ──────────────────────────────────────────────────────
 
     def commit(self, through: int | None = None) -> None:
         """Return when everything recorded so far is durable. Calls that meet share one transaction.
@@ -290,73 +333,196 @@ class Journal:
         if error is not None:
             raise error
 
-    def flush(self) -> bool:
-        """Commit all that is queued: inputs, then events, orders and fills. Never raises.
-
-        While writing fails it tries only now and then, at growing intervals.
-
-        Returns:
-            Whether everything is in the file.
-        """
-        with self._writing:
-            error = self.failure
-            if error is None or self._clock.monotonic() >= self._retry_at:
-                error = self._flush()
-        self._tell()
-        if error is None and self._since_checkpoint >= _CHECKPOINT_PAGES and not self._is_closed:
-            self._checkpoint()
-        return error is None
-
-    def _flush(self) -> JournalFailed | None:
-        """Write all that is queued. Requires holding the write lock."""
-        self._is_dirty = False
-        # The events first: each one's input is in the other queue before it.
-        for _ in range(len(self._events)):
-            self._batch.add_event(self._events.popleft())
-        error = self._write_inputs()
-        if error is None:
-            error = self._write(self._batch.write_tables)
-        if error is not None:
-            self._is_dirty = True
-        return error
-
     def _write_inputs(self) -> JournalFailed | None:
-        """Write all queued inputs, oldest first. Requires holding the write lock."""
-        batch, queue = self._batch, self._inputs
+        """Write all queued inputs, oldest first, as segments. Requires holding the write lock."""
+        intake = self._intake
         try:
-            for _ in range(len(queue)):
-                batch.add_input(*queue[0])
-                queue.popleft()
+            intake.pack()
         except Exception as fault:  # noqa: BLE001 - ours; it must neither cost the input nor be silent
             return self._note_failure(fault)
-        if not batch.has_inputs:
+        if not intake.waits:
             return None
-        through = batch.through
-        self._since_checkpoint += 2 + batch.input_count // _ROWS_A_PAGE
-        error = self._write(batch.write_inputs)
+        through, single = intake.through, intake.single
+        self._since_checkpoint += 2 + intake.size // _PAGE_BYTES
+        if single is not None:
+            error = self._try(lambda: self._store.run(INSERT_SEGMENT, single.row))
+            if error is None:
+                intake.written()
+        else:
+            error = self._write(intake.write)
         if error is None and through is not None:
             self._committed = through
         return error
 
     def _write(self, work: Callable[[sqlite3.Connection], Callable[[], None]]) -> JournalFailed | None:
         """Run one transaction and note how it went. Requires holding the write lock."""
-        if self._is_closed or os.getpid() != self._pid:
-            why = (
-                "it is closed" if self._is_closed else "this is a forked child of the process that opened it"
-            )
-            return JournalFailed(self.path, why, "open it again")
         done: list[Callable[[], None]] = []
+        error = self._try(lambda: self._store.transact(lambda connection: done.append(work(connection))))
+        for forget in done if error is None else ():
+            forget()
+        return error
+
+    def _refuse(self) -> JournalFailed | None:
+        """Return why nothing may be written ever more."""
+        if not self._is_closed and os.getpid() == self._pid:
+            return None
+        why = "it is closed" if self._is_closed else "this is a forked child of the process that opened it"
+        return JournalFailed(self.path, why, "open it again")
+
+    def _try(self, write: Callable[[], None]) -> JournalFailed | None:
+        """Write, and note how it went. Requires holding the write lock."""
+        refused = self._refuse()
+        if refused is not None:
+            return refused
         try:
-            self._store.transact(lambda connection: done.append(work(connection)))
+            write()
         except Exception as error:  # noqa: BLE001 - whatever it is, what was not written is not durable
             return self._note_failure(error)
-        for forget in done:
-            forget()
         if self.failure is not None:
             self.failure = None
             self._retry_s = _FIRST_RETRY_S
             self._untold.append(None)
         return None
+
+    # ── writing: what may wait until there is time ──────────────────────────────────────────────
+
+    def flush(self) -> bool:
+        """Commit all that is queued, and bring every table up to it. Never raises.
+
+        While writing fails it tries only now and then, at growing intervals. Not called with the engine's
+        state lock held, under which orders are looked at.
+
+        Returns:
+            Whether everything is in the file.
+        """
+        error = self.failure
+        if error is None or self._clock.monotonic() >= self._retry_at:
+            self._is_urgent = True
+            self._is_dirty = False
+            error = self._settle(_nothing, _go_on)
+        return self._end_turn(error)
+
+    def work(self) -> bool:
+        """Do a turn of the writer: commit what is queued, and the rest where there is time. Never raises.
+
+        There is time when hardly anything came since the last turn. When it never gets quiet, the tables
+        are brought up to date all the same every few seconds, and when much has gathered.
+
+        Returns:
+            Whether writing works.
+        """
+        error = self.failure
+        if error is None or self._clock.monotonic() >= self._retry_at:
+            self._is_dirty = self._is_urgent = False
+            error, count = self._write_queued()
+            if error is None and self._has_time(count):
+                error = self._settle(self._breathe, self._goes_on)
+        return self._end_turn(error)
+
+    def _end_turn(self, error: JournalFailed | None) -> bool:
+        if error is not None:
+            self._is_dirty = True
+        self._tell()
+        if error is None and self._since_checkpoint >= _CHECKPOINT_PAGES and not self._is_closed:
+            self._checkpoint()
+        return error is None
+
+    @property
+    def backlog(self) -> int:
+        """How many inputs and events are still to be brought into their tables."""
+        return self._committed - self._settled + len(self._tables.notes)
+
+    def _has_time(self, count: int) -> bool:
+        """Whether to bring the tables up to date now, after ``count`` inputs came."""
+        if self._settled == self._committed and self._tables.is_empty:
+            self._behind_since = None
+            return False
+        now = self._clock.monotonic()
+        if self._behind_since is None:
+            self._behind_since = now
+        self._must_settle = now - self._behind_since >= _BEHIND_S or self.backlog >= _BACKLOG
+        return count <= _QUIET or self._must_settle
+
+    def _goes_on(self) -> bool:
+        return not self._stop.is_set() and (self._count <= _QUIET or self._must_settle)
+
+    def _breathe(self) -> None:
+        """Let others have the interpreter for a moment, unless somebody waits, or much has gathered."""
+        if self._thread is None or self._is_urgent or self.backlog >= _BACKLOG:
+            return
+        if self._portions > 0:
+            self._portions -= 1
+            return
+        before = self._clock.monotonic()
+        self._stop.wait(_BREATH_S)
+        if self._clock.monotonic() - before > _CROWDED_S:
+            self._portions = _PORTIONS  # somebody burns: each pause costs a turn of the interpreter
+
+    def _write_queued(self) -> tuple[JournalFailed | None, int]:
+        """Commit what is queued; returns how it went, and how many inputs that were."""
+        with self._writing:
+            before = self._committed
+            error = self._write_inputs()
+            self._count = self._committed - before
+            return error, self._count
+
+    def _settle(self, pause: Callable[[], None], goes_on: Callable[[], bool]) -> JournalFailed | None:
+        """Bring the tables up to what is there now, in transactions so short that nobody waits long."""
+        error = self._refuse() or self._write_queued()[0]
+        left, through = len(self._tables.notes), self._committed
+        while error is None and goes_on():
+            with self._settling:
+                error = self._refuse() or self._write_ready()  # what an earlier try left
+                if error is None:
+                    made = self._make_slice(left, through, pause)
+                    if isinstance(made, JournalFailed):
+                        return made
+                    if made is None:
+                        self._behind_since = None
+                        return None
+                    left -= made
+                    error = self._write_ready()
+        return error
+
+    def _make_slice(self, left: int, through: int, pause: Callable[[], None]) -> int | JournalFailed | None:
+        """Make the rows of one transaction; returns of how many events, None where nothing is left."""
+        tables = self._tables
+        try:
+            if left > 0 and tables.notes:
+                return tables.make_events(min(left, EVENTS_AT_ONCE), pause)
+            if tables.make_fills():
+                return 0
+            if tables.has_orders:
+                tables.look(ORDERS_AT_ONCE, pause)
+                with self._writing:
+                    tables.find_rows()
+                tables.make_orders(pause)
+                return 0
+            if self._settled < through:
+                with self._writing:
+                    segments = oldest(self._store.connection)
+                self._moved = Moved.take_apart(segments, pause)
+                tables.ready.append(partial(write_moved, moved=self._moved))
+                return 0
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it must not be silent
+            with self._writing:
+                return self._note_failure(fault)
+        return None
+
+    def _write_ready(self) -> JournalFailed | None:
+        """Write what was made. What it follows from is committed before it."""
+        error, _ = self._write_queued()
+        if error is not None or not self._tables.ready:
+            return error
+        with self._writing:
+            error = self._write(self._tables.write)
+        moved = self._moved
+        if error is None and moved is not None:
+            self._moved = None
+            self._settled = moved.last
+            self._intake.keys.settled(moved.last)
+        self._since_checkpoint += 2 + EVENTS_AT_ONCE // _ROWS_A_PAGE
+        return error
 
     def _note_failure(self, error: Exception) -> JournalFailed:
         failure = describe_failure(self.path, error)
@@ -417,8 +583,8 @@ class Journal:
             families = prunable(self._reader.identities(), orders, before)
             if families is None:
                 _LOG.warning("journal %s: a frame does not tell its order, so nothing is dropped", self.path)
-            for batch in _in_batches(families or (), _PRUNE_ROWS):
-                self._drop("DELETE FROM inputs WHERE number = ?", batch)
+            for batch in in_batches(families or (), _PRUNE_ROWS):
+                self._drop("inputs", "number", batch)
                 dropped += len(batch)
         self._drop_older("events", "number", "at < ?", self.retention.before(self.retention.events_days, now))
         rows_before = self.retention.before(self.retention.rows_days, now)
@@ -432,15 +598,17 @@ class Journal:
             found = [row[0] for row in self._reader.query(statement, before)]
             if not found:
                 return
-            self._drop(f"DELETE FROM {table} WHERE {key} = ?", found)  # noqa: S608 - our own names
+            self._drop(table, key, found)
 
-    def _drop(self, statement: str, keys: Sequence[object]) -> None:
+    def _drop(self, table: str, key: str, keys: Sequence[object]) -> None:
+        statement = f"DELETE FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))"  # noqa: S608 - our own names
+
         def work(connection: sqlite3.Connection) -> Callable[[], None]:
             # An index is never used again, also where the newest input goes.
             connection.execute(
                 "INSERT OR REPLACE INTO meta VALUES ('last_number', ?)", (str(self._committed),)
             )
-            connection.executemany(statement, [(key,) for key in keys])
+            connection.execute(statement, (json.dumps(keys),))
             return _nothing
 
         with self._writing:
@@ -458,12 +626,18 @@ class Journal:
 
     def _work(self) -> None:
         while not self._stop.is_set():
-            self._wake.wait()
+            if not self._is_dirty and not self.backlog and self._tables.is_empty:
+                self._wake.wait()
             self._wake.clear()
             self._stop.wait(self._batch_s)  # let some gather
-            while self._is_dirty and not self._stop.is_set():
-                if not self.flush():
-                    self._stop.wait(max(self._retry_at - self._clock.monotonic(), self._batch_s))
+            if not self._stop.is_set() and not self.work():
+                self._stop.wait(max(self._retry_at - self._clock.monotonic(), self._batch_s))
+
+    def _end_thread(self) -> None:
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
 
     def close(self) -> None:
         """Write what is queued, close the file and let its lock go. May be called again.
@@ -471,14 +645,11 @@ class Journal:
         Raises:
             JournalFailed: Something could not be written; it is lost with this process.
         """
-        self._stop.set()
-        self._wake.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
-        with self._writing:
+        self._end_thread()
+        failure = None if self._is_closed else self._settle(_nothing, _go_on)
+        with self._settling, self._writing:
             if self._is_closed:
                 return
-            failure = self._flush()
             self._is_closed = True
             self._reader.close()
             try:
@@ -491,11 +662,8 @@ class Journal:
 
     def abandon(self) -> None:
         """Let the file go as a killed process would: nothing more is written. For simulations of crashes."""
-        self._stop.set()
-        self._wake.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
-        with self._writing:
+        self._end_thread()
+        with self._settling, self._writing:
             if not self._is_closed:
                 self._is_closed = True
                 self._reader.close()
@@ -527,16 +695,9 @@ def _check_open(
 
 
 def _nothing() -> None:
-    """Have nothing to forget."""
+    """Have nothing to do."""
 
 
-def _in_batches(families: Iterable[list[int]], size: int) -> Iterator[list[int]]:
-    """Put whole families together until there are enough."""
-    batch: list[int] = []
-    for family in families:
-        batch += family
-        if len(batch) >= size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _go_on() -> bool:
+    """Go on to the end."""
+    return True

@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,9 +19,11 @@ import attrs
 from ibkr_core.errors import InvalidInput, JournalError, JournalFailed
 from ibkr_core.journal.encoding import Unreadable
 from ibkr_core.journal.entries import Entry
-from ibkr_core.journal.retention import IDENTITY_COLUMNS, InputIdentity
-from ibkr_core.journal.rows import clean, entry_from, number_from
+from ibkr_core.journal.retention import InputIdentity
+from ibkr_core.journal.rows import clean, clean_text, entry_from, number_from
 from ibkr_core.journal.store import connect, damaged, identify, refusal, resolve
+from ibkr_core.journal.tables import Moved
+from ibkr_core.journal.tail import COLUMNS, Segment
 from ibkr_core.journal.times import from_text, to_text
 from ibkr_core.model.checks import check_flag, check_moment, check_text, check_whole
 
@@ -141,6 +143,9 @@ class IntegrityReport:
 
 
 _Line = TypeVar("_Line", OrderLine, FillLine, HistoryLine)
+_Run = Callable[..., sqlite3.Cursor]
+_WITH_TAIL: Final = 3
+"""The schema version that brought the table ``tail``; a reader does not migrate."""
 
 
 def _check_wanted(limit: int, **wanted: object) -> None:
@@ -301,6 +306,23 @@ class JournalReader:
     def order_id_of(self, key: str) -> int | None:
         """Return the order id that a client order key was committed with, also of pruned orders."""
         check_text("key", key)
+        wanted = clean_text(key)
+        with self._look() as run:
+            found = run("SELECT order_id FROM keys WHERE key = ?", (wanted,)).fetchone()
+            where = """head LIKE '%"Submit"%' OR head LIKE '%"Resend"%'"""
+            segments = self._segments(run, where)
+        order_id = number_from(found[0]) if found else None
+        for segment in segments:
+            moved = Moved.take_apart((segment,), _no_pause)
+            for told, its_id, _ in moved.keys:
+                if order_id is None and clean_text(told) == wanted:
+                    order_id = its_id
+            for new_id, old_id in moved.resent:
+                order_id = new_id if order_id == old_id else order_id
+        return order_id
+
+    def order_id_in_keys(self, key: str) -> int | None:
+        """Return what the table ``keys`` says, which may lack the newest keys."""
         found = self._all("SELECT order_id FROM keys WHERE key = ?", (key,))
         return number_from(found[0][0]) if found else None
 
@@ -327,20 +349,54 @@ class JournalReader:
             JournalCorrupt: An entry is damaged.
         """
         last = 2**63 - 1 if through is None else through
-        while True:
-            found = self._all(
-                "SELECT number, epoch, at, seq, kind, server_version, body, checksum FROM inputs "
-                "WHERE number > ? AND number <= ? ORDER BY number LIMIT ?",
-                (after, last, _CHUNK),
-            )
+        while found := self._stored(after, last):
             for row in found:
                 try:
-                    yield entry_from(row)
+                    yield entry_from(row[:8])
                 except (Unreadable, ValueError) as error:
                     raise damaged(self.path, f"input {row[0]} of {row[2]} cannot be read: {error}") from error
-            if len(found) < _CHUNK:
-                return
             after = found[-1][0]
+
+    def _stored(self, after: int, last: int = 2**63 - 1) -> list[tuple[Any, ...]]:
+        """Return the next rows of inputs, also of those that are not in their own table yet.
+
+        Raises:
+            JournalCorrupt: A segment is damaged.
+        """
+        columns = (
+            "number, epoch, at, seq, kind, server_version, body, checksum, order_id, perm_id, key, exec_id"
+        )
+        with self._look() as run:
+            found = run(
+                f"SELECT {columns} FROM inputs WHERE number > ? AND number <= ? ORDER BY number LIMIT ?",  # noqa: S608 - our own names
+                (after, last, _CHUNK),
+            ).fetchall()
+            segments = [] if found else self._segments(run, "last > ? AND first <= ?", (after, last), 4)
+        for segment in segments:
+            try:
+                found += [row for row in segment.input_rows() if after < row[0] <= last]
+            except ValueError as error:
+                what = f"inputs {segment.first} to {segment.last} cannot be read: {error}"
+                raise damaged(self.path, what) from error
+        return found
+
+    @staticmethod
+    def _segments(run: _Run, where: str, values: tuple[Any, ...] = (), limit: int = -1) -> list[Segment]:
+        """Return segments, oldest first; none of a file that is too old to have any."""
+        if int(run("PRAGMA user_version").fetchone()[0]) < _WITH_TAIL:
+            return []
+        statement = f"SELECT {COLUMNS} FROM tail WHERE {where} ORDER BY first LIMIT ?"  # noqa: S608 - our own names
+        return [Segment(*row) for row in run(statement, (*values, limit)).fetchall()]
+
+    def execution_ids(self) -> frozenset[str]:
+        """Return the ids of all executions that the stored inputs tell of."""
+        with self._look() as run:
+            found = run("SELECT DISTINCT exec_id FROM inputs WHERE exec_id IS NOT NULL").fetchall()
+            segments = self._segments(run, "1")
+        ids = {str(row[0]) for row in found}
+        for segment in segments:
+            ids.update(row[-1] for row in segment.input_rows() if row[-1] is not None)
+        return frozenset(ids)
 
     def check(self) -> IntegrityReport:
         """Read the whole file: SQLite's own check, every input, and that the tables fit together."""
@@ -349,8 +405,13 @@ class JournalReader:
         try:
             found = [str(row[0]) for row in self._all("PRAGMA integrity_check(20)")]
             problems += [" ".join(line.split()) for line in found if line != "ok"]
-            counts = {table: int(self._all(f"SELECT count(*) FROM {table}")[0][0]) for table in counts}  # noqa: S608 - our own tables
+            with self._look() as run:
+                for table in counts:
+                    counts[table] = int(run(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - our own tables
+                segments = self._segments(run, "1")
+            counts["inputs"] += sum(segment.count for segment in segments)
             problems += self._damaged_inputs()
+            problems += _damaged_segments(segments)
             strays = self._all(
                 "SELECT exec FROM fills WHERE order_row NOT IN (SELECT id FROM orders)"  # NULL is in neither
             )
@@ -378,11 +439,8 @@ class JournalReader:
     def identities(self) -> Iterator[InputIdentity]:
         """Read what every input says of the order that it is about, oldest first."""
         after = 0
-        while found := self._all(
-            f"SELECT {IDENTITY_COLUMNS} FROM inputs WHERE number > ? ORDER BY number LIMIT ?",  # noqa: S608 - our own columns
-            (after, _CHUNK),
-        ):
-            yield from (InputIdentity(*row) for row in found)
+        while found := self._stored(after):
+            yield from (InputIdentity.of(row) for row in found)
             after = found[-1][0]
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
@@ -411,6 +469,19 @@ class JournalReader:
                 raise  # the statement is at fault, not the file
             raise refusal(self.path, error) from error
 
+    @contextlib.contextmanager
+    def _look(self) -> Iterator[_Run]:
+        """Read several things as of one moment; no transaction stays open."""
+        try:
+            with self._lock:
+                self._connection.execute("BEGIN")
+                try:
+                    yield self._connection.execute
+                finally:
+                    self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise refusal(self.path, error) from error
+
     def close(self) -> None:
         """Close the file. May be called again."""
         with self._lock, contextlib.suppress(sqlite3.Error):
@@ -421,6 +492,19 @@ class JournalReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _damaged_segments(segments: Iterable[Segment]) -> Iterator[str]:
+    for segment in segments:
+        try:
+            for row in segment.input_rows():
+                entry_from(row[:8])
+        except (Unreadable, ValueError) as error:
+            yield f"inputs {segment.first} to {segment.last} cannot be read: {error}"
+
+
+def _no_pause() -> None:
+    """Go on at once."""
 
 
 def _line(kind: type[_Line], row: tuple[Any, ...]) -> _Line:

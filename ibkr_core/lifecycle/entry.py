@@ -12,6 +12,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
+from ibkr_core.lifecycle.brief import Brief, take_brief
 from ibkr_core.lifecycle.ledger import Ledger
 from ibkr_core.lifecycle.transitions import Step, Trigger, step
 from ibkr_core.model.contract import Contract
@@ -83,6 +84,13 @@ class Picture:
         """The order's terms, for which no record need be made."""
         with self._guard:
             return (self.fixed or self._entry).order
+
+    def brief(self) -> OrderRecord | Brief:
+        """Return what a line about the order needs, as it was. Requires holding the guard.
+
+        Holding it does not hold the picture, so nothing needs to be fixed for it.
+        """
+        return take_brief(self._entry, self._guard) if self.fixed is None else self.fixed
 
     def record(self) -> OrderRecord:
         """Return the order as it was."""

@@ -342,13 +342,18 @@ class Ledger:
     @property
     def average_price(self) -> Decimal | None:
         """Quantity-weighted average price of those executions; None when there are none."""
-        if not self.quantity:
-            return None
-        fills, value = self._fills, self._value
-        for place in range(self._valued, len(fills)):  # what came since somebody asked
-            value = EXACT.add(value, fills[place].value)
-        self._value, self._valued = value, len(fills)
-        return _AVERAGE.divide(value, self.quantity)
+        return _AVERAGE.divide(self.value, self.quantity) if self.quantity else None
+
+    @property
+    def value(self) -> Decimal:
+        """Sum of quantity times price over those executions."""
+        fills, valued = self._fills, self._valued
+        if valued < len(fills):
+            value = self._value
+            for place in range(valued, len(fills)):  # what came since somebody asked
+                value = EXACT.add(value, fills[place].value)
+            self._value, self._valued = value, len(fills)
+        return self._value
 
     @property
     def corrected_away(self) -> Decimal:
@@ -357,6 +362,11 @@ class Ledger:
         A status that counted the execution before its correction is too high by this much.
         """
         return self._gone
+
+    @property
+    def totals(self) -> tuple[Decimal, Decimal, Decimal]:
+        """Quantity and value of the executions that count, and what corrections took away."""
+        return self.quantity, self.value, self._gone
 
     def commissions(self) -> Mapping[str, Decimal]:
         """Sum of the live commission reports by currency, legs of a combo included, allocations not."""

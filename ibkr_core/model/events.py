@@ -121,6 +121,9 @@ class Picture(Protocol):
     def record(self) -> OrderRecord:
         """Return it."""
 
+    def brief(self) -> object:
+        """Return what a line about the order needs, which costs less. For whoever holds the state lock."""
+
 
 def _looked_at(record: OrderRecord | Picture) -> OrderRecord:
     return record if isinstance(record, OrderRecord) else record.record()
@@ -141,6 +144,11 @@ class OrderEvent(Event):
     def record(self) -> OrderRecord:
         """The order right after the callback or the call that brought the event."""
         return _looked_at(self.shown)
+
+    def brief(self) -> object:
+        """Return the record, or where nobody has looked at it yet, less of it. For the journal."""
+        held = self.shown
+        return held if type(held) is OrderRecord else held.brief()  # type: ignore[union-attr]  # else a picture
 
     @property
     def order_id(self) -> int:

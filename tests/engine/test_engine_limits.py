@@ -52,7 +52,7 @@ def test_a_journal_that_cannot_be_written(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "transact", fail)
+        patch.setattr(Store, "check_files", fail)
         with pytest.raises(errors.JournalFailed, match="disk is full"):
             buy(engine, key="refused")
         log.wait(events.JournalBroken)

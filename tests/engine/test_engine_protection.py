@@ -445,7 +445,7 @@ def test_a_stop_moves_once_the_journal_works_again(
         out = engine.submit_scale_out(STOCK, ENTRY, PAIRS, break_even=EVEN)
         out.targets[1].wait(S.SUBMITTED, **WAIT)
         with monkeypatch.context() as patch:
-            patch.setattr(Store, "transact", fail)
+            patch.setattr(Store, "check_files", fail)
             take_first(gateway)
             log.wait(events.JournalBroken)
             out.targets[0].wait(S.FILLED, **WAIT)

@@ -133,7 +133,7 @@ def test_a_broken_journal_is_told_with_no_lock_held(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "transact", fail)
+        patch.setattr(Store, "check_files", fail)
         with pytest.raises(JournalError, match="disk is full"):
             bench.rest()
         bench.engine.scheduler.run_due()

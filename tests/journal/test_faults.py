@@ -240,13 +240,13 @@ def test_it_is_tried_again_at_growing_intervals(
     journal = open_journal(path, clock)
     tries = 0
 
-    def fail(_: object) -> None:
+    def fail() -> None:
         nonlocal tries
         tries += 1
         raise sqlite3.DatabaseError("database disk image is malformed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(journal._store, "transact", fail)
+        patch.setattr(journal._store, "check_files", fail)
         journal.record(Disconnect(), START, 0)
         for _ in range(10_000):
             journal.flush()
@@ -263,12 +263,12 @@ def test_a_commit_tries_at_once(path: Path, clock: ManualClock, monkeypatch: pyt
     """Someone waits for it, and trading goes on at the first moment that it can."""
     journal = open_journal(path, clock)
 
-    def fail(_: object) -> None:
+    def fail() -> None:
         raise sqlite3.DatabaseError("no")
 
     journal.record(Cancel(1), START, 0)
     with monkeypatch.context() as patch:
-        patch.setattr(journal._store, "transact", fail)
+        patch.setattr(journal._store, "check_files", fail)
         with pytest.raises(JournalFailed):
             journal.commit()
     journal.commit()
@@ -331,7 +331,7 @@ def test_an_input_that_cannot_be_encoded_is_not_passed_over(
 
     journal.record(Cancel(1), START, 0)
     with monkeypatch.context() as patch:
-        patch.setattr("ibkr_core.journal.rows.input_row", fail)
+        patch.setattr("ibkr_core.journal.rows.contents_of", fail)
         journal.record(Cancel(2), START, 0)
         with pytest.raises(JournalFailed, match="a fault of ours"):
             journal.commit()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import typing
 from collections.abc import Iterator
@@ -18,8 +17,6 @@ from ibkr_core.journal import rows, schema
 from ibkr_core.journal.retention import _WITH_SEVERAL
 from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.inputs import Command
-from ibkr_core.model import events
-from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import BrokerFact
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.record import OrderRecord
@@ -102,87 +99,22 @@ def test_an_id_of_any_size_comes_back(number: int) -> None:
     assert rows.number_from(stored) == number
 
 
-# ── events ──────────────────────────────────────────────────────────────────────────────────────
-
 FILL = Fill(exec_id="a.b.c.01", quantity=Decimal(5), price=Decimal("1.50"), time=START)
-SAMPLES: dict[str, Any] = {
-    "record": record(contract=Contract.stock("AAPL")),
-    "fill": FILL,
-    "previous": None,
-    "current": None,
-    "contract": Contract.stock("AAPL"),
-    "accounts": ("DU1", "DU2"),
-}
-
-
-def sample_of(kind: type[events.Event]) -> events.Event:
-    """Make an event with some value in each field."""
-    made: dict[str, Any] = {}
-    for one in attrs.fields(kind):
-        hint, name = str(one.type), one.name.lstrip("_")
-        if name in SAMPLES:
-            made[name] = SAMPLES[name]
-        elif "datetime" in hint:
-            made[name] = START
-        elif "Decimal" in hint:
-            made[name] = Decimal("1.10")
-        elif hint in ("int", "int | None", "float", "bool"):
-            made[name] = 3
-        elif hint == "str":
-            made[name] = "words"
-        else:
-            made[name] = None
-    return kind(**made)
-
-
-@pytest.mark.parametrize("name", [name for name in events.__all__ if name not in ("Event", "OrderEvent")])
-def test_every_kind_of_event_makes_a_row(name: str) -> None:
-    """With its details as JSON, and the order that it is about."""
-    event = sample_of(getattr(events, name))
-    row = rows.event_row(event, 4)
-    assert len(row) == rows.INSERT_EVENT.count("?")
-    epoch, seq, at, kind, order_id, _, key, symbol, told_status, text, details = row
-    assert (epoch, seq, at, kind) == (4, 3, "2026-11-21T14:30:00.000001Z", name)
-    json.loads(details, parse_constant=pytest.fail)
-    assert "\n" not in text
-    if isinstance(getattr(event, "record", None), OrderRecord):
-        assert (order_id, key, symbol, told_status) == (7, "key-7", "AAPL", "UNKNOWN")
-        assert "#7" in text
-
-
-def test_what_an_event_adds_is_told() -> None:
-    """Fills, messages and reasons, in the line and in the details."""
-    event = events.ExecutionReceived(at=START, seq=1, record=record(), fill=FILL)
-    row = rows.event_row(event, 1)
-    assert "fill 5 at 1.50" in row[-2]
-    assert json.loads(row[-1])["fill"] == {
-        "exec_id": "a.b.c.01",
-        "quantity": "5",
-        "price": "1.50",
-        "revision": 1,
-        "time": "2026-11-21T14:30:00.000001Z",
-        "is_leg": False,
-        "con_id": 0,
-        "price_may_change": False,
-        "is_allocated": False,
-        "is_allocation": False,
-    }
-
-
-def test_a_number_that_json_does_not_have_is_text() -> None:
-    """Infinity and NaN would make the details unreadable elsewhere."""
-    event = events.Resumed(at=START, seq=1, gap_s=float("inf"))
-    assert json.loads(rows.event_row(event, 1)[-1]) == {"gap_s": "inf"}
 
 
 # ── which row ───────────────────────────────────────────────────────────────────────────────────
+
+
+def row_in(order_rows: rows.OrderRows, one: OrderRecord) -> int:
+    order_rows.prepare([one])
+    return order_rows.row_of(one)
 
 
 def written(connection: sqlite3.Connection, *records: OrderRecord) -> list[int]:
     """Write orders, each as the next run of an engine would, and return their rows."""
     ids = []
     for one in records:
-        row = rows.OrderRows(connection).row_of(one)
+        row = row_in(rows.OrderRows(connection), one)
         connection.execute(rows.UPSERT_ORDER, rows.order_row(row, one, "2026"))
         ids.append(row)
     return ids
@@ -223,9 +155,40 @@ def test_an_order_keeps_its_row(connection: sqlite3.Connection, story: str, is_o
     records, expected = HISTORIES[story]
     if is_one_run:
         order_rows = rows.OrderRows(connection)
-        assert [order_rows.row_of(one) for one in records] == expected
+        assert [row_in(order_rows, one) for one in records] == expected
     else:
         assert written(connection, *records) == expected
+
+
+def test_rows_are_found_again_when_they_are_not_kept_in_mind(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Millions of orders must not stay in memory for their rows' sake; ids of any size are found too."""
+    monkeypatch.setattr(rows, "_ROWS_KNOWN", 2)
+    order_rows = rows.OrderRows(connection)
+    records = [record(7, perm_id=5), record(2**70, key="\ud800"), record(0, key="", perm_id=2**70)]
+    records += [record(8, key="", client_id=None), record(9, key="", is_ours=False, client_id=2)]
+    for _ in range(3):
+        order_rows.prepare(records)
+        ids = [order_rows.row_of(one) for one in records]
+        assert ids == [1, 2, 3, 4, 5]
+        made = [rows.order_row(row, one, "2026") for row, one in zip(ids, records, strict=True)]
+        rows.insert_all(connection, rows.UPSERT_ORDER, made)
+        order_rows.prepare([])
+        assert not order_rows._held
+    assert connection.execute("SELECT count(*) FROM orders").fetchone() == (5,)
+
+
+@given(st.integers(0, 300), st.integers(1, 70))
+def test_many_rows_are_written_by_few_statements(count: int, most: int) -> None:
+    """All of them, in their order, however many one statement can take."""
+    made = sqlite3.connect(":memory:", isolation_level=None)
+    made.execute("CREATE TABLE t (a, b)")
+    made.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 2 * most)
+    told = [(number, str(number)) for number in range(count)]
+    rows.insert_all(made, "INSERT INTO t VALUES (?, ?)", told)
+    assert made.execute("SELECT a, b FROM t ORDER BY rowid").fetchall() == told
+    made.close()
 
 
 def test_the_rows_have_a_value_for_every_column(connection: sqlite3.Connection) -> None:
@@ -234,7 +197,7 @@ def test_the_rows_have_a_value_for_every_column(connection: sqlite3.Connection) 
         found = connection.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall()
         assert [name for (name,) in found] == list(columns)
     assert len(rows.order_row(1, record(), "2026")) == len(rows._ORDER_COLUMNS)
-    assert len(rows.fill_row(FILL, None, None, "2026")) == len(rows._FILL_COLUMNS)
+    assert len(rows.fill_row(FILL, None, None, "2026", "2026")) == len(rows._FILL_COLUMNS)
     assert rows.INSERT_INPUT.count("?") == len(rows.input_row(1, 1, status(), START, 0, None))
 
 
@@ -252,6 +215,6 @@ def test_an_execution_has_one_row_over_its_revisions(connection: sqlite3.Connect
         FILL, exec_id="a.b.c.02", revision=2, price=Decimal("1.60"), commission=Decimal("0.35")
     )
     for fill, at in ((FILL, "2026-01-01"), (newer, "2026-01-02")):
-        connection.execute(rows.UPSERT_FILL, rows.fill_row(fill, record(), 1, at))
+        connection.execute(rows.UPSERT_FILL, rows.fill_row(fill, record(), 1, at, at))
     found = connection.execute("SELECT exec, exec_id, revision, price, commission, first_seen_at FROM fills")
     assert found.fetchall() == [("a.b.c", "a.b.c.02", 2, "1.60", "0.35", "2026-01-01")]

@@ -1,22 +1,19 @@
-"""Rows on their way: made once, kept until the file has them, one per order and batch."""
+"""Inputs on their way: packed once, kept until the file has them."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from decimal import Decimal
 
-import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ibkr_core.journal import schema
-from ibkr_core.journal.writing import Batch
-from ibkr_core.lifecycle.inputs import Cancel
-from ibkr_core.model import events
-from ibkr_core.model.contract import Contract
-from ibkr_core.model.fill import Fill
-from ibkr_core.model.record import OrderRecord
-from ibkr_core.model.status import OrderStatus
+from ibkr_core.journal.entries import Payload
+from ibkr_core.journal.tail import SEGMENT_INPUTS, oldest
+from ibkr_core.journal.writing import FreshKeys, Intake
+from ibkr_core.lifecycle.inputs import Cancel, NewOrder, Resend, Submit
 from tests.journal.making import CLIENT_ID, START, submit
 
 
@@ -29,118 +26,104 @@ def connection() -> Iterator[sqlite3.Connection]:
 
 
 @pytest.fixture
-def batch(connection: sqlite3.Connection) -> Batch:
-    return Batch(connection, CLIENT_ID, 1, 0)
+def intake() -> Intake:
+    return Intake(CLIENT_ID, 1, 0)
 
 
-def record(status: OrderStatus, perm_id: int | None = None, **fields: object) -> OrderRecord:
-    made = OrderRecord(
-        order_id=7,
-        client_id=CLIENT_ID,
-        key="k",
-        perm_id=perm_id,
-        status=status,
-        contract=Contract.stock("SPY"),
-    )
-    return attrs.evolve(made, **fields)
+def record(intake: Intake, number: int, payload: Payload) -> None:
+    intake.queue.append((number, payload, START, 0, None))
 
 
-def changed(one: OrderRecord, seq: int) -> events.Event:
-    return events.OrderWarning(at=START, seq=seq, record=one, message=None)  # type: ignore[arg-type]  # of no matter here
+def write(connection: sqlite3.Connection, intake: Intake, *, succeeds: bool = True) -> None:
+    intake.pack()
+    connection.execute("BEGIN")
+    forget = intake.write(connection)
+    connection.execute("COMMIT" if succeeds else "ROLLBACK")
+    if succeeds:
+        forget()
 
 
-def write(connection: sqlite3.Connection, batch: Batch, *, succeeds: bool = True) -> None:
-    for work in (batch.write_inputs, batch.write_tables):
-        connection.execute("BEGIN")
-        forget = work(connection)
-        connection.execute("COMMIT" if succeeds else "ROLLBACK")
-        if succeeds:
-            forget()
+def numbers(connection: sqlite3.Connection) -> list[int]:
+    found = []
+    for first, last in connection.execute("SELECT first, last FROM tail ORDER BY first"):
+        found += range(first, last + 1)
+    return found
 
 
-def test_an_order_is_written_once_a_batch_as_it_stands_at_the_end(
-    connection: sqlite3.Connection, batch: Batch
-) -> None:
-    """Its events are all written, its row only in the newest form, whatever it learned on the way."""
-    told = [
-        record(OrderStatus.PENDING_SUBMIT),
-        record(OrderStatus.SUBMITTED, 5),
-        record(OrderStatus.PARTIALLY_FILLED, 5),
-        record(OrderStatus.FILLED, 5),
-    ]
-    for seq, one in enumerate(told, 1):
-        batch.add_event(changed(one, seq))
-    written: list[str] = []
-    connection.set_trace_callback(written.append)
-    write(connection, batch)
-    connection.set_trace_callback(None)
-    assert sum(statement.startswith("INSERT INTO orders") for statement in written) == 1
-    assert connection.execute("SELECT id, perm_id, status FROM orders").fetchall() == [(1, 5, "FILLED")]
-    assert connection.execute("SELECT seq FROM events").fetchall() == [(1,), (2,), (3,), (4,)]
-
-
-def test_the_newest_picture_wins_also_where_an_identity_comes_back(
-    connection: sqlite3.Connection, batch: Batch
-) -> None:
-    """An order that is sent again loses its permId for a while, and is told of in between."""
-    for seq, one in enumerate((record(OrderStatus.SUBMITTED), record(OrderStatus.SUBMITTED, 5)), 1):
-        batch.add_event(changed(one, seq))
-    batch.add_event(changed(record(OrderStatus.REJECTED), 3))
-    write(connection, batch)
-    assert connection.execute("SELECT id, status FROM orders").fetchall() == [(1, "REJECTED")]
-
-
-def test_what_was_not_written_stays(connection: sqlite3.Connection, batch: Batch) -> None:
-    """A transaction that is rolled back leaves the rows where they were; they are then written once."""
-    batch.add_input(1, submit(9), START, 0, None)
-    batch.add_event(changed(record(OrderStatus.SUBMITTED), 1))
+def test_what_was_not_written_stays(connection: sqlite3.Connection, intake: Intake) -> None:
+    """A transaction that is rolled back leaves all where it was; it is then written once."""
+    record(intake, 1, submit(9))
+    intake.add_state("halted", "yes", "2026")
     for succeeds in (False, True, True):
-        write(connection, batch, succeeds=succeeds)
-    counts = {
-        table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - our own tables
-        for table in ("inputs", "keys", "events", "orders")
-    }
-    assert counts == dict.fromkeys(counts, 1)
-    assert connection.execute("SELECT value FROM meta WHERE name = 'high_water'").fetchone() == ("9",)
-    assert not batch.has_inputs
-    assert not batch._keys
+        write(connection, intake, succeeds=succeeds)
+    assert numbers(connection) == [1]
+    assert connection.execute("SELECT name, value FROM state").fetchall() == [("halted", "yes")]
+    assert oldest(connection)[0].high_water() == intake.high_water == 9
+    assert intake.is_empty
+    assert intake.keys.find("key-9") == 9
 
 
 def test_inputs_that_come_during_a_transaction_are_not_forgotten(
-    connection: sqlite3.Connection, batch: Batch
+    connection: sqlite3.Connection, intake: Intake
 ) -> None:
     """Only what was in it goes."""
-    batch.add_input(1, Cancel(1), START, 0, None)
+    record(intake, 1, Cancel(1))
+    intake.pack()
     connection.execute("BEGIN")
-    forget = batch.write_inputs(connection)
-    batch.add_input(2, Cancel(2), START, 0, None)
+    forget = intake.write(connection)
+    record(intake, 2, Cancel(2))
     connection.execute("COMMIT")
     forget()
-    assert (batch.input_count, batch.through) == (1, 2)
+    assert not intake.is_empty
+    write(connection, intake)
+    assert numbers(connection) == [1, 2]
 
 
-def test_an_execution_of_nobody_has_a_row_too(connection: sqlite3.Connection, batch: Batch) -> None:
-    """It moved a position, and belongs to no order (TWS facts 3)."""
-    fill = Fill(exec_id="a.b.c.01", quantity=Decimal(5), price=Decimal("1.50"), symbol="SPY")
-    batch.add_event(events.UnattributedExecution(at=START, seq=1, fill=fill))
-    write(connection, batch)
-    found = connection.execute("SELECT order_row, symbol, quantity FROM fills").fetchall()
-    assert found == [(None, "SPY", "5")]
+@given(st.integers(1, 3 * SEGMENT_INPUTS))
+def test_segments_have_a_largest_size(count: int) -> None:
+    """And each but the last is full."""
+    intake = Intake(CLIENT_ID, 1, 0)
+    for number in range(1, count + 1):
+        record(intake, number, Cancel(number))
+    intake.pack()
+    assert (intake.count, intake.through) == (count, count)
+    assert [one.count for one in intake._segments[:-1]] == [SEGMENT_INPUTS] * ((count - 1) // SEGMENT_INPUTS)
+    assert (intake.single is not None) == (count <= SEGMENT_INPUTS)
 
 
-def test_legs_of_a_combo_are_told_from_its_own_executions(
-    connection: sqlite3.Connection, batch: Batch
+def test_what_stands_before_an_input_at_fault_is_not_held_up(
+    connection: sqlite3.Connection, intake: Intake
 ) -> None:
-    """Also those that were taken for the order's own until the combo was known."""
-    own, leg = (
-        Fill(exec_id=f"{name}.b.c.01", quantity=Decimal(1), price=Decimal("1.50")) for name in ("own", "leg")
-    )
-    before = record(OrderStatus.SUBMITTED, 5, fills=(leg,))
-    batch.add_event(events.ExecutionReceived(at=START, seq=1, record=before, fill=leg))
-    write(connection, batch)
-    legs = (attrs.evolve(leg, is_leg=True),)
-    after = record(OrderStatus.SUBMITTED, 5, fills=(own,), leg_fills=legs)
-    batch.add_event(events.ExecutionReceived(at=START, seq=2, record=after, fill=own))
-    write(connection, batch)
-    found = connection.execute("SELECT exec, is_leg FROM fills ORDER BY exec").fetchall()
-    assert found == [("leg.b.c", 1), ("own.b.c", 0)]
+    """What is behind it waits: the order must not have a hole."""
+    for number in range(1, 6):
+        record(intake, number, Cancel(number) if number != 3 else object())  # type: ignore[arg-type]  # the fault
+    for _ in range(2):
+        with pytest.raises(Exception, match="object"):
+            intake.pack()
+        assert intake.through == 2
+    connection.execute("BEGIN")
+    intake.write(connection)()
+    connection.execute("COMMIT")
+    assert numbers(connection) == [1, 2]
+    assert not intake.is_empty
+
+
+def test_keys_are_fresh_until_they_have_rows() -> None:
+    """Also where an order was sent again under new ids, more than once, and went round."""
+    keys = FreshKeys()
+    two = Submit((NewOrder(7, "a", None, None), NewOrder(8, "", None, None)))  # type: ignore[arg-type]
+    keys.learn(1, two)
+    keys.learn(2, Resend(7, 9, 1, ""))
+    keys.learn(3, Resend(9, 12, 1, ""))
+    found = keys.find("a")
+    assert found is not None
+    assert keys.newest(found) == 12
+    assert keys.newest(5) == 5
+    assert keys.find("") is None
+    keys.settled(1)
+    assert keys.find("a") is None
+    assert keys.newest(7) == 12
+    keys.settled(3)
+    assert keys.newest(7) == 7
+    keys.learn(4, Resend(7, 7, 1, ""))
+    assert keys.newest(7) == 7

@@ -148,6 +148,13 @@ class DoomedJournal(Journal):
         self._pass_by(Point.AFTER_FLUSH)
         return was_written
 
+    def work(self) -> bool:
+        """See :class:`Journal`."""
+        self._pass_by(Point.BEFORE_FLUSH)
+        is_well = super().work()
+        self._pass_by(Point.AFTER_FLUSH)
+        return is_well
+
     def _pass_by(self, point: Point) -> None:
         if self.reaper is not None:
             self.reaper.pass_by(point)

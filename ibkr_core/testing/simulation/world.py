@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import random
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ibkr_core.engine import Engine
-from ibkr_core.errors import NotReady, SendFailed
+from ibkr_core.errors import JournalFailed, NotReady, SendFailed
 from ibkr_core.gateway import ManualClock, MemoryGateway
 from ibkr_core.gateway.protocol import Session as GatewaySession
 from ibkr_core.journal import Journal
@@ -322,5 +323,10 @@ class World:
                 is_busy = True
             if self.engine is not None:
                 is_busy |= self.engine.scheduler.run_due()
-        if self._journal is not None and self.chance.random() < _FLUSHES:
-            self._journal.flush()
+        if self._journal is not None:
+            chance = self.chance.random()
+            if chance < _FLUSHES / 2:
+                self._journal.flush()
+            elif chance < _FLUSHES:  # as in a burst: durable, and the tables are behind
+                with contextlib.suppress(JournalFailed):
+                    self._journal.commit()

@@ -1,0 +1,142 @@
+"""Segments: many inputs in one row of the table ``tail``, which is how they are committed in haste.
+
+A segment holds all that the inputs' own rows will hold, so that it can be taken apart without a decoder, also
+after a crash. Its head is JSON, one array for each column; behind it lie the bodies, one after the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import attrs
+
+from ibkr_core.journal import rows
+from ibkr_core.journal.entries import Payload
+from ibkr_core.journal.times import to_text
+from ibkr_core.model.facts import BrokerFact, HotValues
+
+__all__ = ["COLUMNS", "INSERT_SEGMENT", "SEGMENT_INPUTS", "Recorded", "Segment", "oldest", "pack"]
+
+SEGMENT_INPUTS: Final = 256
+"""Inputs in a segment at most: one is moved on in one transaction, for which an intent may have to wait."""
+
+COLUMNS: Final = "first, last, epoch, head, body, checksum"
+INSERT_SEGMENT: Final = f"INSERT INTO tail ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own names
+
+Recorded = tuple[int, Payload, datetime, int, BrokerFact | HotValues | None]
+"""An input on its way: number, payload, moment, the book's event number before it, what a frame tells."""
+
+_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, check_circular=False, separators=(",", ":"))
+_HEAD: Final = ("at", "seq", "kind", "version", "size", "order_id", "perm_id", "key", "exec_id")
+"""The arrays of the head: ``at`` in microseconds since 1970, ``size`` of the body in bytes."""
+
+
+@attrs.frozen
+class Segment:
+    """A row of ``tail``.
+
+    Attributes:
+        first: Number of its first input; the others follow without a gap.
+        last: Number of its last one.
+        epoch: The run.
+        head: What the inputs' rows will hold beside the bodies, as JSON.
+        body: The bodies, one after the other.
+        checksum: CRC-32 over all of it.
+    """
+
+    first: int
+    last: int
+    epoch: int
+    head: str
+    body: bytes
+    checksum: int
+
+    @property
+    def row(self) -> rows.Row:
+        """Its row."""
+        return (self.first, self.last, self.epoch, self.head, self.body, self.checksum)
+
+    @property
+    def count(self) -> int:
+        """How many inputs it holds."""
+        return self.last - self.first + 1
+
+    def check(self) -> None:
+        """Raise unless it is as it was written.
+
+        Raises:
+            ValueError: It is damaged.
+        """
+        if _checksum(self.first, self.last, self.epoch, self.head, self.body) != self.checksum:
+            raise ValueError("their checksum does not fit")
+
+    def high_water(self) -> int:
+        """Return the highest order id that was used when it was written."""
+        return int(json.loads(self.head)["high_water"])
+
+    def input_rows(self) -> Iterator[rows.Row]:
+        """Take it apart into rows of ``inputs``: the very rows that :func:`rows.input_row` makes.
+
+        Raises:
+            ValueError: It is damaged.
+        """
+        self.check()
+        head, begin = json.loads(self.head), 0
+        columns = zip(*(head[name] for name in _HEAD), strict=True)
+        for number, (at, seq, kind, version, size, *identity) in enumerate(columns, self.first):
+            data = self.body[begin : begin + size]
+            begin += size
+            at_text = to_text(_BEGINNING + timedelta(microseconds=at))
+            checksum = rows.input_checksum(number, at_text, kind, version, data)
+            body = data if version is not None else data.decode()
+            yield (number, self.epoch, at_text, seq, kind, version, body, checksum, *identity)
+
+
+def oldest(connection: sqlite3.Connection) -> list[Segment]:
+    """Read the oldest segments, as many as one transaction moves on."""
+    found: list[Segment] = []
+    count = 0
+    statement = f"SELECT {COLUMNS} FROM tail ORDER BY first"  # noqa: S608 - our own names
+    with contextlib.closing(connection.execute(statement)) as rows_found:
+        for row in rows_found:
+            segment = Segment(*row)
+            count += segment.count
+            if found and count > SEGMENT_INPUTS:
+                break
+            found.append(segment)
+    return found
+
+
+def pack(epoch: int, inputs: Sequence[Recorded], high_water: int) -> Segment:
+    """Make a segment.
+
+    Args:
+        epoch: The run.
+        inputs: At least one; their numbers follow each other.
+        high_water: The highest order id that was used up to the last of them.
+    """
+    told, bodies = [], []
+    for _, payload, at, seq, fact in inputs:
+        kind, version, body, identity = rows.contents_of(payload, fact)
+        if version is None:
+            body = body.encode()  # type: ignore[union-attr]  # JSON, where it is no frame
+        bodies.append(body)
+        since = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - _BEGINNING
+        told.append((since // _MICROSECOND, seq, kind, version, len(body), *identity))
+    head: dict[str, Any] = dict(zip(_HEAD, zip(*told, strict=True), strict=True))
+    head["high_water"] = high_water
+    text, joined = _ENCODER.encode(head), b"".join(bodies)  # type: ignore[arg-type]  # all are bytes now
+    first, last = inputs[0][0], inputs[-1][0]
+    return Segment(first, last, epoch, text, joined, _checksum(first, last, epoch, text, joined))
+
+
+def _checksum(first: int, last: int, epoch: int, head: str, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(f"{first} {last} {epoch} {head}".encode()))
