@@ -16,6 +16,7 @@ import re
 from collections.abc import Mapping
 from decimal import Context, Decimal
 from types import MappingProxyType
+from typing import Self
 
 import attrs
 
@@ -25,7 +26,7 @@ from ibkr_core.model.making import making
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
 
-__all__ = ["Booking", "ExecutionId", "Ledger", "fill_from"]
+__all__ = ["Booking", "ExecutionId", "Ledger", "LedgerParts", "fill_from"]
 
 _ZERO = Decimal(0)
 _AVERAGE = Context(prec=28, traps=[])
@@ -131,6 +132,26 @@ class Booking(enum.Enum):
     NEW = "new"
     CORRECTED = "corrected"
     KNOWN = "known"
+
+
+@attrs.frozen(kw_only=True)
+class LedgerParts:
+    """What a ledger was told: all else in it follows from this.
+
+    Attributes:
+        is_combo: Whether the order trades a combo; None while that is not known.
+        is_group: Whether it is for a group of accounts.
+        recounts: How often fills were looked at anew.
+        executions: Of each: id without revision, fill, whether it is of the combo itself, whether of an
+            advisor's account, and the largest quantity that any revision had.
+        commissions: Reports by execution and revision.
+    """
+
+    is_combo: bool | None
+    is_group: bool
+    recounts: int
+    executions: list[tuple[str, Fill, bool, bool, Decimal]]
+    commissions: dict[str, dict[int, CommissionFact]]
 
 
 class Ledger:
@@ -306,6 +327,37 @@ class Ledger:
     def commissions(self) -> Mapping[str, Decimal]:
         """Sum of the live commission reports by currency, legs of a combo included, allocations not."""
         return MappingProxyType(self._charged.copy())
+
+    # ── packing ─────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def parts(self) -> LedgerParts:
+        """All that it was told, from which everything else follows."""
+        return LedgerParts(
+            is_combo=self._is_combo,
+            is_group=self._is_group,
+            recounts=self.recounts,
+            executions=[
+                (base, one.fill, one.is_bag, one.is_advisors, one.peak) for base, one in self._entries.items()
+            ],
+            commissions=self._commissions,
+        )
+
+    @classmethod
+    def of_parts(cls, parts: LedgerParts) -> Self:
+        """Return a ledger that was told the same. Of the fills only what an execution tells is looked at."""
+        ledger = cls()
+        ledger._is_combo, ledger._is_group = parts.is_combo, parts.is_group  # noqa: SLF001 - the class's own
+        ledger._commissions = parts.commissions  # noqa: SLF001
+        for base, fill, is_bag, is_advisors, peak in parts.executions:
+            ledger._entries[base] = _Entry(fill, is_bag, is_advisors, peak)  # noqa: SLF001
+            ledger._has_advisors |= is_advisors  # noqa: SLF001
+            ledger._has_clients |= not is_advisors  # noqa: SLF001
+        for base, entry in ledger._entries.items():  # noqa: SLF001
+            ledger._settle(base, entry)  # noqa: SLF001
+            ledger._add(base, entry)  # noqa: SLF001
+        ledger.recounts = parts.recounts
+        return ledger
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
