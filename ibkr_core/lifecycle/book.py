@@ -17,12 +17,15 @@ import attrs
 
 from ibkr_core.errors import DuplicateOrder, OrderStateError, UnknownOrder
 from ibkr_core.lifecycle import commands, inputs, settling
+from ibkr_core.lifecycle.archive import Archive
 from ibkr_core.lifecycle.effects import Effects, Turn
 from ibkr_core.lifecycle.entry import OrderEntry, Picture
 from ibkr_core.lifecycle.fillings import FillFeed, Fillings
 from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.lifecycle.inputs import Command, Input
 from ibkr_core.lifecycle.ledger import ExecutionId
+from ibkr_core.lifecycle.packing import Codec, Shared
+from ibkr_core.lifecycle.pages import Pages
 from ibkr_core.lifecycle.refusals import take_error
 from ibkr_core.lifecycle.steps import (
     ask_if_unexplained,
@@ -72,6 +75,7 @@ class Book:
             as in a replay.
         rules: What error codes prove; see :mod:`ibkr_core.lifecycle.verdicts`.
         guard: What the owner holds, re-entrantly, while it calls; events look at orders under it.
+        codec: Writes what is odd in orders when they are packed; without it such orders stay as they are.
     """
 
     def __init__(
@@ -79,13 +83,14 @@ class Book:
         client_id: int | None = None,
         rules: Mapping[int, CodeRule] = DEFAULT_RULES,
         guard: AbstractContextManager[Any] | None = None,
+        codec: Codec | None = None,
     ) -> None:
         self.client_id = client_id
         self._guard = guard if guard is not None else nullcontext()
         self._pictures: list[weakref.ref[Picture]] = []
         self._rules = rules
-        self._index = OrderIndex()
-        self._fillings = Fillings()
+        self._index = OrderIndex(Archive(Shared(codec)))
+        self._fillings = Fillings(self._index)
         self._seq = 0
         self._highest_id = 0
         self._appliers: dict[type, Callable[[Turn, Any], None]] = {
@@ -117,37 +122,54 @@ class Book:
         Raises:
             UnknownOrder: There is none.
         """
-        return self._entry(order_id).snapshot()
+        return self._look(order_id).snapshot()
 
     def by_perm_id(self, perm_id: int) -> OrderRecord | None:
         """Return a snapshot of the order with the broker's permanent id."""
-        found = self._index.by_perm_id(perm_id)
+        found = self._index.look_by_perm_id(perm_id)
         return found.snapshot() if found is not None else None
 
     def by_key(self, key: str) -> OrderRecord | None:
         """Return a snapshot of the order with this client order key."""
-        found = self._index.by_key(key)
+        found = self._index.look_by_key(key)
         return found.snapshot() if found is not None else None
 
     def orders(self) -> tuple[OrderRecord, ...]:
         """Return snapshots of all orders, oldest first."""
-        return tuple(entry.snapshot() for entry in self._index)
+        return tuple(self.pages().orders())
 
     def active_orders(self) -> tuple[OrderRecord, ...]:
         """Return snapshots of all orders that are not finished, those in doubt included."""
         return tuple(entry.snapshot() for entry in self._index.live())
 
+    def awake_orders(self) -> tuple[OrderRecord, ...]:
+        """Return snapshots of all orders that are not packed, oldest first: what still matters to anybody."""
+        return tuple(entry.snapshot() for entry in sorted(self._index.awake(), key=_age))
+
     def fills(self) -> tuple[Fill, ...]:
         """Return all executions of all orders, by order and then in the order they became known."""
-        return tuple(fill for entry in self._index for fill in entry.ledger.all_fills)
+        return tuple(self.pages().fills())
 
     def position_fills(self) -> tuple[Fill, ...]:
         """Return the executions that move positions; see :attr:`Fill.moves_position`."""
         return tuple(fill for fill in self.fills() if fill.moves_position)
 
+    def moved(self) -> Mapping[tuple[str, int], tuple[Contract, Decimal]]:
+        """Return by account and contract id what fills have moved positions by, sales below zero.
+
+        It costs as much as has changed since the last look.
+        """
+        return self._fillings.moved()
+
     def follow_fills(self) -> FillFeed:
         """Return a feed of all executions of all orders, and of every change of one from now on."""
-        return self._fillings.follow(self.fills())
+        return self._fillings.follow(self.pages().fills())
+
+    def pages(self) -> Pages:
+        """Return all orders as they are now, to be read without the lock: what is packed, unpacked there."""
+        packed = self._index.archive
+        awake = [(entry.row, entry.snapshot()) for entry in self._index.awake()]
+        return Pages(awake, packed.items(), packed.shared)
 
     def highest_order_id(self) -> int:
         """Return the highest order id that our client is known to have used, or 0."""
@@ -225,12 +247,12 @@ class Book:
 
     def is_pending(self, order_id: int, request: Request, since: datetime) -> bool:
         """Whether a request that was made at a moment is still unanswered."""
-        entry = self._own(order_id)
+        entry = self._look_own(order_id)
         return entry is not None and entry.pending.get(request) == since
 
     def asked_at(self, order_id: int, request: Request) -> datetime | None:
         """Return when a request was made that is still unanswered; None when there is none."""
-        entry = self._own(order_id)
+        entry = self._look_own(order_id)
         return entry.pending.get(request) if entry is not None else None
 
     def count_active(self, account: str, con_id: int, symbol: str, action: str) -> int:
@@ -259,7 +281,7 @@ class Book:
             OrderStateError: The order's state forbids a modification, or an earlier session placed it,
                 so that its full terms are not known here.
         """
-        entry = self._entry(order_id)
+        entry = self._look(order_id)
         commands.check_modify(entry)
         if entry.order is None or entry.contract is None:
             raise OrderStateError(
@@ -267,7 +289,7 @@ class Book:
                 "was placed by an earlier session and can only be cancelled: its full terms are not known",
             )
         terms = entry.proposals[-1] if entry.proposals else entry.order
-        parent = self._own(entry.parent_id) if entry.parent_id else None
+        parent = self._look_own(entry.parent_id) if entry.parent_id else None
         return entry.contract, terms, parent is not None and parent.status.is_finished
 
     def is_released(self, order_id: int) -> bool:
@@ -276,7 +298,7 @@ class Book:
         Raises:
             UnknownOrder: There is none.
         """
-        entry = self._entry(order_id)
+        entry = self._look(order_id)
         if entry.acknowledged_time is not None or entry.order is None or entry.order.transmit:
             return True
         return entry.was_released
@@ -449,8 +471,9 @@ class Book:
         if remaining is not None:
             entry.broker_remaining = remaining
         entry.why_held = fact.why_held
-        if fact.parent_id:
+        if fact.parent_id and fact.parent_id != entry.parent_id:
             entry.parent_id = fact.parent_id
+            self._index.note_kin(entry)
         hear(turn, entry, fact.status, word)
         ask_if_unexplained(turn, entry)
 
@@ -473,7 +496,7 @@ class Book:
         entry = self._find_by_echo(turn, echo, "openOrder")
         if entry is None:
             return
-        _learn_echo(entry, echo, fact.contract)
+        _learn_echo(self._index, entry, echo, fact.contract)
         if echo.total_quantity:
             entry.total = echo.total_quantity
         if fact.commission is not None:
@@ -491,7 +514,7 @@ class Book:
         entry = self._find_by_echo(turn, echo, "completedOrder")
         if entry is None:
             return
-        _learn_echo(entry, echo, fact.contract)
+        _learn_echo(self._index, entry, echo, fact.contract)
         if echo.filled_quantity is not None:
             entry.broker_filled = max(entry.broker_filled, echo.filled_quantity)
         # Filled orders are listed with quantity 0 here (TWS facts 4).
@@ -551,9 +574,9 @@ class Book:
     # ── identity ────────────────────────────────────────────────────────────────────────────────
 
     def _check_new(self, order_id: int, key: str) -> None:
-        if self._index.by_order_id(order_id, self.client_id) is not None:
+        if self._index.look_by_order_id(order_id, self.client_id) is not None:
             raise DuplicateOrder(order_id, "this order id was used before")
-        known = self._index.by_key(key) if key else None
+        known = self._index.look_by_key(key) if key else None
         if known is not None:
             raise DuplicateOrder(known.order_id, f"has the client order key {key!r} already")
 
@@ -590,6 +613,17 @@ class Book:
         """Find the order that a bare order id means to us: our own, else the newest that anyone has."""
         own = self._index.by_order_id(order_id, self.client_id)
         return own if own is not None else self._index.by_order_id(order_id, None)
+
+    def _look(self, order_id: int) -> OrderEntry:
+        """Find as :meth:`_entry` does, to look at only."""
+        found = self._look_own(order_id)
+        if found is None:
+            raise UnknownOrder(order_id, "no such order in the book")
+        return found
+
+    def _look_own(self, order_id: int) -> OrderEntry | None:
+        own = self._index.look_by_order_id(order_id, self.client_id)
+        return own if own is not None else self._index.look_by_order_id(order_id, None)
 
     def _find_by_echo(self, turn: Turn, echo: BrokerOrder, source: str) -> OrderEntry | None:
         entry = self._index.find(
@@ -658,7 +692,9 @@ def _learn_total(entry: OrderEntry, size: Decimal, word: BrokerWord | None) -> N
         entry.total = size
 
 
-def _learn_echo(entry: OrderEntry, echo: BrokerOrder, contract: Contract | None) -> None:
+def _learn_echo(
+    index: OrderIndex, entry: OrderEntry, echo: BrokerOrder, contract: Contract | None
+) -> None:
     entry.broker_order = echo
     if contract is not None:
         entry.ledger.set_contract(contract.sec_type)
@@ -666,7 +702,15 @@ def _learn_echo(entry: OrderEntry, echo: BrokerOrder, contract: Contract | None)
         # better than the contract of an execution, which can be that of a leg.
         if entry.contract is None or (entry.order is None and contract.con_id):
             entry.contract = contract
+    kin = entry.parent_id, entry.oca_group
     entry.parent_id = echo.parent_id or entry.parent_id
     if echo.oca_group:
         entry.oca_group = echo.oca_group
         entry.oca_type = echo.oca_type or entry.oca_type
+    if kin != (entry.parent_id, entry.oca_group):
+        index.note_kin(entry)
+
+
+def _age(entry: OrderEntry) -> int:
+    return entry.row
+

@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping
 from decimal import Context, Decimal
 from types import MappingProxyType
 from typing import Self
@@ -305,6 +305,15 @@ class Ledger:
     def all_fills(self) -> tuple[Fill, ...]:
         """Every execution, in its newest revision."""
         return (*self._fills, *self._leg_fills, *self._allocation_fills)
+
+    @property
+    def bases(self) -> KeysView[str]:
+        """The ids of all executions, without their revision."""
+        return self._entries.keys()
+
+    def newest(self) -> list[tuple[str, Fill]]:
+        """Return each execution in its newest revision, with its id without revision."""
+        return [(base, entry.fill) for base, entry in self._entries.items()]
 
     @property
     def quantity(self) -> Decimal:

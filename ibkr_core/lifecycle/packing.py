@@ -82,11 +82,11 @@ class Shared:
     """What packed orders have in common, each thing once. It only grows, and a place never changes.
 
     Args:
-        codec: For terms that hold more than plain values.
+        codec: For terms that hold more than plain values; without it orders with such terms are unpackable.
         things: What it begins with.
     """
 
-    def __init__(self, codec: Codec, things: Iterable[Any] = ()) -> None:
+    def __init__(self, codec: Codec | None, things: Iterable[Any] = ()) -> None:
         self.codec = codec
         self._things: list[Any] = []
         self._places: dict[Any, int] = {}
@@ -134,7 +134,7 @@ class Shared:
         found = self._read.get(place)
         if found is None:
             template = self._things[place]
-            if template.text:
+            if template.text and self.codec is not None:
                 found = self.codec.read(template.kind, template.text)
             else:
                 found = _LAYOUTS[template.kind].bare(template.values)
@@ -187,6 +187,8 @@ class _Layout:
             bit <<= 1
         if self.is_odd(value):
             bare = self._with(value, self._empty, [getattr(value, one) for one in self._odd])
+            if shared.codec is None:
+                raise Unpackable("the terms hold more than plain values")
             template = Template(self.name, (), shared.codec.write(bare))
         else:
             template = Template(self.name, tuple([getattr(value, name) for name in self.rest]))
