@@ -18,6 +18,7 @@ import attrs
 
 from ibkr_core.clock import Clock
 from ibkr_core.journal.entries import Frame, Payload
+from ibkr_core.journal.shared import CODEC
 from ibkr_core.lifecycle.book import Book
 from ibkr_core.lifecycle.effects import Ask, Effects, Question, RetryWanted
 from ibkr_core.lifecycle.inputs import Command
@@ -83,7 +84,7 @@ class GuardedBook:
         is_dry_run: bool = False,
     ) -> None:
         self._lock = threading.RLock()  # re-entrant: what is called under it may look at an event's record
-        self._book = Book(client_id, rules, self._lock)
+        self._book = Book(client_id, rules, self._lock, CODEC)
         self._clock = clock
         self._dispatcher = dispatcher
         self._on_asks = on_asks

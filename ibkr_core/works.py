@@ -338,8 +338,9 @@ class Works:
                 self.book.publish(events.UnownedOrderFound, record=record)
 
     def _check_positions(self, findings: Findings) -> bool:
-        fills = self.book.read(lambda book: book.position_fills())
-        for found in self._positions.compare(findings.positions or (), fills, self.scheduler.clock.now()):
+        moved, pages = self.book.read(lambda book: (book.moved(), book.pages()))
+        now = self.scheduler.clock.now()
+        for found in self._positions.compare(findings.positions or (), pages.fills(), now, moved):
             self.book.publish(
                 events.PositionDiffers,
                 account=found.account,

@@ -105,6 +105,10 @@ class OrderIndex:
         """Return the orders that are not packed."""
         return tuple(self._entries.values())
 
+    def at_row(self, row: int) -> OrderEntry | None:
+        """Return the order of a row, if it is awake."""
+        return self._entries.get(row)
+
     def is_awake(self, entry: OrderEntry) -> bool:
         """Whether an entry is the one that stands here for its order."""
         return self._entries.get(entry.row) is entry

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
-from ibkr_core.lifecycle.packing import Shared, unpack
+from ibkr_core.lifecycle.packing import Shared, submitted_at, unpack
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.record import OrderRecord
 
@@ -39,8 +40,24 @@ class Pages:
     def rows(self) -> Iterator[tuple[int, OrderRecord]]:
         """Yield all orders with their rows, oldest first."""
         for row in sorted(self._parts):
-            part = self._parts[row]
-            yield row, unpack(part, self._shared).snapshot() if isinstance(part, bytes) else part
+            yield row, self.record(row)
+
+    def record(self, row: int) -> OrderRecord:
+        """Return the order of a row."""
+        part = self._parts[row]
+        return unpack(part, self._shared).snapshot() if isinstance(part, bytes) else part
+
+    def submissions(self, since: datetime) -> list[tuple[datetime, int]]:
+        """Return when orders of ours were handed to us since a moment, with their rows, in order of time."""
+        found = []
+        for row, part in self._parts.items():
+            if isinstance(part, bytes):
+                at = submitted_at(part)
+            else:
+                at = part.submission_time if part.is_ours else None
+            if at is not None and at >= since:
+                found.append((at, row))
+        return sorted(found)
 
     def fills(self) -> Iterator[Fill]:
         """Yield all executions of all orders, by order and then in the order in which they became known."""
