@@ -17,7 +17,7 @@ __all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "create", "migrate"]
 APPLICATION_ID: Final = 0x49424B4A
 """``IBKJ``: what makes an SQLite file a journal of ours (PRAGMA application_id)."""
 
-VERSION: Final = 2
+VERSION: Final = 3
 """The schema version that this module makes (PRAGMA user_version)."""
 
 _TABLES: Final = """
@@ -53,6 +53,15 @@ CREATE TABLE inputs (                     -- the flight recorder
     perm_id INTEGER,
     key TEXT,
     exec_id TEXT
+);
+
+CREATE TABLE tail (                       -- the newest inputs, many to a row; they move on to the table above
+    first INTEGER PRIMARY KEY,            -- number of the first one
+    last INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    head TEXT NOT NULL,                   -- JSON: what their rows will hold beside the bodies
+    body BLOB NOT NULL,                   -- the bodies, one behind the other
+    checksum INTEGER NOT NULL             -- CRC-32 over all of it
 );
 
 CREATE TABLE keys (                       -- every client order key that was ever committed; never pruned
@@ -203,7 +212,15 @@ def _to_version_2(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE fills ADD COLUMN is_allocation INTEGER NOT NULL DEFAULT 0")
 
 
-MIGRATIONS: Final[Mapping[int, Migration]] = MappingProxyType({1: _to_version_2})
+def _to_version_3(connection: sqlite3.Connection) -> None:
+    """What is committed in haste has a table of its own, until there is time to write it row by row."""
+    connection.execute(
+        "CREATE TABLE tail (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, epoch INTEGER NOT NULL, "
+        "head TEXT NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL)"
+    )
+
+
+MIGRATIONS: Final[Mapping[int, Migration]] = MappingProxyType({1: _to_version_2, 2: _to_version_3})
 """By the version that they start from. There is one for every version below :data:`VERSION`."""
 
 

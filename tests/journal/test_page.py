@@ -20,7 +20,7 @@ STATEMENTS = [
     for statement in block.split(";")
     if statement.strip()
 ]
-SECTIONS = ("orders", "fills", "events", "inputs")
+SECTIONS = ("orders", "fills", "events", "inputs", "tail")
 
 
 @pytest.fixture
