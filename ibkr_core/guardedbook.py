@@ -84,7 +84,8 @@ class GuardedBook:
         is_dry_run: bool = False,
     ) -> None:
         self._lock = threading.RLock()  # re-entrant: what is called under it may look at an event's record
-        self._book = Book(client_id, rules, self._lock, CODEC)
+        self._new_book = lambda: Book(client_id, rules, self._lock, CODEC)
+        self._book = self._new_book()
         self._clock = clock
         self._dispatcher = dispatcher
         self._on_asks = on_asks
@@ -133,6 +134,11 @@ class GuardedBook:
         """Let a journal be played into the book, before anything else happens. No event is published."""
         with self._lock:
             play(self._book)
+
+    def begin_anew(self) -> None:
+        """Forget all orders: what was loaded is of no use. Before anything else happens."""
+        with self._lock:
+            self._book = self._new_book()
 
     def monotonic(self) -> float:
         """The present, in seconds that never go back."""

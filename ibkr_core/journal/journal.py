@@ -9,11 +9,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from ibkr_core.clock import Clock
 from ibkr_core.errors import InvalidInput, JournalFailed
 from ibkr_core.journal.entries import Entry, Payload
+from ibkr_core.journal.packed import PackedOrders
 from ibkr_core.journal.reading import HistoryLine, IntegrityReport, JournalReader
 from ibkr_core.journal.retention import Retention, prunable
 from ibkr_core.journal.store import Durability, Store, describe_failure, read_meta
@@ -75,6 +76,7 @@ class Journal:
             connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
         )
         self._reader = JournalReader(self.path)
+        self.packed = PackedOrders(self)
         # Whoever holds it owns the connection and the batch. Never taken with the state lock held.
         self._writing = threading.Lock()
         self._batch = Batch(connection, client_id, self.epoch, high_water)
@@ -162,13 +164,37 @@ class Journal:
         """Index up to which every input is in the file."""
         return self._committed
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self, after: int = 0) -> Iterator[Entry]:
         """Read what was stored before this run, in the order of application.
+
+        Args:
+            after: Begin behind this index.
 
         Raises:
             JournalCorrupt: An entry is damaged.
         """
-        return self._reader.inputs(through=self._stored)
+        return self._reader.inputs(after=after, through=self._stored)
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Run a query of one's own; see :meth:`JournalReader.query`."""
+        return self._reader.query(statement, *values)
+
+    def write(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Run a transaction of one's own, which must be short: an intent may have to wait for it.
+
+        Raises:
+            JournalFailed: It could not be written, and nothing of it was.
+        """
+
+        def act(connection: sqlite3.Connection) -> Callable[[], None]:
+            work(connection)
+            return _nothing
+
+        with self._writing:
+            error = self._write(act)
+        self._tell()
+        if error is not None:
+            raise error
 
     def knows_key(self, key: str) -> int | None:
         """Return the order id that a client order key was committed with, also of pruned orders."""

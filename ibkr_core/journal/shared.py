@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from ibkr_core.journal import encoding
 from ibkr_core.lifecycle.packing import Unpackable
+from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import BrokerOrder, Order
 
 __all__ = ["CODEC", "JournalCodec"]
@@ -14,7 +15,7 @@ __all__ = ["CODEC", "JournalCodec"]
 class JournalCodec:
     """Writes terms by :mod:`ibkr_core.journal.encoding`."""
 
-    def write(self, value: Order | BrokerOrder) -> str:
+    def write(self, value: Order | BrokerOrder | Contract) -> str:
         """See :class:`ibkr_core.lifecycle.packing.Codec`."""
         text = encoding.value_to_json(value)
         if text is None:

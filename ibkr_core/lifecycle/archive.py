@@ -47,7 +47,7 @@ class Archive:
         by_id: Rows by order id: one, or several.
         by_execution: Rows by execution id without revision.
         by_group: A row by the name of a one-cancels-all group.
-        fresh: The rows that were put here since the last checkpoint.
+        fresh: What was put here and is not in the journal yet, by row; None where there is no journal.
     """
 
     __slots__ = (
@@ -69,7 +69,7 @@ class Archive:
         self.by_id: dict[int, int | tuple[int, ...]] = {}
         self.by_execution: dict[str, int] = {}
         self.by_group: dict[str, int] = {}
-        self.fresh: set[int] = set()
+        self.fresh: dict[int, Names] | None = None
         self._packed: dict[int, bytes] = {}
         self._families: dict[int, tuple[int, ...]] = {}
 
@@ -121,7 +121,8 @@ class Archive:
         entry = self.look(row)
         names = self.names(row, entry)
         del self._packed[row]
-        self.fresh.discard(row)
+        if self.fresh is not None:
+            self.fresh.pop(row, None)
         left = tuple(one for one in self.rows_of_id(entry.order_id) if one != row)
         if left:
             self.by_id[entry.order_id] = left if len(left) > 1 else left[0]

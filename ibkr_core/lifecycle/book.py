@@ -6,6 +6,7 @@ order's status is decided by THE table (``transitions.py``) and by nothing else.
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,13 +19,14 @@ import attrs
 from ibkr_core.errors import DuplicateOrder, OrderStateError, UnknownOrder
 from ibkr_core.lifecycle import commands, inputs, settling
 from ibkr_core.lifecycle.archive import Archive
+from ibkr_core.lifecycle.checkpoint import BookState, Checkpoint, PackedOrder
 from ibkr_core.lifecycle.effects import Effects, Turn
 from ibkr_core.lifecycle.entry import OrderEntry, Picture
 from ibkr_core.lifecycle.fillings import FillFeed, Fillings
 from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.lifecycle.inputs import Command, Input
 from ibkr_core.lifecycle.ledger import ExecutionId
-from ibkr_core.lifecycle.packing import Codec, Shared
+from ibkr_core.lifecycle.packing import Codec, Shared, Unpackable, pack
 from ibkr_core.lifecycle.pages import Pages
 from ibkr_core.lifecycle.refusals import take_error
 from ibkr_core.lifecycle.steps import (
@@ -583,6 +585,57 @@ class Book:
     def _turn(self, now: datetime) -> Turn:
         self._fix_pictures()
         return Turn(now, self)
+
+    # ── checkpoints ─────────────────────────────────────────────────────────────────────────────
+
+    def take_fresh(self, count: int) -> list[PackedOrder]:
+        """Return up to so many packed orders that are not in the journal yet, and count them as written."""
+        archive = self._index.archive
+        fresh = archive.fresh if archive.fresh is not None else {}
+        taken = [*itertools.islice(fresh.items(), count)]
+        for row, _ in taken:
+            del fresh[row]
+        return [PackedOrder(row, archive[row], names) for row, names in taken]
+
+    def checkpoint(self) -> Checkpoint:
+        """Return what has to be written so that this book can be loaded as it is now.
+
+        Raises:
+            Unpackable: An order holds what cannot be written down.
+        """
+        index = self._index
+        awake = sorted(index.awake(), key=_age)
+        shared = index.archive.shared
+        orders = [PackedOrder(entry.row, pack(entry, shared), index.names(entry)) for entry in awake]
+        state = BookState(
+            seq=self._seq,
+            highest_id=self._highest_id,
+            next_place=index.next_place,
+            awake=tuple(entry.row for entry in awake),
+            live=tuple(entry.row for entry in index.live()),
+            count=len(index),
+            fillings=self._fillings.state,
+        )
+        return Checkpoint([*self.take_fresh(len(index)), *orders], len(shared), state)
+
+    def load(self, orders: Iterable[PackedOrder], things: Iterable[Any], state: BookState) -> None:
+        """Stand as a book stood, which must be one of the same client and rules; this one must be empty.
+
+        Raises:
+            Unpackable: The orders are not all, or not whole. The book is of no use then.
+        """
+        archive = self._index.archive
+        archive.shared.add(things)
+        for order in orders:
+            archive.put(order.row, order.packed, order.names)
+        if len(archive) != state.count or not set(state.live) <= set(state.awake):
+            raise Unpackable(f"{len(archive)} packed orders, and there were {state.count}")
+        self._fillings.take_state(state.fillings)
+        try:
+            self._index.load(state.awake, state.live, state.next_place)
+        except KeyError as error:
+            raise Unpackable(f"an order is missing: {error!r}") from error
+        self._seq, self._highest_id = state.seq, state.highest_id
 
     def _fix_pictures(self) -> None:
         """Fix the pictures of earlier turns that somebody still holds: an order may be about to change."""

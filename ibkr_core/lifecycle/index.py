@@ -251,8 +251,10 @@ class OrderIndex:
         packed = [pack(entry, self.archive.shared) for entry in entries]
         family = tuple(entry.row for entry in entries) if len(entries) > 1 else ()
         for entry, its in zip(entries, packed, strict=True):
-            self.archive.fresh.add(entry.row)
-            self.archive.put(entry.row, its, self._taken_out(entry, family))
+            names = self._taken_out(entry, family)
+            self.archive.put(entry.row, its, names)
+            if self.archive.fresh is not None:
+                self.archive.fresh[entry.row] = names
             self._on_put_away(entry)
 
     def names(self, entry: OrderEntry, family: tuple[int, ...] = ()) -> Names:
@@ -303,6 +305,23 @@ class OrderIndex:
         if entry.parent_id or entry.oca_group or (entry.order is not None and entry.order.official):
             self.kinship.note(entry)
         self._on_wake(entry)
+
+    def load(self, awake: Iterable[int], live: Sequence[int], next_place: int) -> None:
+        """Wake what was awake when the archive was written."""
+        for row in awake:
+            self.wake(row)
+        self._live = {id(entry): entry for entry in (self._entries[row] for row in live)}
+        self._next_place = next_place
+
+    @property
+    def next_place(self) -> int:
+        """The next row."""
+        return self._next_place
+
+    @property
+    def awake_count(self) -> int:
+        """How many orders are not packed."""
+        return len(self._entries)
 
     def _wake_id(self, order_id: int) -> None:
         for row in self.archive.rows_of_id(order_id):

@@ -52,15 +52,15 @@ class Unpackable(ValueError):
 class Codec(Protocol):
     """Writes what is too odd for the table, and reads it again: the journal's own way with values."""
 
-    def write(self, value: Order | BrokerOrder) -> str:
-        """Return a value as text.
+    def write(self, value: Order | BrokerOrder | Contract) -> str:
+        """Return a value as text in ASCII.
 
         Raises:
             Unpackable: It could not be read back as it is.
         """
 
     def read(self, kind: str, text: str) -> Any:  # noqa: ANN401 - an Order or a BrokerOrder
-        """Return the value of the kind ``Order`` or ``BrokerOrder``."""
+        """Return the value of the kind, which is the name of its class."""
 
 
 @attrs.frozen
@@ -83,23 +83,25 @@ class Shared:
 
     Args:
         codec: For terms that hold more than plain values; without it orders with such terms are unpackable.
-        things: What it begins with.
     """
 
-    def __init__(self, codec: Codec | None, things: Iterable[Any] = ()) -> None:
+    def __init__(self, codec: Codec | None) -> None:
         self.codec = codec
         self._things: list[Any] = []
         self._places: dict[Any, int] = {}
         self._by_identity: dict[int, int] = {}  # of what is kept alive here
         self._read: dict[int, Any] = {}
-        for thing in things:
-            self.place_of(thing)
 
     def __len__(self) -> int:
         return len(self._things)
 
     def __getitem__(self, place: int) -> Any:  # noqa: ANN401 - a text, a Contract or a Template
         return self._things[place]
+
+    def add(self, things: Iterable[Any]) -> None:
+        """Take back what an earlier table had, in its order."""
+        for thing in things:
+            self.place_of(thing)
 
     def since(self, count: int) -> list[Any]:
         """Return what was added behind the first so many things."""
@@ -133,13 +135,48 @@ class Shared:
         """Return the terms of a template, with nothing in the fields that are written with each order."""
         found = self._read.get(place)
         if found is None:
-            template = self._things[place]
-            if template.text and self.codec is not None:
-                found = self.codec.read(template.kind, template.text)
-            else:
-                found = _LAYOUTS[template.kind].bare(template.values)
-            self._read[place] = found
+            found = self._read[place] = self._terms_of(self._things[place])
         return found
+
+    def _terms_of(self, template: Template) -> Any:  # noqa: ANN401 - an Order or a BrokerOrder
+        if not template.text:
+            return _LAYOUTS[template.kind].bare(template.values)
+        if self.codec is None:
+            raise Unpackable("the terms hold more than plain values")
+        return self.codec.read(template.kind, template.text)
+
+    def write(self, thing: str | Contract | Template) -> tuple[str, str]:
+        """Return a thing as the name of its kind and text in ASCII.
+
+        Raises:
+            Unpackable: It cannot be written down.
+        """
+        if isinstance(thing, str):
+            return _TEXT, thing.encode("unicode_escape").decode("ascii")
+        if isinstance(thing, Template) and thing.text:
+            return f"{thing.kind}{_ODDLY}", thing.text
+        if self.codec is None:
+            raise Unpackable("nothing is there to write it")
+        if isinstance(thing, Contract):
+            return "Contract", self.codec.write(thing)
+        return thing.kind, self.codec.write(self._terms_of(thing))
+
+    def read(self, kind: str, text: str) -> str | Contract | Template:
+        """Return the thing that :meth:`write` wrote."""
+        if kind == _TEXT:
+            return text.encode("ascii").decode("unicode_escape")
+        if kind.endswith(_ODDLY):
+            return Template(kind.removesuffix(_ODDLY), (), text)
+        if self.codec is None:
+            raise Unpackable("nothing is there to read it")
+        value = self.codec.read(kind, text)
+        if isinstance(value, Contract):
+            return value
+        return Template(kind, tuple(getattr(value, name) for name in _LAYOUTS[kind].rest))
+
+
+_TEXT: Final = "text"
+_ODDLY: Final = "*"
 
 
 # ── terms ───────────────────────────────────────────────────────────────────────────────────────
