@@ -20,8 +20,10 @@ from ibkr_core.clock import Clock
 from ibkr_core.journal.entries import Frame, Payload
 from ibkr_core.journal.shared import CODEC
 from ibkr_core.lifecycle.book import Book
+from ibkr_core.lifecycle.checkpoint import Checkpoint
 from ibkr_core.lifecycle.effects import Ask, Effects, Question, RetryWanted
 from ibkr_core.lifecycle.inputs import Command
+from ibkr_core.lifecycle.packing import Shared
 from ibkr_core.lifecycle.verdicts import CodeRule
 from ibkr_core.listeners import Dispatcher
 from ibkr_core.model.events import Event, OrderEvent
@@ -43,6 +45,14 @@ class Recorder(Protocol):
 
     def note_event(self, event: Event) -> None:
         """Take an event, for the tables that people query."""
+
+
+class Numbered(Protocol):
+    """A journal, as far as it counts its inputs."""
+
+    @property
+    def recorded(self) -> int:
+        """Number of the newest input, committed or not."""
 
 
 @attrs.frozen(eq=False)
@@ -139,6 +149,19 @@ class GuardedBook:
         """Forget all orders: what was loaded is of no use. Before anything else happens."""
         with self._lock:
             self._book = self._new_book()
+
+    def checkpoint(self, journal: Numbered, most_awake: int) -> tuple[int, Checkpoint, Shared] | None:
+        """Return the newest input's number, and what the book comes to with it.
+
+        None where so many orders are awake that the lock would be held for long.
+
+        Raises:
+            Unpackable: An order holds what cannot be written down.
+        """
+        with self._lock:
+            if self._book.index.awake_count > most_awake:
+                return None
+            return journal.recorded, self._book.checkpoint(), self._book.index.archive.shared
 
     def monotonic(self) -> float:
         """The present, in seconds that never go back."""

@@ -50,6 +50,7 @@ from ibkr_core.scheduler import Scheduler, Timer
 from ibkr_core.sending import describe
 from ibkr_core.settings import EngineSettings
 from ibkr_core.settlement import Judge
+from ibkr_core.slimmer import Slimmer
 from ibkr_core.supervisor import Supervisor
 from ibkr_core.survey import Findings
 from ibkr_core.watchdog import Watchdog
@@ -139,6 +140,9 @@ class Works:
         )
         self.dispatcher.subscribe((events.OrderStatusChanged,), self._note_fill, Delivery.INLINE, None)
         self.dispatcher.subscribe((events.ExecutionReceived,), self._note_execution, Delivery.INLINE, None)
+        self.slimmer = Slimmer(
+            self.book, self.scheduler, journal, settings.slim_after_s, settings.checkpoint_inputs
+        )
         self._recheck_s = settings.recheck_s
         self._recheck = Timer(0.0, lambda: None)
         self._unowned: set[int] = set()
@@ -160,12 +164,15 @@ class Works:
             JournalCorrupt: An entry is damaged.
             JournalForeign: It is of a dry run, and this is none; or the other way round.
         """
-        if self.journal is None:
-            return
-        self._check_kind(self.journal)
-        self.journal.watch(self._report_broken_journal, self._report_restored_journal)
-        restore_book(self.journal, self.book, on_progress=on_progress, on_refused=self._report_refused)
-        known = self.journal.state(_POSITIONS)
+        if self.journal is not None:
+            self._restore_from(self.journal, on_progress)
+        self.slimmer.start()
+
+    def _restore_from(self, journal: Journal, on_progress: Callable[[int], None] | None) -> None:
+        self._check_kind(journal)
+        journal.watch(self._report_broken_journal, self._report_restored_journal)
+        restore_book(journal, self.book, on_progress=on_progress, on_refused=self._report_refused)
+        known = journal.state(_POSITIONS)
         if known:
             self._positions.load(known)
         for record in self.book.read(lambda book: book.active_orders()):

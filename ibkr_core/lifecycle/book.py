@@ -597,6 +597,17 @@ class Book:
             del fresh[row]
         return [PackedOrder(row, archive[row], names) for row, names in taken]
 
+    def put_back(self, orders: Iterable[PackedOrder]) -> None:
+        """Count packed orders as not written, where they are still what they were."""
+        archive = self._index.archive
+        for order in orders:
+            if archive.fresh is not None and order.row in archive and archive[order.row] is order.packed:
+                archive.fresh.setdefault(order.row, order.names)
+
+    def keep_fresh(self, *, is_wanted: bool) -> None:
+        """Say whether packed orders are to be written to a journal."""
+        self._index.archive.fresh = {} if is_wanted else None
+
     def checkpoint(self) -> Checkpoint:
         """Return what has to be written so that this book can be loaded as it is now.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 import attrs
 
@@ -57,6 +57,11 @@ class Round:
     packed: int = 0
     waits: bool = False
     held: Collection[str] | None = None
+
+    @classmethod
+    def of(cls, index: OrderIndex, before: datetime) -> Self:
+        """Begin a round over all that have finished."""
+        return cls(index, before, len(index.finished))
 
     def go_on(self, count: int) -> bool:
         """Look at so many orders at most. Returns whether the round goes on.
