@@ -145,6 +145,7 @@ class LedgerParts:
         executions: Of each: id without revision, fill, whether it is of the combo itself, whether of an
             advisor's account, and the largest quantity that any revision had.
         commissions: Reports by execution and revision.
+        currencies: Those of the sums of commissions, in their order, where there are several.
     """
 
     is_combo: bool | None
@@ -152,6 +153,7 @@ class LedgerParts:
     recounts: int
     executions: list[tuple[str, Fill, bool, bool, Decimal]]
     commissions: dict[str, dict[int, CommissionFact]]
+    currencies: tuple[str, ...] = ()
 
 
 class Ledger:
@@ -350,6 +352,7 @@ class Ledger:
                 (base, one.fill, one.is_bag, one.is_advisors, one.peak) for base, one in self._entries.items()
             ],
             commissions=self._commissions,
+            currencies=(*self._charged,) if len(self._charged) > 1 else (),
         )
 
     @classmethod
@@ -365,6 +368,8 @@ class Ledger:
         for base, entry in ledger._entries.items():  # noqa: SLF001
             ledger._settle(base, entry)  # noqa: SLF001
             ledger._add(base, entry)  # noqa: SLF001
+        if parts.currencies:
+            ledger._charged = {one: ledger._charged[one] for one in parts.currencies}  # noqa: SLF001
         ledger.recounts = parts.recounts
         return ledger
 

@@ -449,8 +449,9 @@ def _pack_ledger(writer: _Writer, parts: LedgerParts) -> None:
     text, commissions = shared.text, parts.commissions
     fields.append(
         f"{'?' if parts.is_combo is None else int(parts.is_combo)} {int(parts.is_group)} {parts.recounts} "
-        f"{len(parts.executions)} {len(commissions)}"
+        f"{len(parts.executions)} {len(commissions)} {len(parts.currencies)}"
     )
+    fields += [text(one) for one in parts.currencies]
     time_before = ""
     for _, fill, is_bag, is_advisors, peak in parts.executions:
         contract = fill.contract
@@ -604,7 +605,8 @@ def _contract(shared: Shared, place: str) -> Contract | None:
 
 def _unpack_ledger(reader: _Reader) -> LedgerParts:
     take, text, decimal = reader.take, reader.text, reader.decimal
-    is_combo, is_group, recounts, fills, reported = take().split()
+    is_combo, is_group, recounts, fills, reported, count = take().split()
+    currencies = tuple([text() for _ in range(int(count))])
     executions: list[tuple[str, Fill, bool, bool, Decimal]] = []
     time = ""
     for _ in range(int(fills)):
@@ -641,6 +643,7 @@ def _unpack_ledger(reader: _Reader) -> LedgerParts:
         recounts=int(recounts),
         executions=executions,
         commissions=dict(_unpack_reports(reader, executions) for _ in range(int(reported))),
+        currencies=currencies,
     )
 
 
