@@ -7,6 +7,7 @@ performed after it.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,7 +21,7 @@ from ibkr_core.clock import Clock
 from ibkr_core.journal.entries import Frame, Payload
 from ibkr_core.journal.shared import CODEC
 from ibkr_core.lifecycle.book import Book
-from ibkr_core.lifecycle.checkpoint import Checkpoint
+from ibkr_core.lifecycle.checkpoint import Checkpoint, make_checkpoint
 from ibkr_core.lifecycle.effects import Ask, Effects, Question, RetryWanted
 from ibkr_core.lifecycle.inputs import Command
 from ibkr_core.lifecycle.packing import Shared
@@ -94,7 +95,7 @@ class GuardedBook:
         is_dry_run: bool = False,
     ) -> None:
         self._lock = threading.RLock()  # re-entrant: what is called under it may look at an event's record
-        self._new_book = lambda: Book(client_id, rules, self._lock, CODEC)
+        self._new_book = functools.partial(Book, client_id, rules, self._lock, CODEC)
         self._book = self._new_book()
         self._clock = clock
         self._dispatcher = dispatcher
@@ -161,7 +162,7 @@ class GuardedBook:
         with self._lock:
             if self._book.index.awake_count > most_awake:
                 return None
-            return journal.recorded, self._book.checkpoint(), self._book.index.archive.shared
+            return journal.recorded, make_checkpoint(self._book), self._book.index.archive.shared
 
     def monotonic(self) -> float:
         """The present, in seconds that never go back."""

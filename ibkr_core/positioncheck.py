@@ -74,7 +74,7 @@ class PositionCheck:
         self._contracts: dict[Key, Contract] = {}
         self._suspected: dict[Key, Decimal] = {}
         self._gone: Mapping[Key, Decimal] = {}
-        self._gone_fills: tuple[Fill, ...] = ()
+        self._gone_fills: Iterable[Fill] = ()
         self._is_based = False
         self._bases: Mapping[Key, Base] = MappingProxyType({})
 
@@ -269,20 +269,27 @@ class PositionCheck:
         """Count these fills as what came from elsewhere once this run is over: the next will not know them.
 
         Args:
-            fills: All that the journal no longer keeps, though the book of this run does.
+            fills: All that the journal no longer keeps, though the book of this run does; gone through more
+                than once.
         """
-        self._gone_fills = tuple(fills)
-        self._gone = self._sum(self._gone_fills)
+        self._gone_fills = fills
+        self._gone = self._sum(fills)
+
+    @property
+    def gone(self) -> Mapping[Key, Decimal]:
+        """What the fills that were let go come to, by account and contract id."""
+        return self._gone
 
     def dump(self) -> str:
         """Return what is remembered, as text for the journal: the base of a book without what it let go."""
-        return json.dumps([self._dumped(key) for key in self._base.keys() | self._gone.keys()])
+        gone = _Sorted(self._gone_fills)
+        return json.dumps([self._dumped(key, gone) for key in self._base.keys() | self._gone.keys()])
 
-    def _dumped(self, key: Key) -> list[Any]:
+    def _dumped(self, key: Key, gone: Callable[[Key], Iterable[Fill]]) -> list[Any]:
         base = EXACT.add(self._base.get(key, _ZERO), self._gone.get(key, _ZERO))
         trades: Iterable[Trade] = self._trades.get(key, ())
         if key in self._gone:
-            trades = self._without_gone(key, base)
+            trades = self._without_gone(key, base, gone(key))
         contract = self._contract(key)
         kept = {field: getattr(contract, field) for field in _KEPT if getattr(contract, field)}
         if contract.strike is not None:
@@ -293,9 +300,8 @@ class PositionCheck:
         ]
         return [key[0], key[1], str(base), told, kept]
 
-    def _without_gone(self, key: Key, base: Decimal) -> tuple[Trade, ...]:
+    def _without_gone(self, key: Key, base: Decimal, gone: Iterable[Fill]) -> tuple[Trade, ...]:
         """Return the base of a book that knows no more what was let go: one position, at its cost."""
-        gone = _by_key(self._gone_fills)[key]
         trades = (*self._trades.get(key, ()), *self._in_order(gone))
         state = average_after(sorted(trades, key=lambda trade: trade.key))
         if not base:

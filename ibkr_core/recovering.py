@@ -11,6 +11,7 @@ from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.journal import Entry, Journal, restore
 from ibkr_core.journal.packed import Damaged
 from ibkr_core.lifecycle.book import Book
+from ibkr_core.lifecycle.checkpoint import load_checkpoint
 from ibkr_core.lifecycle.inputs import Disconnect
 from ibkr_core.lifecycle.packing import Unpackable
 from ibkr_core.link.client import TwsClient
@@ -83,9 +84,9 @@ def restore_book(
     on_progress: Callable[[int], None] | None,
     on_refused: Callable[[Entry, OrderStateError], None],
 ) -> None:
-    """Bring an engine's book to where its journal ends; orders that were never answered are in doubt after it.
+    """Bring an engine's book to where its journal ends; orders that were never answered are then in doubt.
 
-    It begins at the journal's checkpoint, where there is one that can be used, and replays what came after it.
+    It begins at the journal's checkpoint, where there is one that can be used, and replays what came after.
 
     Raises:
         JournalCorrupt: An entry is damaged.
@@ -106,19 +107,23 @@ def restore_book(
         # The tables have all that the checkpoint packed: they were written before it.
         journal.note_orders(begun.awake_orders())
 
-    try:
-        restart = journal.packed.read()
-        if restart is not None:
-            number = restart.number
-            book.restore(lambda empty: empty.load(restart.orders, restart.things, restart.state))
-    except (Damaged, Unpackable) as error:
-        _LOG.warning("journal %s: its checkpoint is of no use, all is replayed: %s", journal.path, error)
-        restart = None
-        book.begin_anew()
-    if restart is None:
-        number = 0
-        journal.packed.drop()
+    number = _load(journal, book)
     if on_progress is not None and number:
         on_progress(number)
     book.restore(lambda begun: play(begun, number))
     book.command(Disconnect())
+
+
+def _load(journal: Journal, book: GuardedBook) -> int:
+    """Load the journal's checkpoint, and return the number of its newest input; 0 where there is none."""
+    try:
+        restart = journal.packed.read()
+        if restart is not None:
+            orders, things, state = restart.orders, restart.things, restart.state
+            book.restore(lambda empty: load_checkpoint(empty, orders, things, state))
+            return restart.number
+    except (Damaged, Unpackable) as error:
+        _LOG.warning("journal %s: its checkpoint is of no use, all is replayed: %s", journal.path, error)
+        book.begin_anew()
+    journal.packed.drop()
+    return 0

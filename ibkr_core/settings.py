@@ -229,11 +229,11 @@ class EngineSettings:
             :mod:`ibkr_core.model.orderrules`. False leaves all of that to the broker.
         unprotected_after_s: How long an entry's exits may fail to cover what it has filled before the alarm
             is given (:class:`~ibkr_core.model.events.PositionUnprotected`).
-        slim_after_s: How long after the last word about it a finished order is packed into a few hundred bytes;
-            0 for at once, None for never. Nobody can tell but by the memory: it is unpacked when it is looked
-            at, or told of again. One that still lacks an execution or a commission waits some minutes more.
-        checkpoint_inputs: After how many inputs the journal gets the book as it stands, so that a restart after a
-            crash replays no more than these; 0 for only when the engine is closed.
+        slim_after_s: How long after the last word about it a finished order is packed into a few hundred
+            bytes; 0 for at once, None for never. Nobody can tell but by the memory: it is unpacked when it is
+            looked at, or told of again. One that lacks an execution or a commission waits some minutes more.
+        checkpoint_inputs: After how many inputs the journal gets the book as it stands, so that a restart
+            after a crash replays little more than these; 0 for only when the engine is closed.
         seed: Decides the jitter; None for a different one each time.
     """
 

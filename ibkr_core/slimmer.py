@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
 from ibkr_core.errors import JournalError
 from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.journal import Journal
-from ibkr_core.lifecycle.checkpoint import PackedOrder
+from ibkr_core.lifecycle.checkpoint import PackedOrder, keep_fresh, put_back, take_fresh
 from ibkr_core.lifecycle.packing import Unpackable
 from ibkr_core.lifecycle.slimming import Round
+from ibkr_core.model.fill import Fill
 from ibkr_core.scheduler import Scheduler, Timer
 
-__all__ = ["Slimmer"]
+__all__ = ["GoneFills", "Slimmer"]
 
 _LOG: Final = logging.getLogger("ibkr_core.engine")
 _SLICE: Final = 4
@@ -33,8 +34,28 @@ _STAGED: Final = 200
 """Packed orders that are written in one transaction: an intent may have to wait for it."""
 _MOST_AWAKE: Final = 250
 """Orders that a checkpoint packs with the lock held."""
+_MANY: Final = 10_000
+"""Inputs that were replayed, after which what is finished is packed before the engine begins."""
 _MOST_AT_END: Final = 20_000
 """The same when the engine is closed, and nobody waits."""
+
+
+class GoneFills:
+    """The fills that move positions of orders that the journal has let go: looked up each time anew.
+
+    Args:
+        book: The orders.
+        rows: Which.
+    """
+
+    def __init__(self, book: GuardedBook, rows: Iterable[int]) -> None:
+        self._book = book
+        self._rows = tuple(rows)
+
+    def __iter__(self) -> Iterator[Fill]:
+        for row in self._rows:
+            fills = self._book.read(lambda book, row=row: book.fills_at(row))  # type: ignore[misc]
+            yield from (fill for fill in fills if fill.moves_position)
 
 
 class Slimmer:
@@ -66,10 +87,16 @@ class Slimmer:
         self._timer = Timer(0.0, lambda: None)
 
     def start(self) -> None:
-        """Begin; the book has been restored."""
+        """Begin; the book has been restored, and nobody uses it yet."""
         if self._slim_after_s is None:
             return
-        self._book.read(lambda book: book.keep_fresh(is_wanted=self._journal is not None))
+        self._book.read(lambda book: keep_fresh(book, is_wanted=self._journal is not None))
+        journal = self._journal
+        if journal is not None and journal.recorded - journal.packed.number >= _MANY:
+            before = self._scheduler.clock.now() - timedelta(seconds=self._slim_after_s)
+            its = self._book.read(lambda book: Round.of(book.index, before))
+            while self._book.read(lambda _: its.go_on(_STAGED)):
+                pass  # after so long a replay it is no matter
         self._later(min(max(self._slim_after_s / 4, _LEAST_S), _MOST_S))
 
     def finish(self) -> None:
@@ -129,7 +156,7 @@ class Slimmer:
     def _stage(self, journal: Journal) -> None:
         """Write packed orders for the next checkpoint, a few hundred at a time."""
         shared = self._book.read(lambda book: book.index.archive.shared)
-        while orders := self._book.read(lambda book: book.take_fresh(_STAGED)):
+        while orders := self._book.read(lambda book: take_fresh(book, _STAGED)):
             try:
                 journal.packed.stage(orders, shared)
             except BaseException:
@@ -153,4 +180,4 @@ class Slimmer:
 
     def _put_back(self, orders: Sequence[PackedOrder]) -> None:
         """Have orders written once more: they were not."""
-        self._book.read(lambda book: book.put_back(orders))
+        self._book.read(lambda book: put_back(book, orders))

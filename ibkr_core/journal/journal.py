@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, Self
 
@@ -16,7 +16,7 @@ from ibkr_core.errors import InvalidInput, JournalFailed
 from ibkr_core.journal.entries import Entry, Payload
 from ibkr_core.journal.packed import PackedOrders
 from ibkr_core.journal.reading import HistoryLine, IntegrityReport, JournalReader
-from ibkr_core.journal.retention import Retention, prunable
+from ibkr_core.journal.retention import Pruned, Retention, drained, find_prunable
 from ibkr_core.journal.store import Durability, Store, describe_failure, read_meta
 from ibkr_core.journal.times import to_text
 from ibkr_core.journal.writing import Batch
@@ -430,30 +430,54 @@ class Journal:
         Raises:
             JournalFailed: It could not be written. What was dropped so far is dropped by whole families.
         """
+        return drained(self.pruning(now, enumerate(orders))).inputs
+
+    def pruning(
+        self, now: datetime, orders: Iterable[tuple[int, OrderRecord]]
+    ) -> Generator[None, None, Pruned]:
+        """Do as :meth:`prune`, in small steps; orders come with their rows.
+
+        Returns:
+            How many inputs were dropped, and the rows of the orders that they made.
+        """
         if not self.flush():
             raise self.failure or JournalFailed(self.path, "it is closed", "open it again")
         dropped = 0
+        rows: tuple[int, ...] = ()
         before = self.retention.before(self.retention.days, now)
-        if before is not None:
-            families = prunable(self._reader.identities(), orders, before)
-            if families is None:
+        if before is not None and self._has_inputs_before(before):
+            found = yield from find_prunable(self._reader.identities(), orders, before)
+            if found is None:
                 _LOG.warning("journal %s: a frame does not tell its order, so nothing is dropped", self.path)
-            for batch in _in_batches(families or (), _PRUNE_ROWS):
+            else:
+                rows = tuple(found.rows)
+            for batch in _in_batches(found.inputs if found is not None else (), _PRUNE_ROWS):
                 self._drop("DELETE FROM inputs WHERE number = ?", batch)
                 dropped += len(batch)
-        self._drop_older("events", "number", "at < ?", self.retention.before(self.retention.events_days, now))
+                yield
+        yield from self._drop_older(
+            "events", "number", "at < ?", self.retention.before(self.retention.events_days, now)
+        )
         rows_before = self.retention.before(self.retention.rows_days, now)
-        self._drop_older("fills", "exec", f"updated_at < ? AND {_OF_FINISHED}", rows_before)
-        self._drop_older("orders", "id", f"updated_at < ? AND {_WITHOUT_FILLS}", rows_before)
-        return dropped
+        yield from self._drop_older("fills", "exec", f"updated_at < ? AND {_OF_FINISHED}", rows_before)
+        yield from self._drop_older("orders", "id", f"updated_at < ? AND {_WITHOUT_FILLS}", rows_before)
+        return Pruned(dropped, rows)
 
-    def _drop_older(self, table: str, key: str, condition: str, before: str | None) -> None:
+    def _has_inputs_before(self, before: str) -> bool:
+        """Whether the first input is so old; if not, none is, and no million has to be gone through."""
+        first = self._reader.query("SELECT at FROM inputs ORDER BY number LIMIT 1")
+        return bool(first) and str(first[0][0]) < before
+
+    def _drop_older(
+        self, table: str, key: str, condition: str, before: str | None
+    ) -> Generator[None, None, None]:
         while before is not None:
             statement = f"SELECT {key} FROM {table} WHERE {condition} LIMIT {_PRUNE_ROWS}"  # noqa: S608 - our own names
             found = [row[0] for row in self._reader.query(statement, before)]
             if not found:
                 return
             self._drop(f"DELETE FROM {table} WHERE {key} = ?", found)  # noqa: S608 - our own names
+            yield
 
     def _drop(self, statement: str, keys: Sequence[object]) -> None:
         def work(connection: sqlite3.Connection) -> Callable[[], None]:

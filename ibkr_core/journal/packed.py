@@ -2,8 +2,8 @@
 
 ``packed_orders`` holds every order as :mod:`ibkr_core.lifecycle.packing` writes it, as it stood when the book
 had taken the input whose number stands in ``packed_state``. Rows are written beforehand, under the number of
-the checkpoint to come (their *generation*); they count once ``packed_state`` has that number, which is the last
-thing to be written. So a checkpoint is there wholly, or the one before it is.
+the checkpoint to come (their *generation*); they count once ``packed_state`` has that number, which is the
+last thing to be written. So a checkpoint is there wholly, or the one before it is.
 
 Nothing depends on a checkpoint: the inputs are all there, and whatever is wrong with it, they are replayed.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
@@ -24,8 +24,9 @@ from ibkr_core.journal import encoding
 from ibkr_core.journal.shared import CODEC
 from ibkr_core.lifecycle.archive import Names
 from ibkr_core.lifecycle.checkpoint import BookState, Checkpoint, PackedOrder
-from ibkr_core.lifecycle.fillings import FillingsState
+from ibkr_core.lifecycle.fillings import FillingsState, Key
 from ibkr_core.lifecycle.packing import Shared
+from ibkr_core.model.numbers import EXACT
 
 __all__ = ["TABLES", "Damaged", "PackedOrders", "Restart"]
 
@@ -72,11 +73,14 @@ class Damaged(ValueError):
 class File(Protocol):
     """What a checkpoint needs of the journal."""
 
-    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - SQL's values
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Read rows."""
 
     def write(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Run one transaction."""
+
+    def set_state(self, name: str, text: str) -> None:
+        """Keep a small durable fact."""
 
 
 @attrs.frozen
@@ -109,8 +113,12 @@ class PackedOrders:
         """The input up to which the checkpoint holds what there was; 0 where there is none."""
         self._generation = 0
         self._terms = 0
-        self._rewritten: list[int] = []  # rows whose older text can go once the next checkpoint counts
+        self._staged: list[int] = []  # rows that were written for the checkpoint to come
+        self._rewritten: list[int] = []  # rows of the checkpoint that counts which have older text
         self._highest = 0  # row that the checkpoint has
+        self._forgotten: set[int] = set()  # rows that retention took from the book of the next run
+        self._gone: Mapping[Key, Decimal] = {}  # what their fills come to
+        self._last: BookState | None = None
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────
 
@@ -136,10 +144,10 @@ class PackedOrders:
         things = []
         for place, kind, text, its in rows:
             _check(its, f"term {place}", place, kind, text)
-            things.append(_readable(lambda kind=kind, text=text: shared.read(kind, text)))
-        state = _readable(lambda: _state_from(json.loads(body)))
+            things.append(_readable(shared.read, kind, text))
+        state = _readable(lambda text: _state_from(json.loads(text)), body)
         self.number, self._generation, self._terms = number, generation, terms
-        self._highest = state.next_place
+        self._highest, self._last = state.next_place, state
         return Restart(number, things, self._orders(generation), state)
 
     def _orders(self, generation: int) -> Iterator[PackedOrder]:
@@ -170,6 +178,8 @@ class PackedOrders:
     def drop(self) -> None:
         """Forget the checkpoint, and all that was written for one."""
         self.number = self._terms = self._highest = 0
+        self._last = None
+        self._staged.clear()
         self._rewritten.clear()
 
         def work(connection: sqlite3.Connection) -> None:
@@ -195,7 +205,7 @@ class PackedOrders:
 
         self._file.write(work)
         self._terms += len(terms)
-        self._note(orders)
+        self._staged += [order.row for order in orders]
 
     def finish(self, checkpoint: Checkpoint, number: int, shared: Shared) -> None:
         """Make a checkpoint count. All inputs up to ``number``, and what they led to, must be in the file.
@@ -206,7 +216,8 @@ class PackedOrders:
         """
         terms, rows = self._new_terms(shared, checkpoint.things), self._rows(checkpoint.orders)
         generation, needed = self._generation + 1, self._terms + len(terms)
-        values = (number, generation, needed, __version__, _JSON.encode(_state_to(checkpoint.state)))
+        state = self._without_forgotten(checkpoint.state)
+        values = (number, generation, needed, __version__, _JSON.encode(_state_to(state)))
 
         def work(connection: sqlite3.Connection) -> None:
             _each(connection, _INSERT_TERM, terms)
@@ -214,9 +225,60 @@ class PackedOrders:
             connection.execute(_INSERT_STATE, (*values, _checksum(*values)))
 
         self._file.write(work)
+        self._last = checkpoint.state
         self.number, self._generation, self._terms = number, generation, needed
-        self._note(checkpoint.orders)
+        written = (*self._staged, *(order.row for order in checkpoint.orders))
+        self._rewritten += [row for row in written if row <= self._highest]
+        self._staged.clear()
         self._highest = checkpoint.state.next_place
+
+    def forget(self, rows: Sequence[int], gone: Mapping[Key, Decimal], states: Mapping[str, str]) -> None:
+        """Take orders out whose inputs have gone: a replay would not make them either.
+
+        Args:
+            rows: Which.
+            gone: What the fills of all come to that were ever taken out in this run.
+            states: Small durable facts that hold once they are out, written in the same transaction.
+
+        Raises:
+            JournalFailed: It could not be written, and nothing of it was.
+        """
+        forgotten, before = self._forgotten | set(rows), (self._forgotten, self._gone)
+        self._forgotten, self._gone = forgotten, gone
+        values: tuple[Any, ...] = ()
+        if self._last is not None:
+            state = self._without_forgotten(self._last)
+            values = (self.number, self._generation, self._terms, __version__, _JSON.encode(_state_to(state)))
+
+        def work(connection: sqlite3.Connection) -> None:
+            _each(connection, "DELETE FROM packed_orders WHERE row = ?", [(row,) for row in rows])
+            if values:
+                connection.execute(_INSERT_STATE, (*values, _checksum(*values)))
+            _each(connection, "INSERT OR REPLACE INTO state VALUES (?, ?, '')", [*states.items()])
+
+        try:
+            self._file.write(work)
+        except BaseException:
+            self._forgotten, self._gone = before
+            raise
+        for name, text in states.items():
+            self._file.set_state(name, text)
+
+    def _without_forgotten(self, state: BookState) -> BookState:
+        out = self._forgotten
+        if not out:
+            return state
+        sums = [
+            (key, contract, EXACT.subtract(total, self._gone.get(key, Decimal(0))))
+            for key, contract, total in state.fillings.sums
+        ]
+        return attrs.evolve(
+            state,
+            awake=tuple(row for row in state.awake if row not in out),
+            live=tuple(row for row in state.live if row not in out),
+            count=state.count - len(out),
+            fillings=attrs.evolve(state.fillings, sums=sums),
+        )
 
     def clean(self) -> bool:
         """Drop some of what no checkpoint needs any more. Returns whether there is more of it.
@@ -230,9 +292,6 @@ class PackedOrders:
             del self._rewritten[: len(rows)]
         return bool(self._rewritten)
 
-    def _note(self, orders: Iterable[PackedOrder]) -> None:
-        self._rewritten += [order.row for order in orders if order.row <= self._highest]
-
     def _new_terms(self, shared: Shared, count: int) -> list[tuple[Any, ...]]:
         rows = []
         for place in range(self._terms, count):
@@ -244,8 +303,12 @@ class PackedOrders:
         generation = self._generation + 1
         rows = []
         for order in orders:
+            if order.row in self._forgotten:
+                continue
             names = _JSON.encode(attrs.astuple(order.names))
-            rows.append((order.row, generation, names, order.packed, _order_sum(order.row, names, order.packed)))
+            rows.append(
+                (order.row, generation, names, order.packed, _order_sum(order.row, names, order.packed))
+            )
         return rows
 
 
@@ -281,9 +344,9 @@ def _order_from(stored: tuple[Any, ...]) -> PackedOrder:
     return PackedOrder(row, body, found)
 
 
-def _readable(read: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever is read
+def _readable(read: Callable[..., Any], *stored: str) -> Any:  # noqa: ANN401 - whatever is read
     try:
-        return read()
+        return read(*stored)
     except (ArithmeticError, KeyError, TypeError, ValueError) as error:
         raise Damaged(f"a part of the checkpoint cannot be read: {error}") from error
 

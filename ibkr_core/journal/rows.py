@@ -311,6 +311,10 @@ def _moment(at: datetime | None) -> str | None:
     return None if at is None else to_text(at)
 
 
+_MOST_HELD: Final = 5_000
+"""Orders whose rows are kept in memory."""
+
+
 class OrderRows:
     """Which row an order has: by permId, then our key, then order and client id, as the book knows it.
 
@@ -340,6 +344,12 @@ class OrderRows:
         if record.order_id:
             self._by_id[record.order_id, record.client_id] = row
         return row
+
+    def trim(self) -> None:
+        """Forget whose rows are whose, where they are many: the tables know it too, once they are written."""
+        if len(self._held) > _MOST_HELD:
+            for cache in (self._by_perm, self._by_key, self._by_id, self._held):
+                cache.clear()
 
     def _find(self, record: OrderRecord) -> int | None:
         if record.perm_id:

@@ -181,6 +181,7 @@ class Batch:
             self._events.clear()
             self._records.clear()
             self._fills.clear()
+            self._order_rows.trim()
 
         return forget
 

@@ -37,6 +37,4 @@ class Tally:
         """Return the sum for each contract; fills without an account count for any."""
         moved = book.moved()
         codes = {account, ""}
-        return {
-            one: total(moved[code, one][1] for code in codes if (code, one) in moved) for one in con_ids
-        }
+        return {one: total(moved[code, one][1] for code in codes if (code, one) in moved) for one in con_ids}

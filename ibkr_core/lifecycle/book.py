@@ -6,7 +6,6 @@ order's status is decided by THE table (``transitions.py``) and by nothing else.
 
 from __future__ import annotations
 
-import itertools
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -19,14 +18,13 @@ import attrs
 from ibkr_core.errors import DuplicateOrder, OrderStateError, UnknownOrder
 from ibkr_core.lifecycle import commands, inputs, settling
 from ibkr_core.lifecycle.archive import Archive
-from ibkr_core.lifecycle.checkpoint import BookState, Checkpoint, PackedOrder
 from ibkr_core.lifecycle.effects import Effects, Turn
 from ibkr_core.lifecycle.entry import OrderEntry, Picture
 from ibkr_core.lifecycle.fillings import FillFeed, Fillings
 from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.lifecycle.inputs import Command, Input
 from ibkr_core.lifecycle.ledger import ExecutionId
-from ibkr_core.lifecycle.packing import Codec, Shared, Unpackable, pack
+from ibkr_core.lifecycle.packing import Codec, Shared
 from ibkr_core.lifecycle.pages import Pages
 from ibkr_core.lifecycle.refusals import take_error
 from ibkr_core.lifecycle.steps import (
@@ -151,6 +149,11 @@ class Book:
     def fills(self) -> tuple[Fill, ...]:
         """Return all executions of all orders, by order and then in the order they became known."""
         return tuple(self.pages().fills())
+
+    def fills_at(self, row: int) -> tuple[Fill, ...]:
+        """Return all executions of the order of a row."""
+        entry = self._index.at_row(row)
+        return (entry if entry is not None else self._index.archive.look(row)).ledger.all_fills
 
     def position_fills(self) -> tuple[Fill, ...]:
         """Return the executions that move positions; see :attr:`Fill.moves_position`."""
@@ -586,68 +589,6 @@ class Book:
         self._fix_pictures()
         return Turn(now, self)
 
-    # ── checkpoints ─────────────────────────────────────────────────────────────────────────────
-
-    def take_fresh(self, count: int) -> list[PackedOrder]:
-        """Return up to so many packed orders that are not in the journal yet, and count them as written."""
-        archive = self._index.archive
-        fresh = archive.fresh if archive.fresh is not None else {}
-        taken = [*itertools.islice(fresh.items(), count)]
-        for row, _ in taken:
-            del fresh[row]
-        return [PackedOrder(row, archive[row], names) for row, names in taken]
-
-    def put_back(self, orders: Iterable[PackedOrder]) -> None:
-        """Count packed orders as not written, where they are still what they were."""
-        archive = self._index.archive
-        for order in orders:
-            if archive.fresh is not None and order.row in archive and archive[order.row] is order.packed:
-                archive.fresh.setdefault(order.row, order.names)
-
-    def keep_fresh(self, *, is_wanted: bool) -> None:
-        """Say whether packed orders are to be written to a journal."""
-        self._index.archive.fresh = {} if is_wanted else None
-
-    def checkpoint(self) -> Checkpoint:
-        """Return what has to be written so that this book can be loaded as it is now.
-
-        Raises:
-            Unpackable: An order holds what cannot be written down.
-        """
-        index = self._index
-        awake = sorted(index.awake(), key=_age)
-        shared = index.archive.shared
-        orders = [PackedOrder(entry.row, pack(entry, shared), index.names(entry)) for entry in awake]
-        state = BookState(
-            seq=self._seq,
-            highest_id=self._highest_id,
-            next_place=index.next_place,
-            awake=tuple(entry.row for entry in awake),
-            live=tuple(entry.row for entry in index.live()),
-            count=len(index),
-            fillings=self._fillings.state,
-        )
-        return Checkpoint([*self.take_fresh(len(index)), *orders], len(shared), state)
-
-    def load(self, orders: Iterable[PackedOrder], things: Iterable[Any], state: BookState) -> None:
-        """Stand as a book stood, which must be one of the same client and rules; this one must be empty.
-
-        Raises:
-            Unpackable: The orders are not all, or not whole. The book is of no use then.
-        """
-        archive = self._index.archive
-        archive.shared.add(things)
-        for order in orders:
-            archive.put(order.row, order.packed, order.names)
-        if len(archive) != state.count or not set(state.live) <= set(state.awake):
-            raise Unpackable(f"{len(archive)} packed orders, and there were {state.count}")
-        self._fillings.take_state(state.fillings)
-        try:
-            self._index.load(state.awake, state.live, state.next_place)
-        except KeyError as error:
-            raise Unpackable(f"an order is missing: {error!r}") from error
-        self._seq, self._highest_id = state.seq, state.highest_id
-
     def _fix_pictures(self) -> None:
         """Fix the pictures of earlier turns that somebody still holds: an order may be about to change."""
         for reference in self._pictures:
@@ -666,6 +607,15 @@ class Book:
     def index(self) -> OrderIndex:
         """The orders."""
         return self._index
+
+    @property
+    def fillings(self) -> Fillings:
+        """Their executions."""
+        return self._fillings
+
+    def resume(self, seq: int, highest_id: int) -> None:
+        """Go on counting behind what was counted before; see :mod:`ibkr_core.lifecycle.checkpoint`."""
+        self._seq, self._highest_id = seq, highest_id
 
     def _entry(self, order_id: int) -> OrderEntry:
         found = self._own(order_id)
@@ -756,9 +706,7 @@ def _learn_total(entry: OrderEntry, size: Decimal, word: BrokerWord | None) -> N
         entry.total = size
 
 
-def _learn_echo(
-    index: OrderIndex, entry: OrderEntry, echo: BrokerOrder, contract: Contract | None
-) -> None:
+def _learn_echo(index: OrderIndex, entry: OrderEntry, echo: BrokerOrder, contract: Contract | None) -> None:
     entry.broker_order = echo
     if contract is not None:
         entry.ledger.set_contract(contract.sec_type)
@@ -777,4 +725,3 @@ def _learn_echo(
 
 def _age(entry: OrderEntry) -> int:
     return entry.row
-

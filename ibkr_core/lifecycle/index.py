@@ -3,8 +3,8 @@
 An order id alone is not an identity: every client counts its own, ids can come back in a later
 session, and all unbound manual orders share the id 0 (TWS facts 4).
 
-Finished orders can be packed away (:meth:`OrderIndex.put_away`). A callback that means one wakes it first, with
-its whole family; nobody can tell that it slept.
+Finished orders can be packed away (:meth:`OrderIndex.put_away`). A callback that means one wakes it first,
+with its whole family; nobody can tell that it slept.
 """
 
 from __future__ import annotations

@@ -359,17 +359,17 @@ class Ledger:
     def of_parts(cls, parts: LedgerParts) -> Self:
         """Return a ledger that was told the same. Of the fills only what an execution tells is looked at."""
         ledger = cls()
-        ledger._is_combo, ledger._is_group = parts.is_combo, parts.is_group  # noqa: SLF001 - the class's own
-        ledger._commissions = parts.commissions  # noqa: SLF001
+        ledger._is_combo, ledger._is_group = parts.is_combo, parts.is_group
+        ledger._commissions = parts.commissions
         for base, fill, is_bag, is_advisors, peak in parts.executions:
-            ledger._entries[base] = _Entry(fill, is_bag, is_advisors, peak)  # noqa: SLF001
-            ledger._has_advisors |= is_advisors  # noqa: SLF001
-            ledger._has_clients |= not is_advisors  # noqa: SLF001
-        for base, entry in ledger._entries.items():  # noqa: SLF001
-            ledger._settle(base, entry)  # noqa: SLF001
-            ledger._add(base, entry)  # noqa: SLF001
+            ledger._entries[base] = _Entry(fill, is_bag, is_advisors, peak)
+            ledger._has_advisors |= is_advisors
+            ledger._has_clients |= not is_advisors
+        for base, entry in ledger._entries.items():
+            ledger._settle(base, entry)
+            ledger._add(base, entry)
         if parts.currencies:
-            ledger._charged = {one: ledger._charged[one] for one in parts.currencies}  # noqa: SLF001
+            ledger._charged = {one: ledger._charged[one] for one in parts.currencies}
         ledger.recounts = parts.recounts
         return ledger
 

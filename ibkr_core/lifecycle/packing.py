@@ -493,10 +493,9 @@ def _pack_messages(writer: _Writer, entry: OrderEntry) -> None:
 def _pack_history(writer: _Writer, lines: Iterable[Any]) -> None:
     fields, text, moment = writer.fields, writer.shared.text, writer.moment
     for line in lines:
-        if type(line) is HistoryEntry:
-            at, status, what, details = line.at, line.status, line.what, ()
-        else:
-            at, status, what, details = line
+        at, status, what, details = (
+            (line.at, line.status, line.what, ()) if type(line) is HistoryEntry else line
+        )
         if not details:
             is_known = what.isascii() and not any(map(str.isdigit, what))
             what = text(what) if is_known else _INLINE + what

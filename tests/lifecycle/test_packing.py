@@ -123,7 +123,9 @@ _LATER = NOW + timedelta(seconds=7, microseconds=3)
 _TERMS = Order.limit("BUY", "10.50", "1E+2", order_ref="my key", official={"sweepToFill": True})
 _SLOTS: dict[str, Any] = {
     "_history": [HistoryEntry(at=NOW, status=OrderStatus.UNKNOWN, what="executed 5 at 7")],
-    "_messages": [OrderMessage(at=_LATER, code=399, message="held\x1f\x1b until\n9:30", advanced_reject="{}")],
+    "_messages": [
+        OrderMessage(at=_LATER, code=399, message="held\x1f\x1b until\n9:30", advanced_reject="{}")
+    ],
     "_status": OrderStatus.CANCELLED,
     "acknowledged_time": NOW,
     "broker_avg_price": Decimal("1.2300"),
@@ -205,7 +207,11 @@ def rich_ledger(name: str) -> Ledger:
             book(execution(10, account="DF123"))
             book(execution(5, exec_id="0000a.c.01.01", account="DU1"))
         case _:
-            book(execution(10, "1.50", time="20261121 09:30:00 US/Eastern", liquidity=2, cum_quantity=Decimal("10.0")))
+            book(
+                execution(
+                    10, "1.50", time="20261121 09:30:00 US/Eastern", liquidity=2, cum_quantity=Decimal("10.0")
+                )
+            )
             book(execution(5, exec_id="odd", side="SLD", contract=AAPL, pending_price_revision=True))
             ledger.report_commission(commission("1.0"))
             ledger.report_commission(commission("1.1", "0000a.b.01.03", pnl="7"))
@@ -225,7 +231,9 @@ def test_each_slot_of_the_ledger_comes_back(name: str) -> None:
 @pytest.mark.parametrize(
     "order",
     [
-        Order.limit("BUY", 1, 2, conditions=PriceCondition(con_id=1, exchange="SMART", price=5, is_more=True)),
+        Order.limit(
+            "BUY", 1, 2, conditions=PriceCondition(con_id=1, exchange="SMART", price=5, is_more=True)
+        ),
         Order.market("BUY", 1, algo=next(iter(ALGOS.values()))()),
         Order.market("BUY", 1, official={"faGroup": "all", "scaleTable": [1, 2.5, None]}),
     ],
@@ -275,7 +283,9 @@ def test_what_repeats_stands_once() -> None:
     assert max(sizes) < 500
 
 
-@pytest.mark.parametrize("spoil", [lambda b: b[1:], lambda b: b[:40], lambda b: b"", lambda b: b"9" + b[1:]])
+@pytest.mark.parametrize(
+    "spoil", [lambda b: b[1:], lambda b: b[:40], lambda b: b[:0], lambda b: b"9" + b[1:]]
+)
 def test_bytes_of_no_order_are_refused(spoil: Callable[[bytes], bytes]) -> None:
     """With one kind of error."""
     shared = Shared(CODEC)
