@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
@@ -26,9 +26,10 @@ from ibkr_core.lifecycle.effects import Ask, Effects, Question, RetryWanted
 from ibkr_core.lifecycle.inputs import Command
 from ibkr_core.lifecycle.packing import Shared
 from ibkr_core.lifecycle.verdicts import CodeRule
+from ibkr_core.link.receiver import HotTaker
 from ibkr_core.listeners import Dispatcher
 from ibkr_core.model.events import Event, OrderEvent
-from ibkr_core.model.facts import BrokerFact
+from ibkr_core.model.facts import BrokerFact, HotValues, fact_of
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.status import OrderStatus
 
@@ -119,13 +120,62 @@ class GuardedBook:
         """
         now = self._clock.now()
         with self._lock:
-            before = self._book.seq
-            effects = self._book.take(fact, now)
-            if self._journal is not None:
-                self._journal.record(Frame(server_version, frame) if frame else fact, now, before, fact)
-            if effects.events or effects.asks or effects.retries:
-                self._post(effects)
+            self._take(fact, now, Frame(server_version, frame) if frame else None)
         self.deliver()
+
+    def hot_taker(
+        self, server_version: int, watchers: Sequence[Callable[[BrokerFact], None]] = ()
+    ) -> HotTaker:
+        """Return what does as :meth:`apply` for the hot messages of one connection, with less on the way.
+
+        Args:
+            server_version: The protocol version of the connection.
+            watchers: Who is told each fact beforehand; looked at for each one.
+        """
+        quick, tell_time, lock = self._book.quick, self._clock.now, self._lock
+        journal, dispatcher = self._journal, self._dispatcher
+        waiters, is_dry_run, outbox, drain = (
+            self._waiters,
+            self._is_dry_run,
+            dispatcher.outbox,
+            dispatcher.drain,
+        )
+
+        def take_hot(values: HotValues, frame: bytes) -> None:
+            for watch in watchers:
+                watch(fact_of(values))
+            now = tell_time()
+            with lock:
+                told = None if waiters or is_dry_run else quick[values[0]](values, now)
+                if told is None:
+                    self._take(fact_of(values), now, Frame(server_version, frame) if frame else None)
+                elif journal is None:
+                    outbox.extend(told)
+                else:
+                    self._record_quick(values, Frame(server_version, frame), now, told)
+            if told is None:
+                self.deliver()
+            elif told:
+                drain()
+
+        return take_hot
+
+    def _take(self, fact: BrokerFact, now: datetime, frame: Frame | None) -> None:
+        """Apply a fact. Requires holding the lock."""
+        before = self._book.seq
+        effects = self._book.take(fact, now)
+        if self._journal is not None:
+            self._journal.record(fact if frame is None else frame, now, before, fact)
+        if effects.events or effects.asks or effects.retries:
+            self._post(effects)
+
+    def _record_quick(self, values: HotValues, frame: Frame, now: datetime, told: list[Event]) -> None:
+        """Queue what the express lane has taken, for the journal too. Requires holding the lock."""
+        self._dispatcher.outbox.extend(told)
+        if self._journal is not None:
+            self._journal.record(frame, now, self._book.seq - len(told), fact_of(values))
+            for event in told:
+                self._journal.note_event(event)
 
     def command(self, *commands: Command) -> None:
         """Take commands of ours under the lock. What one raises goes to the caller, and it changed nothing.

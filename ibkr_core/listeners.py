@@ -49,6 +49,12 @@ class Subscription:
     loop: asyncio.AbstractEventLoop | None
     _dispatcher: Dispatcher
     is_closed: bool = False
+    run: Listener = attrs.field(init=False, repr=False)
+    """The listener; nothing once it is closed."""
+
+    def __attrs_post_init__(self) -> None:
+        """Begin to listen."""
+        self.run = self.listener
 
     @property
     def name(self) -> str:
@@ -67,8 +73,16 @@ class Subscription:
     def close(self) -> None:
         """Stop listening. Events that wait for the listener are dropped."""
         self.is_closed = True
+        self.run = _ignore
         self._dispatcher.forget(self)
 
+
+def _ignore(_: Event) -> None:
+    """Listen no more."""
+
+
+_Route = tuple[tuple[Subscription, ...], tuple[Subscription, ...]]
+"""Who listens for a kind of event: inline, and elsewhere."""
 
 _LOG: Final = logging.getLogger("ibkr_core.listeners")
 
@@ -90,9 +104,10 @@ class Dispatcher:
     def __init__(self, report: Callable[[str, BaseException], None]) -> None:
         self._report = report
         self._subscriptions: tuple[Subscription, ...] = ()
-        self._by_kind: dict[type[Event], tuple[Subscription, ...]] = {}
+        self._routes: dict[type[Event], _Route] = {}
         self._change = threading.Lock()
-        self._outbox: deque[Event] = deque()
+        self.outbox: deque[Event] = deque()
+        """Events on their way. Whoever holds the engine's state lock may append to it (:meth:`post`)."""
         self._draining = threading.Lock()
         self._drainer: int | None = None
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -135,22 +150,21 @@ class Dispatcher:
         subscription = Subscription(kinds or (Event,), listener, delivery, loop, self)
         with self._change:
             self._subscriptions = (*self._subscriptions, subscription)
-            self._by_kind = {}
+            self._routes = {}
         return subscription
 
     def forget(self, subscription: Subscription) -> None:
         """Remove a listener."""
         with self._change:
             self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
-            self._by_kind = {}
+            self._routes = {}
 
-    def _listeners(self, kind: type[Event]) -> tuple[Subscription, ...]:
-        found = self._by_kind.get(kind)
-        if found is None:
-            with self._change:
-                found = tuple(s for s in self._subscriptions if issubclass(kind, s.kinds))
-                self._by_kind[kind] = found
-        return found
+    def _route(self, kind: type[Event]) -> _Route:
+        with self._change:
+            found = [s for s in self._subscriptions if issubclass(kind, s.kinds)]
+            inline = tuple(s for s in found if s.delivery is Delivery.INLINE)
+            route = self._routes[kind] = inline, tuple(s for s in found if s not in inline)
+        return route
 
     # ── delivering ──────────────────────────────────────────────────────────────────────────────
 
@@ -160,7 +174,7 @@ class Dispatcher:
 
     def post(self, events: Iterable[Event]) -> None:
         """Queue events; the caller holds the engine's state lock, so their order is fixed here."""
-        self._outbox.extend(events)
+        self.outbox.extend(events)
 
     def drain(self) -> None:
         """Deliver what is queued, unless a thread is at it already: then that one takes it along.
@@ -168,14 +182,20 @@ class Dispatcher:
         Called without any lock held. A listener that makes new events (by submitting an order, say)
         sees them delivered after it has returned.
         """
-        outbox = self._outbox
+        outbox = self.outbox
         while outbox and self._draining.acquire(blocking=False):
             self._drainer = threading.get_ident()
             try:
                 while outbox:
                     event = outbox.popleft()
-                    for subscription in self._by_kind.get(type(event)) or self._listeners(type(event)):
-                        self._hand_over(subscription, event)
+                    route = self._routes.get(event.__class__) or self._route(event.__class__)
+                    for subscription in route[0]:
+                        try:
+                            subscription.run(event)
+                        except BaseException as error:  # noqa: BLE001 - nothing of it may end the session
+                            self._take_failure(subscription, event, error)
+                    if route[1]:
+                        self._hand_over(route[1], event)
                     del event  # whoever wants it later holds it; a picture that nobody holds costs nothing
             finally:
                 self._drainer = None
@@ -191,23 +211,26 @@ class Dispatcher:
         """Events that wait for the worker thread."""
         return self._queue.qsize()
 
-    def _hand_over(self, subscription: Subscription, event: Event) -> None:
-        if subscription.delivery is Delivery.INLINE:
-            self._call(subscription, event)
-        elif subscription.delivery is Delivery.WORKER:
-            self._queue.put((subscription, event))
-        else:
-            self._hand_to_loop(subscription, event)
+    def _hand_over(self, subscriptions: tuple[Subscription, ...], event: Event) -> None:
+        """Give an event to listeners that run elsewhere."""
+        for subscription in subscriptions:
+            if subscription.delivery is Delivery.WORKER:
+                self._queue.put((subscription, event))
+            else:
+                self._hand_to_loop(subscription, event)
 
     def _call(self, subscription: Subscription, event: Event) -> None:
         if subscription.is_closed:
             return
         try:
             subscription.listener(event)
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-                raise  # a real Ctrl-C comes only there
-            self._fail(subscription, event, error)
+        except BaseException as error:  # noqa: BLE001 - as above
+            self._take_failure(subscription, event, error)
+
+    def _take_failure(self, subscription: Subscription, event: Event, error: BaseException) -> None:
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise error  # a real Ctrl-C comes only there
+        self._fail(subscription, event, error)
 
     def _hand_to_loop(self, subscription: Subscription, event: Event) -> None:
         async def run() -> None:

@@ -54,7 +54,34 @@ _WITH_TERMS: Final = (events.OrderSubmitted, events.OrderModified)
 """Events after which an order may name exits that the gateway attaches."""
 _MOST_LOST: Final = 5
 """How often a move may come to nothing without the broker's word before it is given up, with an alarm."""
-_OWN: Final = (events.PositionUnprotected, events.PositionProtected, events.StopMoveFailed)
+_FREQUENT: Final = (events.OrderAcknowledged, events.OrderStatusChanged, events.ExecutionReceived)
+"""What comes with nearly every callback."""
+_RARE: Final = (
+    events.CancelRefused,
+    events.CancelRequested,
+    events.ExecutionCorrected,
+    events.ModifyRefused,
+    events.OrderCancelled,
+    events.OrderModified,
+    events.OrderRejected,
+    events.OrderSubmitted,
+    events.OrderUncertain,
+    events.OrderUnresolved,
+    events.OrderWarning,
+    events.RetryScheduled,
+    events.UnownedOrderFound,
+)
+_UNHEARD: Final = (
+    # Another event of the same callback tells as much, and no fee covers a position.
+    events.CommissionReported,
+    events.OrderFilled,
+    events.OrderPartiallyFilled,
+    # Our own.
+    events.PositionProtected,
+    events.PositionUnprotected,
+    events.StopMoveFailed,
+)
+"""All others about orders."""
 
 
 class States(Protocol):
@@ -137,8 +164,9 @@ class Protection:
         self._rests_until = float("-inf")
         self._load()
         self._concern(awake())
+        office.on(_FREQUENT, self._glance, Delivery.INLINE)
         office.on(
-            (events.OrderEvent, events.Synchronised, events.TradingReleased, events.JournalRestored),
+            (*_RARE, events.Synchronised, events.TradingReleased, events.JournalRestored),
             self._note,
             Delivery.INLINE,
         )
@@ -224,13 +252,18 @@ class Protection:
 
     # ── noticing ────────────────────────────────────────────────────────────────────────────────
 
+    def _glance(self, event: events.OrderEvent) -> None:
+        """Take notice of what comes with nearly every callback: mostly it is about nobody's exit."""
+        if self._concerned or event.parent_id:
+            self._note(event)
+
     def _note(self, event: events.Event) -> None:
         """Take notice of an event, where it comes in: only see whether it can matter."""
         if isinstance(event, events.Synchronised):
             self._office.scheduler.call_soon(self._begin_session)
         elif not isinstance(event, events.OrderEvent):  # trading was released, or the journal works again
             self._move_soon()
-        elif not isinstance(event, _OWN) and self._matters(event):
+        elif self._matters(event):
             if isinstance(event, events.ModifyRefused):
                 self._note_refusal(event)
             elif isinstance(event, events.OrderModified):

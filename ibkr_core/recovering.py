@@ -15,7 +15,8 @@ from ibkr_core.lifecycle.checkpoint import load_checkpoint
 from ibkr_core.lifecycle.inputs import Disconnect
 from ibkr_core.lifecycle.packing import Unpackable
 from ibkr_core.link.client import TwsClient
-from ibkr_core.model.facts import BrokerFact, Position
+from ibkr_core.link.receiver import HotTaker
+from ibkr_core.model.facts import BrokerFact, Position, fact_of
 
 __all__ = ["FrameReader", "restore_book"]
 
@@ -44,9 +45,9 @@ class FrameReader:
         """See :class:`Receiver`."""
         self._fact = fact
 
-    def hot_taker(self) -> Callable[[BrokerFact, bytes], None]:
+    def hot_taker(self) -> HotTaker:
         """See :class:`Receiver`."""
-        return lambda fact, _: self.on_fact(fact)
+        return lambda values, _: self.on_fact(fact_of(values))
 
     def on_next_valid_id(self, order_id: int) -> None:
         """See :class:`Receiver`."""

@@ -94,7 +94,7 @@ class Slimmer:
         journal = self._journal
         if journal is not None and journal.recorded - journal.packed.number >= _MANY:
             before = self._scheduler.clock.now() - timedelta(seconds=self._slim_after_s)
-            its = self._book.read(lambda book: Round.of(book.index, before))
+            its = self._book.read(lambda book: Round.of(book, before))
             while self._book.read(lambda _: its.go_on(_STAGED)):
                 pass  # after so long a replay it is no matter
         self._later(min(max(self._slim_after_s / 4, _LEAST_S), _MOST_S))
@@ -124,7 +124,7 @@ class Slimmer:
         )
         age = timedelta(seconds=0.0 if self._wants_checkpoint else self._slim_after_s or 0.0)
         before = self._scheduler.clock.now() - age
-        self._round = self._book.read(lambda book: Round.of(book.index, before))
+        self._round = self._book.read(lambda book: Round.of(book, before))
         self._slice()
 
     def _slice(self) -> None:

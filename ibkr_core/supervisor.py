@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from ibkr_core.errors import (
@@ -24,7 +24,7 @@ from ibkr_core.errors import (
 )
 from ibkr_core.link.client import TwsClient
 from ibkr_core.link.pacing import Lane, RateLimit
-from ibkr_core.link.receiver import Receiver
+from ibkr_core.link.receiver import HotTaker, Receiver
 from ibkr_core.link.session import Answer, Session
 from ibkr_core.link.transport import Transport
 from ibkr_core.model import events
@@ -59,8 +59,13 @@ class Household(Protocol):
     def take_fact(self, fact: BrokerFact, session: Session) -> None:
         """Put a fact into the book."""
 
-    def hot_taker(self, session: Session) -> Callable[[BrokerFact, bytes], None]:
-        """Return what takes the facts of hot messages of a session, each with its frame."""
+    def hot_taker(self, session: Session, watchers: Sequence[Callable[[BrokerFact], None]]) -> HotTaker:
+        """Return what takes the hot messages of a session.
+
+        Args:
+            session: The session.
+            watchers: Who else is told each fact; looked at for each one.
+        """
 
     def take_failure(self, error: BaseException) -> None:
         """Report a message or a callback that failed."""
@@ -130,6 +135,7 @@ class Supervisor:
         self._keep_trying = False
         self._attempt = 0
         self._survey: Survey | None = None
+        self._watchers: list[Callable[[BrokerFact], None]] = []
         self._gap_began: float | None = None
         self._accounts: tuple[str, ...] = ()  # of the login, as it was last
         self._timers: dict[str, Timer] = {}
@@ -317,16 +323,9 @@ class Supervisor:
         if isinstance(fact, ErrorFact) and fact.code in _SESSION_CODES:
             self._on_scheduler(lambda: self._hear(fact, session))
 
-    def hot_taker(self, session: Session) -> Callable[[BrokerFact, bytes], None]:
+    def hot_taker(self, session: Session) -> HotTaker:
         """See :class:`SessionOwner`."""
-        take = self._household.hot_taker(session)
-
-        def take_hot(fact: BrokerFact, frame: bytes) -> None:
-            if self._survey is not None:
-                self._survey.note_fact(fact)
-            take(fact, frame)
-
-        return take_hot
+        return self._household.hot_taker(session, self._watchers)
 
     def take_position(self, position: Position, session: Session) -> None:
         """See :class:`SessionOwner`."""
@@ -575,6 +574,7 @@ class Supervisor:
 
         def finished(findings: Findings) -> None:
             self._survey = None
+            self._watchers.clear()
             if findings.positions is not None and not self.session.client.wants_positions:
                 self.ask(lambda client: client.encode(client.cancelPositions))
             done(findings)
@@ -588,12 +588,14 @@ class Supervisor:
             executions_timeout_s=self._settings.executions_timeout_s,
             grace_s=grace_s,
         )
+        self._watchers.append(self._survey.note_fact)
         self._survey.begin()
 
     def _stop_survey(self) -> None:
         if self._survey is not None:
             self._survey.stop()
             self._survey = None
+            self._watchers.clear()
 
     def ask_open_orders(self, *, everybodys: bool) -> None:
         """See :class:`Interview`."""

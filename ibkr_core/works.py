@@ -6,7 +6,7 @@ import contextlib
 import functools
 import logging
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -32,6 +32,7 @@ from ibkr_core.lifecycle.effects import Ask
 from ibkr_core.lifecycle.pages import Pages
 from ibkr_core.lifecycle.verdicts import CodeRule
 from ibkr_core.link.client import TwsClient
+from ibkr_core.link.receiver import HotTaker
 from ibkr_core.link.session import Session
 from ibkr_core.listeners import Delivery, Dispatcher
 from ibkr_core.model import events
@@ -140,15 +141,18 @@ class Works:
             *(self.desk, self.book, self.scheduler, self.survey_for, self.publish, self._judge.is_unresolved),
             self.journal,
         )
-        self.dispatcher.subscribe((events.OrderStatusChanged,), self._note_fill, Delivery.INLINE, None)
-        self.dispatcher.subscribe((events.ExecutionReceived,), self._note_execution, Delivery.INLINE, None)
-        self.slimmer = Slimmer(
-            self.book, self.scheduler, journal, settings.slim_after_s, settings.checkpoint_inputs
-        )
+        self._listen()
+        pace = settings.slim_after_s, settings.checkpoint_inputs
+        self.slimmer = Slimmer(self.book, self.scheduler, journal, *pace)
         self._recheck_s = settings.recheck_s
         self._recheck = Timer(0.0, lambda: None)
         self._unowned: set[int] = set()
         self._gone: dict[int, None] = {}  # rows of orders that the journal has let go
+
+    def _listen(self) -> None:
+        listen = self.dispatcher.subscribe
+        listen((events.OrderStatusChanged,), self._note_fill, Delivery.INLINE, None)
+        listen((events.ExecutionReceived,), self._note_execution, Delivery.INLINE, None)
 
     def _hire_gatekeeper(self, policy: RiskPolicy) -> Gatekeeper:
         return Gatekeeper(
@@ -285,12 +289,9 @@ class Works:
         """Take notice of the client of a new connection; called on the scheduler."""
         client.listen(self.inquiries.awaited, self.inquiries.take_answer)
 
-    def hot_taker(self, session: Session) -> Callable[[BrokerFact, bytes], None]:
-        """Return what takes the facts of hot messages; called once for each connection."""
-        apply, version = self.book.apply, session.server_version
-        if self.journal is None:
-            return lambda fact, _: apply(fact)
-        return lambda fact, frame: apply(fact, frame, version)
+    def hot_taker(self, session: Session, watchers: Sequence[Callable[[BrokerFact], None]]) -> HotTaker:
+        """Return what takes hot messages; called once for each connection."""
+        return self.book.hot_taker(session.server_version, watchers)
 
     def take_failure(self, error: BaseException) -> None:
         """Take notice of a message that could not be handled; called where bytes come in."""

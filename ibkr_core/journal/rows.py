@@ -172,7 +172,7 @@ def event_row(event: Event, epoch: int) -> Row:
     return (epoch, event.seq, to_text(event.at), type(event).__name__, *about, text, _JSON.encode(plain))
 
 
-_COMMON: Final = frozenset({"at", "seq", "is_dry_run", "record", "_record", "order_id"})
+_COMMON: Final = frozenset({"at", "seq", "is_dry_run", "record", "shown", "order_id"})
 _JSON: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 
 

@@ -6,7 +6,6 @@ order's status is decided by THE table (``transitions.py``) and by nothing else.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
@@ -18,14 +17,14 @@ import attrs
 from ibkr_core.errors import DuplicateOrder, OrderStateError, UnknownOrder
 from ibkr_core.lifecycle import commands, inputs, settling
 from ibkr_core.lifecycle.archive import Archive
-from ibkr_core.lifecycle.effects import Effects, Turn
-from ibkr_core.lifecycle.entry import OrderEntry, Picture
-from ibkr_core.lifecycle.fillings import FillFeed, Fillings
+from ibkr_core.lifecycle.effects import Effects, Scribe, Turn
+from ibkr_core.lifecycle.entry import OrderEntry
+from ibkr_core.lifecycle.express import Express, QuickTaker
+from ibkr_core.lifecycle.fillings import Fillings
 from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.lifecycle.inputs import Command, Input
 from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.lifecycle.packing import Codec, Shared
-from ibkr_core.lifecycle.pages import Pages
 from ibkr_core.lifecycle.refusals import take_error
 from ibkr_core.lifecycle.steps import (
     ask_if_unexplained,
@@ -37,9 +36,9 @@ from ibkr_core.lifecycle.steps import (
 )
 from ibkr_core.lifecycle.transitions import Trigger
 from ibkr_core.lifecycle.verdicts import DEFAULT_RULES, CodeRule, Verdict, judge
+from ibkr_core.lifecycle.view import BookView
 from ibkr_core.model import events, facts
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.fill import Fill
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import BrokerOrder, Order
 from ibkr_core.model.record import OrderMessage, OrderRecord, Request
@@ -65,7 +64,7 @@ class OpenRequests:
     is_released: bool
 
 
-class Book:
+class Book(BookView):
     """All orders of one account session, and how each callback changes them.
 
     Not thread-safe by design: one owner at a time (the engine's state lock).
@@ -76,6 +75,8 @@ class Book:
         rules: What error codes prove; see :mod:`ibkr_core.lifecycle.verdicts`.
         guard: What the owner holds, re-entrantly, while it calls; events look at orders under it.
         codec: Writes what is odd in orders when they are packed; without it such orders stay as they are.
+        is_express: Whether plain facts take the express lane, which must make no difference
+            (:mod:`ibkr_core.lifecycle.express`).
     """
 
     def __init__(
@@ -84,15 +85,20 @@ class Book:
         rules: Mapping[int, CodeRule] = DEFAULT_RULES,
         guard: AbstractContextManager[Any] | None = None,
         codec: Codec | None = None,
+        *,
+        is_express: bool = True,
     ) -> None:
         self.client_id = client_id
-        self._guard = guard if guard is not None else nullcontext()
-        self._pictures: list[weakref.ref[Picture]] = []
         self._rules = rules
         self._index = OrderIndex(Archive(Shared(codec)))
+        self._scribe = Scribe(self._index, guard if guard is not None else nullcontext())
         self._fillings = Fillings(self._index)
-        self._seq = 0
         self._highest_id = 0
+        self.quick: Mapping[type, QuickTaker] = (
+            Express(self._scribe, self._fillings).takers if is_express else {}
+        )
+        """By kind, what takes the values of plain facts: it returns the events, or None where it declines, so
+        that :meth:`take` has to take the fact."""
         self._appliers: dict[type, Callable[[Turn, Any], None]] = {
             facts.StatusFact: self._on_status,
             facts.OpenOrderFact: self._on_open_order,
@@ -109,72 +115,11 @@ class Book:
     @property
     def seq(self) -> int:
         """The number of the newest event."""
-        return self._seq
+        return self._scribe.seq
 
     def next_seq(self) -> int:
         """Return the next event number."""
-        self._seq += 1
-        return self._seq
-
-    def order(self, order_id: int) -> OrderRecord:
-        """Return a snapshot of the order that ``order_id`` names for us.
-
-        Raises:
-            UnknownOrder: There is none.
-        """
-        return self._look(order_id).snapshot()
-
-    def by_perm_id(self, perm_id: int) -> OrderRecord | None:
-        """Return a snapshot of the order with the broker's permanent id."""
-        found = self._index.look_by_perm_id(perm_id)
-        return found.snapshot() if found is not None else None
-
-    def by_key(self, key: str) -> OrderRecord | None:
-        """Return a snapshot of the order with this client order key."""
-        found = self._index.look_by_key(key)
-        return found.snapshot() if found is not None else None
-
-    def orders(self) -> tuple[OrderRecord, ...]:
-        """Return snapshots of all orders, oldest first."""
-        return tuple(self.pages().orders())
-
-    def active_orders(self) -> tuple[OrderRecord, ...]:
-        """Return snapshots of all orders that are not finished, those in doubt included."""
-        return tuple(entry.snapshot() for entry in self._index.live())
-
-    def awake_orders(self) -> tuple[OrderRecord, ...]:
-        """Return snapshots of all orders that are not packed, oldest first: what still matters to anybody."""
-        return tuple(entry.snapshot() for entry in sorted(self._index.awake(), key=_age))
-
-    def fills(self) -> tuple[Fill, ...]:
-        """Return all executions of all orders, by order and then in the order they became known."""
-        return tuple(self.pages().fills())
-
-    def fills_at(self, row: int) -> tuple[Fill, ...]:
-        """Return all executions of the order of a row."""
-        entry = self._index.at_row(row)
-        return (entry if entry is not None else self._index.archive.look(row)).ledger.all_fills
-
-    def position_fills(self) -> tuple[Fill, ...]:
-        """Return the executions that move positions; see :attr:`Fill.moves_position`."""
-        return tuple(fill for fill in self.fills() if fill.moves_position)
-
-    def moved(self) -> Mapping[tuple[str, int], tuple[Contract, Decimal]]:
-        """Return by account and contract id what fills have moved positions by, sales below zero.
-
-        It costs as much as has changed since the last look.
-        """
-        return self._fillings.moved()
-
-    def follow_fills(self) -> FillFeed:
-        """Return a feed of all executions of all orders, and of every change of one from now on."""
-        return self._fillings.follow(self.pages().fills())
-
-    def pages(self) -> Pages:
-        """Return all orders as they are now, to be read without the lock: what is packed, unpacked there."""
-        packed = self._index.archive
-        awake = [(entry.row, entry.snapshot()) for entry in self._index.awake()]
-        return Pages(awake, packed.items(), packed.shared)
+        return self._scribe.next_seq()
 
     def highest_order_id(self) -> int:
         """Return the highest order id that our client is known to have used, or 0."""
@@ -328,7 +273,7 @@ class Book:
 
         The broker's answer can be applied before we come to note it: what was answered had been sent.
         """
-        self._fix_pictures()
+        self._scribe.fix_pictures()
         for order_id in order_ids:
             entry = self._entry(order_id)
             entry.sent_time = min(now, entry.acknowledged_time or now)
@@ -398,9 +343,7 @@ class Book:
         act = self._appliers.get(type(given))
         if act is None:
             return self._obey(cast("Command", given), now)  # what is no fact is a command
-        if self._pictures:
-            self._fix_pictures()
-        turn = Turn(now, self)
+        turn = self._turn(now)
         act(turn, given)
         return turn
 
@@ -586,36 +529,16 @@ class Book:
             raise DuplicateOrder(known.order_id, f"has the client order key {key!r} already")
 
     def _turn(self, now: datetime) -> Turn:
-        self._fix_pictures()
-        return Turn(now, self)
-
-    def _fix_pictures(self) -> None:
-        """Fix the pictures of earlier turns that somebody still holds: an order may be about to change."""
-        for reference in self._pictures:
-            picture = reference()
-            if picture is not None:
-                picture.fix()
-        self._pictures.clear()
-
-    def picture(self, entry: OrderEntry) -> Picture:
-        """Return a picture of an order, which is fixed before the order changes in a later turn."""
-        picture = Picture(entry, self._guard)
-        self._pictures.append(weakref.ref(picture))
-        return picture
-
-    @property
-    def index(self) -> OrderIndex:
-        """The orders."""
-        return self._index
-
-    @property
-    def fillings(self) -> Fillings:
-        """Their executions."""
-        return self._fillings
+        self._scribe.fix_pictures()
+        return Turn(now, self._scribe)
 
     def resume(self, seq: int, highest_id: int) -> None:
         """Go on counting behind what was counted before; see :mod:`ibkr_core.lifecycle.checkpoint`."""
-        self._seq, self._highest_id = seq, highest_id
+        self._scribe.seq, self._highest_id = seq, highest_id
+
+    def fix_pictures(self) -> None:
+        """Have all that was told show what it showed: orders are about to leave."""
+        self._scribe.fix_pictures()
 
     def _entry(self, order_id: int) -> OrderEntry:
         found = self._own(order_id)
@@ -627,17 +550,6 @@ class Book:
         """Find the order that a bare order id means to us: our own, else the newest that anyone has."""
         own = self._index.by_order_id(order_id, self.client_id)
         return own if own is not None else self._index.by_order_id(order_id, None)
-
-    def _look(self, order_id: int) -> OrderEntry:
-        """Find as :meth:`_entry` does, to look at only."""
-        found = self._look_own(order_id)
-        if found is None:
-            raise UnknownOrder(order_id, "no such order in the book")
-        return found
-
-    def _look_own(self, order_id: int) -> OrderEntry | None:
-        own = self._index.look_by_order_id(order_id, self.client_id)
-        return own if own is not None else self._index.look_by_order_id(order_id, None)
 
     def _find_by_echo(self, turn: Turn, echo: BrokerOrder, source: str) -> OrderEntry | None:
         entry = self._index.find(
@@ -721,7 +633,3 @@ def _learn_echo(index: OrderIndex, entry: OrderEntry, echo: BrokerOrder, contrac
         entry.oca_type = echo.oca_type or entry.oca_type
     if kin != (entry.parent_id, entry.oca_group):
         index.note_kin(entry)
-
-
-def _age(entry: OrderEntry) -> int:
-    return entry.row

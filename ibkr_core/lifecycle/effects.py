@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final
 
 import attrs
 
@@ -16,6 +18,19 @@ from ibkr_core.model.making import making
 from ibkr_core.model.record import Request
 
 __all__ = ["Ask", "Effects", "Question", "RetryWanted", "Scribe", "Turn"]
+
+
+_NOBODY: Final = 2
+"""What the interpreter counts for a picture that nobody holds: where it stands, and the question."""
+_MOST_TOLD: Final = 64
+"""Pictures of so many orders are left to be fixed when their order changes; then all are looked after."""
+
+
+def _count_every(_: object) -> int:
+    return _NOBODY + 1  # an interpreter that does not count: somebody may hold it
+
+
+_count_holders: Final[Callable[[object], int]] = getattr(sys, "getrefcount", _count_every)
 
 
 class Question(enum.Enum):
@@ -60,8 +75,8 @@ class Effects:
 
     __slots__ = ("asks", "events", "retries")
 
-    def __init__(self) -> None:
-        self.events: list[Event] = []
+    def __init__(self, told: list[Event] | None = None) -> None:
+        self.events: list[Event] = [] if told is None else told
         self.asks: Sequence[Ask] = ()
         self.retries: Sequence[RetryWanted] = ()
 
@@ -80,18 +95,61 @@ class Effects:
         self.retries = (*self.retries, *other.retries)
 
 
-class Scribe(Protocol):
-    """What a turn needs of the book."""
+class Scribe:
+    """Numbers what is told, and pictures the orders that it is about.
 
-    @property
-    def index(self) -> OrderIndex:
-        """The orders."""
+    A picture is used again while nobody holds it: most events are gone before the next callback comes.
+    Whoever does hold one sees what was true when it was told, because it is fixed before its order changes.
+
+    Args:
+        index: The orders.
+        guard: What the owner of the orders holds while they change; pictures are looked at under it.
+
+    Attributes:
+        seq: The number of the newest event.
+    """
+
+    __slots__ = ("_guard", "_told", "index", "seq")
+
+    def __init__(self, index: OrderIndex, guard: AbstractContextManager[Any]) -> None:
+        self.index = index
+        self.seq = 0
+        self._guard = guard
+        self._told: list[OrderEntry] = []
 
     def next_seq(self) -> int:
         """Return the next event number."""
+        self.seq += 1
+        return self.seq
 
     def picture(self, entry: OrderEntry) -> Picture:
-        """Return a picture of an order, which is fixed before the order changes in a later turn."""
+        """Return a picture of an order for this turn; it is fixed before the order changes in a later one.
+
+        To be called before the order changes where only this one does; see :meth:`fix_pictures`.
+        """
+        if entry.shown is not None:
+            if _count_holders(entry.shown) <= _NOBODY:
+                shown = entry.shown
+                shown.fixed = None
+                return shown
+            entry.shown.fix()
+        if len(self._told) > _MOST_TOLD:
+            self.fix_pictures()
+        self._told.append(entry)
+        shown = entry.shown = Picture(entry, self._guard)
+        return shown
+
+    def fix_pictures(self) -> None:
+        """Fix all pictures that somebody holds: any order may be about to change."""
+        told = self._told
+        if told:
+            for entry in told:
+                shown = entry.shown
+                if shown is not None:
+                    entry.shown = None
+                    if _count_holders(shown) > _NOBODY:
+                        shown.fix()
+            told.clear()
 
 
 class Turn(Effects):

@@ -43,26 +43,35 @@ class Picture:
         guard: Held while the order is looked at, since its owner may change it on another thread.
     """
 
-    __slots__ = ("__weakref__", "_entry", "_guard", "_record", "order_id", "parent_id")
+    __slots__ = ("_entry", "_guard", "fixed")
 
     def __init__(self, entry: OrderEntry, guard: AbstractContextManager[Any]) -> None:
         self._entry = entry
         self._guard = guard
-        self._record: OrderRecord | None = None
-        self.order_id = entry.order_id
-        self.parent_id = entry.parent_id
+        self.fixed: OrderRecord | None = None
+        """The record, once it is made."""
+
+    @property
+    def order_id(self) -> int:
+        """The order's id."""
+        return (self.fixed or self._entry).order_id
+
+    @property
+    def parent_id(self) -> int:
+        """Order id of the bracket parent, 0 for none."""
+        return (self.fixed or self._entry).parent_id
 
     def fix(self) -> None:
         """Make the record now. Requires holding the guard."""
-        if self._record is None:
-            self._record = self._entry.snapshot()
+        if self.fixed is None:
+            self.fixed = self._entry.snapshot()
 
     def record(self) -> OrderRecord:
         """Return the order as it was."""
-        if self._record is None:
+        if self.fixed is None:
             with self._guard:
                 self.fix()
-        return self._record  # type: ignore[return-value]  # fixed above, or before the order changed
+        return self.fixed  # type: ignore[return-value]  # fixed above, or before the order changed
 
 
 class OrderEntry:
@@ -71,8 +80,6 @@ class OrderEntry:
     __slots__ = (
         "_history",
         "_messages",
-        "_snapshot",
-        "_status",
         "acknowledged_time",
         "broker_avg_price",
         "broker_commission",
@@ -83,6 +90,7 @@ class OrderEntry:
         "cancel_requested",
         "client_id",
         "contract",
+        "drawn",
         "finished_time",
         "former_perm_ids",
         "heard_time",
@@ -107,6 +115,8 @@ class OrderEntry:
         "retry_count",
         "row",
         "sent_time",
+        "shown",
+        "status",
         "submission_time",
         "total",
         "was_released",
@@ -126,7 +136,8 @@ class OrderEntry:
         self.proposals: list[Order] = []
         self.put_aside: list[Order] = []  # proposals given up unanswered: they may still come into force
         self.pending: dict[Request, datetime] = {}  # in the order of asking, with the moment
-        self._status = status
+        self.status = status
+        """What is proved about the order; to look at only: :meth:`move` is its one door."""
         self.broker_word = ""
         self.meaning: BrokerWord | None = None  # of the last word that we understood
         self.broker_filled = _ZERO
@@ -154,21 +165,19 @@ class OrderEntry:
         self.finished_time: datetime | None = None
         self._history: list[HistoryEntry | _Line] = []
         self._messages: list[OrderMessage] = []
-        self._snapshot: OrderRecord | None = None
+        self.drawn: OrderRecord | None = None
+        """The record as it stands, once somebody has looked."""
+        self.shown: Picture | None = None
+        """What the newest events show; see :class:`ibkr_core.lifecycle.effects.Scribe`."""
 
     # ── status: the one door ────────────────────────────────────────────────────────────────────
 
     @property
-    def status(self) -> OrderStatus:
-        """What is proved about the order."""
-        return self._status
-
-    @property
     def end_is_presumed(self) -> bool:
         """Whether it ended on a code alone, or on lists that lacked it: a sign of life overrules that."""
-        if self._status is OrderStatus.REJECTED:
+        if self.status is OrderStatus.REJECTED:
             return self.acknowledged_time is None or self.is_listed_no_more
-        return self._status is OrderStatus.CANCELLED and self.is_listed_no_more
+        return self.status is OrderStatus.CANCELLED and self.is_listed_no_more
 
     def move(self, trigger: Trigger, now: datetime, why: str, *details: Any) -> Step:
         """Apply a trigger by THE table, and note the step. The caller has refused illegal ones.
@@ -176,25 +185,35 @@ class OrderEntry:
         Returns:
             The table's cell, so that the caller can report an anomaly.
         """
-        cell = step(self._status, trigger)
+        cell = step(self.status, trigger)
         if cell.is_idle:
             return cell
         target = self._resumed() if cell.resume else cell.next
-        if target is not None and target is not self._status:
-            was_finished, self._status = self._status.is_finished, target
-            if target.is_finished:
-                self.finished_time = now
-                self.pending.clear()
-                self.proposals.clear()
-            else:
-                self.finished_time = None
-                self.is_listed_no_more = False
-            if was_finished and target is not OrderStatus.REJECTED:
-                self.reject = None  # it was not the end after all; the message stays among the others
-            self.note(now, why, *details)
+        if target is not None and target is not self.status:
+            self.go(target, now, why, details)
         elif cell.anomaly:
             self.note(now, "anomaly: " + why, *details)
         return cell
+
+    def go(self, target: OrderStatus, now: datetime, why: str, details: tuple[Any, ...]) -> None:
+        """Take the status to which THE table leads from here; the other half of the door.
+
+        Only for :meth:`move`, and for the express lane, which has looked into the table itself.
+        """
+        was_finished, self.status = self.status.is_finished, target
+        if target.is_finished:
+            self.finished_time = now
+            self.pending.clear()
+            self.proposals.clear()
+        else:
+            self.finished_time = None
+            self.is_listed_no_more = False
+        if was_finished and target is not OrderStatus.REJECTED:
+            self.reject = None  # it was not the end after all; the message stays among the others
+        history = self._history
+        if len(history) >= MAX_HISTORY:
+            del history[MAX_HISTORY // 2]
+        history.append((now, target, why, details))
 
     def _resumed(self) -> OrderStatus:
         """Say what the broker's last word and the fills prove, with our refused request put aside."""
@@ -250,7 +269,7 @@ class OrderEntry:
     @property
     def remaining(self) -> Decimal | None:
         """What is still open, None while the size is unknown."""
-        if self._status is OrderStatus.FILLED:
+        if self.status is OrderStatus.FILLED:
             return _ZERO
         if self.total is None:
             return None
@@ -264,7 +283,7 @@ class OrderEntry:
         if len(history) >= MAX_HISTORY:
             # The beginning tells how it came to be, the end how it stands: drop from the middle.
             del history[MAX_HISTORY // 2]
-        history.append((now, self._status, what, details))
+        history.append((now, self.status, what, details))
 
     def _read_history(self) -> tuple[HistoryEntry, ...]:
         history = self._history
@@ -301,15 +320,15 @@ class OrderEntry:
     def touched(self, now: datetime) -> None:
         """Say that something about the order changed: the next snapshot is a new one."""
         self.last_update_time = now
-        self._snapshot = None
+        self.drawn = None
 
     # ── snapshot ────────────────────────────────────────────────────────────────────────────────
 
     def snapshot(self) -> OrderRecord:
         """Return an immutable picture of the order as it is now."""
-        if self._snapshot is None:
-            self._snapshot = self._picture()
-        return self._snapshot
+        if self.drawn is None:
+            self.drawn = self._picture()
+        return self.drawn
 
     def _picture(self) -> OrderRecord:
         ledger = self.ledger
@@ -321,7 +340,7 @@ class OrderEntry:
             contract=self.contract,
             order=self.order,
             broker_order=self.broker_order,
-            status=self._status,
+            status=self.status,
             broker_status=self.broker_word,
             total_quantity=self.total,
             filled_quantity=self.filled,

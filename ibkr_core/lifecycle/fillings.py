@@ -70,10 +70,14 @@ class FillFeed:
         """Take an execution that is new, or is another now."""
         self._changed[base] = fill
 
-    def take(self) -> Iterable[Fill]:
-        """Return what changed since the last call; one may come twice, then the newest is last.
+    def take(self) -> tuple[Fill, ...]:
+        """Return what changed since the last call; one may come twice, then the newest is last."""
+        return tuple(self.stream())
 
-        The first time it can be all that there is, which is unpacked while it is read: without any lock.
+    def stream(self) -> Iterable[Fill]:
+        """Do as :meth:`take`, but have the first ones, which may be packed, unpacked as they are read.
+
+        This is to be called under the book's lock, and what it returns can be read without it.
         """
         if not self._first and not self._changed:
             return ()
@@ -150,17 +154,21 @@ class Fillings:
 
     Args:
         index: The orders.
+
+    Attributes:
+        owners: By execution id without revision, the order into which it was booked; of those that are awake.
+        feeds: Who follows the changes of executions.
     """
 
     __slots__ = (
-        "_by_execution",
         "_contracts",
-        "_feeds",
         "_index",
         "_moved",
         "_orphan_commissions",
         "_orphan_executions",
         "_packed_sums",
+        "feeds",
+        "owners",
     )
 
     def __init__(self, index: OrderIndex) -> None:
@@ -169,8 +177,8 @@ class Fillings:
         self._packed_sums: dict[Key, Decimal] = {}  # what packed orders have moved
         self._contracts: dict[Key, Contract] = {}
         self._moved: Moved | None = None  # once somebody asks
-        self._feeds: list[FillFeed | Moved] = []
-        self._by_execution: dict[str, OrderEntry] = {}
+        self.feeds: list[FillFeed | Moved] = []
+        self.owners: dict[str, OrderEntry] = {}
         self._orphan_commissions: OrderedDict[str, list[CommissionFact]] = OrderedDict()
         self._orphan_executions: OrderedDict[str, None] = OrderedDict()
 
@@ -180,14 +188,18 @@ class Fillings:
         Its id is unique, so it stays there whatever other ids a repetition shows: an execution that
         counted for two orders would be money twice. One that was packed wakes.
         """
-        found = self._by_execution.get(execution_id.base)
+        found = self.owners.get(execution_id.base)
         return found if found is not None else self._index.by_execution(execution_id.base)
+
+    def has_orphan(self, base: str) -> bool:
+        """Whether a commission report waits for this execution."""
+        return base in self._orphan_commissions
 
     # ── packed orders ───────────────────────────────────────────────────────────────────────────
 
     def _wake(self, entry: OrderEntry) -> None:
         for base, fill in entry.ledger.newest():
-            self._by_execution[base] = entry
+            self.owners[base] = entry
             if fill.moves_position:
                 add_moved(self._packed_sums, self._contracts, fill, EXACT.subtract)
         if self._moved is not None:
@@ -195,7 +207,7 @@ class Fillings:
 
     def _put_away(self, entry: OrderEntry) -> None:
         for base, fill in entry.ledger.newest():
-            del self._by_execution[base]
+            del self.owners[base]
             if fill.moves_position:
                 add_moved(self._packed_sums, self._contracts, fill, EXACT.add)
         if self._moved is not None:
@@ -208,7 +220,7 @@ class Fillings:
             for entry in self._index.awake():
                 for base, fill in entry.ledger.newest():
                     self._moved.note(base, fill)
-            self._feeds.append(self._moved)
+            self.feeds.append(self._moved)
         return self._moved.total()
 
     @property
@@ -237,12 +249,12 @@ class Fillings:
     def follow(self, fills: Iterable[Fill]) -> FillFeed:
         """Return a feed of all changes from now on; it begins with ``fills``."""
         feed = FillFeed(fills)
-        self._feeds.append(feed)
+        self.feeds.append(feed)
         return feed
 
     def _note(self, base: str, entry: OrderEntry, fill: Fill, recounts: int) -> None:
         """Tell who follows: of one execution, or of all of an order when others are different now, too."""
-        for feed in self._feeds:
+        for feed in self.feeds:
             feed.note(base, fill)
             if entry.ledger.recounts != recounts:
                 for one in entry.ledger.all_fills:
@@ -253,7 +265,7 @@ class Fillings:
     ) -> None:
         """Book an execution into its order."""
         before, recounts = entry.filled, entry.ledger.recounts
-        self._by_execution[execution_id.base] = entry
+        self.owners[execution_id.base] = entry
         if self._orphan_commissions:
             for report in self._orphan_commissions.pop(execution_id.base, ()):
                 entry.ledger.report_commission(report)

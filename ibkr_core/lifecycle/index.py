@@ -179,6 +179,17 @@ class OrderIndex:
         row = self.archive.by_execution.get(base)
         return self.wake(row) if row is not None else None
 
+    def unseen(self, order_id: int | None, client_id: int | None) -> OrderEntry | None:
+        """Find the only order with this id, where its client is this one and its permId is not known yet.
+
+        None where there are several, or there is any doubt: then :meth:`find` says more.
+        """
+        candidates = self._by_id.get(order_id) if order_id else None
+        if candidates is None or len(candidates) != 1 or order_id in self.archive.by_id:
+            return None
+        entry = candidates[0]
+        return entry if entry.perm_id is None and entry.client_id == client_id is not None else None
+
     def find(
         self,
         *,

@@ -116,14 +116,16 @@ def _paid(fill: Fill) -> tuple[Decimal | None, str, Decimal | None]:
     return fill.commission, fill.commission_currency, fill.realized_pnl
 
 
-@attrs.define
 class _Entry:
-    """One execution: its newest revision, and the largest quantity that any revision had."""
+    """One execution: its newest revision, its kind, the largest quantity that any revision had, its place."""
 
+    __slots__ = ("fill", "is_advisors", "is_bag", "peak", "place")
     fill: Fill
     is_bag: bool
     is_advisors: bool
     peak: Decimal
+    place: int
+    """Where in its list the fill stands."""
 
 
 class Booking(enum.Enum):
@@ -175,9 +177,10 @@ class Ledger:
         "_is_combo",
         "_is_group",
         "_leg_fills",
-        "_places",
-        "_quantity",
         "_value",
+        "_valued",
+        "is_plain",
+        "quantity",
         "recounts",
     )
 
@@ -190,15 +193,19 @@ class Ledger:
         self._has_advisors = self._has_clients = False
         self.recounts = 0
         """How often fills were looked at anew, so that others than the one that came may be different."""
+        self.is_plain = False
+        """Whether all is of the usual kind: no combo, no group, no advisor, and nothing corrected away."""
         self._clear_totals()
 
     def _clear_totals(self) -> None:
-        self._quantity = self._value = self._gone = _ZERO
+        self.quantity = _ZERO
+        """Sum of the executions that count towards the order; to look at only."""
+        self._value = self._gone = _ZERO
+        self._valued = 0
         self._charged: dict[str, Decimal] = {}
         self._fills: list[Fill] = []
         self._leg_fills: list[Fill] = []
         self._allocation_fills: list[Fill] = []
-        self._places: dict[str, int] = {}  # where in its list an execution stands
 
     # ── reports in ──────────────────────────────────────────────────────────────────────────────
 
@@ -208,11 +215,13 @@ class Ledger:
         if sec_type and is_combo != self._is_combo:
             self._is_combo = is_combo
             self._recount()
+            self._see_whether_plain()
 
     def set_group(self) -> None:
         """Tell that an advisor's order is for a group of accounts: its own executions move no position."""
         if not self._is_group:
             self._is_group = True
+            self.is_plain = False
             if self._has_advisors:
                 self._recount()
 
@@ -235,22 +244,27 @@ class Ledger:
         fill = fill_from(fact, execution_id)
         entry = self._entries.get(base)
         if entry is None:
-            entry = _Entry(fill, is_bag, _ADVISOR.fullmatch(fill.account) is not None, fill.quantity)
+            entry = _Entry()
+            entry.fill, entry.is_bag, entry.peak = fill, is_bag, fill.quantity
+            entry.is_advisors = _ADVISOR.fullmatch(fill.account) is not None
             self._entries[base] = entry
             if self._tells_more(entry, execution_id):
                 self._recount()
             else:
                 self._settle(base, entry)
-                self._add(base, entry)
+                self._add(entry)
+            self._see_whether_plain()
             return Booking.NEW, entry.fill, None
         is_newer = execution_id.revision > entry.fill.revision
         if not is_newer and fill.quantity <= entry.peak:
             return Booking.KNOWN, entry.fill, None
+        self._reports(base)  # what was paid for the execution stays, whatever revision of it stands here
         entry.peak = max(entry.peak, fill.quantity)
         previous = entry.fill
         if is_newer:
             entry.fill = fill
         self._recount()
+        self._see_whether_plain()
         return (Booking.CORRECTED, entry.fill, previous) if is_newer else (Booking.KNOWN, entry.fill, None)
 
     def report_commission(self, fact: CommissionFact, execution_id: ExecutionId | None = None) -> Fill | None:
@@ -265,7 +279,7 @@ class Ledger:
         """
         if execution_id is None:
             execution_id = ExecutionId.parse(fact.exec_id)
-        reports = self._commissions.setdefault(execution_id.base, {})
+        reports = self._reports(execution_id.base)
         before = reports.get(execution_id.revision)
         if before is not None:
             fact = _completed(fact, before)
@@ -277,7 +291,7 @@ class Ledger:
         self._settle(execution_id.base, entry)
         if _paid(entry.fill) == _paid(previous):
             return None
-        self._list_of(entry)[self._places[execution_id.base]] = entry.fill
+        self._list_of(entry)[entry.place] = entry.fill
         if previous.commission is None:
             self._charge(entry.fill)
         else:
@@ -285,6 +299,46 @@ class Ledger:
             for other in self._entries.values():
                 self._charge(other.fill)
         return entry.fill
+
+    # ── the same for what is plain ──────────────────────────────────────────────────────────────
+
+    def add_plain(self, base: str, fill: Fill, quantity: Decimal) -> None:
+        """Book an execution that is new: its first revision, with no commission yet, of a plain ledger.
+
+        Args:
+            base: Its id without the revision.
+            fill: The execution, of a client's account.
+            quantity: What the executions come to with it.
+        """
+        fills = self._fills
+        entry = _Entry()
+        entry.fill, entry.peak, entry.place = fill, fill.quantity, len(fills)
+        entry.is_bag = entry.is_advisors = False
+        self._entries[base] = entry
+        fills.append(fill)
+        self.quantity = quantity
+        self._has_clients = True
+
+    def unpaid(self, base: str) -> Fill | None:
+        """Return an execution of which no commission was reported; None where one was."""
+        fill = self._entries[base].fill
+        return fill if fill.commission is None and base not in self._commissions else None
+
+    def pay_plain(self, base: str, paid: Fill, amount: Decimal) -> None:
+        """Take the first commission of the only revision of an execution of a plain ledger.
+
+        The report is not kept: the fill says the same; see :meth:`_reports`.
+
+        Args:
+            base: The id of the execution without the revision.
+            paid: The fill with it.
+            amount: What it costs.
+        """
+        entry = self._entries[base]
+        entry.fill = self._fills[entry.place] = paid
+        charged, currency = self._charged, paid.commission_currency
+        before = charged.get(currency)
+        charged[currency] = EXACT.add(_ZERO if before is None else before, amount)
 
     # ── totals out ──────────────────────────────────────────────────────────────────────────────
 
@@ -318,14 +372,15 @@ class Ledger:
         return [(base, entry.fill) for base, entry in self._entries.items()]
 
     @property
-    def quantity(self) -> Decimal:
-        """Sum of the executions that count towards the order."""
-        return self._quantity
-
-    @property
     def average_price(self) -> Decimal | None:
         """Quantity-weighted average price of those executions; None when there are none."""
-        return _AVERAGE.divide(self._value, self._quantity) if self._quantity else None
+        if not self.quantity:
+            return None
+        fills, value = self._fills, self._value
+        for place in range(self._valued, len(fills)):  # what came since somebody asked
+            value = EXACT.add(value, fills[place].value)
+        self._value, self._valued = value, len(fills)
+        return _AVERAGE.divide(value, self.quantity)
 
     @property
     def corrected_away(self) -> Decimal:
@@ -357,23 +412,33 @@ class Ledger:
 
     @classmethod
     def of_parts(cls, parts: LedgerParts) -> Self:
-        """Return a ledger that was told the same. Of the fills only what an execution tells is looked at."""
+        """Return a ledger that was told the same.
+
+        Of a fill only what the execution tells is looked at; its commission too, where no report is given.
+        """
         ledger = cls()
         ledger._is_combo, ledger._is_group = parts.is_combo, parts.is_group
         ledger._commissions = parts.commissions
         for base, fill, is_bag, is_advisors, peak in parts.executions:
-            ledger._entries[base] = _Entry(fill, is_bag, is_advisors, peak)
+            entry = ledger._entries[base] = _Entry()
+            entry.fill, entry.is_bag, entry.is_advisors, entry.peak = fill, is_bag, is_advisors, peak
             ledger._has_advisors |= is_advisors
             ledger._has_clients |= not is_advisors
         for base, entry in ledger._entries.items():
-            ledger._settle(base, entry)
-            ledger._add(base, entry)
+            if entry.fill.commission is None or base in ledger._commissions:
+                ledger._settle(base, entry)
+            ledger._add(entry)  # as it is, where pay_plain() was told the commission
         if parts.currencies:
             ledger._charged = {one: ledger._charged[one] for one in parts.currencies}
         ledger.recounts = parts.recounts
+        ledger._see_whether_plain()
         return ledger
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
+
+    def _see_whether_plain(self) -> None:
+        is_usual = self._is_combo is False and not self._is_group and not self._has_advisors
+        self.is_plain = is_usual and not self._gone
 
     def _tells_more(self, entry: _Entry, execution_id: ExecutionId) -> bool:
         """Learn of a new execution what kind of order this is; whether that changes what others are."""
@@ -421,8 +486,24 @@ class Ledger:
                 realized_pnl=fill.realized_pnl,
             )
 
-    def _live_commission(self, base: str, revision: int) -> CommissionFact | None:
+    def _reports(self, base: str) -> dict[int, CommissionFact]:
+        """Return the commission reports of an execution by revision; they may be added to."""
         reports = self._commissions.get(base)
+        if reports is None:
+            reports = self._commissions[base] = {}
+            entry = self._entries.get(base)
+            if entry is not None and entry.fill.commission is not None:  # taken by pay_plain()
+                fill = entry.fill
+                reports[fill.revision] = CommissionFact(
+                    fill.exec_id, fill.commission, fill.commission_currency, fill.realized_pnl
+                )
+        return reports
+
+    def _live_commission(self, base: str, revision: int) -> CommissionFact | None:
+        entry = self._entries[base]
+        reports = self._commissions.get(base)
+        if reports is None and entry.fill.commission is not None:
+            reports = self._reports(base)
         if not reports:
             return None
         # Whether a corrected execution gets a report of its own is not documented (TWS facts 3), so
@@ -438,15 +519,14 @@ class Ledger:
             return self._allocation_fills
         return self._leg_fills if self._is_leg(entry) else self._fills
 
-    def _add(self, base: str, entry: _Entry) -> None:
+    def _add(self, entry: _Entry) -> None:
         """Add a settled execution to the lists and the totals."""
         fill, fills = entry.fill, self._list_of(entry)
-        self._places[base] = len(fills)
+        entry.place = len(fills)
         fills.append(fill)
         self._charge(fill)
         if self._counts(entry):
-            self._quantity = EXACT.add(self._quantity, fill.quantity)
-            self._value = EXACT.add(self._value, fill.value)
+            self.quantity = EXACT.add(self.quantity, fill.quantity)
             if entry.peak != fill.quantity:
                 self._gone = EXACT.add(self._gone, EXACT.subtract(entry.peak, fill.quantity))
 
@@ -461,4 +541,4 @@ class Ledger:
         self._clear_totals()
         for base, entry in self._entries.items():
             self._settle(base, entry)
-            self._add(base, entry)
+            self._add(entry)

@@ -453,7 +453,7 @@ def _pack_ledger(writer: _Writer, parts: LedgerParts) -> None:
     )
     fields += [text(one) for one in parts.currencies]
     time_before = ""
-    for _, fill, is_bag, is_advisors, peak in parts.executions:
+    for base, fill, is_bag, is_advisors, peak in parts.executions:
         contract = fill.contract
         time, time_before = "" if fill.time_text == time_before else _INLINE + fill.time_text, fill.time_text
         fields += (
@@ -470,6 +470,10 @@ def _pack_ledger(writer: _Writer, parts: LedgerParts) -> None:
             _or_empty(fill.cum_quantity),
             "" if contract is None else str(shared.place_of(contract)),
         )
+        if fill.commission is None or base in commissions:
+            fields.append("")
+        else:  # a plain one, of which the report is not kept
+            fields += (str(fill.commission), text(fill.commission_currency), _or_empty(fill.realized_pnl))
     shown = {base: (str(place), fill.exec_id) for place, (base, fill, *_) in enumerate(parts.executions)}
     for base, reports in commissions.items():
         place, exec_id = shown.get(base, (_INLINE + base, ""))
@@ -613,7 +617,7 @@ def _unpack_ledger(reader: _Reader) -> LedgerParts:
         action, flags, peak, told = take(), int(take()), take(), take()
         time = told[1:] if told else time
         exchange, account, liquidity = text(), text(), take()
-        cum_quantity, contract = decimal(), _contract(reader.shared, take())
+        cum_quantity, contract, paid = decimal(), _contract(reader.shared, take()), decimal()
         execution_id = ExecutionId.parse(exec_id)
         fill = making(Fill)(
             exec_id,
@@ -627,6 +631,9 @@ def _unpack_ledger(reader: _Reader) -> LedgerParts:
             account,
             int(liquidity) if liquidity else None,
             cum_quantity,
+            paid,
+            "" if paid is None else text(),
+            None if paid is None else decimal(),
             symbol=contract.name if contract is not None else "",
             con_id=contract.con_id if contract is not None else 0,
             price_may_change=bool(flags & 1),

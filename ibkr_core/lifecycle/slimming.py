@@ -13,8 +13,8 @@ from typing import Final, Self
 
 import attrs
 
+from ibkr_core.lifecycle.book import Book
 from ibkr_core.lifecycle.entry import OrderEntry
-from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.lifecycle.kinship import is_closed
 from ibkr_core.lifecycle.packing import Unpackable
 from ibkr_core.model.status import OrderStatus
@@ -43,7 +43,7 @@ class Round:
     """One round of packing, in slices; between two of them the book may change.
 
     Attributes:
-        index: The orders.
+        book: The orders.
         before: Orders that were heard of since this moment stay.
         left: How many orders of the queue the round still looks at.
         packed: How many orders it has packed.
@@ -51,7 +51,7 @@ class Round:
         held: The symbols in which a family of orders is awake: what closed one by hand stays with it.
     """
 
-    index: OrderIndex
+    book: Book
     before: datetime
     left: int
     packed: int = 0
@@ -59,22 +59,23 @@ class Round:
     held: Collection[str] | None = None
 
     @classmethod
-    def of(cls, index: OrderIndex, before: datetime) -> Self:
+    def of(cls, book: Book, before: datetime) -> Self:
         """Begin a round over all that have finished."""
-        return cls(index, before, len(index.finished))
+        return cls(book, before, len(book.index.finished))
 
     def go_on(self, count: int) -> bool:
         """Look at so many orders at most. Returns whether the round goes on.
 
         Requires that nobody else uses the book meanwhile.
         """
-        queue = self.index.finished
+        self.book.fix_pictures()
+        queue = self.book.index.finished
         if self.held is None:
             self.held = self._symbols_of_families()
         for _ in range(min(count, self.left, len(queue))):
             self.left -= 1
             entry = queue.popleft()
-            if not self.index.is_awake(entry) or not entry.status.is_finished:
+            if not self.book.index.is_awake(entry) or not entry.status.is_finished:
                 continue  # it was packed with its family, or has come back to life
             if not self._pack(entry):
                 queue.append(entry)
@@ -85,14 +86,14 @@ class Round:
         if not self._may_sleep(entry):
             return False
         family = [entry]
-        if not self.index.kinship.is_alone(entry):
-            family = self.index.kin_of(entry)
+        if not self.book.index.kinship.is_alone(entry):
+            family = self.book.index.kin_of(entry)
             if not all(map(self._may_sleep, family)) or not is_closed(family):
                 return False
         elif entry.filled and self.held and _symbol(entry) in self.held:
             return False
         try:
-            self.index.put_away(family)
+            self.book.index.put_away(family)
         except Unpackable:
             return False
         self.packed += len(family)
@@ -107,8 +108,8 @@ class Round:
         return last + PATIENCE <= self.before or is_complete(entry)
 
     def _symbols_of_families(self) -> Collection[str]:
-        rows = self.index.kinship.rows
-        return {_symbol(entry) for entry in map(self.index.at_row, rows) if entry is not None}
+        rows = self.book.index.kinship.rows
+        return {_symbol(entry) for entry in map(self.book.index.at_row, rows) if entry is not None}
 
 
 def _symbol(entry: OrderEntry) -> str:

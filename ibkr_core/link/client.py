@@ -29,11 +29,11 @@ from ibkr_core.errors import (
 )
 from ibkr_core.link import compat, convert
 from ibkr_core.link.hotpath import hot_path
-from ibkr_core.link.receiver import Receiver
+from ibkr_core.link.receiver import HotTaker, Receiver
 from ibkr_core.link.router import CallbackRouter, TakeAnswer
 from ibkr_core.link.transport import Transport
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.facts import BrokerFact
+from ibkr_core.model.facts import HotValues
 from ibkr_core.model.order import Order
 from ibkr_core.wire.framing import FrameBuffer
 from ibkr_core.wire.handshake import client_hello, parse_server_hello
@@ -108,8 +108,8 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         self.send_data: Callable[[bytes], None] = self.send
         self.chunks = 0
         self.frame = _NO_FRAME
-        self._decode_hot: Callable[[bytes], BrokerFact | None] = lambda _: None
-        self._take_hot: Callable[[BrokerFact, bytes], None] = lambda *_: None
+        self._decode_hot: Callable[[bytes], HotValues | None] = lambda _: None
+        self._take_hot: HotTaker = lambda *_: None
         self._router = CallbackRouter(self)
         self.market_data_type = 1
         EClient.__init__(self, self._router)
@@ -235,18 +235,20 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         return count
 
     def _handle_frames(self) -> None:
-        for body in self._buffer.bodies():
+        """Handle all messages that are complete, one after the other."""
+        while bodies := self._buffer.take():
             if not self._is_greeted:
-                self._greet(body)
-                continue
-            try:
-                fact = self._decode_hot(body)
-                if fact is not None:
-                    self._take_hot(fact, body)
-                else:
-                    self._handle(body)
-            except Exception as error:  # noqa: BLE001 - whatever one message does, the next one counts
-                self.receiver.on_callback_failed(error)
+                self._greet(bodies.pop(0))
+            decode, take = self._decode_hot, self._take_hot
+            for body in bodies:
+                try:
+                    values = decode(body)
+                    if values is None:
+                        self._handle(body)
+                    else:
+                        take(values, body)
+                except Exception as error:  # noqa: BLE001 - whatever one message does, the next one counts
+                    self.receiver.on_callback_failed(error)
 
     def _handle(self, body: bytes) -> None:
         """Hand a message to the official decoder."""
@@ -272,9 +274,9 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
             self.decoder = compat.make_decoder(self._router, server_version)
             self._choose_path(server_version)
             self._is_greeted = True
-        fact = self._decode_hot(body)
-        if fact is not None:
-            self._take_hot(fact, body)
+        values = self._decode_hot(body)
+        if values is not None:
+            self._take_hot(values, body)
         else:
             self._handle(body)
 

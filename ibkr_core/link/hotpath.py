@@ -12,7 +12,8 @@ from typing import Final
 from ibapi.wrapper import EWrapper
 
 from ibkr_core.link import compat, convert
-from ibkr_core.wire.hot import HotFact, TextDecoder, text_decoders
+from ibkr_core.model.facts import HotValues
+from ibkr_core.wire.hot import TextDecoder, text_decoders
 from ibkr_core.wire.hotproto import ProtobufDecoder, protobuf_decoders
 from ibkr_core.wire.protobuf import ProtobufUnavailable
 
@@ -28,7 +29,7 @@ _CALLBACKS: Final[Mapping[int, tuple[str, ...]]] = {
 _RAW_ID_BYTES: Final = 4
 
 
-def hot_path(client_class: type, server_version: int) -> Callable[[bytes], HotFact | None]:
+def hot_path(client_class: type, server_version: int) -> Callable[[bytes], HotValues | None]:
     """Return what decodes the frames of a connection; it gives None for what is left to the official decoder.
 
     Args:
@@ -59,10 +60,10 @@ def _protobufs(free: set[int]) -> Mapping[bytes, ProtobufDecoder]:
     }
 
 
-def _text_path(decoders: Mapping[str, TextDecoder]) -> Callable[[bytes], HotFact | None]:
+def _text_path(decoders: Mapping[str, TextDecoder]) -> Callable[[bytes], HotValues | None]:
     find = decoders.get
 
-    def decode(body: bytes) -> HotFact | None:
+    def decode(body: bytes) -> HotValues | None:
         if not body.isascii():
             return None
         fields = body.decode("ascii").split("\0")
@@ -74,10 +75,10 @@ def _text_path(decoders: Mapping[str, TextDecoder]) -> Callable[[bytes], HotFact
 
 def _raw_path(
     texts: Mapping[bytes, TextDecoder], protobufs: Mapping[bytes, ProtobufDecoder]
-) -> Callable[[bytes], HotFact | None]:
+) -> Callable[[bytes], HotValues | None]:
     find, find_text = protobufs.get, texts.get
 
-    def decode(body: bytes) -> HotFact | None:
+    def decode(body: bytes) -> HotValues | None:
         kind = body[:_RAW_ID_BYTES]
         decoder = find(kind)
         if decoder is not None:

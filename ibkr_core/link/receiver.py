@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ibkr_core.errors import ConnectionFailed
-from ibkr_core.model.facts import BrokerFact, Position
+from ibkr_core.model.facts import BrokerFact, HotValues, Position
 
-__all__ = ["Receiver"]
+__all__ = ["HotTaker", "Receiver"]
+
+HotTaker = Callable[[HotValues, bytes], None]
+"""Takes what a hot message says, and the message."""
 
 
 class Receiver(Protocol):
@@ -17,8 +20,8 @@ class Receiver(Protocol):
     def on_fact(self, fact: BrokerFact) -> None:
         """Take something that the broker told about orders."""
 
-    def hot_taker(self) -> Callable[[BrokerFact, bytes], None]:
-        """Return what takes the facts of hot messages, each with its frame; asked once per connection."""
+    def hot_taker(self) -> HotTaker:
+        """Return what takes hot messages; asked once for each connection."""
 
     def on_next_valid_id(self, order_id: int) -> None:
         """Take the lower bound for our next order id."""

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from ibkr_core.errors import ClientIdInUse, ConnectionFailed, HandshakeFailed
 from ibkr_core.link.client import TwsClient
-from ibkr_core.link.receiver import Receiver
+from ibkr_core.link.receiver import HotTaker, Receiver
 from ibkr_core.link.transport import Transport
 from ibkr_core.model.facts import BrokerFact, ErrorFact, Position
 
@@ -38,8 +38,8 @@ class SessionOwner(Protocol):
     def take_fact(self, fact: BrokerFact, session: Session) -> None:
         """Take something that the broker told about orders."""
 
-    def hot_taker(self, session: Session) -> Callable[[BrokerFact, bytes], None]:
-        """Return what takes the facts of hot messages of a session, each with its frame."""
+    def hot_taker(self, session: Session) -> HotTaker:
+        """Return what takes the hot messages of a session."""
 
     def take_position(self, position: Position, session: Session) -> None:
         """Take a position."""
@@ -150,7 +150,7 @@ class Session(Receiver):
             self._see_refusal(fact)
         self._owner.take_fact(fact, self)
 
-    def hot_taker(self) -> Callable[[BrokerFact, bytes], None]:
+    def hot_taker(self) -> HotTaker:
         """See :class:`Receiver`. The owner's own: between the message and the book lies nothing else."""
         return self._owner.hot_taker(self)
 

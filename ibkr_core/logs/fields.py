@@ -48,7 +48,7 @@ def event_fields(event: events.Event) -> dict[str, Any]:
         if isinstance(event, events.OrderRejected | events.OrderCancelled) and record.reject is not None:
             fields |= _of_message(record.reject)
     for attribute in attrs.fields(type(event)):
-        if attribute.name not in ("at", "seq", "is_dry_run", "record", "_record"):
+        if attribute.name not in ("at", "seq", "is_dry_run", "record", "shown"):
             fields |= _detail(attribute.name, getattr(event, attribute.name), fields)
     if isinstance(record, OrderRecord):
         fields |= _latencies(event, record)

@@ -100,14 +100,19 @@ class Event:
         )
 
 
-_TOLD_FIRST = frozenset({"at", "seq", "is_dry_run", "record", "_record"})
+_TOLD_FIRST = frozenset({"at", "seq", "is_dry_run", "record", "shown"})
 
 
 class Picture(Protocol):
     """An order's record that is made when somebody looks."""
 
-    order_id: int
-    parent_id: int
+    @property
+    def order_id(self) -> int:
+        """The order's id."""
+
+    @property
+    def parent_id(self) -> int:
+        """Order id of the bracket parent, 0 for none."""
 
     def record(self) -> OrderRecord:
         """Return it."""
@@ -124,22 +129,24 @@ class OrderEvent(Event):
     One callback can bring several events: all of them show the order as the callback left it.
     """
 
-    _record: OrderRecord | Picture = attrs.field(eq=_looked_at, repr=lambda held: repr(_looked_at(held)))
+    shown: OrderRecord | Picture = attrs.field(
+        alias="record", eq=_looked_at, repr=lambda held: repr(_looked_at(held))
+    )
 
     @property
     def record(self) -> OrderRecord:
         """The order right after the callback or the call that brought the event."""
-        return _looked_at(self._record)
+        return _looked_at(self.shown)
 
     @property
     def order_id(self) -> int:
         """The order's id."""
-        return self._record.order_id
+        return self.shown.order_id
 
     @property
     def parent_id(self) -> int:
         """Order id of the bracket parent, 0 for none."""
-        return self._record.parent_id
+        return self.shown.parent_id
 
 
 @attrs.frozen(kw_only=True)

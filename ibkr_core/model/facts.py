@@ -4,13 +4,14 @@ A fact is made at the boundary (``link``) and applied to the book (``lifecycle``
 **None means that the broker did not say**. Texts are as they came. Numbers that count money or
 quantity are Decimal.
 
-The hot decoders give the fields of the three kinds that come by the thousand in order; everyone else names
-them.
+The three kinds that come by the thousand also travel as :data:`HotValues`, of which a fact is made when
+somebody needs one. Their fields stand in order; everyone but the hot decoders names them.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import attrs
 
@@ -24,11 +25,13 @@ __all__ = [
     "CompletedOrderFact",
     "ErrorFact",
     "ExecutionFact",
+    "HotValues",
     "OpenOrderFact",
     "OrderBoundFact",
     "Position",
     "StatusFact",
     "WhatIfMargin",
+    "fact_of",
 ]
 
 
@@ -191,3 +194,12 @@ BrokerFact = (
     | OrderBoundFact
 )
 """Everything that the book takes."""
+
+HotValues = tuple[Any, ...]
+"""A StatusFact, an ExecutionFact or a CommissionFact taken apart: the class, then its fields in order."""
+
+
+def fact_of(values: HotValues) -> BrokerFact:
+    """Make the fact of hot values."""
+    fact: BrokerFact = values[0](*values[1:])
+    return fact

@@ -149,6 +149,8 @@ class Fill:
 
 
 _TIME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})([ -]+)(\d{2}):(\d{2}):(\d{2})(?:\s+(\S.*))?")
+_TO_THE_MINUTE = re.compile(r"\d{8} \d{2}:\d{2}:")
+_SECONDS = {f"{second:02}": second for second in range(60)}
 
 
 @functools.lru_cache(maxsize=1024)  # many executions share a second
@@ -161,6 +163,21 @@ def parse_execution_time(text: str, local_zone: tzinfo | None = None) -> datetim
     Returns:
         The time in UTC, or None when the text or its zone cannot be read.
     """
+    second = _SECONDS.get(text[15:17])
+    if second is not None:
+        minute = _minute(text[:15], text[17:], local_zone)
+        if minute is not None:
+            return minute.replace(second=second)
+    return _parse(text, local_zone)
+
+
+@functools.lru_cache(maxsize=1024)  # and nearly all share a minute with another
+def _minute(head: str, rest: str, local_zone: tzinfo | None) -> datetime | None:
+    """Read the minute of a time in the usual form, ``20260828 14:31:`` and what follows the seconds."""
+    return _parse(f"{head}00{rest}", local_zone) if _TO_THE_MINUTE.fullmatch(head) else None
+
+
+def _parse(text: str, local_zone: tzinfo | None) -> datetime | None:
     match = _TIME.fullmatch(text.strip())
     if match is None:
         return None

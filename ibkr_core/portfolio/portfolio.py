@@ -110,7 +110,7 @@ class Shelf:
     def _changed(self, book: Book) -> Iterable[Fill]:
         if self._feed is None:
             self._feed = book.follow_fills()
-        return self._feed.take()
+        return self._feed.stream()
 
 
 class Portfolio:

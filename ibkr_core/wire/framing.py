@@ -17,7 +17,7 @@ MAX_FRAME = 0xFFFFFF
 PREFIX = 4
 """Bytes of the length in front of a body."""
 
-_LENGTH = struct.Struct(">I")
+_length_at = struct.Struct(">I").unpack_from
 _FIRST_ROOM = 65_536
 _MIN_ROOM = 4_096
 
@@ -94,22 +94,31 @@ class FrameBuffer:
             self._start = begin + length
             yield memoryview(self._buffer)[begin : begin + length].toreadonly()
 
-    def bodies(self) -> Iterator[bytes]:
-        """Give copies of the bodies of all complete frames; otherwise as `frames`.
+    def take(self) -> list[bytes]:
+        """Cut off all complete frames at once, and return copies of their bodies.
 
         Raises:
-            FrameTooLong: As for `frames`.
+            FrameTooLong: A length is beyond the limit, and no complete frame stands in front of it. The
+                stream cannot be followed any more.
         """
-        while self._end - self._start >= PREFIX:
-            buffer, begin = self._buffer, self._start + PREFIX
-            (length,) = _LENGTH.unpack_from(buffer, self._start)
-            if length > self._max_frame:
-                raise FrameTooLong(length, self._max_frame)
-            end = begin + length
-            if end > self._end:
-                return
-            self._start = end
-            yield bytes(memoryview(buffer)[begin:end])
+        start, end = self._start, self._end
+        data = bytes(memoryview(self._buffer)[start:end])
+        place, last, most = 0, end - start - PREFIX, self._max_frame
+        bodies: list[bytes] = []
+        while place <= last:
+            begin = place + PREFIX
+            (length,) = _length_at(data, place)
+            if length > most:
+                if bodies:
+                    break
+                raise FrameTooLong(length, most)
+            stop = begin + length
+            if stop > last + PREFIX:
+                break
+            bodies.append(data[begin:stop])
+            place = stop
+        self._start = start + place
+        return bodies
 
     def _next_length(self) -> int | None:
         if self._end - self._start < PREFIX:

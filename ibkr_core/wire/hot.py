@@ -1,4 +1,4 @@
-"""The text form of the hot messages, decoded straight into facts: what a busy session consists of.
+"""The text form of the hot messages, decoded into the values of facts: what a busy session consists of.
 
 The official decoder reads field by field through a generator, with a log line for each, and makes objects
 that are taken apart again. Here one split gives all fields, and what repeats (status words, prices, sizes,
@@ -18,12 +18,10 @@ from typing import Final, Generic, TypeVar
 import attrs
 
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.facts import CommissionFact, ExecutionFact, StatusFact
-from ibkr_core.model.making import making
+from ibkr_core.model.facts import CommissionFact, ExecutionFact, HotValues, StatusFact
 
 __all__ = [
     "MOST_KEPT",
-    "HotFact",
     "Known",
     "TextDecoder",
     "exact",
@@ -32,8 +30,7 @@ __all__ = [
     "unless_unset",
 ]
 
-HotFact = StatusFact | ExecutionFact | CommissionFact
-TextDecoder = Callable[[list[str]], HotFact | None]
+TextDecoder = Callable[[list[str]], HotValues | None]
 """Takes the fields between the NULs, message id first, and what stands after the last NUL. None: not by me.
 
 The caller has seen that all is ASCII: other texts are read differently from client to client.
@@ -164,13 +161,13 @@ def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:
 
 
 def _status_decoder(tables: _Tables) -> TextDecoder:
-    new = making(StatusFact)
     ints, sizes, prices, words = tables.ints, tables.sizes, tables.prices, tables.words
 
-    def status(fields: list[str]) -> StatusFact | None:
+    def status(fields: list[str]) -> HotValues | None:
         try:
             _, order_id, word, filled, rest, average, perm_id, parent, last, client_id, held, cap, _ = fields
-            fact = new(
+            return (
+                StatusFact,
                 ints[order_id],
                 words[word],
                 sizes[filled],
@@ -185,25 +182,23 @@ def _status_decoder(tables: _Tables) -> TextDecoder:
             )
         except ValueError:  # another count of fields, or no number where one should be
             return None
-        fact.__class__ = StatusFact
-        return fact
 
     return status
 
 
 def _execution_decoder(tables: _Tables, server_version: int) -> TextDecoder:
-    new = making(ExecutionFact)
     ints, sizes, prices, words = tables.ints, tables.sizes, tables.prices, tables.words
     contracts = tables.contracts
     has_revision = server_version >= _PRICE_REVISION_SINCE
     wanted = 32 + has_revision + (server_version >= _SUBMITTER_SINCE)
 
-    def execution(fields: list[str]) -> ExecutionFact | None:
+    def execution(fields: list[str]) -> HotValues | None:
         if len(fields) != wanted:
             return None
         try:
             float(fields[28] or 0), int(fields[23] or 0)  # of no use here; the official decoder reads them
-            fact = new(
+            return (
+                ExecutionFact,
                 fields[14],
                 words[fields[18]],
                 sizes[fields[19]] or _ZERO,
@@ -224,24 +219,19 @@ def _execution_decoder(tables: _Tables, server_version: int) -> TextDecoder:
             )
         except ValueError:
             return None
-        fact.__class__ = ExecutionFact
-        return fact
 
     return execution
 
 
 def _commission_decoder(tables: _Tables) -> TextDecoder:
-    new = making(CommissionFact)
     prices, words = tables.prices, tables.words
 
-    def commission(fields: list[str]) -> CommissionFact | None:
+    def commission(fields: list[str]) -> HotValues | None:
         try:
             _, version, exec_id, amount, currency, pnl, bond_yield, redemption, _ = fields
             int(version or 0), float(bond_yield or 0), int(redemption or 0)  # as in an execution
-            fact = new(exec_id, prices[amount], words[currency], prices[pnl])
+            return CommissionFact, exec_id, prices[amount], words[currency], prices[pnl]
         except ValueError:
             return None
-        fact.__class__ = CommissionFact
-        return fact
 
     return commission

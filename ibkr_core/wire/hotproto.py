@@ -7,14 +7,13 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.facts import CommissionFact, ExecutionFact, StatusFact
-from ibkr_core.model.making import making
-from ibkr_core.wire.hot import MOST_KEPT, HotFact, Known, exact, from_double, unless_unset
+from ibkr_core.model.facts import CommissionFact, ExecutionFact, HotValues, StatusFact
+from ibkr_core.wire.hot import MOST_KEPT, Known, exact, from_double, unless_unset
 from ibkr_core.wire.protobuf import message_class
 
 __all__ = ["ProtobufDecoder", "protobuf_decoders"]
 
-ProtobufDecoder = Callable[[bytes], HotFact | None]
+ProtobufDecoder = Callable[[bytes], HotValues | None]
 """Takes a serialized message. None means: not by me."""
 
 _ZERO: Final = Decimal(0)
@@ -43,13 +42,12 @@ def _status_decoder(
 ) -> ProtobufDecoder:
     parse: Callable[[bytes], Any] = message_class("OrderStatus").FromString  # type: ignore[attr-defined]  # generated
 
-    new = making(StatusFact)
-
-    def status(payload: bytes) -> StatusFact | None:
+    def status(payload: bytes) -> HotValues | None:
         try:
             said = parse(payload)
             has = said.HasField
-            fact = new(
+            return (
+                StatusFact,
                 unless_unset(said.orderId) if has("orderId") else None,
                 said.status,
                 sizes[said.filled] if has("filled") else None,
@@ -64,8 +62,6 @@ def _status_decoder(
             )
         except ValueError:  # no number where one should be; a message that cannot be parsed is one too
             return None
-        fact.__class__ = StatusFact
-        return fact
 
     return status
 
@@ -92,9 +88,7 @@ def _execution_decoder(
 ) -> ProtobufDecoder:
     parse: Callable[[bytes], Any] = message_class("ExecutionDetails").FromString  # type: ignore[attr-defined]  # generated
 
-    new = making(ExecutionFact)
-
-    def execution(payload: bytes) -> ExecutionFact | None:
+    def execution(payload: bytes) -> HotValues | None:
         try:
             details = parse(payload)
             said = details.execution
@@ -103,7 +97,8 @@ def _execution_decoder(
                 return None
             if has("optExerciseOrLapseType"):
                 return None  # a word that the official decoder may not know
-            fact = new(
+            return (
+                ExecutionFact,
                 said.execId,
                 said.side,
                 (sizes[said.shares] if has("shares") else None) or _ZERO,
@@ -124,8 +119,6 @@ def _execution_decoder(
             )
         except ValueError:
             return None
-        fact.__class__ = ExecutionFact
-        return fact
 
     return execution
 
@@ -133,18 +126,14 @@ def _execution_decoder(
 def _commission_decoder(prices: Mapping[float, Decimal | None]) -> ProtobufDecoder:
     parse: Callable[[bytes], Any] = message_class("CommissionAndFeesReport").FromString  # type: ignore[attr-defined]  # generated
 
-    new = making(CommissionFact)
-
-    def commission(payload: bytes) -> CommissionFact | None:
+    def commission(payload: bytes) -> HotValues | None:
         try:
             said = parse(payload)
             if said.HasField("yieldRedemptionDate"):
                 int(said.yieldRedemptionDate)  # as the official decoder does
             pnl = prices[said.realizedPNL] if said.HasField("realizedPNL") else None
-            fact = new(said.execId, prices[said.commissionAndFees], said.currency, pnl)
+            return CommissionFact, said.execId, prices[said.commissionAndFees], said.currency, pnl
         except ValueError:
             return None
-        fact.__class__ = CommissionFact
-        return fact
 
     return commission

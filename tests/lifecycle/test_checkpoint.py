@@ -27,6 +27,7 @@ from ibkr_core.lifecycle.packing import Unpackable
 from ibkr_core.model.facts import BrokerFact
 from ibkr_core.testing.strategies import Life, Step, arbitrary_facts, noisy_steps_of, perform, several_lives
 from tests.lifecycle.making import NOW, Desk, commission, execution, status
+from tests.lifecycle.test_express import act
 from tests.lifecycle.test_packing import pack_all
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
@@ -83,15 +84,15 @@ def test_from_any_checkpoint_all_goes_on_as_if_nothing_had_been(
         now = NOW + timedelta(milliseconds=number)
         if number == lost:
             assert other.take(Disconnect(), now).events == plain.take(Disconnect(), now).events
-        one, two = perform(plain, step, now), perform(other, step, now)
+        one, two = perform(plain, step, now), act(other, step, now)
         assert two.events == one.events
         assert (*two.asks, *two.retries) == (*one.asks, *one.retries)
-        act = data.draw(st.sampled_from(("nothing", "nothing", "pack", "stage", "start")))
-        if act == "pack":
+        turn = data.draw(st.sampled_from(("nothing", "nothing", "pack", "stage", "start")))
+        if turn == "pack":
             pack_all(other)
-        elif act == "stage":
+        elif turn == "stage":
             shelf.orders.update((order.row, order) for order in take_fresh(other, 1))
-        elif act == "start":
+        elif turn == "start":
             other = shelf.load(shelf.keep(other), other)
             assert all_of(other) == all_of(plain)
     assert all_of(other) == all_of(plain)

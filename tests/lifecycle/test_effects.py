@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from ibkr_core.lifecycle.book import Book
-from ibkr_core.lifecycle.effects import Ask, Effects, Question, Turn
+from contextlib import nullcontext
+
+from ibkr_core.lifecycle.effects import Ask, Effects, Question, Scribe, Turn
 from ibkr_core.lifecycle.entry import OrderEntry
+from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.model import events
 from ibkr_core.model.status import OrderStatus
 from tests.lifecycle.making import NOW
@@ -12,10 +14,10 @@ from tests.lifecycle.making import NOW
 
 def turn(events_before: int = 0) -> Turn:
     """Return a turn of a book that has told so many events."""
-    book = Book()
+    scribe = Scribe(OrderIndex(), nullcontext())
     for _ in range(events_before):
-        book.next_seq()
-    return Turn(NOW, book)
+        scribe.next_seq()
+    return Turn(NOW, scribe)
 
 
 def test_events_are_collected_in_order_with_the_moment_and_rising_numbers() -> None:

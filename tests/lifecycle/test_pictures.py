@@ -47,11 +47,11 @@ def test_an_event_that_nobody_holds_costs_no_record() -> None:
     events = told(book, status("Submitted"), 0)
     entry = book._entry(7)
     entry.snapshot()
-    assert entry._snapshot is not None
+    assert entry.drawn is not None
     del events
     gc.collect()
     told(book, status("Cancelled"), 1)
-    assert entry._snapshot is None, "nobody has looked since"
+    assert entry.drawn is None, "nobody has looked since"
 
 
 def test_events_of_one_callback_show_the_order_as_it_left_it() -> None:

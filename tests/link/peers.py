@@ -14,7 +14,8 @@ from ibapi.server_versions import MAX_CLIENT_VER
 from ibkr_core.errors import ConnectionFailed
 from ibkr_core.gateway import Choreography, MarketSettings, MemoryGateway, Settings
 from ibkr_core.gateway.core import supported_versions
-from ibkr_core.model.facts import BrokerFact, Position
+from ibkr_core.link.receiver import HotTaker
+from ibkr_core.model.facts import BrokerFact, Position, fact_of
 from ibkr_core.wire.codec import decode_request, encode_answer, encode_request
 from ibkr_core.wire.framing import frame
 from ibkr_core.wire.handshake import client_hello, server_hello
@@ -97,8 +98,8 @@ class Recorder:
     def on_fact(self, fact: BrokerFact) -> None:
         self.facts.append(fact)
 
-    def hot_taker(self) -> Callable[[BrokerFact, bytes], None]:
-        return lambda fact, _: self.on_fact(fact)
+    def hot_taker(self) -> HotTaker:
+        return lambda values, _: self.on_fact(fact_of(values))
 
     def on_next_valid_id(self, order_id: int) -> None:
         self.told.append(("next valid id", order_id))

@@ -27,8 +27,9 @@ from ibkr_core.errors import (
 )
 from ibkr_core.link import compat
 from ibkr_core.link.client import TwsClient
+from ibkr_core.link.receiver import HotTaker
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.facts import ErrorFact, StatusFact
+from ibkr_core.model.facts import ErrorFact, StatusFact, fact_of
 from ibkr_core.model.order import Order
 from ibkr_core.wire.codec import decode_request
 from ibkr_core.wire.framing import FrameBuffer, frame
@@ -716,8 +717,8 @@ def test_a_recorded_frame_tells_its_facts_again(version: int) -> None:
         def on_fact(self, fact: Any) -> None:
             live.append((self.client.frame, fact))
 
-        def hot_taker(self) -> Callable[[Any, bytes], None]:
-            return lambda fact, frame: live.append((frame, fact))
+        def hot_taker(self) -> HotTaker:
+            return lambda values, frame: live.append((frame, fact_of(values)))
 
     recorder = Keeping()
     recorder.client = client = TwsClient(recorder)

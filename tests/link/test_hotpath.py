@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ibkr_core.link import compat
 from ibkr_core.link.client import TwsClient
 from ibkr_core.link.hotpath import hot_path
-from ibkr_core.model.facts import BrokerFact, StatusFact
+from ibkr_core.model.facts import BrokerFact, StatusFact, fact_of
 from ibkr_core.wire.protobuf import is_available, message_class
 from tests.link.peers import VERSIONS, Recorder
 
@@ -188,7 +188,9 @@ STATUS = b"3\x007\0Submitted\x0050\x0050\x00190.0\x001\x000\x00190.0\x001\0\x000
 def test_the_usual_message_takes_the_hot_path() -> None:
     """A property that compares two paths proves nothing if both are one."""
     decode = hot_path(TwsClient, TEXT[-1])
-    fact = decode(STATUS)
+    values = decode(STATUS)
+    assert values is not None
+    fact = fact_of(values)
     assert isinstance(fact, StatusFact)
     assert fact.order_id == 7
     assert decode(b"9\x001\x0012\0") is None, "not a hot kind"

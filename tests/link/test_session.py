@@ -19,9 +19,10 @@ from ibkr_core.errors import (
     ServerTooOld,
 )
 from ibkr_core.link.client import TwsClient
+from ibkr_core.link.receiver import HotTaker
 from ibkr_core.link.session import Answer, Session
 from ibkr_core.link.transport import SocketTransport
-from ibkr_core.model.facts import BrokerFact, ErrorFact, Position
+from ibkr_core.model.facts import BrokerFact, ErrorFact, Position, fact_of
 from tests.link.peers import (
     PATIENCE_S,
     VERSIONS,
@@ -61,8 +62,8 @@ class Owner:
         self.facts.append(fact)
         self._note(type(fact).__name__)
 
-    def hot_taker(self, session: Session) -> Callable[[BrokerFact, bytes], None]:
-        return lambda fact, _: self.take_fact(fact, session)
+    def hot_taker(self, session: Session) -> HotTaker:
+        return lambda values, _: self.take_fact(fact_of(values), session)
 
     def take_position(self, position: Position, _: Session) -> None:
         self._note(position)

@@ -45,7 +45,7 @@ def test_an_event_is_frozen_documented_and_numbered(kind: type[events.Event]) ->
     assert {"at", "seq"} <= set(fields)
     assert all(field.kw_only for field in fields.values())
     assert kind.__doc__
-    made = kind(**{name.lstrip("_"): AT for name, field in fields.items() if field.default is attrs.NOTHING})
+    made = kind(**{field.alias: AT for field in fields.values() if field.default is attrs.NOTHING})
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         made.seq = 1  # type: ignore[misc]  # the very fault
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import decimal
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibkr_core.model.fill import Fill, parse_execution_time
+from ibkr_core.model.fill import Fill, _parse, parse_execution_time
 from ibkr_core.model.order import Action
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -144,3 +144,19 @@ def test_a_fill_says_what_it_is() -> None:
     assert repr(Fill(exec_id="x", quantity=Decimal(1), price=Decimal(2))) == (
         "Fill(exec_id='x', quantity=Decimal('1'), price=Decimal('2'))"
     )
+
+
+@given(
+    st.sampled_from(["20260828", "2026-08-28", "20261332", "2026082", "20261025"]),
+    st.sampled_from([" ", "-", "  ", "", "T"]),
+    st.sampled_from(["14:31:", "02:59:", "24:00:", "9:05:", "\u06602:59:"]),
+    st.sampled_from(["00", "45", "59", "60", "5", "+5", "\u06601", "4 "]),
+    st.sampled_from([" US/Eastern", " UTC", "", " Nowhere/City", " Europe/Berlin", "x", "  MET"]),
+    st.sampled_from([None, BERLIN]),
+)
+def test_a_second_of_a_known_minute_is_read_as_any_other(
+    day: str, between: str, minute: str, second: str, zone: str, local: tzinfo | None
+) -> None:
+    """The short way of the usual form comes to what the long way comes to."""
+    text = f"{day}{between}{minute}{second}{zone}"
+    assert parse_execution_time(text, local) == _parse(text, local)
