@@ -21,6 +21,7 @@ from ibkr_core.lifecycle.packing import Unpackable
 from ibkr_core.lifecycle.slimming import Round
 from ibkr_core.model.fill import Fill
 from ibkr_core.scheduler import Scheduler, Timer
+from ibkr_core.settings import EngineSettings
 
 __all__ = ["GoneFills", "Slimmer"]
 
@@ -65,8 +66,7 @@ class Slimmer:
         book: The orders.
         scheduler: Runs the slices.
         journal: Takes checkpoints; None for none.
-        slim_after_s: How long after the last word about it a finished order is packed; None for never.
-        checkpoint_inputs: After how many inputs a checkpoint is made while the engine runs; 0 for never.
+        settings: When orders are packed, and how often checkpoints are made.
     """
 
     def __init__(
@@ -74,14 +74,13 @@ class Slimmer:
         book: GuardedBook,
         scheduler: Scheduler,
         journal: Journal | None,
-        slim_after_s: float | None,
-        checkpoint_inputs: int,
+        settings: EngineSettings,
     ) -> None:
         self._book = book
         self._scheduler = scheduler
         self._journal = journal
-        self._slim_after_s = slim_after_s
-        self._checkpoint_inputs = checkpoint_inputs
+        self._slim_after_s = settings.slim_after_s
+        self._checkpoint_inputs = settings.checkpoint_inputs
         self._round: Round | None = None
         self._wants_checkpoint = False
         self._timer = Timer(0.0, lambda: None)

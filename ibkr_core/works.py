@@ -142,10 +142,8 @@ class Works:
             self.journal,
         )
         self._listen()
-        pace = settings.slim_after_s, settings.checkpoint_inputs
-        self.slimmer = Slimmer(self.book, self.scheduler, journal, *pace)
-        self._recheck_s = settings.recheck_s
-        self._recheck = Timer(0.0, lambda: None)
+        self.slimmer = Slimmer(self.book, self.scheduler, journal, settings)
+        self._recheck_s, self._recheck = settings.recheck_s, Timer(0.0, lambda: None)
         self._unowned: set[int] = set()
         self._gone: dict[int, None] = {}  # rows of orders that the journal has let go
 

@@ -54,7 +54,7 @@ def compare_with_journal(
             load_checkpoint(book, begun.orders, begun.things, begun.state)
             restore(reader.inputs(after=begun.number), book, FrameReader())
             findings += _compared(live, book.orders())
-    return tuple(findings)
+    return tuple(dict.fromkeys(findings))
 
 
 def _compared(live: Sequence[OrderRecord], rebuilt: Sequence[OrderRecord]) -> list[Finding]:
