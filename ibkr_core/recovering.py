@@ -110,8 +110,8 @@ def restore_book(
     if on_progress is not None and number:
         on_progress(number)
     book.restore(lambda begun: play(begun, number))
-    # The tables have all that the checkpoint packed: they were written before it. Not with the state lock held:
-    # the journal's writer may be waiting for it, to look at an event's order.
+    # The tables have all that the checkpoint packed: they were written before it. Not with the state lock
+    # held: the journal's writer may be waiting for it, to look at an event's order.
     journal.note_orders(book.read(lambda begun: begun.awake_orders()))
     book.command(Disconnect())
 
