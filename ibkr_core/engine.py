@@ -63,6 +63,7 @@ class Engine(OrderEngine):
     def _furnish(self) -> None:
         self._protection = Protection(
             self,
+            lambda: self._book.read(lambda book: book.awake_orders()),
             self.by_key,
             self._works.publish,
             lambda: self._supervisor.is_synchronised,

@@ -22,12 +22,9 @@ from ibkr_core.errors import InvalidInput, RiskRefused
 from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.book import Book
-from ibkr_core.lifecycle.fillings import FillFeed
-from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import Position
-from ibkr_core.model.fill import Fill
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action, Order
 from ibkr_core.model.record import OrderRecord
@@ -52,6 +49,7 @@ __all__ = ["Gatekeeper", "LivePositions", "policy_of"]
 _LOG: Final = logging.getLogger("ibkr_core.risk")
 _ZERO: Final = Decimal(0)
 _REMEMBERED: Final = timedelta(minutes=1)
+_TWO_DAYS: Final = timedelta(days=2)
 
 _ACTIONS: Final = {action.value: action for action in Action}
 
@@ -81,39 +79,19 @@ class LivePositions:
     broker's positions.
     """
 
-    def __init__(self) -> None:
-        self._feed: FillFeed | None = None
-        self._fills: dict[str, Fill] = {}
-        self._made: dict[tuple[str, int], Decimal] = {}
-        self._contracts: dict[tuple[str, int], Contract] = {}
-
     def look(self, book: Book, bases: Bases) -> tuple[Position, ...]:
         """Return all positions, flat ones left out."""
-        if self._feed is None:
-            self._feed = book.follow_fills()
-        for fill in self._feed.take():
-            name = ExecutionId.parse(fill.exec_id).base
-            before = self._fills.pop(name, None)
-            if before is not None:
-                self._count(before, -1)
-            if fill.moves_position:
-                self._fills[name] = fill
-                self._count(fill, 1)
+        moved = book.moved()
         found = []
-        for key in self._made.keys() | bases.keys():
-            contract, base = bases.get(key, (Contract(con_id=key[1]), _ZERO))
-            quantity = EXACT.add(base, self._made.get(key, _ZERO))
+        for key in moved.keys() | bases.keys():
+            contract, quantity = bases.get(key, (Contract(con_id=key[1]), _ZERO))
+            if key in moved:
+                made, total = moved[key]
+                quantity = EXACT.add(quantity, total)
+                contract = contract if contract.sec_type else made
             if quantity:
-                contract = contract if contract.sec_type else self._contracts.get(key, contract)
                 found.append(Position(account=key[0], contract=contract, quantity=quantity))
         return tuple(found)
-
-    def _count(self, fill: Fill, sign: int) -> None:
-        key = (fill.account, fill.con_id)
-        is_plus = (fill.action is Action.BUY) is (sign > 0)
-        add = EXACT.add if is_plus else EXACT.subtract
-        self._made[key] = add(self._made.get(key, _ZERO), fill.quantity)
-        self._contracts[key] = fill.contract or Contract(con_id=fill.con_id, symbol=fill.symbol)
 
 
 @attrs.frozen(eq=False)
@@ -443,12 +421,11 @@ class Gatekeeper:
         """Forget old submissions; count them from the book where limits, or the day, are new."""
         today = rules.day_of(now)
         if self._counted_for is not rules or self._today[0] != today:
-            ours = [
-                record
-                for record in self._book.read(lambda book: book.orders())
-                if record.is_ours and record.submission_time is not None
-            ]
-            self._today = today, sum(rules.day_of(_time_of(record)) == today for record in ours)
+            pages = self._book.read(lambda book: book.pages())
+            oldest = now - max(rules.remembered, _TWO_DAYS)  # whichever day it is, anywhere
+            told = pages.submissions(oldest)
+            self._today = today, sum(rules.day_of(at) == today for at, _ in told)
+            recent = (pages.record(row) for at, row in told if now - at < rules.remembered)
             self._recent = deque(
                 Submission(
                     at=_time_of(record),
@@ -456,10 +433,8 @@ class Gatekeeper:
                     order=record.order,
                     order_id=record.order_id,
                 )
-                for record in sorted(ours, key=_time_of)
-                if record.contract is not None
-                and record.order is not None
-                and now - _time_of(record) < rules.remembered
+                for record in recent
+                if record.contract is not None and record.order is not None
             )
             self._counted_for = rules
         while self._recent and now - self._recent[0].at >= rules.remembered:

@@ -7,6 +7,7 @@ performed after it.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,9 +19,12 @@ import attrs
 
 from ibkr_core.clock import Clock
 from ibkr_core.journal.entries import Frame, Payload
+from ibkr_core.journal.shared import CODEC
 from ibkr_core.lifecycle.book import Book
+from ibkr_core.lifecycle.checkpoint import Checkpoint, make_checkpoint
 from ibkr_core.lifecycle.effects import Ask, Effects, Question, RetryWanted
 from ibkr_core.lifecycle.inputs import Command
+from ibkr_core.lifecycle.packing import Shared
 from ibkr_core.lifecycle.verdicts import CodeRule
 from ibkr_core.link.receiver import HotTaker
 from ibkr_core.listeners import Dispatcher
@@ -45,6 +49,14 @@ class Recorder(Protocol):
 
     def note_event(self, event: Event) -> None:
         """Take an event, for the tables that people query."""
+
+
+class Numbered(Protocol):
+    """A journal, as far as it counts its inputs."""
+
+    @property
+    def recorded(self) -> int:
+        """Number of the newest input, committed or not."""
 
 
 @attrs.frozen(eq=False)
@@ -86,7 +98,8 @@ class GuardedBook:
         is_dry_run: bool = False,
     ) -> None:
         self._lock = threading.RLock()  # re-entrant: what is called under it may look at an event's record
-        self._book = Book(client_id, rules, self._lock)
+        self._new_book = functools.partial(Book, client_id, rules, self._lock, CODEC)
+        self._book = self._new_book()
         self._clock = clock
         self._dispatcher = dispatcher
         self._on_asks = on_asks
@@ -184,6 +197,24 @@ class GuardedBook:
         """Let a journal be played into the book, before anything else happens. No event is published."""
         with self._lock:
             play(self._book)
+
+    def begin_anew(self) -> None:
+        """Forget all orders: what was loaded is of no use. Before anything else happens."""
+        with self._lock:
+            self._book = self._new_book()
+
+    def checkpoint(self, journal: Numbered, most_awake: int) -> tuple[int, Checkpoint, Shared] | None:
+        """Return the newest input's number, and what the book comes to with it.
+
+        None where so many orders are awake that the lock would be held for long.
+
+        Raises:
+            Unpackable: An order holds what cannot be written down.
+        """
+        with self._lock:
+            if self._book.index.awake_count > most_awake:
+                return None
+            return journal.recorded, make_checkpoint(self._book), self._book.index.archive.shared
 
     def monotonic(self) -> float:
         """The present, in seconds that never go back."""

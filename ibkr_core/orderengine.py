@@ -380,6 +380,7 @@ class OrderEngine(OrderView):
         self.scheduler.stop()
         if self._is_started and self._has_threads:
             self._dispatcher.stop()
+        self._works.slimmer.finish()
         if self.journal is not None:
             if self._owns_journal:
                 self.journal.close()

@@ -45,7 +45,7 @@ class OrderView:
 
     def orders(self) -> tuple[OrderRecord, ...]:
         """Return snapshots of all orders, oldest first."""
-        return self._book.read(lambda book: book.orders())
+        return tuple(self._book.read(lambda book: book.pages()).orders())
 
     def active_orders(self) -> tuple[OrderRecord, ...]:
         """Return snapshots of all orders that are not finished, those in doubt included."""
@@ -53,7 +53,7 @@ class OrderView:
 
     def fills(self) -> tuple[Fill, ...]:
         """Return all executions of all orders."""
-        return self._book.read(lambda book: book.fills())
+        return tuple(self._book.read(lambda book: book.pages()).fills())
 
     def history(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from decimal import Context, Decimal
 from types import MappingProxyType
@@ -74,7 +74,7 @@ class PositionCheck:
         self._contracts: dict[Key, Contract] = {}
         self._suspected: dict[Key, Decimal] = {}
         self._gone: Mapping[Key, Decimal] = {}
-        self._gone_fills: tuple[Fill, ...] = ()
+        self._gone_fills: Iterable[Fill] = ()
         self._is_based = False
         self._bases: Mapping[Key, Base] = MappingProxyType({})
 
@@ -92,18 +92,29 @@ class PositionCheck:
         return self._bases
 
     def compare(
-        self, positions: Iterable[Position], fills: Iterable[Fill], now: datetime = BEFORE_ALL
+        self,
+        positions: Iterable[Position],
+        fills: Iterable[Fill],
+        now: datetime = BEFORE_ALL,
+        moved: Mapping[Key, tuple[Contract, Decimal]] | None = None,
     ) -> tuple[Difference, ...]:
         """Compare, and return the differences that are certain.
 
         Args:
             positions: All that the broker told.
-            fills: All that we know.
+            fills: All that we know. With ``moved`` they are gone through only where a cost has to be learned.
             now: The moment (UTC), which a change that no fill explains is dated with.
+            moved: What those fills come to, by account and contract id, where the caller has the sums.
         """
         told = {(position.account, position.contract.con_id): position for position in positions}
-        fills = tuple(fills)
-        made, by_key = self._sum(fills), _by_key(fills)
+        if moved is None:
+            fills = tuple(fills)
+            made = self._sum(fills)
+        else:
+            made = {key: quantity for key, (_, quantity) in moved.items()}
+            for key, (contract, _) in moved.items():
+                self._contracts.setdefault(key, contract)
+        fills_of = _Sorted(fills)
         self._contracts.update({key: position.contract for key, position in told.items()})
         found: list[Difference] = []
         suspected: dict[Key, Decimal] = {}
@@ -112,12 +123,12 @@ class PositionCheck:
             base = EXACT.subtract(quantity, made.get(key, _ZERO))
             expected = self._base.get(key, _ZERO)
             if not self._is_based or base == expected:
-                self._learn(key, base, told.get(key), by_key.get(key, ()))
+                self._learn(key, base, told.get(key), fills_of)
                 continue
             if self._suspected.get(key) != base:
                 suspected[key] = base
                 continue
-            self._rebase(key, base, told.get(key), by_key.get(key, ()), now)
+            self._rebase(key, base, told.get(key), fills_of, now)
             found.append(
                 Difference(
                     key[0],
@@ -173,24 +184,25 @@ class PositionCheck:
 
     # ── what it cost ────────────────────────────────────────────────────────────────────────────
 
-    def _learn(self, key: Key, base: Decimal, told: Position | None, fills: Iterable[Fill]) -> None:
-        """Take a base that agrees; the first time, or where its cost is not known, learn what it cost.
-
-        ``fills`` are those of this account and contract, here and below.
-        """
+    def _learn(
+        self, key: Key, base: Decimal, told: Position | None, fills_of: Callable[[Key], Iterable[Fill]]
+    ) -> None:
+        """Take a base that agrees; the first time, or where its cost is not known, learn what it cost."""
         self._base[key] = base
         trades = self._trades.get(key)
         if not base and trades is None:
             return
         if trades is None or (len(trades) == 1 and trades[0].unit is None and trades[0].quantity == base):
-            self._trades[key] = (Trade(BEFORE_ALL, "", base, self._unit_before(told, fills), _ZERO),)
+            self._trades[key] = (Trade(BEFORE_ALL, "", base, self._unit_before(told, fills_of, key), _ZERO),)
 
-    def _unit_before(self, told: Position | None, fills: Iterable[Fill]) -> Decimal | None:
+    def _unit_before(
+        self, told: Position | None, fills_of: Callable[[Key], Iterable[Fill]], key: Key
+    ) -> Decimal | None:
         """Return what one unit of the base cost: the broker's average without our fills."""
         if told is None or told.average_cost is None:
             return None
         quantity, cost = told.quantity, EXACT.multiply(told.quantity, told.average_cost)
-        for trade in reversed(self._in_order(fills)):
+        for trade in reversed(self._in_order(fills_of(key))):
             before = EXACT.subtract(quantity, trade.quantity)
             if trade.unit is None or (quantity and (before > 0) is not (quantity > 0) and before):
                 return None  # it went through zero: nothing is left of what it was
@@ -206,7 +218,12 @@ class PositionCheck:
         return _QUOTIENT.divide(cost, quantity) if quantity else None
 
     def _rebase(
-        self, key: Key, base: Decimal, told: Position | None, fills: Iterable[Fill], now: datetime
+        self,
+        key: Key,
+        base: Decimal,
+        told: Position | None,
+        fills_of: Callable[[Key], Iterable[Fill]],
+        now: datetime,
     ) -> None:
         """Take a change that no fill explains, as trades of this moment.
 
@@ -217,7 +234,7 @@ class PositionCheck:
         if earlier is not None:
             self._base[key], self._trades[key] = base, earlier
             return
-        state = average_after(sorted((*before, *self._in_order(fills)), key=lambda trade: trade.key))
+        state = average_after(sorted((*before, *self._in_order(fills_of(key))), key=lambda trade: trade.key))
         change = EXACT.subtract(base, self._base.get(key, _ZERO))
         closing = _ZERO
         if (state.quantity > 0 > change) or (state.quantity < 0 < change):
@@ -252,20 +269,27 @@ class PositionCheck:
         """Count these fills as what came from elsewhere once this run is over: the next will not know them.
 
         Args:
-            fills: All that the journal no longer keeps, though the book of this run does.
+            fills: All that the journal no longer keeps, though the book of this run does; gone through more
+                than once.
         """
-        self._gone_fills = tuple(fills)
-        self._gone = self._sum(self._gone_fills)
+        self._gone_fills = fills
+        self._gone = self._sum(fills)
+
+    @property
+    def gone(self) -> Mapping[Key, Decimal]:
+        """What the fills that were let go come to, by account and contract id."""
+        return self._gone
 
     def dump(self) -> str:
         """Return what is remembered, as text for the journal: the base of a book without what it let go."""
-        return json.dumps([self._dumped(key) for key in self._base.keys() | self._gone.keys()])
+        gone = _Sorted(self._gone_fills)
+        return json.dumps([self._dumped(key, gone) for key in self._base.keys() | self._gone.keys()])
 
-    def _dumped(self, key: Key) -> list[Any]:
+    def _dumped(self, key: Key, gone: Callable[[Key], Iterable[Fill]]) -> list[Any]:
         base = EXACT.add(self._base.get(key, _ZERO), self._gone.get(key, _ZERO))
         trades: Iterable[Trade] = self._trades.get(key, ())
         if key in self._gone:
-            trades = self._without_gone(key, base)
+            trades = self._without_gone(key, base, gone(key))
         contract = self._contract(key)
         kept = {field: getattr(contract, field) for field in _KEPT if getattr(contract, field)}
         if contract.strike is not None:
@@ -276,9 +300,8 @@ class PositionCheck:
         ]
         return [key[0], key[1], str(base), told, kept]
 
-    def _without_gone(self, key: Key, base: Decimal) -> tuple[Trade, ...]:
+    def _without_gone(self, key: Key, base: Decimal, gone: Iterable[Fill]) -> tuple[Trade, ...]:
         """Return the base of a book that knows no more what was let go: one position, at its cost."""
-        gone = _by_key(self._gone_fills)[key]
         trades = (*self._trades.get(key, ()), *self._in_order(gone))
         state = average_after(sorted(trades, key=lambda trade: trade.key))
         if not base:
@@ -305,6 +328,19 @@ class PositionCheck:
                 self._contracts[key] = Contract(con_id=key[1], **kept)
         self._is_based = True
         self._picture()
+
+
+class _Sorted:
+    """Fills by account and contract, sorted when the first of them are wanted, and not before."""
+
+    def __init__(self, fills: Iterable[Fill]) -> None:
+        self._fills = fills
+        self._by_key: Mapping[Key, list[Fill]] | None = None
+
+    def __call__(self, key: Key) -> Iterable[Fill]:
+        if self._by_key is None:
+            self._by_key = _by_key(self._fills)
+        return self._by_key.get(key, ())
 
 
 def _by_key(fills: Iterable[Fill]) -> dict[Key, list[Fill]]:

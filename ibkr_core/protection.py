@@ -44,7 +44,7 @@ from ibkr_core.scheduler import Scheduler, Timer
 __all__ = ["Protection"]
 
 _STATE: Final = "break-even"
-_ATTACHED: Final = ("ptOrderId", "slOrderId")
+ATTACHED: Final = ("ptOrderId", "slOrderId")
 _PACE_S: Final = 0.05
 _SHARE: Final = 20
 """How long it rests after a look: at least the first, and so many times as long as the look took."""
@@ -101,9 +101,6 @@ class Office(Protocol):
     def scheduler(self) -> Scheduler:
         """Runs what is due."""
 
-    def orders(self) -> tuple[OrderRecord, ...]:
-        """Return snapshots of all orders, oldest first."""
-
     def order(self, order_id: int) -> OrderRecord:
         """Return a snapshot of an order."""
 
@@ -124,6 +121,7 @@ class Protection:
 
     Args:
         office: The engine.
+        awake: Returns all orders that can matter, oldest first: those that are not packed.
         find: Finds an order by its client order key.
         publish: Publishes an event.
         is_current: Whether the book is in step with the broker; nothing is judged while it is not.
@@ -135,6 +133,7 @@ class Protection:
     def __init__(
         self,
         office: Office,
+        awake: Callable[[], tuple[OrderRecord, ...]],
         find: Callable[[str], OrderRecord | None],
         publish: Callable[..., None],
         is_current: Callable[[], bool],
@@ -142,6 +141,7 @@ class Protection:
         alarm_after_s: float,
     ) -> None:
         self._office = office
+        self._look_at = awake
         self._find = find
         self._publish = publish
         self._is_current = is_current
@@ -163,7 +163,7 @@ class Protection:
         self._is_moving = False
         self._rests_until = float("-inf")
         self._load()
-        self._concern(office.orders())
+        self._concern(awake())
         office.on(_FREQUENT, self._glance, Delivery.INLINE)
         office.on(
             (*_RARE, events.Synchronised, events.TradingReleased, events.JournalRestored),
@@ -175,7 +175,7 @@ class Protection:
 
     def unprotected(self) -> tuple[Cover, ...]:
         """Return the entries that have more open than their exits would close, as it is at this moment."""
-        return tuple(cover for cover in covers(self._office.orders()) if cover.missing > 0)
+        return tuple(cover for cover in covers(self._look_at()) if cover.missing > 0)
 
     def watch(self, plan: BreakEvenPlan) -> None:
         """Keep a wish, durably, before the orders that it is about are sent.
@@ -279,7 +279,7 @@ class Protection:
             return True
         if isinstance(event, _WITH_TERMS):
             terms = event.terms
-            for name in _ATTACHED:
+            for name in ATTACHED:
                 if terms is not None and name in terms.official:
                     self._concerned.update((event.order_id, terms.official[name]))
         # Any other order may close by hand what is open, or cover it.
@@ -291,7 +291,7 @@ class Protection:
 
     def _begin_session(self) -> None:
         """All that the broker knows was taken over: also what happened while nobody looked."""
-        self._concern(self._office.orders())
+        self._concern(self._look_at())
         for plan in self.plans:
             if plan.parent in self._restored and self._find(plan.parent) is None:
                 self.forget(plan)  # the program ended before its orders were sent
@@ -314,7 +314,7 @@ class Protection:
         if not self._concerned or not self._is_current():
             return
         began = self._office.scheduler.now()
-        orders = self._office.orders()
+        orders = self._look_at()
         known = families(orders)
         found = covers_of(known, orders)
         self._judge(found)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Final
 
 from ibkr_core.errors import ConnectionFailed, OrderStateError
 from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.journal import Entry, Journal, restore
+from ibkr_core.journal.packed import Damaged
 from ibkr_core.lifecycle.book import Book
+from ibkr_core.lifecycle.checkpoint import load_checkpoint
 from ibkr_core.lifecycle.inputs import Disconnect
+from ibkr_core.lifecycle.packing import Unpackable
 from ibkr_core.link.client import TwsClient
 from ibkr_core.link.receiver import HotTaker
 from ibkr_core.model.facts import BrokerFact, Position, fact_of
 
 __all__ = ["FrameReader", "restore_book"]
 
+_LOG: Final = logging.getLogger("ibkr_core.journal")
 _NO_FACT: Final[BrokerFact | None] = None
 
 
@@ -80,7 +85,9 @@ def restore_book(
     on_progress: Callable[[int], None] | None,
     on_refused: Callable[[Entry, OrderStateError], None],
 ) -> None:
-    """Replay a journal into an engine's book; orders that were never answered are in doubt after it.
+    """Bring an engine's book to where its journal ends; orders that were never answered are then in doubt.
+
+    It begins at the journal's checkpoint, where there is one that can be used, and replays what came after.
 
     Raises:
         JournalCorrupt: An entry is damaged.
@@ -88,17 +95,37 @@ def restore_book(
     """
     read = FrameReader()
 
-    def play(empty: Book) -> None:
+    def play(begun: Book, after: int) -> None:
         restore(
-            journal.entries(),
-            empty,
+            journal.entries(after),
+            begun,
             read,
             on_event=journal.note_replayed,
             on_progress=on_progress,
             on_refused=on_refused,
             last_seq=journal.events_through,
         )
-        journal.note_orders(empty.orders())
 
-    book.restore(play)
+    number = _load(journal, book)
+    if on_progress is not None and number:
+        on_progress(number)
+    book.restore(lambda begun: play(begun, number))
+    # The tables have all that the checkpoint packed: they were written before it. Not with the state lock
+    # held: the journal's writer may be waiting for it, to look at an event's order.
+    journal.note_orders(book.read(lambda begun: begun.awake_orders()))
     book.command(Disconnect())
+
+
+def _load(journal: Journal, book: GuardedBook) -> int:
+    """Load the journal's checkpoint, and return the number of its newest input; 0 where there is none."""
+    try:
+        restart = journal.packed.read()
+        if restart is not None:
+            orders, things, state = restart.orders, restart.things, restart.state
+            book.restore(lambda empty: load_checkpoint(empty, orders, things, state))
+            return restart.number
+    except (Damaged, Unpackable) as error:
+        _LOG.warning("journal %s: its checkpoint is of no use, all is replayed: %s", journal.path, error)
+        book.begin_anew()
+    journal.packed.drop()
+    return 0

@@ -32,6 +32,11 @@ def _seconds(*, least: float = 0.0) -> Any:  # noqa: ANN401 - attrs' validator f
     return check
 
 
+def _seconds_or_none(owner: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is not None:
+        _seconds()(owner, attribute, value)
+
+
 def _count(*, least: int = 0, optional: bool = False) -> Any:  # noqa: ANN401 - attrs' validator form
     def check(owner: object, attribute: attrs.Attribute[Any], value: object) -> None:
         del owner
@@ -224,6 +229,11 @@ class EngineSettings:
             :mod:`ibkr_core.model.orderrules`. False leaves all of that to the broker.
         unprotected_after_s: How long an entry's exits may fail to cover what it has filled before the alarm
             is given (:class:`~ibkr_core.model.events.PositionUnprotected`).
+        slim_after_s: How long after the last word about it a finished order is packed into a few hundred
+            bytes; 0 for at once, None for never. Nobody can tell but by the memory: it is unpacked when it is
+            looked at, or told of again. One that lacks an execution or a commission waits some minutes more.
+        checkpoint_inputs: After how many inputs the journal gets the book as it stands, so that a restart
+            after a crash replays little more than these; 0 for only when the engine is closed.
         seed: Decides the jitter; None for a different one each time.
     """
 
@@ -251,4 +261,6 @@ class EngineSettings:
     efficiency_limit: int = attrs.field(default=20, validator=_count())
     order_rules: bool = attrs.field(default=True, validator=_kind(bool, "True or False"))
     unprotected_after_s: float = attrs.field(default=2.0, validator=_seconds())
+    slim_after_s: float | None = attrs.field(default=300.0, validator=_seconds_or_none)
+    checkpoint_inputs: int = attrs.field(default=50_000, validator=_count())
     seed: int | None = attrs.field(default=None, validator=_whole_or_none)

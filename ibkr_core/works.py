@@ -6,7 +6,7 @@ import contextlib
 import functools
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -29,7 +29,7 @@ from ibkr_core.journal import Entry, Journal
 from ibkr_core.keeper import Keeper
 from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.effects import Ask
-from ibkr_core.lifecycle.ledger import ExecutionId
+from ibkr_core.lifecycle.pages import Pages
 from ibkr_core.lifecycle.verdicts import CodeRule
 from ibkr_core.link.client import TwsClient
 from ibkr_core.link.receiver import HotTaker
@@ -51,6 +51,7 @@ from ibkr_core.scheduler import Scheduler, Timer
 from ibkr_core.sending import describe
 from ibkr_core.settings import EngineSettings
 from ibkr_core.settlement import Judge
+from ibkr_core.slimmer import GoneFills, Slimmer
 from ibkr_core.supervisor import Supervisor
 from ibkr_core.survey import Findings
 from ibkr_core.watchdog import Watchdog
@@ -62,6 +63,8 @@ _POSITIONS: Final = "positions"
 _HAS_FILLS: Final = (OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED)
 _DRY_RUN: Final = "dry run"
 _DAY_S: Final = 86_400.0
+_PAUSE_S: Final = 0.002
+"""Between two steps of what is not urgent."""
 _ZERO: Final = Decimal(0)
 
 _LOG: Final = logging.getLogger("ibkr_core.engine")
@@ -138,11 +141,16 @@ class Works:
             *(self.desk, self.book, self.scheduler, self.survey_for, self.publish, self._judge.is_unresolved),
             self.journal,
         )
-        self.dispatcher.subscribe((events.OrderStatusChanged,), self._note_fill, Delivery.INLINE, None)
-        self.dispatcher.subscribe((events.ExecutionReceived,), self._note_execution, Delivery.INLINE, None)
-        self._recheck_s = settings.recheck_s
-        self._recheck = Timer(0.0, lambda: None)
+        self._listen()
+        self.slimmer = Slimmer(self.book, self.scheduler, journal, settings)
+        self._recheck_s, self._recheck = settings.recheck_s, Timer(0.0, lambda: None)
         self._unowned: set[int] = set()
+        self._gone: dict[int, None] = {}  # rows of orders that the journal has let go
+
+    def _listen(self) -> None:
+        listen = self.dispatcher.subscribe
+        listen((events.OrderStatusChanged,), self._note_fill, Delivery.INLINE, None)
+        listen((events.ExecutionReceived,), self._note_execution, Delivery.INLINE, None)
 
     def _hire_gatekeeper(self, policy: RiskPolicy) -> Gatekeeper:
         return Gatekeeper(
@@ -161,19 +169,22 @@ class Works:
             JournalCorrupt: An entry is damaged.
             JournalForeign: It is of a dry run, and this is none; or the other way round.
         """
-        if self.journal is None:
-            return
-        self._check_kind(self.journal)
-        self.journal.watch(self._report_broken_journal, self._report_restored_journal)
-        restore_book(self.journal, self.book, on_progress=on_progress, on_refused=self._report_refused)
-        known = self.journal.state(_POSITIONS)
+        if self.journal is not None:
+            self._restore_from(self.journal, on_progress)
+        self.slimmer.start()
+
+    def _restore_from(self, journal: Journal, on_progress: Callable[[int], None] | None) -> None:
+        self._check_kind(journal)
+        journal.watch(self._report_broken_journal, self._report_restored_journal)
+        restore_book(journal, self.book, on_progress=on_progress, on_refused=self._report_refused)
+        known = journal.state(_POSITIONS)
         if known:
             self._positions.load(known)
         for record in self.book.read(lambda book: book.active_orders()):
             if record.order is None and record.perm_id is not None:
                 self._unowned.add(record.perm_id)  # told in an earlier run
         self.scheduler.call_soon(self.desk.remember_keys)
-        self._prune()
+        self.scheduler.call_soon(self._prune)
 
     def _check_kind(self, journal: Journal) -> None:
         """Keep what is real and what is not apart: ids, keys and fills of one mean nothing to the other."""
@@ -193,16 +204,25 @@ class Works:
             journal.set_state(_DRY_RUN, "yes")
 
     def _prune(self) -> None:
-        """Drop from the journal what its retention no longer keeps; once a day."""
+        """Drop from the journal what its retention no longer keeps; once a day, in slices."""
         if self.journal is not None:
-            with contextlib.suppress(JournalError):  # its failure is told by itself
-                orders = self.book.read(lambda book: book.orders())
-                if self.journal.prune(self.scheduler.clock.now(), orders):
-                    kept = self.journal.execution_ids()
-                    fills = self.book.read(lambda book: book.position_fills())
-                    self._positions.let_go(f for f in fills if ExecutionId.parse(f.exec_id).base not in kept)
-                    self.journal.set_state(_POSITIONS, self._positions.dump())
+            pages = self.book.read(lambda book: book.pages())
+            self._go_on_pruning(self._pruning(self.journal, pages))
             self.scheduler.call_later(_DAY_S, self._prune)
+
+    def _go_on_pruning(self, steps: Iterator[None]) -> None:
+        with contextlib.suppress(JournalError, StopIteration):  # its failure is told by itself
+            next(steps)
+            self.scheduler.call_later(_PAUSE_S, lambda: self._go_on_pruning(steps))
+
+    def _pruning(self, journal: Journal, pages: Pages) -> Iterator[None]:
+        pruned = yield from journal.pruning(self.scheduler.clock.now(), pages.rows())
+        if not pruned.inputs:
+            return
+        self._gone.update(dict.fromkeys(pruned.rows))
+        self._positions.let_go(GoneFills(self.book, self._gone))
+        # The next run knows these orders no more, neither from inputs nor from a checkpoint.
+        journal.packed.forget(pruned.rows, self._positions.gone, {_POSITIONS: self._positions.dump()})
 
     def _note_fill(self, event: events.OrderStatusChanged) -> None:
         if event.current in _HAS_FILLS and event.previous is not OrderStatus.PARTIALLY_FILLED:
@@ -337,8 +357,9 @@ class Works:
                 self.book.publish(events.UnownedOrderFound, record=record)
 
     def _check_positions(self, findings: Findings) -> bool:
-        fills = self.book.read(lambda book: book.position_fills())
-        for found in self._positions.compare(findings.positions or (), fills, self.scheduler.clock.now()):
+        moved, pages = self.book.read(lambda book: (book.moved(), book.pages()))
+        now = self.scheduler.clock.now()
+        for found in self._positions.compare(findings.positions or (), pages.fills(), now, moved):
             self.book.publish(
                 events.PositionDiffers,
                 account=found.account,

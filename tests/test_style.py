@@ -51,6 +51,7 @@ FLOORS = {
     "runner": 3,
     "survey": 3,
     "settlement": 3,
+    "slimmer": 3,
     "supervisor": 3,
     "watchdog": 3,
     "retrier": 3,

@@ -38,7 +38,7 @@ from ibkr_core.model.facts import BrokerFact
 from ibkr_core.model.order import Action, BrokerOrder, Order
 from ibkr_core.model.record import Request
 
-__all__ = ["Opaque", "Unreadable", "check_storable", "from_json", "kind_of", "to_json"]
+__all__ = ["Opaque", "Unreadable", "check_storable", "from_json", "kind_of", "to_json", "value_to_json"]
 
 TAG: Final = "$"
 _MAX_DEPTH: Final = 16
@@ -103,6 +103,12 @@ def kind_of(value: Command | BrokerFact) -> str:
 def to_json(value: Command | BrokerFact) -> str:
     """Write a command or a fact as JSON, in ASCII. Never raises for odd contents."""
     return _ENCODER.encode(_pack_fields(value, 0))
+
+
+def value_to_json(value: object) -> str | None:
+    """Write any value of ours as JSON; None where something in it could not be read back as it is."""
+    text = _ENCODER.encode(_pack_fields(value, 0))
+    return None if _OPAQUE_MARK in text else text
 
 
 def from_json(kind: str, text: str | bytes) -> Any:  # noqa: ANN401 - any command or fact

@@ -8,17 +8,18 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from ibkr_core.clock import Clock
 from ibkr_core.errors import InvalidInput, JournalFailed
 from ibkr_core.journal.entries import Entry, Payload
 from ibkr_core.journal.noting import note
+from ibkr_core.journal.packed import PackedOrders
 from ibkr_core.journal.reading import HistoryLine, IntegrityReport, JournalReader
-from ibkr_core.journal.retention import Retention, in_batches, prunable
+from ibkr_core.journal.retention import Pruned, Retention, drained, find_prunable, in_batches
 from ibkr_core.journal.rows import clean_text
 from ibkr_core.journal.store import Durability, Store, describe_failure, read_meta
 from ibkr_core.journal.tables import EVENTS_AT_ONCE, ORDERS_AT_ONCE, Moved, Tables, settle_found, write_moved
@@ -98,6 +99,7 @@ class Journal:
             connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
         )
         self._reader = JournalReader(self.path)
+        self.packed = PackedOrders(self)
         # Whoever holds it owns the connection and the intake. Never taken with the state lock held.
         self._writing = threading.Lock()
         self._intake = Intake(client_id, self.epoch, high_water)
@@ -193,13 +195,37 @@ class Journal:
         """Index up to which every input is in the file."""
         return self._committed
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self, after: int = 0) -> Iterator[Entry]:
         """Read what was stored before this run, in the order of application.
+
+        Args:
+            after: Begin behind this index.
 
         Raises:
             JournalCorrupt: An entry is damaged.
         """
-        return self._reader.inputs(through=self._stored)
+        return self._reader.inputs(after=after, through=self._stored)
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Run a query of one's own; see :meth:`JournalReader.query`."""
+        return self._reader.query(statement, *values)
+
+    def write(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Run a transaction of one's own, which must be short: an intent may have to wait for it.
+
+        Raises:
+            JournalFailed: It could not be written, and nothing of it was.
+        """
+
+        def act(connection: sqlite3.Connection) -> Callable[[], None]:
+            work(connection)
+            return _nothing
+
+        with self._writing:
+            error = self._write(act)
+        self._tell()
+        if error is not None:
+            raise error
 
     def knows_key(self, key: str) -> int | None:
         """Return the order id that a client order key was committed with, also of pruned orders."""
@@ -575,30 +601,54 @@ class Journal:
         Raises:
             JournalFailed: It could not be written. What was dropped so far is dropped by whole families.
         """
+        return drained(self.pruning(now, enumerate(orders))).inputs
+
+    def pruning(
+        self, now: datetime, orders: Iterable[tuple[int, OrderRecord]]
+    ) -> Generator[None, None, Pruned]:
+        """Do as :meth:`prune`, in small steps; orders come with their rows.
+
+        Returns:
+            How many inputs were dropped, and the rows of the orders that they made.
+        """
         if not self.flush():
             raise self.failure or JournalFailed(self.path, "it is closed", "open it again")
         dropped = 0
+        rows: tuple[int, ...] = ()
         before = self.retention.before(self.retention.days, now)
-        if before is not None:
-            families = prunable(self._reader.identities(), orders, before)
-            if families is None:
+        if before is not None and self._has_inputs_before(before):
+            found = yield from find_prunable(self._reader.identities(), orders, before)
+            if found is None:
                 _LOG.warning("journal %s: a frame does not tell its order, so nothing is dropped", self.path)
-            for batch in in_batches(families or (), _PRUNE_ROWS):
+            else:
+                rows = tuple(found.rows)
+            for batch in in_batches(found.inputs if found is not None else (), _PRUNE_ROWS):
                 self._drop("inputs", "number", batch)
                 dropped += len(batch)
-        self._drop_older("events", "number", "at < ?", self.retention.before(self.retention.events_days, now))
+                yield
+        yield from self._drop_older(
+            "events", "number", "at < ?", self.retention.before(self.retention.events_days, now)
+        )
         rows_before = self.retention.before(self.retention.rows_days, now)
-        self._drop_older("fills", "exec", f"updated_at < ? AND {_OF_FINISHED}", rows_before)
-        self._drop_older("orders", "id", f"updated_at < ? AND {_WITHOUT_FILLS}", rows_before)
-        return dropped
+        yield from self._drop_older("fills", "exec", f"updated_at < ? AND {_OF_FINISHED}", rows_before)
+        yield from self._drop_older("orders", "id", f"updated_at < ? AND {_WITHOUT_FILLS}", rows_before)
+        return Pruned(dropped, rows)
 
-    def _drop_older(self, table: str, key: str, condition: str, before: str | None) -> None:
+    def _has_inputs_before(self, before: str) -> bool:
+        """Whether the first input is so old; if not, none is, and no million has to be gone through."""
+        first = self._reader.query("SELECT at FROM inputs ORDER BY number LIMIT 1")
+        return bool(first) and str(first[0][0]) < before
+
+    def _drop_older(
+        self, table: str, key: str, condition: str, before: str | None
+    ) -> Generator[None, None, None]:
         while before is not None:
             statement = f"SELECT {key} FROM {table} WHERE {condition} LIMIT {_PRUNE_ROWS}"  # noqa: S608 - our own names
             found = [row[0] for row in self._reader.query(statement, before)]
             if not found:
                 return
             self._drop(table, key, found)
+            yield
 
     def _drop(self, table: str, key: str, keys: Sequence[object]) -> None:
         statement = f"DELETE FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))"  # noqa: S608 - our own names

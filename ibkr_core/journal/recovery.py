@@ -28,11 +28,12 @@ def restore(
     on_refused: Callable[[Entry, OrderStateError], None] | None = None,
     last_seq: int = 0,
 ) -> Book:
-    """Replay a journal into an empty book; it then stands exactly as it stood.
+    """Replay a journal into a book; it then stands exactly as it stood.
 
     Args:
         entries: The inputs in the order of application.
-        book: An empty book of the same client id and rules.
+        book: A book of the same client id and rules: an empty one, or one that loaded a checkpoint, for the
+            inputs that came after it.
         decode: Makes the fact of a frame's body and its server version; None where it is none.
         on_event: Is told each event that the replay makes, for tables that a crash left behind.
         on_progress: Is told how many inputs are done, now and then: a long journal takes a while.
@@ -48,7 +49,7 @@ def restore(
     Raises:
         InvariantViolated: The book refuses a command that it once took, and nobody was to be told.
     """
-    seq = 0
+    seq = book.seq
     for count, entry in enumerate(entries, 1):
         given: Input | None
         payload = entry.payload

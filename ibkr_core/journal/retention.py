@@ -12,9 +12,9 @@ a frame is about, nothing is dropped.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -25,7 +25,16 @@ from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.model.checks import check_moment, check_whole
 from ibkr_core.model.record import OrderRecord
 
-__all__ = ["InputIdentity", "Retention", "in_batches", "prunable"]
+__all__ = [
+    "InputIdentity",
+    "Prunable",
+    "Pruned",
+    "Retention",
+    "drained",
+    "find_prunable",
+    "in_batches",
+    "prunable",
+]
 
 
 def _days(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -90,6 +99,9 @@ class InputIdentity:
 _WITH_SEVERAL: Final = ("Submit", "Sent", "Resend")
 """Commands whose body tells of which orders they are."""
 
+_T = TypeVar("_T")
+_STEP: Final = 50
+"""Inputs or orders that are looked at in one step."""
 _FRAME_WITHOUT_FACT: Final = "FRAME"
 _Node = tuple[str, int | str]
 """One identity: its kind, and the id."""
@@ -131,27 +143,77 @@ class _Families:
         return node
 
 
+@attrs.frozen
+class Prunable:
+    """What may go.
+
+    Attributes:
+        inputs: The numbers of inputs, family by family: each is to be dropped wholly or not at all.
+        rows: The rows of the orders that they are about, in the numbering of whoever gave the orders.
+    """
+
+    inputs: list[list[int]]
+    rows: list[int]
+
+
+@attrs.frozen
+class Pruned:
+    """What has gone.
+
+    Attributes:
+        inputs: How many inputs.
+        rows: The rows of the orders that they made.
+    """
+
+    inputs: int
+    rows: tuple[int, ...]
+
+
 def prunable(
     inputs: Iterable[InputIdentity], orders: Iterable[OrderRecord], before: str
 ) -> list[list[int]] | None:
-    """Find the inputs that may go.
+    """Find the inputs that may go, in one go; see :func:`find_prunable`.
+
+    Returns:
+        The numbers of the inputs, family by family. None where some frame does not tell what it is about, so
+        that nothing may go.
+    """
+    found = drained(find_prunable(inputs, enumerate(orders), before))
+    return None if found is None else found.inputs
+
+
+def drained(steps: Generator[object, None, _T]) -> _T:
+    """Take all steps of something at once, and return what came of it."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: _T = end.value
+            return result
+
+
+def find_prunable(
+    inputs: Iterable[InputIdentity], orders: Iterable[tuple[int, OrderRecord]], before: str
+) -> Generator[None, None, Prunable | None]:
+    """Find the inputs that may go, in small steps: others want to do something in between.
 
     Args:
         inputs: All stored inputs, oldest first.
-        orders: All orders of the book that they make.
+        orders: All orders of the book that they make, with their rows.
         before: The moment, as text: younger families stay.
 
     Returns:
-        The numbers of the inputs, family by family: each is to be dropped wholly or not at all. None
-        where some frame does not tell what it is about, so that nothing may go.
+        What may go; None where some frame does not tell what it is about, so that nothing may go.
     """
     families = _Families()
-    keys = _tie_orders(families, orders, before)
+    keys, old_orders = yield from _tie_orders(families, orders, before)
     zeros: set[_Node] = set()
     has_error_about_zero = False
     old: list[tuple[int, _Node | None]] = []
     first_to_stay = 2**63
-    for one in inputs:
+    for count, one in enumerate(inputs, 1):
+        if not count % _STEP:
+            yield
         if one.kind == _FRAME_WITHOUT_FACT:
             return None
         nodes = list(_nodes_of(one, keys))
@@ -167,19 +229,29 @@ def prunable(
             first_to_stay = min(first_to_stay, one.number)
     if has_error_about_zero:  # it may have been told of any order without an id of its own
         families.tie(zeros)
-    return _by_family(families, old, first_to_stay)
+    going = _by_family(families, old, first_to_stay)
+    return Prunable(going, [row for row, node in old_orders if families.may_go(node)])
 
 
-def _tie_orders(families: _Families, orders: Iterable[OrderRecord], before: str) -> frozenset[str]:
-    """Tie each order to its relatives, pin those that must stay, and return the keys that are ours."""
-    orders = tuple(orders)
-    for record in orders:
+def _tie_orders(
+    families: _Families, orders: Iterable[tuple[int, OrderRecord]], before: str
+) -> Generator[None, None, tuple[frozenset[str], list[tuple[int, _Node]]]]:
+    """Tie each order to its relatives, pin those that must stay; the keys that are ours, and the others."""
+    keys: set[str] = set()
+    old: list[tuple[int, _Node]] = []
+    for count, (row, record) in enumerate(orders, 1):
+        if not count % _STEP:
+            yield
         nodes = list(_nodes_of_order(record))
         families.tie(nodes)
         last = record.last_update_time
         if nodes and (not record.is_settled or last is None or to_text(last) >= before):
             families.pin(nodes[0])
-    return frozenset(clean_text(record.key) for record in orders if record.is_ours and record.key)
+        elif nodes:
+            old.append((row, nodes[0]))
+        if record.is_ours and record.key:
+            keys.add(clean_text(record.key))
+    return frozenset(keys), old
 
 
 def _nodes_of_order(record: OrderRecord) -> Iterator[_Node]:

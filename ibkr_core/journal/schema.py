@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from ibkr_core.journal.packed import TABLES as PACKED_TABLES
+
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "create", "migrate"]
 
 APPLICATION_ID: Final = 0x49424B4A
@@ -213,11 +215,15 @@ def _to_version_2(connection: sqlite3.Connection) -> None:
 
 
 def _to_version_3(connection: sqlite3.Connection) -> None:
-    """What is committed in haste has a table of its own, until there is time to write it row by row."""
+    """What is committed in haste has a table of its own, until there is time to write it row by row.
+
+    And the book can be kept as it stands, so that a start need not begin at the first input.
+    """
     connection.execute(
         "CREATE TABLE tail (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, epoch INTEGER NOT NULL, "
         "head TEXT NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL)"
     )
+    run_script(connection, PACKED_TABLES)
 
 
 MIGRATIONS: Final[Mapping[int, Migration]] = MappingProxyType({1: _to_version_2, 2: _to_version_3})
@@ -233,6 +239,7 @@ def create(connection: sqlite3.Connection, meta: Mapping[str, str]) -> None:
     """
     connection.execute("BEGIN IMMEDIATE")
     run_script(connection, _TABLES)
+    run_script(connection, PACKED_TABLES)
     run_script(connection, _VIEWS)
     connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -7,11 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from ibkr_core.lifecycle.book import Book
-from ibkr_core.lifecycle.fillings import FillFeed
-from ibkr_core.lifecycle.ledger import ExecutionId
-from ibkr_core.model.fill import Fill
 from ibkr_core.model.numbers import EXACT
-from ibkr_core.model.order import Action
 
 __all__ = ["Tally", "signed", "total"]
 
@@ -37,26 +33,8 @@ class Tally:
     It is looked at with the state lock held, so it must not go through all fills of a long day each time.
     """
 
-    def __init__(self) -> None:
-        self._feed: FillFeed | None = None
-        self._fills: dict[str, Fill] = {}
-        self._sums: dict[tuple[str, int], Decimal] = {}
-
     def made(self, book: Book, account: str, con_ids: Iterable[int]) -> dict[int, Decimal]:
         """Return the sum for each contract; fills without an account count for any."""
-        if self._feed is None:
-            self._feed = book.follow_fills()
-        for fill in self._feed.take():
-            name = ExecutionId.parse(fill.exec_id).base
-            before = self._fills.pop(name, None)
-            if before is not None:
-                self._count(before, -1)
-            if fill.moves_position:
-                self._fills[name] = fill
-                self._count(fill, 1)
-        return {one: total(self._sums.get((code, one), _ZERO) for code in {account, ""}) for one in con_ids}
-
-    def _count(self, fill: Fill, sign: int) -> None:
-        key = (fill.account, fill.con_id)
-        side = Action.BUY.sign if fill.action is Action.BUY else Action.SELL.sign
-        self._sums[key] = EXACT.add(self._sums.get(key, _ZERO), signed(sign * side, fill.quantity))
+        moved = book.moved()
+        codes = {account, ""}
+        return {one: total(moved[code, one][1] for code in codes if (code, one) in moved) for one in con_ids}

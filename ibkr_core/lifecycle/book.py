@@ -16,13 +16,15 @@ import attrs
 
 from ibkr_core.errors import DuplicateOrder, OrderStateError, UnknownOrder
 from ibkr_core.lifecycle import commands, inputs, settling
+from ibkr_core.lifecycle.archive import Archive
 from ibkr_core.lifecycle.effects import Effects, Scribe, Turn
 from ibkr_core.lifecycle.entry import OrderEntry
 from ibkr_core.lifecycle.express import Express, QuickTaker
-from ibkr_core.lifecycle.fillings import FillFeed, Fillings
+from ibkr_core.lifecycle.fillings import Fillings
 from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.lifecycle.inputs import Command, Input
 from ibkr_core.lifecycle.ledger import ExecutionId
+from ibkr_core.lifecycle.packing import Codec, Shared
 from ibkr_core.lifecycle.refusals import take_error
 from ibkr_core.lifecycle.steps import (
     ask_if_unexplained,
@@ -34,9 +36,9 @@ from ibkr_core.lifecycle.steps import (
 )
 from ibkr_core.lifecycle.transitions import Trigger
 from ibkr_core.lifecycle.verdicts import DEFAULT_RULES, CodeRule, Verdict, judge
+from ibkr_core.lifecycle.view import BookView
 from ibkr_core.model import events, facts
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.fill import Fill
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import BrokerOrder, Order
 from ibkr_core.model.record import OrderMessage, OrderRecord, Request
@@ -62,7 +64,7 @@ class OpenRequests:
     is_released: bool
 
 
-class Book:
+class Book(BookView):
     """All orders of one account session, and how each callback changes them.
 
     Not thread-safe by design: one owner at a time (the engine's state lock).
@@ -72,6 +74,7 @@ class Book:
             as in a replay.
         rules: What error codes prove; see :mod:`ibkr_core.lifecycle.verdicts`.
         guard: What the owner holds, re-entrantly, while it calls; events look at orders under it.
+        codec: Writes what is odd in orders when they are packed; without it such orders stay as they are.
         is_express: Whether plain facts take the express lane, which must make no difference
             (:mod:`ibkr_core.lifecycle.express`).
     """
@@ -81,14 +84,15 @@ class Book:
         client_id: int | None = None,
         rules: Mapping[int, CodeRule] = DEFAULT_RULES,
         guard: AbstractContextManager[Any] | None = None,
+        codec: Codec | None = None,
         *,
         is_express: bool = True,
     ) -> None:
         self.client_id = client_id
         self._rules = rules
-        self._index = OrderIndex()
+        self._index = OrderIndex(Archive(Shared(codec)))
         self._scribe = Scribe(self._index, guard if guard is not None else nullcontext())
-        self._fillings = Fillings()
+        self._fillings = Fillings(self._index)
         self._highest_id = 0
         self.quick: Mapping[type, QuickTaker] = (
             Express(self._scribe, self._fillings).takers if is_express else {}
@@ -116,44 +120,6 @@ class Book:
     def next_seq(self) -> int:
         """Return the next event number."""
         return self._scribe.next_seq()
-
-    def order(self, order_id: int) -> OrderRecord:
-        """Return a snapshot of the order that ``order_id`` names for us.
-
-        Raises:
-            UnknownOrder: There is none.
-        """
-        return self._entry(order_id).snapshot()
-
-    def by_perm_id(self, perm_id: int) -> OrderRecord | None:
-        """Return a snapshot of the order with the broker's permanent id."""
-        found = self._index.by_perm_id(perm_id)
-        return found.snapshot() if found is not None else None
-
-    def by_key(self, key: str) -> OrderRecord | None:
-        """Return a snapshot of the order with this client order key."""
-        found = self._index.by_key(key)
-        return found.snapshot() if found is not None else None
-
-    def orders(self) -> tuple[OrderRecord, ...]:
-        """Return snapshots of all orders, oldest first."""
-        return tuple(entry.snapshot() for entry in self._index)
-
-    def active_orders(self) -> tuple[OrderRecord, ...]:
-        """Return snapshots of all orders that are not finished, those in doubt included."""
-        return tuple(entry.snapshot() for entry in self._index.live())
-
-    def fills(self) -> tuple[Fill, ...]:
-        """Return all executions of all orders, by order and then in the order they became known."""
-        return tuple(fill for entry in self._index for fill in entry.ledger.all_fills)
-
-    def position_fills(self) -> tuple[Fill, ...]:
-        """Return the executions that move positions; see :attr:`Fill.moves_position`."""
-        return tuple(fill for fill in self.fills() if fill.moves_position)
-
-    def follow_fills(self) -> FillFeed:
-        """Return a feed of all executions of all orders, and of every change of one from now on."""
-        return self._fillings.follow(self.fills())
 
     def highest_order_id(self) -> int:
         """Return the highest order id that our client is known to have used, or 0."""
@@ -235,12 +201,12 @@ class Book:
 
     def is_pending(self, order_id: int, request: Request, since: datetime) -> bool:
         """Whether a request that was made at a moment is still unanswered."""
-        entry = self._own(order_id)
+        entry = self._look_own(order_id)
         return entry is not None and entry.pending.get(request) == since
 
     def asked_at(self, order_id: int, request: Request) -> datetime | None:
         """Return when a request was made that is still unanswered; None when there is none."""
-        entry = self._own(order_id)
+        entry = self._look_own(order_id)
         return entry.pending.get(request) if entry is not None else None
 
     def count_active(self, account: str, con_id: int, symbol: str, action: str) -> int:
@@ -269,7 +235,7 @@ class Book:
             OrderStateError: The order's state forbids a modification, or an earlier session placed it,
                 so that its full terms are not known here.
         """
-        entry = self._entry(order_id)
+        entry = self._look(order_id)
         commands.check_modify(entry)
         if entry.order is None or entry.contract is None:
             raise OrderStateError(
@@ -277,7 +243,7 @@ class Book:
                 "was placed by an earlier session and can only be cancelled: its full terms are not known",
             )
         terms = entry.proposals[-1] if entry.proposals else entry.order
-        parent = self._own(entry.parent_id) if entry.parent_id else None
+        parent = self._look_own(entry.parent_id) if entry.parent_id else None
         return entry.contract, terms, parent is not None and parent.status.is_finished
 
     def is_released(self, order_id: int) -> bool:
@@ -286,7 +252,7 @@ class Book:
         Raises:
             UnknownOrder: There is none.
         """
-        entry = self._entry(order_id)
+        entry = self._look(order_id)
         if entry.acknowledged_time is not None or entry.order is None or entry.order.transmit:
             return True
         return entry.was_released
@@ -461,8 +427,9 @@ class Book:
         if remaining is not None:
             entry.broker_remaining = remaining
         entry.why_held = fact.why_held
-        if fact.parent_id:
+        if fact.parent_id and fact.parent_id != entry.parent_id:
             entry.parent_id = fact.parent_id
+            self._index.note_kin(entry)
         hear(turn, entry, fact.status, word)
         ask_if_unexplained(turn, entry)
 
@@ -485,7 +452,7 @@ class Book:
         entry = self._find_by_echo(turn, echo, "openOrder")
         if entry is None:
             return
-        _learn_echo(entry, echo, fact.contract)
+        _learn_echo(self._index, entry, echo, fact.contract)
         if echo.total_quantity:
             entry.total = echo.total_quantity
         if fact.commission is not None:
@@ -503,7 +470,7 @@ class Book:
         entry = self._find_by_echo(turn, echo, "completedOrder")
         if entry is None:
             return
-        _learn_echo(entry, echo, fact.contract)
+        _learn_echo(self._index, entry, echo, fact.contract)
         if echo.filled_quantity is not None:
             entry.broker_filled = max(entry.broker_filled, echo.filled_quantity)
         # Filled orders are listed with quantity 0 here (TWS facts 4).
@@ -563,15 +530,23 @@ class Book:
     # ── identity ────────────────────────────────────────────────────────────────────────────────
 
     def _check_new(self, order_id: int, key: str) -> None:
-        if self._index.by_order_id(order_id, self.client_id) is not None:
+        if self._index.look_by_order_id(order_id, self.client_id) is not None:
             raise DuplicateOrder(order_id, "this order id was used before")
-        known = self._index.by_key(key) if key else None
+        known = self._index.look_by_key(key) if key else None
         if known is not None:
             raise DuplicateOrder(known.order_id, f"has the client order key {key!r} already")
 
     def _turn(self, now: datetime) -> Turn:
         self._scribe.fix_pictures()
         return Turn(now, self._scribe)
+
+    def resume(self, seq: int, highest_id: int) -> None:
+        """Go on counting behind what was counted before; see :mod:`ibkr_core.lifecycle.checkpoint`."""
+        self._scribe.seq, self._highest_id = seq, highest_id
+
+    def fix_pictures(self) -> None:
+        """Have all that was told show what it showed: orders are about to leave."""
+        self._scribe.fix_pictures()
 
     def _entry(self, order_id: int) -> OrderEntry:
         found = self._own(order_id)
@@ -651,7 +626,7 @@ def _learn_total(entry: OrderEntry, size: Decimal, word: BrokerWord | None) -> N
         entry.total = size
 
 
-def _learn_echo(entry: OrderEntry, echo: BrokerOrder, contract: Contract | None) -> None:
+def _learn_echo(index: OrderIndex, entry: OrderEntry, echo: BrokerOrder, contract: Contract | None) -> None:
     entry.broker_order = echo
     if contract is not None:
         entry.ledger.set_contract(contract.sec_type)
@@ -659,7 +634,10 @@ def _learn_echo(entry: OrderEntry, echo: BrokerOrder, contract: Contract | None)
         # better than the contract of an execution, which can be that of a leg.
         if entry.contract is None or (entry.order is None and contract.con_id):
             entry.contract = contract
+    kin = entry.parent_id, entry.oca_group
     entry.parent_id = echo.parent_id or entry.parent_id
     if echo.oca_group:
         entry.oca_group = echo.oca_group
         entry.oca_type = echo.oca_type or entry.oca_type
+    if kin != (entry.parent_id, entry.oca_group):
+        index.note_kin(entry)

@@ -5,7 +5,7 @@ The status has one door: :meth:`OrderEntry.move`, which reads THE table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
@@ -118,6 +118,7 @@ class OrderEntry:
         "contract",
         "drawn",
         "finished_time",
+        "former_perm_ids",
         "heard_time",
         "is_listed_no_more",
         "is_ours",
@@ -133,10 +134,12 @@ class OrderEntry:
         "parent_id",
         "pending",
         "perm_id",
+        "place",
         "proposals",
         "put_aside",
         "reject",
         "retry_count",
+        "row",
         "sent_time",
         "shown",
         "status",
@@ -150,6 +153,8 @@ class OrderEntry:
         self.order_id = order_id
         self.client_id: int | None = None
         self.perm_id: int | None = None
+        self.former_perm_ids: tuple[int, ...] = ()  # of attempts that were sent again: they still mean it
+        self.row = self.place = 0  # its age among all orders, and among those of its id; the index's business
         self.key = ""
         self.contract: Contract | None = None
         self.order: Order | None = None
@@ -323,6 +328,20 @@ class OrderEntry:
         if len(self._messages) >= MAX_MESSAGES:
             del self._messages[MAX_MESSAGES // 2]
         self._messages.append(message)
+
+    @property
+    def raw_history(self) -> Sequence[HistoryEntry | _Line]:
+        """The lines of the history as they are kept, for packing."""
+        return self._history
+
+    @property
+    def messages(self) -> Sequence[OrderMessage]:
+        """The broker's messages, oldest first."""
+        return self._messages
+
+    def take_back(self, messages: list[OrderMessage], history: Sequence[HistoryEntry | _Line]) -> None:
+        """Take messages and lines as they were when the order was packed."""
+        self._messages, self._history = messages, list(history)
 
     def touched(self, now: datetime) -> None:
         """Say that something about the order changed: the next snapshot is a new one."""

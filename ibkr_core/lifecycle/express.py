@@ -99,7 +99,7 @@ class Express:
         takers: What takes which kind of fact.
     """
 
-    __slots__ = ("_fillings", "_index", "_orders", "_owners", "_scribe", "takers")
+    __slots__ = ("_fillings", "_index", "_orders", "_owners", "_packed", "_packed_fills", "_scribe", "takers")
 
     def __init__(self, scribe: Scribe, fillings: Fillings) -> None:
         self._scribe = scribe
@@ -107,6 +107,8 @@ class Express:
         self._orders = scribe.index.known_perm_ids
         self._fillings = fillings
         self._owners = fillings.owners
+        self._packed = scribe.index.archive.by_perm_id
+        self._packed_fills = scribe.index.archive.by_execution
         self.takers: Mapping[type, QuickTaker] = {
             StatusFact: self._take_status,
             ExecutionFact: self._take_execution,
@@ -117,8 +119,10 @@ class Express:
 
     def _take_status(self, values: HotValues, now: datetime) -> list[Event] | None:
         _, order_id, text, filled, remaining, average, perm_id, parent_id, _, client_id, why_held, _ = values
-        entry = self._orders.get(perm_id) or self._index.unseen(order_id, client_id)
-        if entry is None or not perm_id:
+        entry = self._orders.get(perm_id)
+        if entry is None and perm_id not in self._packed:
+            entry = self._index.unseen(order_id, client_id)
+        if entry is None or not perm_id or (parent_id and parent_id != entry.parent_id):
             return None
         executed, before = entry.ledger.quantity, entry.status
         meant = (_FILLED if executed else _UNFILLED).get(text)
@@ -142,8 +146,6 @@ class Express:
             if size > _ZERO:
                 entry.total = size
         entry.why_held = why_held
-        if parent_id:
-            entry.parent_id = parent_id
         entry.broker_word, entry.meaning = text, word
         entry.heard_time = entry.last_update_time = now
         entry.drawn = None
@@ -171,7 +173,8 @@ class Express:
         counted, _, ref, liquidity, may_change = rest
         entry = self._orders.get(perm_id)
         base, action = exec_id[:-3], _SIDES.get(side)
-        if entry is None or action is None or base in self._owners or self._fillings.has_orphan(base):
+        is_known = base in self._owners or base in self._packed_fills  # a finished order that has it wakes
+        if entry is None or action is None or is_known or self._fillings.has_orphan(base):
             return None
         if exec_id[-3:] != _FIRST_REVISION or base.count(".") != _DOTS or ".." in exec_id or base[0] == ".":
             return None  # no usual id, or a correction

@@ -2,26 +2,53 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+import attrs
 
 from ibkr_core.lifecycle.effects import Question, Turn
 from ibkr_core.lifecycle.entry import OrderEntry
 from ibkr_core.lifecycle.evidence import trigger_for_execution
+from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.lifecycle.ledger import Booking, ExecutionId, fill_from
 from ibkr_core.lifecycle.steps import acknowledge, move, report_anomaly
 from ibkr_core.lifecycle.transitions import Trigger
 from ibkr_core.model import events
+from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import CommissionFact, ExecutionFact
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.numbers import EXACT
+from ibkr_core.model.order import Action
 from ibkr_core.model.status import OrderStatus
 
-__all__ = ["MAX_ORPHANS", "FillFeed", "Fillings"]
+__all__ = ["MAX_ORPHANS", "FillFeed", "Fillings", "FillingsState", "Key", "Moved"]
+
+_ZERO: Final = Decimal(0)
+Key = tuple[str, int]
+"""An account and a contract id."""
 
 MAX_ORPHANS = 10_000
 """Commission reports kept for executions that have not come (those of other clients may never come),
 and ids remembered of executions that belong to no order."""
+
+
+@attrs.frozen(kw_only=True)
+class FillingsState:
+    """What is known of executions beside the orders themselves.
+
+    Attributes:
+        sums: What packed orders have moved, by account and contract id.
+        commissions: Reports for executions that have not come, by id without revision.
+        executions: The ids of executions that belong to no order.
+    """
+
+    sums: Sequence[tuple[Key, Contract, Decimal]] = ()
+    commissions: Sequence[tuple[str, tuple[CommissionFact, ...]]] = ()
+    executions: tuple[str, ...] = ()
 
 
 class FillFeed:
@@ -35,7 +62,7 @@ class FillFeed:
 
     __slots__ = ("_changed", "_first")
 
-    def __init__(self, fills: Sequence[Fill] = ()) -> None:
+    def __init__(self, fills: Iterable[Fill] = ()) -> None:
         self._first = fills
         self._changed: dict[str, Fill] = {}
 
@@ -45,25 +72,112 @@ class FillFeed:
 
     def take(self) -> tuple[Fill, ...]:
         """Return what changed since the last call; one may come twice, then the newest is last."""
+        return tuple(self.stream())
+
+    def stream(self) -> Iterable[Fill]:
+        """Do as :meth:`take`, but have the first ones, which may be packed, unpacked as they are read.
+
+        This is to be called under the book's lock, and what it returns can be read without it.
+        """
         if not self._first and not self._changed:
             return ()
-        changed = (*self._first, *self._changed.values())
+        first, changed = self._first, tuple(self._changed.values())
         self._first, self._changed = (), {}
-        return changed
+        return itertools.chain(first, changed) if first else changed
+
+
+class Moved:
+    """What the position of each account and contract was moved by: sums of fills, kept up to date.
+
+    Of packed orders it knows sums only, so it grows with the orders that are awake.
+
+    Args:
+        contracts: The contract of each account and contract id.
+        sums: What packed orders have moved.
+    """
+
+    __slots__ = ("_changed", "_fills", "contracts", "sums")
+
+    def __init__(self, contracts: dict[Key, Contract], sums: dict[Key, Decimal]) -> None:
+        self.contracts = contracts
+        self.sums = sums
+        self._fills: dict[str, Fill] = {}
+        self._changed: dict[str, Fill] = {}
+
+    def note(self, base: str, fill: Fill) -> None:
+        """Take an execution that is new, or is another now."""
+        self._changed[base] = fill
+
+    def total(self) -> Mapping[Key, tuple[Contract, Decimal]]:
+        """Return contract and sum by account and contract id."""
+        self.settle()
+        return {key: (self.contracts[key], quantity) for key, quantity in self.sums.items()}
+
+    def settle(self) -> None:
+        """Count what has changed."""
+        for base, fill in self._changed.items():
+            before = self._fills.pop(base, None)
+            if before is not None:
+                add_moved(self.sums, self.contracts, before, EXACT.subtract)
+            if fill.moves_position:
+                self._fills[base] = fill
+                add_moved(self.sums, self.contracts, fill, EXACT.add)
+        self._changed.clear()
+
+    def know(self, fills: Iterable[tuple[str, Fill]]) -> None:
+        """Take the fills of an order that wakes: they are in the sums."""
+        self._fills.update((base, fill) for base, fill in fills if fill.moves_position)
+
+    def forget(self, bases: Iterable[str]) -> None:
+        """Drop the fills of an order that falls asleep; the sums keep them."""
+        self.settle()
+        for base in bases:
+            self._fills.pop(base, None)
+
+
+def add_moved(
+    sums: dict[Key, Decimal],
+    contracts: dict[Key, Contract],
+    fill: Fill,
+    add: Callable[[Decimal, Decimal], Decimal],
+) -> None:
+    """Add a fill that moves a position to the sums, or subtract it."""
+    key = (fill.account, fill.con_id)
+    if key not in contracts:
+        contracts[key] = fill.contract or Contract(symbol=fill.symbol, con_id=fill.con_id)
+    quantity = fill.quantity if fill.action is Action.BUY else fill.quantity.copy_negate()
+    sums[key] = add(sums.get(key, _ZERO), quantity)
 
 
 class Fillings:
     """Books executions into their orders' ledgers, and joins commissions to them.
 
+    Args:
+        index: The orders.
+
     Attributes:
-        owners: By execution id without revision, the order into which it was booked.
+        owners: By execution id without revision, the order into which it was booked; of those that are awake.
         feeds: Who follows the changes of executions.
     """
 
-    __slots__ = ("_orphan_commissions", "_orphan_executions", "feeds", "owners")
+    __slots__ = (
+        "_contracts",
+        "_index",
+        "_moved",
+        "_orphan_commissions",
+        "_orphan_executions",
+        "_packed_sums",
+        "feeds",
+        "owners",
+    )
 
-    def __init__(self) -> None:
-        self.feeds: list[FillFeed] = []
+    def __init__(self, index: OrderIndex) -> None:
+        self._index = index
+        index.follow(self._wake, self._put_away)
+        self._packed_sums: dict[Key, Decimal] = {}  # what packed orders have moved
+        self._contracts: dict[Key, Contract] = {}
+        self._moved: Moved | None = None  # once somebody asks
+        self.feeds: list[FillFeed | Moved] = []
         self.owners: dict[str, OrderEntry] = {}
         self._orphan_commissions: OrderedDict[str, list[CommissionFact]] = OrderedDict()
         self._orphan_executions: OrderedDict[str, None] = OrderedDict()
@@ -72,15 +186,67 @@ class Fillings:
         """Return the order into which an execution was booked before, in whatever revision.
 
         Its id is unique, so it stays there whatever other ids a repetition shows: an execution that
-        counted for two orders would be money twice.
+        counted for two orders would be money twice. One that was packed wakes.
         """
-        return self.owners.get(execution_id.base)
+        found = self.owners.get(execution_id.base)
+        return found if found is not None else self._index.by_execution(execution_id.base)
 
     def has_orphan(self, base: str) -> bool:
         """Whether a commission report waits for this execution."""
         return base in self._orphan_commissions
 
-    def follow(self, fills: Sequence[Fill]) -> FillFeed:
+    # ── packed orders ───────────────────────────────────────────────────────────────────────────
+
+    def _wake(self, entry: OrderEntry) -> None:
+        for base, fill in entry.ledger.newest():
+            self.owners[base] = entry
+            if fill.moves_position:
+                add_moved(self._packed_sums, self._contracts, fill, EXACT.subtract)
+        if self._moved is not None:
+            self._moved.know(entry.ledger.newest())
+
+    def _put_away(self, entry: OrderEntry) -> None:
+        for base, fill in entry.ledger.newest():
+            del self.owners[base]
+            if fill.moves_position:
+                add_moved(self._packed_sums, self._contracts, fill, EXACT.add)
+        if self._moved is not None:
+            self._moved.forget(entry.ledger.bases)
+
+    def moved(self) -> Mapping[Key, tuple[Contract, Decimal]]:
+        """Return what the position of each account and contract was moved by, at the cost of what changed."""
+        if self._moved is None:
+            self._moved = Moved(self._contracts, dict(self._packed_sums))
+            for entry in self._index.awake():
+                for base, fill in entry.ledger.newest():
+                    self._moved.note(base, fill)
+            self.feeds.append(self._moved)
+        return self._moved.total()
+
+    @property
+    def state(self) -> FillingsState:
+        """What is known beside the orders, all of which are counted as if they were packed."""
+        sums, contracts = dict(self._packed_sums), self._contracts
+        for entry in self._index.awake():
+            for _, fill in entry.ledger.newest():
+                if fill.moves_position:
+                    add_moved(sums, contracts, fill, EXACT.add)
+        return FillingsState(
+            sums=[(key, contracts[key], total) for key, total in sums.items()],
+            commissions=[(base, tuple(told)) for base, told in self._orphan_commissions.items()],
+            executions=tuple(self._orphan_executions),
+        )
+
+    def take_state(self, state: FillingsState) -> None:
+        """Take back what :attr:`state` was, when all orders are packed; those that wake come after it."""
+        for key, contract, total in state.sums:
+            self._contracts[key], self._packed_sums[key] = contract, total
+        self._orphan_commissions.update((base, [*told]) for base, told in state.commissions)
+        self._orphan_executions.update(dict.fromkeys(state.executions))
+
+    # ── followers ───────────────────────────────────────────────────────────────────────────────
+
+    def follow(self, fills: Iterable[Fill]) -> FillFeed:
         """Return a feed of all changes from now on; it begins with ``fills``."""
         feed = FillFeed(fills)
         self.feeds.append(feed)
@@ -135,7 +301,7 @@ class Fillings:
         """Join a commission report to its execution, which may still have to come (TWS facts 2.6)."""
         execution_id = ExecutionId.parse(fact.exec_id)
         base = execution_id.base
-        entry = self.owners.get(base)
+        entry = self.owner_of(execution_id)
         if entry is None:
             reports = self._orphan_commissions.setdefault(base, [])
             if fact not in reports:  # each reqExecutions brings those of other clients again

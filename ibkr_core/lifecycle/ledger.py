@@ -13,9 +13,10 @@ from __future__ import annotations
 import enum
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping
 from decimal import Context, Decimal
 from types import MappingProxyType
+from typing import Self
 
 import attrs
 
@@ -25,7 +26,7 @@ from ibkr_core.model.making import making
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
 
-__all__ = ["Booking", "ExecutionId", "Ledger", "fill_from"]
+__all__ = ["Booking", "ExecutionId", "Ledger", "LedgerParts", "fill_from"]
 
 _ZERO = Decimal(0)
 _AVERAGE = Context(prec=28, traps=[])
@@ -133,6 +134,28 @@ class Booking(enum.Enum):
     NEW = "new"
     CORRECTED = "corrected"
     KNOWN = "known"
+
+
+@attrs.frozen(kw_only=True)
+class LedgerParts:
+    """What a ledger was told: all else in it follows from this.
+
+    Attributes:
+        is_combo: Whether the order trades a combo; None while that is not known.
+        is_group: Whether it is for a group of accounts.
+        recounts: How often fills were looked at anew.
+        executions: Of each: id without revision, fill, whether it is of the combo itself, whether of an
+            advisor's account, and the largest quantity that any revision had.
+        commissions: Reports by execution and revision.
+        currencies: Those of the sums of commissions, in their order, where there are several.
+    """
+
+    is_combo: bool | None
+    is_group: bool
+    recounts: int
+    executions: list[tuple[str, Fill, bool, bool, Decimal]]
+    commissions: dict[str, dict[int, CommissionFact]]
+    currencies: tuple[str, ...] = ()
 
 
 class Ledger:
@@ -340,6 +363,15 @@ class Ledger:
         return (*self._fills, *self._leg_fills, *self._allocation_fills)
 
     @property
+    def bases(self) -> KeysView[str]:
+        """The ids of all executions, without their revision."""
+        return self._entries.keys()
+
+    def newest(self) -> list[tuple[str, Fill]]:
+        """Return each execution in its newest revision, with its id without revision."""
+        return [(base, entry.fill) for base, entry in self._entries.items()]
+
+    @property
     def average_price(self) -> Decimal | None:
         """Quantity-weighted average price of those executions; None when there are none."""
         return _AVERAGE.divide(self.value, self.quantity) if self.quantity else None
@@ -371,6 +403,46 @@ class Ledger:
     def commissions(self) -> Mapping[str, Decimal]:
         """Sum of the live commission reports by currency, legs of a combo included, allocations not."""
         return MappingProxyType(self._charged.copy())
+
+    # ── packing ─────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def parts(self) -> LedgerParts:
+        """All that it was told, from which everything else follows."""
+        return LedgerParts(
+            is_combo=self._is_combo,
+            is_group=self._is_group,
+            recounts=self.recounts,
+            executions=[
+                (base, one.fill, one.is_bag, one.is_advisors, one.peak) for base, one in self._entries.items()
+            ],
+            commissions=self._commissions,
+            currencies=(*self._charged,) if len(self._charged) > 1 else (),
+        )
+
+    @classmethod
+    def of_parts(cls, parts: LedgerParts) -> Self:
+        """Return a ledger that was told the same.
+
+        Of a fill only what the execution tells is looked at; its commission too, where no report is given.
+        """
+        ledger = cls()
+        ledger._is_combo, ledger._is_group = parts.is_combo, parts.is_group
+        ledger._commissions = parts.commissions
+        for base, fill, is_bag, is_advisors, peak in parts.executions:
+            entry = ledger._entries[base] = _Entry()
+            entry.fill, entry.is_bag, entry.is_advisors, entry.peak = fill, is_bag, is_advisors, peak
+            ledger._has_advisors |= is_advisors
+            ledger._has_clients |= not is_advisors
+        for base, entry in ledger._entries.items():
+            if entry.fill.commission is None or base in ledger._commissions:
+                ledger._settle(base, entry)
+            ledger._add(entry)  # as it is, where pay_plain() was told the commission
+        if parts.currencies:
+            ledger._charged = {one: ledger._charged[one] for one in parts.currencies}
+        ledger.recounts = parts.recounts
+        ledger._see_whether_plain()
+        return ledger
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 

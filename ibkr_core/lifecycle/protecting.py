@@ -25,7 +25,7 @@ from ibkr_core.model.status import OrderStatus
 __all__ = ["BreakEven", "BreakEvenPlan", "Cover", "StopMove", "covers", "covers_of", "families", "stop_moves"]
 
 _ZERO: Final = Decimal(0)
-_ATTACHED: Final = ("ptOrderId", "slOrderId")
+ATTACHED: Final = ("ptOrderId", "slOrderId")
 _TWO: Final = 2
 """Two accounts are two positions."""
 _MOVED: Final = frozenset({"STP", "STP LMT", "STP PRT"})
@@ -91,7 +91,7 @@ def _attached(record: OrderRecord) -> tuple[int, ...]:
     """Return the ids of the exits that the gateway was asked to attach to an order."""
     if record.order is None:
         return ()
-    return tuple(record.order.official[name] for name in _ATTACHED if name in record.order.official)
+    return tuple(record.order.official[name] for name in ATTACHED if name in record.order.official)
 
 
 def _closes(parent: OrderRecord, record: OrderRecord) -> bool:

@@ -98,6 +98,8 @@ def resend(turn: Turn, entry: OrderEntry, again: Resend) -> None:
         raise OrderStateError(entry.order_id, "cannot be sent again: its cancel was asked for")
     if again.new_order_id != entry.order_id:
         turn.index.rebind(entry, again.new_order_id)
+        if entry.perm_id:
+            entry.former_perm_ids = (*entry.former_perm_ids, entry.perm_id)
         entry.perm_id = None
     entry.retry_count = again.attempt
     entry.acknowledged_time = None

@@ -7,9 +7,9 @@ nothing. Everything is rebuilt from the journal with the book.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Final, Literal, Protocol, TypeVar
 
 from ibkr_core.errors import InvalidContract, InvalidInput
 from ibkr_core.lifecycle.book import Book
@@ -19,6 +19,7 @@ from ibkr_core.model.account import ProfitAndLoss
 from ibkr_core.model.checks import check_flag, check_seconds
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import Position
+from ibkr_core.model.fill import Fill
 from ibkr_core.model.holding import Amounts, Holding, Lot
 from ibkr_core.model.numbers import Numeric
 from ibkr_core.model.record import OrderRecord
@@ -106,10 +107,10 @@ class Shelf:
                 self._known_bases = bases
             return look(self._books)
 
-    def _changed(self, book: Book) -> Sequence[Any]:
+    def _changed(self, book: Book) -> Iterable[Fill]:
         if self._feed is None:
             self._feed = book.follow_fills()
-        return self._feed.take()
+        return self._feed.stream()
 
 
 class Portfolio:

@@ -14,8 +14,13 @@ from hypothesis import strategies as st
 from ibkr_core.errors import InvalidInput
 from ibkr_core.settings import Backoff, EngineSettings, RestartWindow, RetryPolicy
 
-SECONDS = [name for name in attrs.fields_dict(EngineSettings) if name.endswith("_s")]
-COUNTS = ["messages_per_second", "max_active_orders", "cancel_attempts", "efficiency_limit"]
+SECONDS = [
+    name for name in attrs.fields_dict(EngineSettings) if name.endswith("_s") and name != "slim_after_s"
+]
+COUNTS = [
+    *("messages_per_second", "max_active_orders", "cancel_attempts", "efficiency_limit"),
+    "checkpoint_inputs",
+]
 
 
 @pytest.mark.parametrize("name", SECONDS)
@@ -179,3 +184,12 @@ def test_a_window_that_makes_no_sense(field: str, value: Any) -> None:
     """The message names the field."""
     with pytest.raises(InvalidInput, match=field):
         RestartWindow(time(0, 0), **{field: value})
+
+
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "5", True, 1e9])
+def test_orders_are_packed_after_seconds_or_never(value: Any) -> None:
+    """None is a word here; what is no number is refused as ever."""
+    assert EngineSettings(slim_after_s=None).slim_after_s is None
+    assert EngineSettings(slim_after_s=0).slim_after_s == 0
+    with pytest.raises(InvalidInput, match="slim_after_s"):
+        EngineSettings(slim_after_s=value)

@@ -20,7 +20,10 @@ STATEMENTS = [
     for statement in block.split(";")
     if statement.strip()
 ]
-SECTIONS = ("orders", "fills", "events", "inputs", "tail")
+SECTIONS = (
+    *("orders", "fills", "events", "inputs", "tail"),
+    *("packed_orders", "packed_terms", "packed_state"),
+)
 
 
 @pytest.fixture

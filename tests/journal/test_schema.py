@@ -66,6 +66,8 @@ def test_a_file_of_version_1_gets_what_later_versions_have() -> None:
     old.execute("ALTER TABLE orders DROP COLUMN multiplier")
     old.execute("ALTER TABLE fills DROP COLUMN is_allocation")
     old.execute("DROP TABLE tail")
+    for table in ("packed_orders", "packed_terms", "packed_state"):
+        old.execute(f"DROP TABLE {table}")
     old.execute("PRAGMA user_version = 1")
     marks = ", ".join("1" for _ in columns(old, "fills"))
     old.execute(f"INSERT INTO fills VALUES ({marks})")  # noqa: S608 - our own marks

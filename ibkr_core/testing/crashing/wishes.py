@@ -24,6 +24,8 @@ SETTINGS: Final = EngineSettings(
     executions_timeout_s=1.0,
     max_active_orders=None,
     reconnect=Backoff(first_s=0.05, longest_s=0.5),
+    slim_after_s=0.2,
+    checkpoint_inputs=100,
 )
 """How the engines of a trial behave: as always, but in a hurry."""
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
 
 from ibkr_core.journal import JournalReader, restore
+from ibkr_core.journal.packed import PackedOrders
+from ibkr_core.journal.shared import CODEC
 from ibkr_core.lifecycle.book import Book
+from ibkr_core.lifecycle.checkpoint import load_checkpoint
 from ibkr_core.lifecycle.verdicts import DEFAULT_RULES, CodeRule
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.recovering import FrameReader
@@ -29,6 +34,8 @@ def compare_with_journal(
 ) -> tuple[Finding, ...]:
     """Rebuild the book from its journal and compare its orders with the live ones, field by field.
 
+    Once from the first input, and once more from the checkpoint, where there is one.
+
     Args:
         path: The journal; all that was recorded must be in the file.
         live: The engine's orders.
@@ -36,11 +43,21 @@ def compare_with_journal(
         settings: The engine's: what is sent again by itself is part of the book's rules.
         rules: The engine's.
     """
-    book = Book(client_id, with_retries(rules, settings.retry))
-    with JournalReader(path) as reader:
-        restore(reader.inputs(), book, FrameReader())
-    rebuilt = book.orders()
     live = tuple(live)
+    empty = functools.partial(Book, client_id, with_retries(rules, settings.retry), codec=CODEC)
+    with JournalReader(path) as reader:
+        rebuilt = restore(reader.inputs(), empty(), FrameReader()).orders()
+        findings = _compared(live, rebuilt)
+        begun = PackedOrders(_Looking(reader)).read()
+        if begun is not None:
+            book = empty()
+            load_checkpoint(book, begun.orders, begun.things, begun.state)
+            restore(reader.inputs(after=begun.number), book, FrameReader())
+            findings += _compared(live, book.orders())
+    return tuple(dict.fromkeys(findings))
+
+
+def _compared(live: Sequence[OrderRecord], rebuilt: Sequence[OrderRecord]) -> list[Finding]:
     findings = [
         Finding(one.key or str(one.perm_id), what)
         for one, other in zip(live, rebuilt, strict=False)
@@ -48,7 +65,20 @@ def compare_with_journal(
     ]
     if len(live) != len(rebuilt):
         findings.append(Finding("-", f"{len(live)} orders here, and the journal rebuilds {len(rebuilt)}"))
-    return tuple(findings)
+    return findings
+
+
+class _Looking:
+    """A journal that is only looked at: what a checkpoint left behind stays."""
+
+    def __init__(self, reader: JournalReader) -> None:
+        self.query = reader.query
+
+    def write(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Do nothing; see :class:`ibkr_core.journal.packed.File`."""
+
+    def set_state(self, name: str, text: str) -> None:
+        """Likewise."""
 
 
 def _differences(live: OrderRecord, rebuilt: OrderRecord) -> Iterable[str]:

@@ -132,6 +132,9 @@ def _play(scenario: Scenario, folder: Path) -> Outcome:
             reconnect=Backoff(first_s=0.5, longest_s=5.0),
             max_active_orders=None,
             recheck_s=120.0,
+            # Some lives pack orders at once, some later, some never; some make checkpoints all the time.
+            slim_after_s=chance.choice((0.0, 5.0, 300.0, None)),
+            checkpoint_inputs=chance.choice((0, 3, 40)),
         ),
     )
     diary = _Diary()

@@ -1,0 +1,158 @@
+"""Packing while an engine runs: in slices, when it is time, and with checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ibkr_core import slimmer
+from ibkr_core.engine import Engine
+from ibkr_core.lifecycle.inputs import Submit
+from ibkr_core.settings import EngineSettings
+from ibkr_core.testing.simulation.rebuilding import compare_with_journal
+from tests.journal.making import CLIENT_ID, ManualClock, commission, execution, filled_order, status, submit
+
+Make = Callable[..., tuple[Engine, ManualClock]]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    """Return what makes engines that nobody connects, on one journal and a clock that is turned by hand."""
+    made: list[Engine] = []
+
+    def build(**settings: Any) -> tuple[Engine, ManualClock]:
+        clock = ManualClock()
+        engine = Engine(CLIENT_ID, journal=tmp_path / "j", settings=EngineSettings(**settings), clock=clock)
+        made.append(engine)
+        return engine, clock
+
+    yield build
+    for engine in made:
+        engine.close()
+
+
+def fill(engine: Engine, *order_ids: int) -> None:
+    """Have orders filled and paid for."""
+    for order_id in order_ids:
+        for one in filled_order(order_id):
+            if isinstance(one, Submit):
+                engine._book.command(one)
+            else:
+                engine._book.apply(one)
+
+
+def pass_time(engine: Engine, clock: ManualClock, seconds: float) -> None:
+    """Let time pass, and all happen that is due."""
+    end = clock.seconds + seconds
+    while (due := engine.scheduler.next_due()) is not None and due <= end:
+        clock.advance(max(0.0, due - clock.seconds))
+        engine.scheduler.run_due()
+    clock.advance(end - clock.seconds)
+
+
+def awake(engine: Engine) -> int:
+    """Return how many orders are not packed."""
+    return engine._book.read(lambda book: book.index.awake_count)
+
+
+def test_finished_orders_are_packed_when_their_time_has_come(make: Make) -> None:
+    """And what works stays; the records are the same."""
+    engine, clock = make(slim_after_s=100.0)
+    fill(engine, *range(1, 11))
+    engine._book.command(submit(50))
+    before = engine.orders()
+    pass_time(engine, clock, 90)
+    assert awake(engine) == 11
+    pass_time(engine, clock, 90)
+    assert awake(engine) == 1
+    assert engine.orders() == before
+    assert [engine.order(number) for number in range(1, 11)] == [*before[:10]]
+
+
+def test_what_lacks_something_waits_longer(make: Make) -> None:
+    """A commission may still come, and would wake it; one that never comes must not hold it for ever."""
+    engine, clock = make(slim_after_s=0.0)
+    for one in (submit(7), status(), execution(), status("Filled", 7, 100, 0)):
+        engine._book.command(one) if isinstance(one, Submit) else engine._book.apply(one)
+    pass_time(engine, clock, 60)
+    assert awake(engine) == 1
+    pass_time(engine, clock, 700)
+    assert awake(engine) == 0
+    engine._book.apply(commission())
+    assert awake(engine) == 1
+    pass_time(engine, clock, 1)
+    assert awake(engine) == 0
+
+
+def test_never_means_never(make: Make) -> None:
+    """But a checkpoint is made at the end all the same."""
+    engine, clock = make(slim_after_s=None)
+    fill(engine, 1, 2)
+    pass_time(engine, clock, 100_000)
+    assert awake(engine) == 2
+    engine.close()
+    again, _ = make(slim_after_s=None)
+    assert again.journal is not None
+    assert again.journal.packed.number > 0
+    assert len(again.orders()) == 2
+
+
+def test_a_slice_is_short(make: Make) -> None:
+    """The lock is let go after a few orders, and nothing is done in one go."""
+    engine, clock = make(slim_after_s=0.0)
+    fill(engine, *range(1, 21))
+    left = []
+    while awake(engine):
+        due = engine.scheduler.next_due()
+        assert due is not None
+        clock.advance(max(0.0, due - clock.seconds))
+        engine.scheduler.run_due()
+        left.append(awake(engine))
+    assert [*dict.fromkeys(left)] == [20, 16, 12, 8, 4, 0]
+
+
+def test_a_checkpoint_comes_after_so_many_inputs(make: Make, tmp_path: Path) -> None:
+    """A program that is killed after it starts from there."""
+    engine, clock = make(slim_after_s=3600.0, checkpoint_inputs=20)
+    assert engine.journal is not None
+    fill(engine, 1, 2)
+    pass_time(engine, clock, 120)
+    assert engine.journal.packed.number == 0
+    fill(engine, 3, 4, 5)
+    pass_time(engine, clock, 120)
+    assert engine.journal.packed.number == engine.journal.recorded
+    found = compare_with_journal(
+        tmp_path / "j", engine.orders(), client_id=CLIENT_ID, settings=engine.settings
+    )
+    assert found == ()
+
+
+def test_there_is_none_while_too_many_are_awake(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock would be held for long; the next round looks again."""
+    monkeypatch.setattr(slimmer, "_MOST_AWAKE", 2)
+    engine, clock = make(slim_after_s=0.0, checkpoint_inputs=1)
+    assert engine.journal is not None
+    for order_id in (50, 51, 52):
+        engine._book.command(submit(order_id))
+    pass_time(engine, clock, 5)
+    assert engine.journal.packed.number == 0
+    engine._book.apply(status("Cancelled", 50, 0, 100))
+    pass_time(engine, clock, 5)
+    assert engine.journal.packed.number == engine.journal.recorded
+
+
+def test_the_next_engine_begins_where_this_one_ended(make: Make) -> None:
+    """It replays nothing, tells how far it is, and what was packed stays packed."""
+    engine, clock = make(slim_after_s=0.0)
+    fill(engine, 1, 2, 3)
+    engine._book.apply(status("Submitted", 60))
+    pass_time(engine, clock, 5)
+    before = engine.orders()
+    engine.close()
+    again, _ = make(slim_after_s=0.0)
+    assert awake(again) == 1
+    assert again.orders() == before
+    assert again.portfolio.positions()
