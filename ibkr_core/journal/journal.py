@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, Self
@@ -18,8 +17,9 @@ from ibkr_core.errors import InvalidInput, JournalFailed
 from ibkr_core.journal.entries import Entry, Payload
 from ibkr_core.journal.noting import note
 from ibkr_core.journal.packed import PackedOrders
+from ibkr_core.journal.pruning import pruning
 from ibkr_core.journal.reading import HistoryLine, IntegrityReport, JournalReader
-from ibkr_core.journal.retention import Pruned, Retention, drained, find_prunable, in_batches
+from ibkr_core.journal.retention import Pruned, Retention, drained
 from ibkr_core.journal.rows import clean_text
 from ibkr_core.journal.store import Durability, Store, describe_failure, read_meta
 from ibkr_core.journal.tables import EVENTS_AT_ONCE, ORDERS_AT_ONCE, Moved, Tables, settle_found, write_moved
@@ -40,10 +40,6 @@ BATCH_S: Final = 0.02
 """How long the writer lets inputs gather."""
 _FIRST_RETRY_S: Final = 0.1
 _LAST_RETRY_S: Final = 5.0
-_PRUNE_ROWS: Final = 1_000
-"""Rows that one transaction drops at least; an intent may have to wait for one of these."""
-_OF_FINISHED: Final = "ifnull(order_row, -1) NOT IN (SELECT id FROM orders WHERE NOT is_finished)"
-_WITHOUT_FILLS: Final = "is_finished AND id NOT IN (SELECT order_row FROM fills WHERE order_row IS NOT NULL)"
 _CHECKPOINT_PAGES: Final = 2_000
 """Pages in the log, roughly, after which it is carried over into the file."""
 _ROWS_A_PAGE: Final = 8
@@ -613,59 +609,7 @@ class Journal:
         """
         if not self.flush():
             raise self.failure or JournalFailed(self.path, "it is closed", "open it again")
-        dropped = 0
-        rows: tuple[int, ...] = ()
-        before = self.retention.before(self.retention.days, now)
-        if before is not None and self._has_inputs_before(before):
-            found = yield from find_prunable(self._reader.identities(), orders, before)
-            if found is None:
-                _LOG.warning("journal %s: a frame does not tell its order, so nothing is dropped", self.path)
-            else:
-                rows = tuple(found.rows)
-            for batch in in_batches(found.inputs if found is not None else (), _PRUNE_ROWS):
-                self._drop("inputs", "number", batch)
-                dropped += len(batch)
-                yield
-        yield from self._drop_older(
-            "events", "number", "at < ?", self.retention.before(self.retention.events_days, now)
-        )
-        rows_before = self.retention.before(self.retention.rows_days, now)
-        yield from self._drop_older("fills", "exec", f"updated_at < ? AND {_OF_FINISHED}", rows_before)
-        yield from self._drop_older("orders", "id", f"updated_at < ? AND {_WITHOUT_FILLS}", rows_before)
-        return Pruned(dropped, rows)
-
-    def _has_inputs_before(self, before: str) -> bool:
-        """Whether the first input is so old; if not, none is, and no million has to be gone through."""
-        first = self._reader.query("SELECT at FROM inputs ORDER BY number LIMIT 1")
-        return bool(first) and str(first[0][0]) < before
-
-    def _drop_older(
-        self, table: str, key: str, condition: str, before: str | None
-    ) -> Generator[None, None, None]:
-        while before is not None:
-            statement = f"SELECT {key} FROM {table} WHERE {condition} LIMIT {_PRUNE_ROWS}"  # noqa: S608 - our own names
-            found = [row[0] for row in self._reader.query(statement, before)]
-            if not found:
-                return
-            self._drop(table, key, found)
-            yield
-
-    def _drop(self, table: str, key: str, keys: Sequence[object]) -> None:
-        statement = f"DELETE FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))"  # noqa: S608 - our own names
-
-        def work(connection: sqlite3.Connection) -> Callable[[], None]:
-            # An index is never used again, also where the newest input goes.
-            connection.execute(
-                "INSERT OR REPLACE INTO meta VALUES ('last_number', ?)", (str(self._committed),)
-            )
-            connection.execute(statement, (json.dumps(keys),))
-            return _nothing
-
-        with self._writing:
-            error = self._write(work)
-        self._tell()
-        if error is not None:
-            raise error
+        return (yield from pruning(self, self._reader.identities(), orders, now))
 
     # ── the writer thread ───────────────────────────────────────────────────────────────────────
 

@@ -88,10 +88,6 @@ class OrderIndex:
         self.sort_in(entry)
         is_unknown = entry.parent_id not in self._by_id and entry.parent_id not in self.archive.by_id
         if entry.parent_id and is_unknown:
-            entry.parent_id
-            and entry.parent_id not in self._by_id
-            and entry.parent_id not in self.archive.by_id
-        ):
             self._orphaned_by.add(entry.parent_id)
         if entry.perm_id:
             self.known_perm_ids[entry.perm_id] = entry
