@@ -13,6 +13,7 @@ import pytest
 from ibkr_core import Contract, Engine, EngineSettings, Journal, Order
 from ibkr_core.gateway import ManualClock, MemoryGateway
 from ibkr_core.guardedbook import GuardedBook
+from ibkr_core.link.receiver import HotTaker
 from ibkr_core.model.facts import BrokerFact, ExecutionFact
 from ibkr_core.model.record import Request
 from ibkr_core.model.status import OrderStatus
@@ -74,13 +75,18 @@ def test_an_engine_that_sends_silent_orders_again_is_caught(monkeypatch: pytest.
 
 def test_an_engine_that_loses_executions_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each time that they are told: asking again does not help, and the auditor misses them."""
-    proper = GuardedBook.apply
+    proper, quick = GuardedBook.apply, GuardedBook.hot_taker
 
     def deaf(self: GuardedBook, fact: BrokerFact, *frame: Any) -> None:
         if not isinstance(fact, ExecutionFact):
             proper(self, fact, *frame)
 
+    def deaf_taker(self: GuardedBook, *connection: Any) -> HotTaker:
+        take = quick(self, *connection)
+        return lambda values, frame: take(values, frame) if values[0] is not ExecutionFact else None
+
     monkeypatch.setattr(GuardedBook, "apply", deaf)
+    monkeypatch.setattr(GuardedBook, "hot_taker", deaf_taker)
     assert "executions come to 0 here" in findings_of([Scenario(seed=3, orders=4, kills=0.0)])
 
 
