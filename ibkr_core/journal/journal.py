@@ -46,8 +46,11 @@ _ROWS_A_PAGE: Final = 8
 _PAGE_BYTES: Final = 4_096
 _QUIET: Final = 16
 """Inputs in a turn of the writer up to which it has time for the tables."""
+_BURST: Final = 200
+"""Inputs in a turn of the writer above which nothing but a long delay is more urgent than they are."""
 _BEHIND_S: Final = 2.0
-"""How long the tables may be behind where it never gets quiet."""
+_FAR_BEHIND_S: Final = 10.0
+"""How long the tables may be behind where it never gets quiet, and in an endless burst."""
 _BACKLOG: Final = 100_000
 """How many inputs and events may wait for their tables until nothing is more urgent: they take memory."""
 _BREATH_S: Final = 0.0001
@@ -107,7 +110,7 @@ class Journal:
         self._events = self._tables.notes
         self._moved: Moved | None = None
         self._behind_since: float | None = None
-        self._must_settle = self._is_urgent = False
+        self._is_urgent = False
         self._count = self._portions = 0
         self._is_dirty = False
         self._wake = threading.Event()
@@ -421,7 +424,7 @@ class Journal:
         if error is None or self._clock.monotonic() >= self._retry_at:
             self._is_urgent = True
             self._is_dirty = False
-            error = self._settle(_nothing, _go_on)
+            error = self._settle(_nothing, lambda: True)
         return self._end_turn(error)
 
     def work(self) -> bool:
@@ -459,14 +462,18 @@ class Journal:
         if self._settled == self._committed and self._tables.is_empty:
             self._behind_since = None
             return False
-        now = self._clock.monotonic()
         if self._behind_since is None:
-            self._behind_since = now
-        self._must_settle = now - self._behind_since >= _BEHIND_S or self.backlog >= _BACKLOG
-        return count <= _QUIET or self._must_settle
+            self._behind_since = self._clock.monotonic()
+        return self._is_due(count)
+
+    def _is_due(self, count: int) -> bool:
+        if count <= _QUIET or self.backlog >= _BACKLOG:
+            return True
+        behind = self._clock.monotonic() - (self._behind_since or 0.0)
+        return behind >= (_BEHIND_S if count <= _BURST else _FAR_BEHIND_S)
 
     def _goes_on(self) -> bool:
-        return not self._stop.is_set() and (self._count <= _QUIET or self._must_settle)
+        return not self._stop.is_set() and self._is_due(self._count)
 
     def _breathe(self) -> None:
         """Let others have the interpreter for a moment, unless somebody waits, or much has gathered."""
@@ -640,7 +647,7 @@ class Journal:
             JournalFailed: Something could not be written; it is lost with this process.
         """
         self._end_thread()
-        failure = None if self._is_closed else self._settle(_nothing, _go_on)
+        failure = None if self._is_closed else self._settle(_nothing, lambda: True)
         with self._settling, self._writing:
             if self._is_closed:
                 return
@@ -690,8 +697,3 @@ def _check_open(
 
 def _nothing() -> None:
     """Have nothing to do."""
-
-
-def _go_on() -> bool:
-    """Go on to the end."""
-    return True

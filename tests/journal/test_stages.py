@@ -225,6 +225,18 @@ def test_where_it_never_gets_quiet_they_are_written_all_the_same(path: Path, clo
         assert rows_in(path, "tail") == 0
 
 
+def test_in_an_endless_burst_they_wait_longer(path: Path, clock: ManualClock) -> None:
+    """But not for ever."""
+    with open_journal(path, clock) as journal:
+        keeping = Keeping(journal, clock)
+        for turn in range(12):
+            assert rows_in(path, "inputs") == 0, turn
+            keeping.take_all((status() for _ in range(201)), step_s=0)
+            clock.advance(0.95)
+            assert journal.work()
+        assert rows_in(path, "inputs") == 12 * 201
+
+
 def test_what_waits_for_the_tables_has_a_bound(path: Path, clock: ManualClock) -> None:
     """Events in memory are many and nobody may ever look at the tables."""
     with mock.patch(f"{_JOURNAL}._BACKLOG", 500), open_journal(path, clock) as journal:
