@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from datetime import UTC, datetime
 from typing import Protocol
@@ -20,12 +21,9 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock; it is asked with every callback, so nothing of ours stands in between."""
 
-    def now(self) -> datetime:
-        """See :meth:`Clock.now`."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """See :meth:`Clock.monotonic`."""
-        return time.monotonic()
+    now = staticmethod(functools.partial(datetime.now, UTC))
+    """See :meth:`Clock.now`."""
+    monotonic = staticmethod(time.monotonic)
+    """See :meth:`Clock.monotonic`."""

@@ -133,27 +133,23 @@ class GuardedBook:
             watchers: Who is told each fact beforehand; looked at for each one.
         """
         quick, tell_time, lock = self._book.quick, self._clock.now, self._lock
-        journal, dispatcher = self._journal, self._dispatcher
-        waiters, is_dry_run, outbox, drain = (
-            self._waiters,
-            self._is_dry_run,
-            dispatcher.outbox,
-            dispatcher.drain,
-        )
+        waiters, outbox, drain = self._waiters, self._dispatcher.outbox, self._dispatcher.drain
+        is_plain = self._journal is None and not self._is_dry_run
 
         def take_hot(values: HotValues, frame: bytes) -> None:
             for watch in watchers:
                 watch(fact_of(values))
             now = tell_time()
             with lock:
-                told = None if waiters or is_dry_run else quick[values[0]](values, now)
+                told = quick[values[0]](values, now)
+                is_told_only = is_plain and told is not None and not waiters
                 if told is None:
                     self._take(fact_of(values), now, Frame(server_version, frame) if frame else None)
-                elif journal is None:
+                elif is_told_only:
                     outbox.extend(told)
                 else:
-                    self._record_quick(values, Frame(server_version, frame), now, told)
-            if told is None:
+                    self._note_quick(values, Frame(server_version, frame), now, told)
+            if not is_told_only:
                 self.deliver()
             elif told:
                 drain()
@@ -169,13 +165,12 @@ class GuardedBook:
         if effects.events or effects.asks or effects.retries:
             self._post(effects)
 
-    def _record_quick(self, values: HotValues, frame: Frame, now: datetime, told: list[Event]) -> None:
-        """Queue what the express lane has taken, for the journal too. Requires holding the lock."""
-        self._dispatcher.outbox.extend(told)
+    def _note_quick(self, values: HotValues, frame: Frame, now: datetime, told: list[Event]) -> None:
+        """Note and post what the express lane has taken. Requires holding the lock."""
         if self._journal is not None:
             self._journal.record(frame, now, self._book.seq - len(told), fact_of(values))
-            for event in told:
-                self._journal.note_event(event)
+        if told:
+            self._post(Effects(told))
 
     def command(self, *commands: Command) -> None:
         """Take commands of ours under the lock. What one raises goes to the caller, and it changed nothing.

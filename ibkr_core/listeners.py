@@ -14,6 +14,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from threading import get_ident
 from typing import Any, Final
 
 import attrs
@@ -183,19 +184,19 @@ class Dispatcher:
         sees them delivered after it has returned.
         """
         outbox = self.outbox
-        while outbox and self._draining.acquire(blocking=False):
-            self._drainer = threading.get_ident()
+        while outbox and self._draining.acquire(False):  # noqa: FBT003 - without waiting
+            self._drainer = get_ident()
             try:
                 while outbox:
                     event = outbox.popleft()
-                    route = self._routes.get(event.__class__) or self._route(event.__class__)
-                    for subscription in route[0]:
+                    inline, elsewhere = self._routes.get(event.__class__) or self._route(event.__class__)
+                    for subscription in inline:
                         try:
                             subscription.run(event)
                         except BaseException as error:  # noqa: BLE001 - nothing of it may end the session
                             self._take_failure(subscription, event, error)
-                    if route[1]:
-                        self._hand_over(route[1], event)
+                    if elsewhere:
+                        self._hand_over(elsewhere, event)
                     del event  # whoever wants it later holds it; a picture that nobody holds costs nothing
             finally:
                 self._drainer = None

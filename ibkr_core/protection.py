@@ -254,7 +254,7 @@ class Protection:
 
     def _glance(self, event: events.OrderEvent) -> None:
         """Take notice of what comes with nearly every callback: mostly it is about nobody's exit."""
-        if self._concerned or event.parent_id:
+        if self._concerned or event.shown.parent_id:
             self._note(event)
 
     def _note(self, event: events.Event) -> None:

@@ -23,8 +23,9 @@ from ibkr_core.model.status import BrokerWord, OrderStatus
 __all__ = ["MAX_HISTORY", "MAX_MESSAGES", "OrderEntry", "Picture"]
 
 _ZERO = Decimal(0)
-_Line = tuple[datetime, OrderStatus, str, tuple[Any, ...]]
-"""A line of the history that nobody has read yet: its words are put together when somebody does."""
+_Line = tuple[Any, ...]
+"""A line of the history that nobody has read yet: the moment, the status, the words, and what stands at each
+``%s`` in them. It is put together when somebody reads it."""
 
 MAX_MESSAGES = 1_000
 """Messages kept per order. A gateway can repeat one many times a second (TWS facts 2.1)."""
@@ -213,7 +214,7 @@ class OrderEntry:
         history = self._history
         if len(history) >= MAX_HISTORY:
             del history[MAX_HISTORY // 2]
-        history.append((now, target, why, details))
+        history.append((now, target, why, *details))
 
     def _resumed(self) -> OrderStatus:
         """Say what the broker's last word and the fills prove, with our refused request put aside."""
@@ -283,7 +284,7 @@ class OrderEntry:
         if len(history) >= MAX_HISTORY:
             # The beginning tells how it came to be, the end how it stands: drop from the middle.
             del history[MAX_HISTORY // 2]
-        history.append((now, self.status, what, details))
+        history.append((now, self.status, what, *details))
 
     def _read_history(self) -> tuple[HistoryEntry, ...]:
         history = self._history
@@ -291,8 +292,8 @@ class OrderEntry:
             line = history[place]
             if isinstance(line, HistoryEntry):
                 break  # what was read before stands in front
-            at, status, what, details = line
-            text = what % details if details else what
+            at, status, what, *details = line
+            text = what % tuple(details) if details else what
             # Broker texts have line breaks, and a history line has none.
             history[place] = HistoryEntry(at=at, status=status, what=" ".join(text.split()))
         return tuple(history)  # type: ignore[arg-type]  # all were read

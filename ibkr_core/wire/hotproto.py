@@ -30,15 +30,18 @@ def protobuf_decoders(make_contract: Callable[[Any], Contract]) -> Mapping[int, 
     """
     sizes: Known[str, Decimal | None] = Known(exact)
     prices: Known[float, Decimal | None] = Known(from_double)
+    ids: Known[int, int | None] = Known(unless_unset)
     return {
-        3: _status_decoder(sizes, prices),
+        3: _status_decoder(sizes, prices, ids),
         11: _execution_decoder(sizes, prices, _contract_maker(make_contract)),
         59: _commission_decoder(prices),
     }
 
 
 def _status_decoder(
-    sizes: Mapping[str, Decimal | None], prices: Mapping[float, Decimal | None]
+    sizes: Mapping[str, Decimal | None],
+    prices: Mapping[float, Decimal | None],
+    ids: Mapping[int, int | None],
 ) -> ProtobufDecoder:
     parse: Callable[[bytes], Any] = message_class("OrderStatus").FromString  # type: ignore[attr-defined]  # generated
 
@@ -46,17 +49,25 @@ def _status_decoder(
         try:
             said = parse(payload)
             has = said.HasField
+            # Only of what is empty or zero it has to be asked whether it was said; asking is a call.
+            order_id, parent_id, client_id = said.orderId, said.parentId, said.clientId
+            filled, remaining, average, last = (
+                said.filled,
+                said.remaining,
+                said.avgFillPrice,
+                said.lastFillPrice,
+            )
             return (
                 StatusFact,
-                unless_unset(said.orderId) if has("orderId") else None,
+                ids[order_id] if order_id or has("orderId") else None,
                 said.status,
-                sizes[said.filled] if has("filled") else None,
-                sizes[said.remaining] if has("remaining") else None,
-                prices[said.avgFillPrice] if has("avgFillPrice") else None,
-                unless_unset(said.permId) or None,
-                unless_unset(said.parentId) if has("parentId") else None,
-                prices[said.lastFillPrice] if has("lastFillPrice") else None,
-                unless_unset(said.clientId) if has("clientId") else None,
+                sizes[filled] if filled or has("filled") else None,
+                sizes[remaining] if remaining or has("remaining") else None,
+                prices[average] if average or has("avgFillPrice") else None,
+                ids[said.permId] or None,
+                ids[parent_id] if parent_id or has("parentId") else None,
+                prices[last] if last or has("lastFillPrice") else None,
+                ids[client_id] if client_id or has("clientId") else None,
                 said.whyHeld,
                 prices[said.mktCapPrice] or None,
             )
