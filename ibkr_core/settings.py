@@ -262,5 +262,5 @@ class EngineSettings:
     order_rules: bool = attrs.field(default=True, validator=_kind(bool, "True or False"))
     unprotected_after_s: float = attrs.field(default=2.0, validator=_seconds())
     slim_after_s: float | None = attrs.field(default=300.0, validator=_seconds_or_none)
-    checkpoint_inputs: int = attrs.field(default=50_000, validator=_count())
+    checkpoint_inputs: int = attrs.field(default=10_000, validator=_count())
     seed: int | None = attrs.field(default=None, validator=_whole_or_none)

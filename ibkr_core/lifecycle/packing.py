@@ -497,9 +497,7 @@ def _pack_messages(writer: _Writer, entry: OrderEntry) -> None:
 def _pack_history(writer: _Writer, lines: Iterable[Any]) -> None:
     fields, text, moment = writer.fields, writer.shared.text, writer.moment
     for line in lines:
-        at, status, what, *details = (
-            (line.at, line.status, line.what) if type(line) is HistoryEntry else line
-        )
+        at, status, what, *details = (line.at, line.status, line.what) if type(line) is HistoryEntry else line
         if not details:
             is_known = what.isascii() and not any(map(str.isdigit, what))
             what = text(what) if is_known else _INLINE + what
@@ -688,5 +686,5 @@ def _unpack_history(reader: _Reader) -> list[tuple[Any, ...]]:
     for passed in reader.rest:
         at = reader.moment(passed)
         status, what, count = _STATUSES[text()], text(), take()
-        lines.append((at, status, what, *[take() for _ in range(int(count) if count else 0)]))
+        lines.append((at, status, what, *[take() for _ in range(int(count or 0))]))
     return lines
