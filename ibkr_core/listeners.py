@@ -102,6 +102,19 @@ class Dispatcher:
         report: Posts the event that reports a failed listener, numbered like every other one.
     """
 
+    __slots__ = (
+        "_change",
+        "_drainer",
+        "_draining",
+        "_queue",
+        "_report",
+        "_routes",
+        "_subscriptions",
+        "_tasks",
+        "_worker",
+        "outbox",
+    )
+
     def __init__(self, report: Callable[[str, BaseException], None]) -> None:
         self._report = report
         self._subscriptions: tuple[Subscription, ...] = ()
@@ -183,16 +196,17 @@ class Dispatcher:
         Called without any lock held. A listener that makes new events (by submitting an order, say)
         sees them delivered after it has returned.
         """
-        outbox = self.outbox
-        while outbox and self._draining.acquire(False):  # noqa: FBT003 - without waiting
+        outbox, draining = self.outbox, self._draining
+        while outbox and draining.acquire(False):  # noqa: FBT003 - without waiting
             self._drainer = get_ident()
             try:
                 while outbox:
                     event = outbox.popleft()
                     inline, elsewhere = self._routes.get(event.__class__) or self._route(event.__class__)
                     for subscription in inline:
+                        run = subscription.run
                         try:
-                            subscription.run(event)
+                            run(event)
                         except BaseException as error:  # noqa: BLE001 - nothing of it may end the session
                             self._take_failure(subscription, event, error)
                     if elsewhere:
@@ -200,7 +214,7 @@ class Dispatcher:
                     del event  # whoever wants it later holds it; a picture that nobody holds costs nothing
             finally:
                 self._drainer = None
-                self._draining.release()
+                draining.release()
 
     @property
     def is_draining_here(self) -> bool:

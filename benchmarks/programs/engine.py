@@ -144,6 +144,8 @@ def main() -> None:
             stage.report(took=took)
             return
         listen(engine, stage)
+        if engine.journal is not None:
+            engine.journal.flush()  # what was placed is not what is measured
         stage.ready()
         stage.wait()
         if engine.journal is not None:

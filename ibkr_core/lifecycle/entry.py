@@ -19,7 +19,7 @@ from ibkr_core.model.contract import Contract
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import BrokerOrder, Order
 from ibkr_core.model.record import HistoryEntry, OrderMessage, OrderRecord, Request
-from ibkr_core.model.status import BrokerWord, OrderStatus
+from ibkr_core.model.status import FINISHED, BrokerWord, OrderStatus
 
 __all__ = ["MAX_HISTORY", "MAX_MESSAGES", "OrderEntry", "Picture"]
 
@@ -226,8 +226,8 @@ class OrderEntry:
 
         Only for :meth:`move`, and for the express lane, which has looked into the table itself.
         """
-        was_finished, self.status = self.status.is_finished, target
-        if target.is_finished:
+        was_finished, self.status = self.status in FINISHED, target
+        if target in FINISHED:
             self.finished_time = now
             self.pending.clear()
             self.proposals.clear()

@@ -33,7 +33,14 @@ from ibkr_core.model.status import BROKER_WORDS, BrokerWord, OrderStatus
 
 __all__ = ["Express", "QuickTaker"]
 
+# Looked up once: a member of an enum costs more to find than most of what is done with it here.
 _ZERO: Final = Decimal(0)
+_add: Final = EXACT.add
+_FILLED_WORD: Final = BrokerWord.FILLED
+_FILLED_STATUS: Final = OrderStatus.FILLED
+_FULL: Final = Trigger.EXEC_FULL
+_PARTIAL: Final = Trigger.EXEC_PARTIAL
+_NEW: Final = Request.NEW
 
 _WORKING: Final = frozenset(
     {
@@ -141,8 +148,8 @@ class Express:
         if filled:
             entry.broker_avg_price = average
         entry.broker_filled, entry.broker_remaining = filled, remaining
-        if word is not BrokerWord.FILLED or entry.total is None:
-            size = EXACT.add(filled, remaining)
+        if word is not _FILLED_WORD or entry.total is None:
+            size = _add(filled, remaining)
             if size > _ZERO:
                 entry.total = size
         entry.why_held = why_held
@@ -162,7 +169,7 @@ class Express:
             event.current = after
             event.__class__ = events.OrderStatusChanged
             told.append(event)
-            if after is OrderStatus.FILLED:
+            if after is _FILLED_STATUS:
                 self._finish(told, entry, now, picture, None)
         return told
 
@@ -185,7 +192,7 @@ class Express:
             return None
         if entry.proposals or entry.put_aside or entry.client_id is None or (ref and not entry.key):
             return None
-        executed, total, size = EXACT.add(ledger.quantity, shares), entry.total, order.quantity
+        executed, total, size = _add(ledger.quantity, shares), entry.total, order.quantity
         if total is not None and total > size:
             size = total
         is_complete = executed >= size
@@ -240,7 +247,7 @@ class Express:
         event.fill = fill
         event.__class__ = events.ExecutionReceived
         told.append(event)
-        after = _NEXT[before][Trigger.EXEC_FULL if is_complete else Trigger.EXEC_PARTIAL]
+        after = _NEXT[before][_FULL if is_complete else _PARTIAL]
         if after is not before:
             entry.go(after, now, "executions complete it" if is_complete else "executed", ())
             scribe.seq = seq = scribe.seq + 1
@@ -324,7 +331,7 @@ class Express:
     def _acknowledge(self, entry: OrderEntry, now: datetime, picture: Picture) -> list[Event]:
         """Note the first sign of life; returns what is to be told of it."""
         entry.acknowledged_time = now
-        entry.pending.pop(Request.NEW, None)
+        entry.pending.pop(_NEW, None)
         if entry.submission_time is None:
             return []
         event = _KNOWN()

@@ -40,7 +40,7 @@ The caller has seen that all is ASCII: other texts are read differently from cli
 _PRICE_REVISION_SINCE: Final = 178
 _SUBMITTER_SINCE: Final = 198
 
-MOST_KEPT: Final = 20_000
+MOST_KEPT: Final = 5_000
 """Distinct texts remembered by one table; then it starts afresh, so that a long session stays small."""
 
 _UNSET_INTEGERS: Final = (2**31 - 1, 2**63 - 1)
