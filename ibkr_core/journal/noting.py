@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -21,7 +22,7 @@ from ibkr_core.model.events import Event, OrderEvent
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.record import OrderMessage, OrderRecord
 
-__all__ = ["INSERT_EVENT", "EventRows", "Note", "fill_in", "note"]
+__all__ = ["INSERT_EVENT", "EventRows", "Note", "Notes", "fill_in", "note"]
 
 INSERT_EVENT: Final = (
     "INSERT INTO events (epoch, seq, at, kind, order_id, perm_id, key, symbol, status, text, details) "
@@ -78,6 +79,39 @@ def fill_in(noted: Note) -> Fill | None:
     kind, told, _, _ = noted
     found = told[kind.fill] if kind.fill else None
     return found if isinstance(found, Fill) else None
+
+
+class Notes:
+    """Notes that wait, laid out flat.
+
+    The garbage collector walks over every tuple that stays, again and again while they gather; it does not
+    walk over what is no container of its own. One thread appends, one takes.
+    """
+
+    def __init__(self) -> None:
+        self._flat: deque[Any] = deque()
+        self._added = self._taken = 0
+
+    def __len__(self) -> int:
+        return self._added - self._taken
+
+    def append(self, noted: Note) -> None:
+        """Put a note behind the others."""
+        kind, told, shown, order_id = noted
+        self._flat.extend((kind, shown, order_id, *told))
+        self._added += 1
+
+    def popleft(self) -> Note:
+        """Take the oldest note.
+
+        Raises:
+            IndexError: There is none.
+        """
+        take = self._flat.popleft
+        kind, shown, order_id = take(), take(), take()
+        told = tuple([take() for _ in range(len(kind.names) + 2)])
+        self._taken += 1
+        return kind, told, shown, order_id
 
 
 class EventRows:

@@ -20,7 +20,7 @@ from typing import Any, Final
 import attrs
 
 from ibkr_core.journal import rows
-from ibkr_core.journal.noting import INSERT_EVENT, EventRows, Note, fill_in
+from ibkr_core.journal.noting import INSERT_EVENT, EventRows, Note, Notes, fill_in
 from ibkr_core.journal.store import Store, damaged
 from ibkr_core.journal.tail import COLUMNS, Segment, oldest
 from ibkr_core.journal.times import to_text
@@ -152,7 +152,7 @@ class Tables:
     """
 
     def __init__(self, connection: sqlite3.Connection, epoch: int) -> None:
-        self.notes: deque[Note] = deque()
+        self.notes = Notes()
         """Events. One thread appends, at any time."""
         self.records: deque[tuple[OrderRecord, datetime]] = deque()
         """Orders to be brought up to date with all their executions. Anyone appends, at any time."""

@@ -130,7 +130,7 @@ class Scribe:
         if entry.shown is not None:
             if _count_holders(entry.shown) <= _NOBODY:
                 shown = entry.shown
-                shown.fixed = shown.times = None
+                shown.fixed = shown.times = shown.noted = None
                 return shown
             entry.shown.fix()
         if len(self._told) > _MOST_TOLD:

@@ -45,13 +45,15 @@ class Picture:
         guard: Held while the order is looked at, since its owner may change it on another thread.
     """
 
-    __slots__ = ("_entry", "_guard", "fixed", "times")
+    __slots__ = ("_entry", "_guard", "fixed", "noted", "times")
 
     def __init__(self, entry: OrderEntry, guard: AbstractContextManager[Any]) -> None:
         self._entry = entry
         self._guard = guard
         self.fixed: OrderRecord | None = None
         """The record, once it is made."""
+        self.noted: Brief | None = None
+        """What a line about it needs, once somebody has asked."""
         self.times: tuple[datetime | None, datetime | None] | None = None
         """When the order had been sent and last changed, where that is all that has changed since."""
 
@@ -90,7 +92,11 @@ class Picture:
 
         Holding it does not hold the picture, so nothing needs to be fixed for it.
         """
-        return take_brief(self._entry, self._guard) if self.fixed is None else self.fixed
+        if self.fixed is not None:
+            return self.fixed
+        if self.noted is None:  # all events of a callback share it
+            self.noted = take_brief(self._entry, self._guard)
+        return self.noted
 
     def record(self) -> OrderRecord:
         """Return the order as it was."""

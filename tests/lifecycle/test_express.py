@@ -224,6 +224,7 @@ def _commands(number: int) -> list[inputs.Command]:
         inputs.Doubt(number, "missing"),
         inputs.Disconnect(),
         inputs.ProveAbsent(number, "lists"),
+        inputs.Sent((number,)),
     ]
 
 
@@ -283,6 +284,17 @@ def test_nearly_plain_stories(
     for one in told:
         pair.do(lambda book, now, one=one: take(book, now, one), looks=looks)  # type: ignore[misc]
     event(f"express: {pair.taken * 10 // len(told)} of 10")
+    pair.compare()
+
+
+def test_a_picture_is_shown_anew_after_the_order_was_sent() -> None:
+    """That it was sent is kept beside the picture of its taking in; the next one knows nothing of that."""
+    pair = Pair()
+    pair.do(lambda book, now: book.take(submit(1, ORDER, AAPL), now), looks=False)
+    pair.do(lambda book, now: book.take(inputs.Sent((1,)), now))
+    pair._kept[0].clear(), pair._kept[1].clear()
+    for fact in story():
+        pair.do(taking(fact))
     pair.compare()
 
 
