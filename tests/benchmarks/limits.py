@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-CALLBACK_AGAINST_FLOOR = {178: 11.5, 226: 15.5}
+CALLBACK_AGAINST_FLOOR = {178: 6.2, 226: 8.6}
 """Instructions of the engine for each of the floor's, by protocol version."""
 
-CALLBACK_WITH_JOURNAL_AGAINST_FLOOR = {178: 16.5, 226: 23.0}
+CALLBACK_WITH_JOURNAL_AGAINST_FLOOR = {178: 9.0, 226: 12.3}
 """The same with a journal, on the receiving thread."""
 
 LARGE_BOOK_AGAINST_SMALL = 1.1
@@ -14,5 +14,5 @@ LARGE_BOOK_AGAINST_SMALL = 1.1
 SUBMIT_AGAINST_ENCODING = 0.65
 """Instructions of a whole submit, against the official encoding of its order and nothing else."""
 
-FINISHED_ORDER_BYTES = 7_000
+FINISHED_ORDER_BYTES = 4_500
 """Bytes that the callbacks of an order leave behind, the order as it was placed not among them."""
