@@ -15,6 +15,7 @@ import pytest
 from ibkr_core.cli import export
 from ibkr_core.engine import Engine
 from ibkr_core.journal import JournalReader
+from ibkr_core.journal.schema import VERSION
 from tests.cli.floor import Floor, run, trading
 
 pytestmark = pytest.mark.system
@@ -29,7 +30,7 @@ def floor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Floor]:
 def test_what_a_journal_holds_is_told(floor: Floor) -> None:
     """Whose it is, its runs and its counts, in words and as JSON, while the engine writes it."""
     found = json.loads(run("journal", "show", str(floor.journal), "--json").stdout)
-    assert (found["client_id"], found["schema"], found["halted"]) == ("1", 2, None)
+    assert (found["client_id"], found["schema"], found["halted"]) == ("1", VERSION, None)
     assert (found["counts"]["orders"], found["open_orders"], found["counts"]["fills"]) == (2, 1, 1)
     [one] = found["runs"]
     assert (one["epoch"], one["closed_at"]) == (1, None)
