@@ -323,7 +323,8 @@ class JournalReader:
 
     def order_id_in_keys(self, key: str) -> int | None:
         """Return what the table ``keys`` says, which may lack the newest keys."""
-        found = self._all("SELECT order_id FROM keys WHERE key = ?", (key,))
+        check_text("key", key)
+        found = self._all("SELECT order_id FROM keys WHERE key = ?", (clean_text(key),))
         return number_from(found[0][0]) if found else None
 
     def state(self, name: str) -> str | None:

@@ -186,7 +186,7 @@ def _parse(text: str, local_zone: tzinfo | None) -> datetime | None:
     if zone_name is not None:
         try:
             zone = UTC if zone_name in ("UTC", "GMT") else ZoneInfo(zone_name)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # the last one for a folder, such as America
             return None
     else:
         zone = UTC if separator == "-" else local_zone
