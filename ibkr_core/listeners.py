@@ -95,6 +95,11 @@ def _is_coroutine_function(listener: Listener) -> bool:
     return any(map(inspect.iscoroutinefunction, (listener, type(listener).__call__)))
 
 
+def _is_interrupt(error: BaseException) -> bool:
+    """Whether it is a real Ctrl-C, which comes on the main thread only."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
+
+
 class Dispatcher:
     """All listeners of an engine, and the events on their way to them.
 
@@ -207,8 +212,12 @@ class Dispatcher:
                         run = subscription.run
                         try:
                             run(event)
-                        except BaseException as error:  # noqa: BLE001 - nothing of it may end the session
-                            self._take_failure(subscription, event, error)
+                        except BaseException as error:
+                            if _is_interrupt(error):
+                                rest = inline[inline.index(subscription) + 1 :]
+                                self._hand_on(event, rest, elsewhere)
+                                raise
+                            self._fail(subscription, event, error)
                     if elsewhere:
                         self._hand_over(elsewhere, event)
                     del event  # whoever wants it later holds it; a picture that nobody holds costs nothing
@@ -226,6 +235,16 @@ class Dispatcher:
         """Events that wait for the worker thread."""
         return self._queue.qsize()
 
+    def _hand_on(
+        self, event: Event, inline: tuple[Subscription, ...], elsewhere: tuple[Subscription, ...]
+    ) -> None:
+        """Give an event to those behind a listener that was interrupted: it was not meant for them."""
+        try:
+            for subscription in inline:
+                self._call(subscription, event)
+        finally:
+            self._hand_over(elsewhere, event)
+
     def _hand_over(self, subscriptions: tuple[Subscription, ...], event: Event) -> None:
         """Give an event to listeners that run elsewhere."""
         for subscription in subscriptions:
@@ -239,13 +258,10 @@ class Dispatcher:
             return
         try:
             subscription.listener(event)
-        except BaseException as error:  # noqa: BLE001 - as above
-            self._take_failure(subscription, event, error)
-
-    def _take_failure(self, subscription: Subscription, event: Event, error: BaseException) -> None:
-        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-            raise error  # a real Ctrl-C comes only there
-        self._fail(subscription, event, error)
+        except BaseException as error:
+            if _is_interrupt(error):
+                raise
+            self._fail(subscription, event, error)
 
     def _hand_to_loop(self, subscription: Subscription, event: Event) -> None:
         async def run() -> None:

@@ -22,6 +22,7 @@ __all__ = ["Ask", "Effects", "Question", "RetryWanted", "Scribe", "Turn"]
 
 _NOBODY: Final = 2
 """What the interpreter counts for a picture that nobody holds: where it stands, and the question."""
+_COUNTS_LESS: Final = (3, 14)
 _MOST_TOLD: Final = 64
 """Pictures of so many orders are left to be fixed when their order changes; then all are looked after."""
 
@@ -30,7 +31,12 @@ def _count_every(_: object) -> int:
     return _NOBODY + 1  # an interpreter that does not count: somebody may hold it
 
 
-_count_holders: Final[Callable[[object], int]] = getattr(sys, "getrefcount", _count_every)
+def _counter(interpreter: str, version: tuple[int, ...]) -> Callable[[object], int]:
+    """Return what counts holders; from 3.14 on a caller's own variable is not always counted."""
+    return sys.getrefcount if interpreter == "cpython" and version < _COUNTS_LESS else _count_every
+
+
+_count_holders: Final = _counter(sys.implementation.name, sys.version_info[:2])
 
 
 class Question(enum.Enum):

@@ -122,6 +122,7 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         self.receiver = receiver
         self._captures = threading.local()
         self._buffer = FrameBuffer()
+        self._bodies: Iterator[bytes] = iter(())
         self._transport: Transport | None = None
         self._is_greeted = False
         self._end_reason = ""
@@ -265,11 +266,10 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
 
     def _handle_frames(self) -> None:
         """Handle all messages that are complete, one after the other."""
-        while bodies := self._buffer.take():
-            if not self._is_greeted:
-                self._greet(bodies.pop(0))
+        while True:
             decode, take = self._decode_hot, self._take_hot
-            for body in bodies:
+            # Ours for all calls: one that comes after an interrupted one goes on where that was.
+            for body in self._bodies:
                 try:
                     values = decode(body)
                     if values is None:
@@ -278,6 +278,12 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
                         take(values, body)
                 except Exception as error:  # noqa: BLE001 - whatever one message does, the next one counts
                     self.receiver.on_callback_failed(error)
+            bodies = self._buffer.take()
+            if not bodies:
+                return
+            if not self._is_greeted:
+                self._greet(bodies.pop(0))
+            self._bodies = iter(bodies)
 
     def _handle(self, body: bytes) -> None:
         """Take a message that is not of the hot kinds."""

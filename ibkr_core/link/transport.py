@@ -121,6 +121,10 @@ class SocketTransport:
                 self._fault = f"a send failed: {error}"
                 self.close()
                 raise SendFailed(f"the connection failed during a send: {error}") from error
+            except BaseException:  # Ctrl-C comes anywhere: likewise
+                self._fault = "a send was interrupted"
+                self.close()
+                raise
 
     def _send_all(self, data: bytes) -> None:
         """Give it all to the kernel, in one call where there is room, as there nearly always is.

@@ -698,6 +698,31 @@ def test_feeding_is_as_good_as_reading(version: int) -> None:
         assert recorder.reasons == ["the simulation ends here"]
 
 
+class Interrupted(Recorder):
+    """A receiver that is interrupted by its first message."""
+
+    def on_fact(self, fact: Any) -> None:
+        super().on_fact(fact)
+        if len(self.facts) == 1:
+            raise KeyboardInterrupt
+
+
+def test_what_came_together_with_an_interrupted_message_is_handled_later() -> None:
+    """Ctrl-C in a simulation: messages behind the one that was being handled come with the next bytes."""
+    said = [
+        answer("error", NEWEST, id=number, errorCode=2104, errorMsg="fine", errorTime=1)
+        for number in range(3)
+    ]
+    recorder = Interrupted()
+    client = TwsClient(recorder)
+    client.begin(Tape([]), 1)
+    assert client.feed(hello(NEWEST))
+    with pytest.raises(KeyboardInterrupt):
+        client.feed(said[0] + said[1])
+    assert client.feed(said[2])
+    assert [fact.request_id for fact in recorder.facts if isinstance(fact, ErrorFact)] == [0, 1, 2]
+
+
 def test_feeding_tells_when_the_stream_cannot_go_on() -> None:
     """Behind a length that cannot be, the end is told once, with its reason."""
     client, _, recorder = opened()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 import time
@@ -148,6 +149,21 @@ def test_a_peer_that_stops_reading_runs_into_the_send_deadline() -> None:
             transport.send(b"more")
         with pytest.raises(OSError, match="a send failed: timed out"):  # the peer is not blamed for it
             received(transport)
+        done.set()
+
+
+def test_nothing_follows_a_send_that_was_interrupted() -> None:
+    """Ctrl-C while a message waits for room: half a frame may stand there, as after a send that failed."""
+    done, main = threading.Event(), threading.get_ident()
+    with Peer(lambda line: line.sock.close() if done.wait(PATIENCE_S) else None) as peer:
+        transport = connected(peer)
+        interrupt = threading.Timer(0.2, lambda: signal.pthread_kill(main, signal.SIGINT))
+        interrupt.start()
+        with pytest.raises(KeyboardInterrupt):
+            transport.send(b"x" * 50_000_000)
+        with pytest.raises(NotReady, match="a send was interrupted; nothing was sent"):
+            transport.send(b"more")
+        interrupt.join()
         done.set()
 
 

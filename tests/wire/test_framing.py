@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,6 +129,35 @@ def test_an_oversize_length_is_refused_at_once() -> None:
         next(frames)
     assert (caught.value.length, caught.value.limit) == (MAX_FRAME + 1, MAX_FRAME)
     assert len(buffer.writable()) < 1_000_000
+
+
+def test_taking_gives_what_is_whole_and_then_the_fault() -> None:
+    """All complete frames at once; the start of one waits, and a false length is told behind them."""
+    buffer = FrameBuffer()
+    buffer.feed(frame(b"a") + frame(b"") + frame(b"b") + b"\0\0\0")
+    assert buffer.take() == [b"a", b"", b"b"]
+    assert buffer.take() == []
+    buffer.feed(b"\x01c" + (MAX_FRAME + 1).to_bytes(4, "big"))
+    assert buffer.take() == [b"c"]
+    with pytest.raises(FrameTooLong) as caught:
+        buffer.take()
+    assert caught.value.length == MAX_FRAME + 1
+
+
+def test_a_long_frame_is_not_copied_each_time_that_more_of_it_comes() -> None:
+    """What a take needs grows with what it gives out: nothing, while the frame is not whole."""
+    buffer = FrameBuffer()
+    data = frame(bytes(1_000_000))
+    buffer.feed(data[:-1])
+    tracemalloc.start()
+    try:
+        assert buffer.take() == []
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 100_000
+    buffer.feed(data[-1:])
+    assert buffer.take() == [bytes(1_000_000)]
 
 
 def test_the_limit_is_an_argument() -> None:
