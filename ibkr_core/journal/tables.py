@@ -21,7 +21,7 @@ import attrs
 
 from ibkr_core.journal import rows
 from ibkr_core.journal.noting import INSERT_EVENT, EventRows, Note, Notes, fill_in
-from ibkr_core.journal.store import Store, damaged
+from ibkr_core.journal.store import Store, damaged, refusal
 from ibkr_core.journal.tail import COLUMNS, Segment, oldest
 from ibkr_core.journal.times import to_text
 from ibkr_core.lifecycle.brief import Brief
@@ -104,6 +104,7 @@ def settle_found(store: Store) -> None:
 
     Raises:
         JournalCorrupt: One is damaged; nothing was changed then.
+        JournalFailed: They cannot be moved, on a full disk for example; nothing of them is lost.
     """
     connection = store.connection
     for row in connection.execute(f"SELECT {COLUMNS} FROM tail ORDER BY first"):  # noqa: S608 - our own names
@@ -113,8 +114,11 @@ def settle_found(store: Store) -> None:
         except ValueError as error:
             what = f"inputs {segment.first} to {segment.last} cannot be read: {error}"
             raise damaged(store.path, what) from error
-    while segments := oldest(connection):
-        store.transact(partial(write_moved, moved=Moved.take_apart(segments, _go_on)))
+    try:
+        while segments := oldest(connection):
+            store.transact(partial(write_moved, moved=Moved.take_apart(segments, _go_on)))
+    except (sqlite3.Error, OSError) as error:
+        raise refusal(store.path, error) from error
 
 
 def _go_on() -> None:

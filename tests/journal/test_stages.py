@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ibkr_core.errors import JournalCorrupt
+from ibkr_core.errors import JournalCorrupt, JournalFailed
 from ibkr_core.journal import Journal, JournalReader, Payload
 from ibkr_core.lifecycle.inputs import Cancel, Resend, Submit
 from tests.journal.making import (
@@ -293,3 +294,22 @@ def test_a_file_without_segments_is_read(path: Path, clock: ManualClock) -> None
         assert reader.order_id_of("mine") == 7
         assert reader.execution_ids() == frozenset()
         assert reader.check().is_sound
+
+
+def test_a_start_on_a_full_disk_says_so_and_loses_nothing(tmp_path: Path) -> None:
+    """What a killed run left behind cannot be moved then: an error of ours, and the next start has all."""
+    path = tmp_path / "j"
+    with mock.patch(f"{_JOURNAL}.Journal.flush"):
+        journal = open_journal(path)
+        Keeping(journal, ManualClock()).take_all(filled_order())
+        journal.commit()
+        journal.abandon()
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    with (
+        mock.patch("ibkr_core.journal.tables.write_moved", side_effect=full),
+        pytest.raises(JournalFailed, match="the disk is full"),
+    ):
+        open_journal(path)
+    with open_journal(path) as journal:
+        assert [entry.index for entry in journal.entries()] == [1, 2, 3, 4, 5]
