@@ -140,8 +140,9 @@ def test_events_that_a_crash_took_come_back(lost: int) -> None:
             keeping = Keeping(journal, clock)
             for order_id in range(1, 5):
                 keeping.take_all(filled_order(order_id))
-            for _ in range(min(lost, len(journal._events))):
-                journal._events.pop()
+            notes = [journal._events.popleft() for _ in range(len(journal._events))]
+            for kept in notes[: max(len(notes) - lost, 0)]:
+                journal._events.append(kept)
         with open_journal(path, clock) as journal:
             restore(journal.entries(), Book(CLIENT_ID), no_frames, on_event=journal.note_replayed)
             assert [line.seq for line in journal.history()] == list(range(1, keeping.seq + 1))

@@ -16,10 +16,13 @@ from hypothesis import strategies as st
 from ibkr_core.errors import JournalCorrupt, JournalFailed
 from ibkr_core.journal import Journal, JournalReader, Payload
 from ibkr_core.lifecycle.inputs import Cancel, Resend, Submit
+from ibkr_core.lifecycle.ledger import ExecutionId, fill_from
+from ibkr_core.model.events import UnattributedExecution
 from tests.journal.making import (
     START,
     Keeping,
     ManualClock,
+    execution,
     filled_order,
     memory_folder,
     open_journal,
@@ -313,3 +316,24 @@ def test_a_start_on_a_full_disk_says_so_and_loses_nothing(tmp_path: Path) -> Non
         open_journal(path)
     with open_journal(path) as journal:
         assert [entry.index for entry in journal.entries()] == [1, 2, 3, 4, 5]
+
+
+def test_an_execution_of_no_order_has_its_row_after_a_kill_between_event_and_execution(
+    tmp_path: Path,
+) -> None:
+    """Nothing else would ever write it: no order shows it, and its event is not written again."""
+    fact = execution()
+    fill = fill_from(fact, ExecutionId.parse(fact.exec_id))
+    event = UnattributedExecution(at=START, seq=1, fill=fill)
+    with mock.patch(f"{_JOURNAL}.Tables.make_fills", side_effect=KeyboardInterrupt):
+        journal = open_journal(tmp_path / "j")
+        journal.note_event(event)
+        with pytest.raises(KeyboardInterrupt):
+            journal.flush()
+        journal.abandon()
+    with open_journal(tmp_path / "j") as journal:
+        assert journal.query("SELECT count(*) FROM events") == [(1,)]
+        journal.note_replayed(event)
+        journal.flush()
+        assert journal.query("SELECT count(*) FROM events") == [(1,)]
+        assert journal.query("SELECT exec_id FROM fills") == [(fact.exec_id,)]
