@@ -33,6 +33,9 @@ _LEAST_S, _MOST_S = 0.05, 60.0
 """Between two rounds; in between it is a quarter of the orders' own time."""
 _STAGED: Final = 200
 """Packed orders that are written in one transaction: an intent may have to wait for it."""
+_MOST_BEHIND: Final = 5_000
+"""Inputs and events that the journal's tables may be behind for a checkpoint, which brings them up to it on
+the scheduler's thread: with ten times that a halt, or a deadline, would wait for seconds."""
 _MOST_AWAKE: Final = 250
 """Orders that a checkpoint packs with the lock held."""
 _MANY: Final = 10_000
@@ -147,7 +150,7 @@ class Slimmer:
         if journal is None:
             return
         self._stage(journal)
-        if self._wants_checkpoint:
+        if self._wants_checkpoint and journal.backlog <= _MOST_BEHIND:  # else the next round looks again
             self._checkpoint(journal, _MOST_AWAKE)
         while journal.packed.clean():
             pass

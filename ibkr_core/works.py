@@ -146,6 +146,7 @@ class Works:
         self._recheck_s, self._recheck = settings.recheck_s, Timer(0.0, lambda: None)
         self._unowned: set[int] = set()
         self._gone: dict[int, None] = {}  # rows of orders that the journal has let go
+        self._has_to_forget = False  # the journal's checkpoint still has some of them
 
     def _listen(self) -> None:
         listen = self.dispatcher.subscribe
@@ -217,12 +218,28 @@ class Works:
 
     def _pruning(self, journal: Journal, pages: Pages) -> Iterator[None]:
         pruned = yield from journal.pruning(self.scheduler.clock.now(), pages.rows())
-        if not pruned.inputs:
-            return
-        self._gone.update(dict.fromkeys(pruned.rows))
-        self._positions.let_go(GoneFills(self.book, self._gone))
-        # The next run knows these orders no more, neither from inputs nor from a checkpoint.
-        journal.packed.forget(pruned.rows, self._positions.gone, {_POSITIONS: self._positions.dump()})
+        if pruned.inputs:
+            self._gone.update(dict.fromkeys(pruned.rows))
+            self._positions.let_go(GoneFills(self.book, self._gone))
+            self._has_to_forget = True
+        if self._has_to_forget:
+            self._keep_positions(journal)
+
+    def _keep_positions(self, journal: Journal) -> None:
+        """Have the journal know the positions' base, and no more the orders that count as a part of it.
+
+        The next run knows them no more, neither from inputs nor from a checkpoint. Both are written at once,
+        also when it failed the first time: what is in a checkpoint and in the base would count twice.
+
+        Raises:
+            JournalFailed: It could not be written.
+        """
+        told = self._positions.dump()
+        if self._has_to_forget:
+            journal.packed.forget(tuple(self._gone), self._positions.gone, {_POSITIONS: told})
+            self._has_to_forget = False
+        else:
+            journal.set_state(_POSITIONS, told)
 
     def _note_fill(self, event: events.OrderStatusChanged) -> None:
         if event.current in _HAS_FILLS and event.previous is not OrderStatus.PARTIALLY_FILLED:
@@ -369,7 +386,7 @@ class Works:
             )
         if self.journal is not None:
             with contextlib.suppress(JournalError):  # its failure is told by itself
-                self.journal.set_state(_POSITIONS, self._positions.dump())
+                self._keep_positions(self.journal)
         return not self._positions.is_suspicious
 
     def position_base(self, account: str, con_id: int) -> Decimal | None:

@@ -322,8 +322,7 @@ class Journal:
 
     def note_replayed(self, event: Event) -> None:
         """Queue an event that a replay makes again, unless the tables have it: a crash took the last ones."""
-        if event.seq > self.events_through:
-            self.note_event(event)
+        (self.note_event if event.seq > self.events_through else self._tables.note_again)(event)
 
     def note_orders(self, orders: Iterable[OrderRecord]) -> None:
         """Bring the tables of orders and fills up to what a replay made of them.

@@ -114,7 +114,8 @@ class PackedOrders:
         self._generation = 0
         self._terms = 0
         self._staged: list[int] = []  # rows that were written for the checkpoint to come
-        self._rewritten: list[int] = []  # rows of the checkpoint that counts which have older text
+        # Rows that have older text, each with the generation that its newer text came with.
+        self._rewritten: list[tuple[int, int]] = []
         self._highest = 0  # row that the checkpoint has
         self._forgotten: set[int] = set()  # rows that retention took from the book of the next run
         self._gone: Mapping[Key, Decimal] = {}  # what their fills come to
@@ -151,7 +152,7 @@ class PackedOrders:
         return Restart(number, things, self._orders(generation), state)
 
     def _orders(self, generation: int) -> Iterator[PackedOrder]:
-        row, its, unfinished = -1, 0, []
+        row, its, useless = -1, 0, []
         newest: tuple[Any, ...] | None = None
         while found := self._file.query(
             "SELECT row, generation, names, body, checksum FROM packed_orders "
@@ -161,17 +162,19 @@ class PackedOrders:
             for stored in found:
                 row, its = stored[0], stored[1]
                 if its > generation:
-                    unfinished.append((row, its))  # of a checkpoint that came to nothing
+                    useless.append((row, its))  # of a checkpoint that came to nothing
                     continue
                 if newest is not None and newest[0] != row:
                     yield _order_from(newest)
+                elif newest is not None:
+                    useless.append((row, newest[1]))  # it was not dropped before the last run ended
                 newest = stored
         if newest is not None:
             yield _order_from(newest)
-        if unfinished:
+        if useless:
             self._file.write(
                 lambda connection: _each(
-                    connection, "DELETE FROM packed_orders WHERE row = ? AND generation = ?", unfinished
+                    connection, "DELETE FROM packed_orders WHERE row = ? AND generation = ?", useless
                 )
             )
 
@@ -187,6 +190,15 @@ class PackedOrders:
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
 
         self._file.write(work)
+
+    def retire(self) -> None:
+        """Have no checkpoint count until the next is made, which goes on with what was written for this one.
+
+        Raises:
+            JournalFailed: It could not be written, and the checkpoint counts.
+        """
+        self._file.write(lambda connection: _each(connection, "DELETE FROM packed_state", [()]))
+        self.number, self._last = 0, None
 
     # ── writing ─────────────────────────────────────────────────────────────────────────────────
 
@@ -228,7 +240,7 @@ class PackedOrders:
         self._last = checkpoint.state
         self.number, self._generation, self._terms = number, generation, needed
         written = (*self._staged, *(order.row for order in checkpoint.orders))
-        self._rewritten += [row for row in written if row <= self._highest]
+        self._rewritten += [(row, generation) for row in written if row <= self._highest]
         self._staged.clear()
         self._highest = checkpoint.state.next_place
 
@@ -286,7 +298,7 @@ class PackedOrders:
         Raises:
             JournalFailed: It could not be written.
         """
-        rows = [(row, self._generation) for row in self._rewritten[:_CHUNK]]
+        rows = self._rewritten[:_CHUNK]
         if rows:
             self._file.write(lambda connection: _each(connection, _DROP_OLDER, rows))
             del self._rewritten[: len(rows)]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from ibkr_core.journal.packed import PackedOrders
 from ibkr_core.journal.retention import InputIdentity, Pruned, Retention, find_prunable, in_batches
 from ibkr_core.model.record import OrderRecord
 
@@ -27,6 +28,7 @@ class File(Protocol):
 
     path: str
     retention: Retention
+    packed: PackedOrders
 
     @property
     def committed(self) -> int:
@@ -68,6 +70,8 @@ def pruning(
             _LOG.warning("journal %s: a frame does not tell its order, so nothing is dropped", file.path)
         else:
             rows = tuple(found.rows)
+            if any(number > file.packed.number > 0 for family in found.inputs for number in family):
+                file.packed.retire()  # it has these orders as they once were: the rest would never be told
         for batch in in_batches(found.inputs if found is not None else (), _ROWS):
             _drop(file, "inputs", "number", batch)
             dropped += len(batch)

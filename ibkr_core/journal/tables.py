@@ -21,12 +21,13 @@ import attrs
 
 from ibkr_core.journal import rows
 from ibkr_core.journal.noting import INSERT_EVENT, EventRows, Note, Notes, fill_in
-from ibkr_core.journal.store import Store, damaged
+from ibkr_core.journal.store import Store, damaged, refusal
 from ibkr_core.journal.tail import COLUMNS, Segment, oldest
 from ibkr_core.journal.times import to_text
 from ibkr_core.lifecycle.brief import Brief
 from ibkr_core.lifecycle.entry import OrderEntry
 from ibkr_core.lifecycle.ledger import ExecutionId
+from ibkr_core.model.events import Event, UnattributedExecution
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.record import OrderRecord
 
@@ -104,6 +105,7 @@ def settle_found(store: Store) -> None:
 
     Raises:
         JournalCorrupt: One is damaged; nothing was changed then.
+        JournalFailed: They cannot be moved, on a full disk for example; nothing of them is lost.
     """
     connection = store.connection
     for row in connection.execute(f"SELECT {COLUMNS} FROM tail ORDER BY first"):  # noqa: S608 - our own names
@@ -113,8 +115,11 @@ def settle_found(store: Store) -> None:
         except ValueError as error:
             what = f"inputs {segment.first} to {segment.last} cannot be read: {error}"
             raise damaged(store.path, what) from error
-    while segments := oldest(connection):
-        store.transact(partial(write_moved, moved=Moved.take_apart(segments, _go_on)))
+    try:
+        while segments := oldest(connection):
+            store.transact(partial(write_moved, moved=Moved.take_apart(segments, _go_on)))
+    except (sqlite3.Error, OSError) as error:
+        raise refusal(store.path, error) from error
 
 
 def _go_on() -> None:
@@ -156,6 +161,8 @@ class Tables:
         """Events. One thread appends, at any time."""
         self.records: deque[tuple[OrderRecord, datetime]] = deque()
         """Orders to be brought up to date with all their executions. Anyone appends, at any time."""
+        self.told_again: deque[UnattributedExecution] = deque()
+        """Executions of no order whose row a crash may have taken. Anyone appends, at any time."""
         self.ready: list[_Write] = []
         """What is to be written next, in one transaction; it stays until that has succeeded."""
         self._event_rows = EventRows(epoch)
@@ -169,14 +176,21 @@ class Tables:
     @property
     def has_orders(self) -> bool:
         """Whether rows of orders or fills are behind the events that were taken."""
-        return bool(
-            self._entries or self._shown or self._strays or self._made or self._fill_rows or self.records
-        )
+        behind = (self._entries, self._shown, self._strays, self._made, self._fill_rows, self.records)
+        return any(behind) or bool(self.told_again)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits."""
         return not (self.notes or self.ready or self.has_orders)
+
+    def note_again(self, event: Event) -> None:
+        """Take in an event that has its row already, but perhaps its execution has none: that comes later.
+
+        Orders need none of this: who restores a book shows them with all their executions.
+        """
+        if isinstance(event, UnattributedExecution):
+            self.told_again.append(event)
 
     def make_events(self, most: int, pause: Pause) -> int:
         """Make the rows of the oldest events; returns of how many."""
@@ -263,6 +277,11 @@ class Tables:
 
     def make_fills(self) -> bool:
         """Take some rows of executions, whose orders have theirs; whether there were any."""
+        again: dict[str, tuple[Fill, datetime, datetime]] = {}
+        while self.told_again:
+            event = self.told_again.popleft()
+            _remember(again, event.fill, event.at)
+        self._strays = again | self._strays  # what is told for the first time is newer
         for fill, first_at, at in self._strays.values():
             make = partial(rows.fill_row, fill, None, None, to_text(first_at), to_text(at))
             self._fill_rows.extend(_made("Fill", make))

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from ibkr_core.engine import Engine
-from ibkr_core.errors import ConnectionFailed, JournalError, NotReady
+from ibkr_core.errors import ConnectionFailed, JournalError, JournalFailed, NotReady
 from ibkr_core.gateway import ManualClock, MarketSettings, MemoryGateway, Settings
+from ibkr_core.journal.packed import PackedOrders
 from ibkr_core.journal.store import Store
 from ibkr_core.listeners import Delivery
 from ibkr_core.model import events
@@ -403,6 +404,32 @@ def test_what_the_journal_let_go_raises_no_alarm_about_positions(make_bench: Mak
     bench.run(20)
     bench.clock.advance(40 * 86_400)
     bench.run(20)
+    bench.world.kill_engine()
+    bench.start()
+    bench.run(30)
+    assert bench.engine.fills() == ()
+    assert bench.of(events.PositionDiffers) == []
+
+
+def test_what_could_not_be_let_go_at_once_counts_once(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal fails when orders are to leave its checkpoint, and works again; then positions are told."""
+    bench = make_bench(slim_after_s=0.0, checkpoint_inputs=1)
+    bench.engine.submit(STOCK, Order.market("BUY", 10))
+    bench.run(10)
+    bench.lose_connection()  # the next synchronisation looks at positions
+    bench.run(20)
+
+    def fail(self: PackedOrders, *_: object) -> None:
+        raise JournalFailed("j", "the disk is full", "free some")
+
+    with monkeypatch.context() as context:
+        context.setattr(PackedOrders, "forget", fail)
+        bench.clock.advance(40 * 86_400)
+        bench.run(20)
+    bench.lose_connection()
+    bench.run(200)
     bench.world.kill_engine()
     bench.start()
     bench.run(30)

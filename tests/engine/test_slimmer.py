@@ -144,6 +144,20 @@ def test_there_is_none_while_too_many_are_awake(make: Make, monkeypatch: pytest.
     assert engine.journal.packed.number == engine.journal.recorded
 
 
+def test_there_is_none_while_the_tables_are_far_behind(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A halt would have to wait until they are not: the scheduler's thread writes them for a checkpoint."""
+    monkeypatch.setattr(slimmer, "_MOST_BEHIND", 3)
+    engine, clock = make(slim_after_s=0.0, checkpoint_inputs=1)
+    assert engine.journal is not None
+    monkeypatch.setattr(type(engine.journal), "backlog", 4)
+    fill(engine, 1)
+    pass_time(engine, clock, 5)
+    assert engine.journal.packed.number == 0
+    monkeypatch.setattr(type(engine.journal), "backlog", 3)
+    pass_time(engine, clock, 5)
+    assert engine.journal.packed.number == engine.journal.recorded
+
+
 def test_the_next_engine_begins_where_this_one_ended(make: Make) -> None:
     """It replays nothing, tells how far it is, and what was packed stays packed."""
     engine, clock = make(slim_after_s=0.0)

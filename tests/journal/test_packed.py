@@ -15,6 +15,7 @@ from ibkr_core.engine import Engine
 from ibkr_core.errors import JournalFailed
 from ibkr_core.journal import Journal
 from ibkr_core.journal.packed import Damaged, PackedOrders
+from ibkr_core.journal.retention import drained
 from ibkr_core.journal.shared import CODEC
 from ibkr_core.lifecycle.book import Book
 from ibkr_core.lifecycle.checkpoint import keep_fresh, load_checkpoint, make_checkpoint, take_fresh
@@ -203,3 +204,68 @@ def test_a_failure_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: pytes
                 journal.packed.forget((1,), {}, {})
         assert journal.packed.number == number
         assert loaded(journal).orders() == before
+
+
+def test_what_a_failing_disk_left_to_drop_is_dropped_later_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where another checkpoint came in between: its orders have the text of the one before."""
+
+    def fail(_: Callable[[sqlite3.Connection], None]) -> None:
+        raise JournalFailed("j", "the disk is full", "free some")
+
+    with open_journal(tmp_path / "j") as journal:
+        book = book_of(journal)
+        finish(journal, book)
+        Keeping(journal, ManualClock(), book).take_all(
+            [CommissionFact("00000001.00000001.01.01", Decimal(9), "USD")]
+        )
+        pack_all(book)
+        finish(journal, book)
+        with monkeypatch.context() as context:
+            context.setattr(journal, "write", fail)
+            with pytest.raises(JournalFailed):
+                journal.packed.clean()
+        finish(journal, book)
+        while journal.packed.clean():
+            pass
+        assert loaded(journal).orders() == book.orders()
+
+
+def test_older_text_that_the_last_run_left_goes_at_the_start(tmp_path: Path) -> None:
+    """The last checkpoint of a run is made when nothing is cleaned any more."""
+    with open_journal(tmp_path / "j") as journal:
+        book = book_of(journal)
+        for _ in range(3):
+            finish(journal, book)
+    with open_journal(tmp_path / "j") as journal:
+        assert loaded(journal).orders() == book.orders()
+        assert journal.query("SELECT count(*), count(DISTINCT row) FROM packed_orders") == [(4, 4)]
+        assert loaded(journal).orders() == book.orders()
+
+
+def test_a_checkpoint_older_than_what_retention_drops_counts_no_more(tmp_path: Path) -> None:
+    """In a quiet month an order can end, and be let go, behind the last checkpoint.
+
+    It would come back as one that works, and its fills be subtracted from sums that never had them.
+    """
+    clock = ManualClock()
+    with open_journal(tmp_path / "j", clock) as journal:
+        keeping = Keeping(journal, clock, Book(CLIENT_ID, codec=CODEC))
+        keep_fresh(keeping.book, is_wanted=True)
+        first, *others = filled_order(1)
+        keeping.take(first)
+        finish(journal, keeping.book)
+        keeping.take_all(others)
+        clock.advance(40 * 86_400)
+        keeping.take_all(filled_order(2))
+        fills, orders = keeping.book.fills_at(1), [*enumerate(keeping.book.orders(), 1)]
+        pruned = drained(journal.pruning(clock.now(), orders))
+        assert pruned.rows == (1,)
+        gone = {(fill.account, fill.con_id): fill.quantity for fill in fills}
+        journal.packed.forget(pruned.rows, gone, {})
+        assert PackedOrders(journal).read() is None  # all that is left is replayed
+        finish(journal, keeping.book)
+        again = loaded(journal)
+        assert again.orders() == keeping.book.orders()[1:]
+        assert [total for _, total in again.moved().values()] == [Decimal(100)]

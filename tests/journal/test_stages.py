@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ibkr_core.errors import JournalCorrupt
+from ibkr_core.errors import JournalCorrupt, JournalFailed
 from ibkr_core.journal import Journal, JournalReader, Payload
 from ibkr_core.lifecycle.inputs import Cancel, Resend, Submit
+from ibkr_core.lifecycle.ledger import ExecutionId, fill_from
+from ibkr_core.model.events import UnattributedExecution
 from tests.journal.making import (
     START,
     Keeping,
     ManualClock,
+    execution,
     filled_order,
     memory_folder,
     open_journal,
@@ -293,3 +297,43 @@ def test_a_file_without_segments_is_read(path: Path, clock: ManualClock) -> None
         assert reader.order_id_of("mine") == 7
         assert reader.execution_ids() == frozenset()
         assert reader.check().is_sound
+
+
+def test_a_start_on_a_full_disk_says_so_and_loses_nothing(tmp_path: Path) -> None:
+    """What a killed run left behind cannot be moved then: an error of ours, and the next start has all."""
+    path = tmp_path / "j"
+    with mock.patch(f"{_JOURNAL}.Journal.flush"):
+        journal = open_journal(path)
+        Keeping(journal, ManualClock()).take_all(filled_order())
+        journal.commit()
+        journal.abandon()
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    with (
+        mock.patch("ibkr_core.journal.tables.write_moved", side_effect=full),
+        pytest.raises(JournalFailed, match="the disk is full"),
+    ):
+        open_journal(path)
+    with open_journal(path) as journal:
+        assert [entry.index for entry in journal.entries()] == [1, 2, 3, 4, 5]
+
+
+def test_an_execution_of_no_order_has_its_row_after_a_kill_between_event_and_execution(
+    tmp_path: Path,
+) -> None:
+    """Nothing else would ever write it: no order shows it, and its event is not written again."""
+    fact = execution()
+    fill = fill_from(fact, ExecutionId.parse(fact.exec_id))
+    event = UnattributedExecution(at=START, seq=1, fill=fill)
+    with mock.patch(f"{_JOURNAL}.Tables.make_fills", side_effect=KeyboardInterrupt):
+        journal = open_journal(tmp_path / "j")
+        journal.note_event(event)
+        with pytest.raises(KeyboardInterrupt):
+            journal.flush()
+        journal.abandon()
+    with open_journal(tmp_path / "j") as journal:
+        assert journal.query("SELECT count(*) FROM events") == [(1,)]
+        journal.note_replayed(event)
+        journal.flush()
+        assert journal.query("SELECT count(*) FROM events") == [(1,)]
+        assert journal.query("SELECT exec_id FROM fills") == [(fact.exec_id,)]
