@@ -11,6 +11,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterator
+from operator import attrgetter
 from typing import Final
 
 import attrs
@@ -61,6 +62,10 @@ _ENCODING: Final = (
     "validateAttachedOrdersParameters",
 )
 """What official methods encode an order; a subclass that has its own of one has every order go through it."""
+_encoders_of: Final[Callable[[type], tuple[object, ...]]] = attrgetter(
+    *(name for name in _ENCODING if hasattr(EClient, name))
+)
+_ENCODERS: Final = _encoders_of(EClient)
 # Where the official client writes down its requests, if somebody wants that.
 _CLIENT_LOG: Final = logging.getLogger("ibapi.client")
 _UTILS_LOG: Final = logging.getLogger("ibapi.utils")
@@ -192,11 +197,7 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         self.send(self.encode(self.startApi))
 
     def _choose_path(self, server_version: int) -> None:
-        own = vars(self)
-        is_theirs = all(
-            name not in own and getattr(type(self), name, None) is getattr(EClient, name, None)
-            for name in _ENCODING
-        )
+        is_theirs = self._encodes_officially()
         self._templates = Templates(self._encode_officially, server_version) if is_theirs else None
         self._decode_hot = hot_path(type(self), server_version)
         self._take_hot = self.receiver.hot_taker()
@@ -388,10 +389,14 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         if templates is not None and templates.has_lesson and self._is_as_usual():
             templates.learn()
 
+    def _encodes_officially(self) -> bool:
+        """Whether all that encodes an order is the official client's own, also now: it may be patched."""
+        return _encoders_of(type(self)) == _ENCODERS and vars(self).keys().isdisjoint(_ENCODING)
+
     def _is_as_usual(self) -> bool:
         """Whether the official encoder would do nothing but make bytes."""
         connection = self.conn
-        return (
+        return self._encodes_officially() and (
             type(connection) is _Connection
             and connection.is_open
             and self.connState == EClient.CONNECTED

@@ -215,8 +215,8 @@ def _values(order_id: int, contract: Contract, order: Order) -> tuple[Any, ...] 
     percentage = None if percent is None else float(percent)
     limit_offset = None if offset is None else float(offset)
     for price in (strike_price, limit_price, aux_price, stop_price, percentage, limit_offset):
-        if price is not None and not (price and -_MOST_EXACT < price < _MOST_EXACT):
-            return None  # nothing, or what means "unset" or "infinite"
+        if price is not None and not (price and -_MOST_EXACT < price < _MOST_EXACT and price != _LARGEST):
+            return None  # nothing, or what means "unset" (in text that of an integer, too) or "infinite"
     return (
         order_id,
         con_id,

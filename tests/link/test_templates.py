@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 from collections.abc import Iterator
 from decimal import Decimal
@@ -12,6 +13,7 @@ import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ibapi.client import EClient
 
 from ibkr_core.errors import IbkrError, NotReady
 from ibkr_core.link import templates
@@ -51,6 +53,7 @@ ODD_NUMBERS = (
     "98765.4375",
     "0.1",
     "2.50",
+    "2147483647",
 )
 IDS = st.one_of(
     st.integers(1, 2**31 - 2), st.sampled_from([1, 127, 128, 255, 300, 16_383, 16_384, 2**31 - 1, 2**31])
@@ -224,6 +227,7 @@ def test_the_third_order_of_a_shape_is_not_encoded_anew(version: int, encoded: l
         (STOCK, {"order_ref": "Zürich"}),
         (STOCK, {"order_ref": "tab\t"}),
         (STOCK, {"limit_price": 0}),
+        (STOCK, {"limit_price": 2**31 - 1}),
         (STOCK, {"hidden": True}),
         (Contract.stock("Å", con_id=1), {}),
         (Contract.stock("AAPL"), {}),
@@ -274,6 +278,35 @@ def test_an_encoder_of_ones_own_is_asked_every_time() -> None:
     assert data != send(*taught(), 3, STOCK, LIMIT)
 
 
+@pytest.mark.parametrize("place", ["instance", "subclass", "official class"])
+def test_an_encoder_that_is_put_in_later_sees_every_order_and_no_trial(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patched on a connected client, on its class or on the official one: it holds from the next order on."""
+
+    class Own(TwsClient):
+        pass
+
+    client, shapes = taught(kind=Own)
+    newer = LIMIT.replace(tif="GTC")
+    asked: list[int] = []
+    proper = EClient.placeOrder
+
+    def audited(self: TwsClient, order_id: int, contract: Any, order: Any) -> None:
+        asked.append(order_id)
+        proper(self, order_id, contract, order)
+
+    send(client, shapes, 3, STOCK, newer)
+    client.encode_order(4, STOCK, newer, shapes.of(STOCK, newer))  # to be learnt once its bytes have left
+    if place == "instance":
+        monkeypatch.setattr(client, "placeOrder", functools.partial(audited, client), raising=False)
+    else:
+        monkeypatch.setattr(Own if place == "subclass" else EClient, "placeOrder", audited)
+    client.learn_encoding()
+    send(client, shapes, 5, STOCK, LIMIT)
+    assert asked == [5]
+
+
 def test_requests_that_are_written_down_are_all_written_down(
     caplog: pytest.LogCaptureFixture, encoded: list[int]
 ) -> None:
@@ -293,6 +326,18 @@ def test_nothing_is_made_for_a_connection_that_is_gone() -> None:
     client.disconnect()
     with pytest.raises(NotReady, match="not connected"):
         send(client, shapes, 3, STOCK, LIMIT)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("number", ODD_NUMBERS)
+def test_every_odd_number_is_written_as_the_official_client_writes_it(number: str, version: int) -> None:
+    """In text the official client takes a price of 2147483647 for an integer that is not set."""
+    client, shapes = opened(version=version)[0], Shapes()
+    future = Contract.future("ES", "202612", "CME")
+    for order_id in (1, 2):
+        send(client, shapes, order_id, future, LIMIT)
+    odd = LIMIT.replace(limit_price=number, quantity=number.removeprefix("-"))
+    assert send(client, shapes, 3, future, odd) == client.encode_order(3, future, odd)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
