@@ -96,9 +96,9 @@ class SocketTransport:
             try:
                 with self._receive_lock:
                     count = self._socket.recv_into(room)
-            except TimeoutError:
-                continue
             except OSError as error:
+                if isinstance(error, TimeoutError) and error.errno is None:
+                    continue  # Python's own limit; the system's says that the peer is not there any more
                 if not self._fault:
                     raise
                 raise ConnectionError(self._fault) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import socket
 import threading
@@ -164,6 +165,34 @@ def test_nothing_follows_a_send_that_was_interrupted() -> None:
         with pytest.raises(NotReady, match="a send was interrupted; nothing was sent"):
             transport.send(b"more")
         interrupt.join()
+        done.set()
+
+
+class Vanished:
+    """A socket whose peer is not there any more, as the system finds when nothing is acknowledged."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.faults: list[OSError] = [TimeoutError("timed out"), OSError(errno.ETIMEDOUT, "gone")]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def recv_into(self, _: memoryview) -> int:
+        if self.faults:
+            raise self.faults.pop(0)
+        return 0  # as a socket does that has told its fault
+
+
+def test_a_peer_that_vanished_is_not_said_to_have_hung_up() -> None:
+    """The system's time limit ends the stream with its own word; only Python's means to try again."""
+    done = threading.Event()
+    with Peer(lambda line: line.sock.close() if done.wait(PATIENCE_S) else None) as peer:
+        transport = connected(peer)
+        transport._socket = Vanished(transport._socket)  # type: ignore[assignment]
+        with pytest.raises(OSError, match="gone"):
+            received(transport)
+        transport.close()
         done.set()
 
 
