@@ -132,11 +132,8 @@ class Works:
             *(self.book, self.supervisor, self._watchdog, settings, make_key, self.journal, self.gatekeeper)
         )
         self.inquiries = Inquiries(self.supervisor, self.scheduler, self.desk.take_id)
-        self._judge = Judge(
-            settings.broker_zone,
-            settings.cancel_attempts,
-            resends_duplicates=settings.retry.attempts > 0 and _DUPLICATE_ID in settings.retry.codes,
-        )
+        resends = settings.retry.attempts > 0 and _DUPLICATE_ID in settings.retry.codes
+        self._judge = Judge(settings.broker_zone, settings.cancel_attempts, resends_duplicates=resends)
         self.brake = Brake(
             *(self.desk, self.book, self.scheduler, self.survey_for, self.publish, self._judge.is_unresolved),
             self.journal,
@@ -145,8 +142,8 @@ class Works:
         self.slimmer = Slimmer(self.book, self.scheduler, journal, settings)
         self._recheck_s, self._recheck = settings.recheck_s, Timer(0.0, lambda: None)
         self._unowned: set[int] = set()
-        self._gone: dict[int, None] = {}  # rows of orders that the journal has let go
-        self._has_to_forget = False  # the journal's checkpoint still has some of them
+        self._gone: dict[int, None] = {}  # rows of orders that the journal has let go ...
+        self._has_to_forget = False  # ... of which its checkpoint still has some
 
     def _listen(self) -> None:
         listen = self.dispatcher.subscribe
