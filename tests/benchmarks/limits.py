@@ -14,5 +14,5 @@ LARGE_BOOK_AGAINST_SMALL = 1.1
 SUBMIT_AGAINST_ENCODING = 0.65
 """Instructions of a whole submit, against the official encoding of its order and nothing else."""
 
-FINISHED_ORDER_BYTES = 4_500
+FINISHED_ORDER_BYTES = 5_200
 """Bytes that the callbacks of an order leave behind, the order as it was placed not among them."""
