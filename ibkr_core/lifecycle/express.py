@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from ibkr_core.lifecycle.effects import Scribe
 from ibkr_core.lifecycle.entry import OrderEntry, Picture
@@ -160,15 +160,7 @@ class Express:
         if after is not before:
             entry.go(after, now, "the broker says %s", (text,))
             scribe.seq = seq = scribe.seq + 1
-            event = _MOVED()
-            event.at = now
-            event.seq = seq
-            event.is_dry_run = False
-            event.shown = picture
-            event.previous = before
-            event.current = after
-            event.__class__ = events.OrderStatusChanged
-            told.append(event)
+            told.append(_moved(now, seq, picture, before, after))
             if after is _FILLED_STATUS:
                 self._finish(told, entry, now, picture, None)
         return told
@@ -239,39 +231,17 @@ class Express:
         entry.note(now, "executed %s at %s%s", fill.quantity, fill.price, "")
         told = [] if entry.acknowledged_time is not None else self._acknowledge(entry, now, picture)
         scribe.seq = seq = scribe.seq + 1
-        event = _RECEIVED()
-        event.at = now
-        event.seq = seq
-        event.is_dry_run = False
-        event.shown = picture
-        event.fill = fill
-        event.__class__ = events.ExecutionReceived
-        told.append(event)
+        told.append(_about_fill(_RECEIVED(), events.ExecutionReceived, now, seq, picture, fill))
         after = _NEXT[before][_FULL if is_complete else _PARTIAL]
         if after is not before:
             entry.go(after, now, "executions complete it" if is_complete else "executed", ())
             scribe.seq = seq = scribe.seq + 1
-            event = _MOVED()
-            event.at = now
-            event.seq = seq
-            event.is_dry_run = False
-            event.shown = picture
-            event.previous = before
-            event.current = after
-            event.__class__ = events.OrderStatusChanged
-            told.append(event)
+            told.append(_moved(now, seq, picture, before, after))
         if is_complete:
             self._finish(told, entry, now, picture, fill)
             return told
         scribe.seq = seq = scribe.seq + 1
-        event = _PARTLY()
-        event.at = now
-        event.seq = seq
-        event.is_dry_run = False
-        event.shown = picture
-        event.fill = fill
-        event.__class__ = events.OrderPartiallyFilled
-        told.append(event)
+        told.append(_about_fill(_PARTLY(), events.OrderPartiallyFilled, now, seq, picture, fill))
         return told
 
     # ── a commission ────────────────────────────────────────────────────────────────────────────
@@ -317,14 +287,7 @@ class Express:
         entry.last_update_time = now
         entry.drawn = None
         scribe.seq = seq = scribe.seq + 1
-        event = _REPORTED()
-        event.at = now
-        event.seq = seq
-        event.is_dry_run = False
-        event.shown = picture
-        event.fill = fill
-        event.__class__ = events.CommissionReported
-        return [event]
+        return [_about_fill(_REPORTED(), events.CommissionReported, now, seq, picture, fill)]
 
     # ── what comes once in an order's life ──────────────────────────────────────────────────────
 
@@ -347,14 +310,8 @@ class Express:
     ) -> None:
         """Tell that an order became completely filled."""
         self._index.sort_in(entry)
-        event = _FULLY()
-        event.at = now
-        event.seq = self._scribe.next_seq()
-        event.is_dry_run = False
-        event.shown = picture
-        event.fill = fill
-        event.__class__ = events.OrderFilled
-        told.append(event)
+        seq = self._scribe.next_seq()
+        told.append(_about_fill(_FULLY(), events.OrderFilled, now, seq, picture, fill))
 
 
 _KNOWN: Final = blank(events.OrderAcknowledged)
@@ -364,4 +321,35 @@ _PARTLY: Final = blank(events.OrderPartiallyFilled)
 _FULLY: Final = blank(events.OrderFilled)
 _REPORTED: Final = blank(events.CommissionReported)
 _FILL: Final = blank(Fill)
-"""Blanks, whose fields are set where they are made: a call for each would cost as much again."""
+"""Blanks: a constructor would cost three times as much."""
+
+
+def _moved(now: datetime, seq: int, picture: Picture, before: OrderStatus, after: OrderStatus) -> Event:
+    """Make the event of a changed status; every field of it stands here."""
+    event = _MOVED()
+    event.at = now
+    event.seq = seq
+    event.is_dry_run = False
+    event.shown = picture
+    event.previous = before
+    event.current = after
+    event.__class__ = events.OrderStatusChanged
+    return event  # type: ignore[no-any-return]  # it is one now
+
+
+def _about_fill(
+    event: Any,  # noqa: ANN401 - a blank of that kind
+    kind: type[Event],
+    now: datetime,
+    seq: int,
+    picture: Picture,
+    fill: Fill | None,
+) -> Event:
+    """Make the event of a blank, of a kind that has a fill beside what all have."""
+    event.at = now
+    event.seq = seq
+    event.is_dry_run = False
+    event.shown = picture
+    event.fill = fill
+    event.__class__ = kind
+    return event  # type: ignore[no-any-return]  # it is one now
