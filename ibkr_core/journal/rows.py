@@ -92,9 +92,7 @@ def contents_of(
     """Return an input's kind, its protocol version, its body, and what it says of its order."""
     if type(payload) is Frame:
         if type(fact) is tuple:
-            least, identity_of = _HOT_IDENTITIES[fact[0]]
-            identity = identity_of(fact) if len(fact) >= least else _IDENTITIES[fact[0]](fact_of(fact))
-            return fact[0].__name__, payload.server_version, payload.body, identity
+            fact = fact_of(fact)
         kind = _FRAME_WITHOUT_FACT if fact is None else type(fact).__name__
         return kind, payload.server_version, payload.body, _IDENTITIES[type(fact)](fact)
     command = cast("Command | BrokerFact", payload)
@@ -158,13 +156,6 @@ _IDENTITIES: Final[Mapping[type, Callable[[Any], _Identity]]] = {
     type(None): _of_none,  # a frame that nobody has decoded
 }
 """Every input has its way, so that a new kind cannot be overlooked."""
-
-_HOT_IDENTITIES: Final[Mapping[type, tuple[int, Callable[[HotValues], _Identity]]]] = {
-    facts.StatusFact: (7, lambda values: (values[1], values[6], None, None)),
-    facts.ExecutionFact: (16, lambda values: (values[6], values[8], values[15] or None, values[1])),
-    facts.CommissionFact: (2, lambda values: (None, None, None, values[1])),
-}
-"""The same of those that come by the thousand, without making facts; and how many values that takes."""
 
 
 # ── orders ──────────────────────────────────────────────────────────────────────────────────────
