@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json.encoder
 import math
 import operator
 from collections import deque
@@ -30,6 +31,10 @@ INSERT_EVENT: Final = (
     "INSERT INTO events (epoch, seq, at, kind, order_id, perm_id, key, symbol, status, text, details) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+
+
+_json_text: Final = json.encoder.encode_basestring_ascii
+"""Writes a text as JSON, as the encoder that all of the journal's JSON comes from does it."""
 
 
 @attrs.frozen
@@ -180,71 +185,115 @@ class EventRows:
     def __init__(self, epoch: int) -> None:
         self._epoch = epoch
         self._shown: object = None
-        self._record: OrderRecord | None = None
-        self._words = ""
-        self._contracts: dict[int, tuple[Contract, Any]] = {}
+        self._words: str | None = None
+        self._about: Row = _ABOUT_NOBODY
+        self._at: datetime | None = None
+        self._at_text = ""
+        self._names: tuple[str, ...] | None = None
+        self._told: tuple[Any, ...] = ()
+        self._details: tuple[list[str], str] = ([], "{}")
+        self._fill: object = None
+        self._fill_json = ""
+        self._contracts: dict[int, tuple[Contract, str]] = {}
 
     def row(self, noted: Note) -> Row:
         """Make the row of one event."""
-        kind, (at, seq, *values), shown, order_id = noted
+        kind, told, shown, order_id = noted
         if not _is_same(shown, self._shown):  # events of one callback show the order alike
-            self._record = record = (
-                read_brief(shown) if type(shown) is Brief else cast("OrderRecord | None", shown)
-            )
-            self._words = str(record) if record is not None else ""
-            self._shown = shown
-        record = self._record
-        about: Row = (order_id, None, None, None, None)
+            self._look_at(shown)
+        at = told[0]
+        if at is not self._at:
+            self._at_text, self._at = to_text(at), at
+        key = (self._words is None, *told[2:])
+        if kind.names != self._names or not _is_each(key, self._told):  # and most tell of the same execution
+            self._details = self._read(kind.names, told[2:])
+            self._names, self._told = kind.names, key
+        words, details = self._details
+        text = "; ".join(words if self._words is None else [self._words, *words])
+        about = self._about if self._words is not None else (order_id, *_ABOUT_NOBODY[1:])
+        return (self._epoch, told[1], self._at_text, kind.name, *about, " ".join(text.split()), details)
+
+    def _look_at(self, shown: OrderRecord | Brief | None) -> None:
+        """Work out what an event's row says of its order."""
+        self._shown = None  # should it fail, nothing is taken for what it is not
+        record = read_brief(shown) if type(shown) is Brief else cast("OrderRecord | None", shown)
+        self._words, self._about = None, _ABOUT_NOBODY
         if record is not None:
             symbol = record.symbol if record.contract is not None else None
-            about = (record.order_id, record.perm_id, record.key or None, symbol, record.status.value)
-        details = dict(zip(kind.names, values, strict=True))
-        text = _text_of(details, self._words if record is not None else None)
-        plain = {name: plain for name, value in details.items() if (plain := self._plain(value)) is not None}
-        return (self._epoch, seq, to_text(at), kind.name, *about, text, JSON.encode(plain))
+            status = record.status.value
+            self._about = (record.order_id, record.perm_id, record.key or None, symbol, status)
+            self._words = str(record)
+        self._shown = shown
 
-    def _plain(self, value: object) -> Any:  # noqa: ANN401 - whatever JSON has
-        """Turn a detail of an event into what JSON has; None for what is empty."""
-        way = _WAYS.get(value.__class__)
+    def _read(self, names: tuple[str, ...], values: tuple[Any, ...]) -> tuple[list[str], str]:
+        """Return what an event says beside its order: in words, and as an object of JSON."""
+        told = dict(zip(names, values, strict=True))
+        return _words_of(told, is_of_order=self._words is not None), self._object(told.items())
+
+    # ── JSON, written in one go: most of it is fills and contracts ──────────────────────────────
+
+    def _object(self, told: Iterable[tuple[str, object]]) -> str:
+        """Write an object, without what is empty."""
+        found = [f"{_json_text(name)}:{text}" for name, one in told if (text := self._json(one)) is not None]
+        return "{" + ",".join(found) + "}"
+
+    def _json(self, value: object) -> str | None:
+        """Write a detail of an event as JSON; None for what is empty."""
+        kind = value.__class__
+        way = _WAYS.get(kind)
         if way is not None:
             return way(value)
-        if type(value) is Contract:
-            return self._plain_contract(value)
+        if kind is Fill:
+            if value is not self._fill:  # it comes with two or three events
+                self._fill_json = self._json_of_fields(value, _OF_A_FILL)
+                self._fill = value
+            return self._fill_json
+        if kind is Contract:
+            return self._json_of_contract(cast("Contract", value))
         fields = _fields(value.__class__)  # type: ignore[arg-type]  # a class can be hashed
-        return self._plain_of_other(value) if fields is None else self._plain_fields(value, fields)
+        return self._json_of_other(value) if fields is None else self._json_of_fields(value, fields)
 
-    def _plain_fields(self, value: object, fields: _Fields) -> dict[str, Any]:
-        found = zip(fields[0], fields[1](value), strict=True)
-        return {name: plain for name, one in found if (plain := self._plain(one)) is not None}
+    def _json_of_fields(self, value: object, fields: _Fields) -> str:
+        found = []
+        for name, one in zip(fields[0], fields[1](value), strict=True):
+            way = _WAYS.get(one.__class__)
+            text = way(one) if way is not None else self._json(one)
+            if text is not None:
+                found.append(name + text)
+        return "{" + ",".join(found) + "}"
 
-    def _plain_contract(self, contract: Contract) -> Any:  # noqa: ANN401 - an object of JSON
+    def _json_of_contract(self, contract: Contract) -> str:
         known = self._contracts.get(id(contract))
         if known is None:
             if len(self._contracts) >= _CONTRACTS:
                 self._contracts.clear()
             # By its id, for an equal one may read otherwise (1.0 and 1.00); it is its own while we hold it.
-            known = self._contracts[id(contract)] = (contract, self._plain_fields(contract, _OF_A_CONTRACT))
+            known = self._contracts[id(contract)] = (contract, self._json_of_fields(contract, _OF_A_CONTRACT))
         return known[1]
 
-    def _plain_of_other(self, value: object) -> Any:  # noqa: ANN401 - whatever JSON has
+    def _json_of_other(self, value: object) -> str | None:
         match value:
             case Enum():
-                return value.value
+                return _json_text(value.value) if type(value.value) is str else JSON.encode(value.value)
             case int() | str():
-                return value
+                return JSON.encode(value)
             case float():
-                return value if math.isfinite(value) else str(value)
+                return JSON.encode(value if math.isfinite(value) else str(value))
             case Decimal():
-                return str(value)
+                return _json_text(str(value))
             case datetime():
-                return to_text(value)
+                return _json_text(to_text(value))
             case Mapping():
-                return {str(key): self._plain(one) for key, one in value.items()}
+                shown = {str(key): self._json(one) for key, one in value.items()}
+                return "{" + ",".join(f"{_json_text(k)}:{one or 'null'}" for k, one in shown.items()) + "}"
             case Iterable():
-                return [self._plain(one) for one in value] or (None if value == () else [])
-        return str(value)
+                return (
+                    None if value == () else "[" + ",".join(self._json(one) or "null" for one in value) + "]"
+                )
+        return _json_text(str(value))
 
 
+_ABOUT_NOBODY: Final[Row] = (None, None, None, None, None)
 _CONTRACTS: Final = 256
 """Contracts whose JSON is kept in mind: most events of a while are about a few."""
 _COMMON: Final = frozenset({"at", "seq", "is_dry_run", "record", "shown", "order_id"})
@@ -252,14 +301,19 @@ _COMMON: Final = frozenset({"at", "seq", "is_dry_run", "record", "shown", "order
 
 def _is_same(one: object, other: object) -> bool:
     """Whether two events show the very same of an order."""
-    if type(one) is Brief and type(other) is Brief:
-        return all(map(operator.is_, one, other))
-    return one is other
+    if one is other:
+        return True
+    return type(one) is Brief and type(other) is Brief and all(map(operator.is_, one, other))
 
 
-def _text_of(details: Mapping[str, Any], order: str | None) -> str:
-    """Say in one line what happened: the order, None for none, and what the event adds."""
-    words = [order] if order is not None else []
+def _is_each(some: tuple[Any, ...], others: tuple[Any, ...]) -> bool:
+    """Whether two tuples hold the very same."""
+    return len(some) == len(others) and all(map(operator.is_, some, others))
+
+
+def _words_of(details: Mapping[str, Any], *, is_of_order: bool) -> list[str]:
+    """Say what an event adds to its order."""
+    words = []
     for name, value in details.items():
         match value:
             case Fill():
@@ -270,9 +324,9 @@ def _text_of(details: Mapping[str, Any], order: str | None) -> str:
                 words.append(f"{name} {value.value}")
             case Contract():
                 words.append(value.name)
-            case str() | int() | float() | Decimal() if value or order is None:
+            case str() | int() | float() | Decimal() if value or not is_of_order:
                 words.append(f"{name} {value}")
-    return " ".join("; ".join(words).split())
+    return words
 
 
 _Fields = tuple[tuple[str, ...], Callable[[object], Iterable[object]]]
@@ -281,28 +335,30 @@ _SIMPLE: Final = (Enum, int, str, float, Decimal, datetime, Mapping, Iterable)
 
 @functools.cache
 def _fields(kind: type) -> _Fields | None:
-    """Return the names of a class's fields, and what takes their values; None where it is read otherwise."""
+    """Return how a class's fields begin in JSON, and what takes their values; None for another way."""
     if not attrs.has(kind) or issubclass(kind, _SIMPLE):
         return None
     names = tuple(attrs.fields_dict(kind))
+    begin = tuple(f'"{name}":' for name in names)
     if len(names) > 1:
-        return names, operator.attrgetter(*names)
-    return names, lambda value: [getattr(value, name) for name in names]
+        return begin, operator.attrgetter(*names)
+    return begin, lambda value: [getattr(value, name) for name in names]
 
 
 _OF_A_CONTRACT: Final = cast("_Fields", _fields(Contract))
+_OF_A_FILL: Final = cast("_Fields", _fields(Fill))
 
 
-def _same(value: object) -> object:
-    return value
+def _nothing(_: object) -> None:
+    """Leave it out."""
 
 
-_WAYS: Final[Mapping[type, Callable[[Any], Any]]] = {
-    type(None): _same,
-    str: lambda text: text or None,
-    bool: _same,
-    int: _same,
-    Decimal: str,
-    datetime: to_text,
+_WAYS: Final[Mapping[type, Callable[[Any], str | None]]] = {
+    type(None): _nothing,
+    str: lambda text: _json_text(text) if text else None,
+    bool: lambda truth: "true" if truth else "false",
+    int: str,
+    Decimal: lambda number: f'"{number!s}"',
+    datetime: lambda at: f'"{to_text(at)}"',
 }
-"""How the values that come by the thousand become what JSON has."""
+"""How the values that come by the thousand are written."""

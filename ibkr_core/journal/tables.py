@@ -35,6 +35,8 @@ __all__ = ["EVENTS_AT_ONCE", "ORDERS_AT_ONCE", "Moved", "Tables", "settle_found"
 
 _LOG = logging.getLogger("ibkr_core.journal")
 
+_NO_ROW: Final = "journal: no row can be made of a %s"
+
 EVENTS_AT_ONCE: Final = 256
 ORDERS_AT_ONCE: Final = 64
 _FILLS_AT_ONCE: Final = 256
@@ -199,21 +201,27 @@ class Tables:
         count = 0
         while count < most and self.notes:
             noted = self.notes.popleft()
-            made += _made(noted[0].name, partial(self._event_rows.row, noted))
-            _made(noted[0].name, partial(self._follow, noted))
+            try:
+                made.append(self._event_rows.row(noted))
+            except Exception:  # noqa: BLE001 - as for _made()
+                _LOG.exception(_NO_ROW, noted[0].name)
+            try:
+                self._follow(noted)
+            except Exception:  # noqa: BLE001 - likewise, and the order's row does not hang on the event's
+                _LOG.exception(_NO_ROW, noted[0].name)
             count += 1
             if count % _PORTION == 0:
                 pause()
         return count
 
-    def _follow(self, noted: Note) -> rows.Row:
+    def _follow(self, noted: Note) -> None:
         """Remember that the rows of an event's order and execution are behind."""
         _, (at, *_), shown, _ = noted
         fill = fill_in(noted)
         if shown is None:
             if fill is not None:
                 _remember(self._strays, fill, at)
-            return ()
+            return
         if isinstance(shown, Brief):
             changed = self._entries.get(id(shown.entry))
             if changed is None:
@@ -226,7 +234,6 @@ class Tables:
         changed.at = at
         if fill is not None:
             _remember(changed.fills, fill, at)
-        return ()
 
     def look(self, most: int, pause: Pause) -> int:
         """Look at some orders whose rows are behind; returns at how many. Takes their guard for each."""
@@ -310,5 +317,5 @@ def _made(name: str, make: Callable[[], rows.Row]) -> Iterable[rows.Row]:
     try:
         return (make(),)
     except Exception:  # noqa: BLE001 - the inputs, of which all can be made again, are safe
-        _LOG.exception("journal: no row can be made of a %s", name)
+        _LOG.exception(_NO_ROW, name)
         return ()

@@ -107,10 +107,14 @@ class Segment:
         self.check()
         head, begin = json.loads(self.head), 0
         columns = zip(*(head[name] for name in _HEAD), strict=True)
+        last_second, to_the_second = None, ""
         for number, (at, seq, kind, version, size, *identity) in enumerate(columns, self.first):
             data = self.body[begin : begin + size]
             begin += size
-            at_text = to_text(_BEGINNING + timedelta(microseconds=at))
+            second, rest = divmod(at, _SECOND)
+            if second != last_second:  # thousands may share one
+                last_second, to_the_second = second, to_text(_BEGINNING + timedelta(seconds=second))[:20]
+            at_text = f"{to_the_second}{rest:06}Z"
             checksum = rows.input_checksum(number, at_text, kind, version, data)
             body = data if version is not None else data.decode()
             yield (number, self.epoch, at_text, seq, kind, version, body, checksum, *identity)

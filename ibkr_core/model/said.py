@@ -24,6 +24,10 @@ _ROUNDING: Final = Context(prec=60, traps=[])
 
 def plain(number: Decimal) -> str:
     """Write a number in plain digits, ``1000`` and not ``1E+3``, rounded to six places."""
+    text = str(number)
+    whole, _, places = text.partition(".")
+    if len(places) <= _PLACES and (whole + places).isdigit():
+        return text  # as nearly all are
     exponent = number.as_tuple().exponent
     if not isinstance(exponent, int) or abs(exponent) > _LONGEST_EXPONENT:
         return str(number)  # NaN, or what no page could hold
@@ -60,7 +64,8 @@ def said(value: object) -> str:
             return f"{value:%Y-%m-%d %H:%M:%S %Z}".rstrip()
         case str():
             # Texts come from the broker: nothing in them may steer a terminal.
-            return " ".join("".join(one if one.isprintable() else " " for one in value).split())
+            shown = value if value.isprintable() else "".join(c if c.isprintable() else " " for c in value)
+            return " ".join(shown.split())
         case tuple() | list():
             return " ".join(said(one) for one in value) or "none"
         case _:
