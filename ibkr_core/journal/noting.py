@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
+from itertools import repeat, starmap
 from typing import Any, Final, cast
 
 import attrs
 
 from ibkr_core.journal.rows import JSON, Row
 from ibkr_core.journal.times import to_text
-from ibkr_core.lifecycle.brief import BRIEF_ATOMS, Brief, brief_atoms, brief_of, read_brief
+from ibkr_core.lifecycle.brief import BRIEF_ATOMS, Brief, brief_of, read_brief
 from ibkr_core.lifecycle.entry import Picture
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
@@ -37,7 +38,6 @@ _json_text: Final = json.encoder.encode_basestring_ascii
 """Writes a text as JSON, as the encoder that all of the journal's JSON comes from does it."""
 
 
-@attrs.frozen
 class _Kind:
     """What is taken of the events of one class.
 
@@ -49,20 +49,20 @@ class _Kind:
         fill: Where in that tuple the execution is; 0 for none.
     """
 
-    name: str
-    is_of_order: bool
-    names: tuple[str, ...]
-    take: Callable[[Event], tuple[Any, ...]]
-    fill: int
+    __slots__ = ("fill", "is_of_order", "name", "names", "take")
+
+    def __init__(self, kind: type[Event]) -> None:
+        names = tuple([one.name for one in attrs.fields(kind) if one.name not in _COMMON])
+        self.name = kind.__name__
+        self.is_of_order = issubclass(kind, OrderEvent)
+        self.names = names
+        self.take: Callable[[Event], tuple[Any, ...]] = operator.attrgetter("at", "seq", *names)
+        self.fill = 2 + names.index("fill") if "fill" in names else 0
 
 
 @functools.cache
 def _kind(kind: type[Event]) -> _Kind:
-    names = tuple(one.name for one in attrs.fields(kind) if one.name not in _COMMON)
-    fill = 2 + names.index("fill") if "fill" in names else 0
-    return _Kind(
-        kind.__name__, issubclass(kind, OrderEvent), names, operator.attrgetter("at", "seq", *names), fill
-    )
+    return _Kind(kind)
 
 
 Note = tuple[_Kind, tuple[Any, ...], "OrderRecord | Brief | None", int | None]
@@ -122,7 +122,7 @@ class Notes:
         first: Any = told[0]
         shown: Picture = first.shown
         count = len(told)
-        flat: list[Any] = [None, count, first.at, first.seq, *brief_atoms(shown.entry, shown.guard)]
+        flat: list[Any] = [None, count, first.at, first.seq, *shown.entry.atoms(shown.guard)]
         for event in told:
             kind: Any = event.__class__
             details = _HOT_DETAILS[kind]
@@ -153,14 +153,14 @@ class Notes:
         kind = take()
         if kind is not None:
             shown, order_id = take(), take()
-            told = tuple([take() for _ in range(len(kind.names) + 2)])
+            told = tuple(starmap(take, repeat((), len(kind.names) + 2)))
             self._together.append((kind, told, shown, order_id))
             return
         count, at, seq = take(), take(), take()
-        brief = brief_of([take() for _ in range(BRIEF_ATOMS)])
+        brief = brief_of(starmap(take, repeat((), BRIEF_ATOMS)))
         for place in range(count):
             event_class = take()
-            details = [take() for _ in range(_HOT_DETAILS[event_class])]
+            details = starmap(take, repeat((), _HOT_DETAILS[event_class]))
             self._together.append((_kind(event_class), (at, seq + place, *details), brief, None))
 
 

@@ -21,7 +21,7 @@ from ibkr_core.model.status import OrderStatus
 if TYPE_CHECKING:
     from ibkr_core.lifecycle.entry import OrderEntry
 
-__all__ = ["BRIEF_ATOMS", "Brief", "brief_atoms", "brief_of", "read_brief", "take_brief"]
+__all__ = ["BRIEF_ATOMS", "Brief", "brief_of", "read_brief", "take_brief"]
 
 _AVERAGE = Context(prec=28, traps=[])
 """As the ledger divides."""
@@ -56,29 +56,6 @@ class Brief(NamedTuple):
 BRIEF_ATOMS = len(Brief._fields)
 
 
-def brief_atoms(entry: OrderEntry, guard: AbstractContextManager[Any]) -> tuple[Any, ...]:
-    """Take what an order refers to now, in the order of a brief. Requires holding the guard."""
-    quantity, value, corrected_away = entry.ledger.totals
-    return (
-        entry,
-        guard,
-        entry.order_id,
-        entry.perm_id,
-        entry.key,
-        entry.contract,
-        entry.order,
-        entry.broker_order,
-        entry.status,
-        entry.total,
-        entry.reject,
-        entry.broker_filled,
-        entry.broker_avg_price,
-        quantity,
-        value,
-        corrected_away,
-    )
-
-
 def brief_of(atoms: Iterable[Any]) -> Brief:
     """Make a brief of what it consists of, in order."""
     # Not through its own constructor, which is a Python function with sixteen arguments.
@@ -87,7 +64,7 @@ def brief_of(atoms: Iterable[Any]) -> Brief:
 
 def take_brief(entry: OrderEntry, guard: AbstractContextManager[Any]) -> Brief:
     """Take what an order refers to now. Requires holding the guard."""
-    return brief_of(brief_atoms(entry, guard))
+    return brief_of(entry.atoms(guard))
 
 
 def read_brief(brief: Brief) -> OrderRecord:

@@ -356,6 +356,28 @@ class OrderEntry:
 
     # ── snapshot ────────────────────────────────────────────────────────────────────────────────
 
+    def atoms(self, guard: AbstractContextManager[Any]) -> tuple[Any, ...]:
+        """Return what a :class:`~ibkr_core.lifecycle.brief.Brief` consists of. Requires holding the guard."""
+        quantity, value, corrected_away = self.ledger.totals
+        return (
+            self,
+            guard,
+            self.order_id,
+            self.perm_id,
+            self.key,
+            self.contract,
+            self.order,
+            self.broker_order,
+            self.status,
+            self.total,
+            self.reject,
+            self.broker_filled,
+            self.broker_avg_price,
+            quantity,
+            value,
+            corrected_away,
+        )
+
     def snapshot(self) -> OrderRecord:
         """Return an immutable picture of the order as it is now."""
         if self.drawn is None:

@@ -53,6 +53,8 @@ def sums(amounts: Mapping[str, Decimal]) -> str:
 
 def said(value: object) -> str:
     """Write any value as a line for people would have it."""
+    if type(value) is str and value.isprintable():
+        return " ".join(value.split())
     match value:
         case Decimal():
             return plain(value)
@@ -64,8 +66,7 @@ def said(value: object) -> str:
             return f"{value:%Y-%m-%d %H:%M:%S %Z}".rstrip()
         case str():
             # Texts come from the broker: nothing in them may steer a terminal.
-            shown = value if value.isprintable() else "".join(c if c.isprintable() else " " for c in value)
-            return " ".join(shown.split())
+            return " ".join("".join(one if one.isprintable() else " " for one in value).split())
         case tuple() | list():
             return " ".join(said(one) for one in value) or "none"
         case _:
