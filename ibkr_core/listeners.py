@@ -220,7 +220,10 @@ class Dispatcher:
             try:
                 while outbox:
                     event = outbox.popleft()
-                    inline, elsewhere = self._routes.get(event.__class__) or self._route(event.__class__)
+                    try:
+                        inline, elsewhere = self._routes[event.__class__]
+                    except KeyError:
+                        inline, elsewhere = self._route(event.__class__)
                     for subscription in inline:
                         run = subscription.run
                         try:
