@@ -20,16 +20,6 @@ from ibkr_core.lifecycle.inputs import Cancel, Disconnect
 from tests.journal.making import START, Keeping, ManualClock, filled_order, open_journal, status
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal.sqlite"
-
-
 class Watch:
     """Notes what a journal tells of itself."""
 

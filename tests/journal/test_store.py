@@ -29,11 +29,6 @@ NOW = "2026-11-21T14:30:00.000000Z"
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal.sqlite"
-
-
-@pytest.fixture
 def used(path: Path) -> Path:
     """A journal with some orders in it, closed."""
     clock = ManualClock()
