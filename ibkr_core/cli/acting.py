@@ -113,7 +113,7 @@ def place(
     port: given.Port = 4002,
     client_id: given.TradingClientId = 1,
     timeout: given.Timeout = 10.0,
-    journal: given.Journal = None,
+    journal: given.KeptJournal = None,
     as_json: given.AsJson = False,
     mask_accounts: given.MaskAccounts = False,
     debug: given.Debug = False,
@@ -127,6 +127,8 @@ def place(
     contract = wish.make_contract(symbol, sec_type, expiry, strike, right, exchange, currency)
     order = wish.make_order(side, quantity, limit, stop, tif, account=account, outside_rth=outside_rth)
     shown = Shown.like(as_json=as_json, mask_accounts=mask_accounts)
+    if what_if and dry_run:
+        raise InvalidInput("--what-if", "asks the broker, and --dry-run nobody: say one of them")
     if not (yes or what_if or dry_run) and not _is_terminal():
         raise InvalidInput("--yes", "say it where nobody can be asked: standard input is no terminal")
     if dry_run:
@@ -295,14 +297,14 @@ def _amount(value: Any) -> str:  # noqa: ANN401 - a Decimal or None
 def cancel(
     *,
     order_ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ORDER]...", help="Order ids of this client id.")
+        list[int] | None, typer.Argument(metavar="ORDER", help="Order ids of this client id.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All active orders of this client id.")] = False,
     host: given.Host = "127.0.0.1",
     port: given.Port = 4002,
     client_id: given.TradingClientId = 1,
     timeout: given.Timeout = 10.0,
-    journal: given.Journal = None,
+    journal: given.KeptJournal = None,
     as_json: given.AsJson = False,
     mask_accounts: given.MaskAccounts = False,
     debug: given.Debug = False,
@@ -314,7 +316,7 @@ def cancel(
     """
     del debug
     if bool(order_ids) == everything:
-        raise InvalidInput("ORDER", "name order ids, or say --all")
+        raise InvalidInput("ORDER", "name order ids, or say --all" + (", not both" if everything else ""))
     way = _Way(place=given.Place(host, port, timeout), client_id=client_id, journal=journal)
     with _trading(way) as engine:
         refused: list[OrderStateError] = []
@@ -370,7 +372,7 @@ def halt(
     port: given.Port = 4002,
     client_id: given.TradingClientId = 1,
     timeout: given.Timeout = 10.0,
-    journal: given.Journal = None,
+    journal: given.KeptJournal = None,
     as_json: given.AsJson = False,
     debug: given.Debug = False,
 ) -> None:
