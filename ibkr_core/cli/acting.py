@@ -127,10 +127,7 @@ def place(
     contract = wish.make_contract(symbol, sec_type, expiry, strike, right, exchange, currency)
     order = wish.make_order(side, quantity, limit, stop, tif, account=account, outside_rth=outside_rth)
     shown = Shown.like(as_json=as_json, mask_accounts=mask_accounts)
-    if what_if and dry_run:
-        raise InvalidInput("--what-if", "asks the broker, and --dry-run nobody: say one of them")
-    if not (yes or what_if or dry_run) and not _is_terminal():
-        raise InvalidInput("--yes", "say it where nobody can be asked: standard input is no terminal")
+    _check_manner(yes=yes, what_if=what_if, dry_run=dry_run)
     if dry_run:
         _run_dry(contract, order, key, wait or timeout, shown)
         return
@@ -142,6 +139,13 @@ def place(
         if not yes:
             _ask(engine, contract, order, way, shown)
         _send(engine, contract, order, key, wait or timeout, shown, to_the_end=wait is not None)
+
+
+def _check_manner(*, yes: bool, what_if: bool, dry_run: bool) -> None:
+    if what_if and dry_run:
+        raise InvalidInput("--what-if", "asks the broker, and --dry-run nobody: say one of them")
+    if not (yes or what_if or dry_run) and not _is_terminal():
+        raise InvalidInput("--yes", "say it where nobody can be asked: standard input is no terminal")
 
 
 def _run_dry(contract: Contract, order: Order, key: str, timeout_s: float, shown: Shown) -> None:
