@@ -606,7 +606,7 @@ class Journal:
                 self._wake.wait()
             self._wake.clear()
             self._stop.wait(self._batch_s)  # let some gather
-            if not self._stop.is_set() and not self.work():
+            if not self._stop.is_set() and not self.work() and not self._health.takes_inputs:
                 self._stop.wait(max(self._health.retry_at - self._clock.monotonic(), self._batch_s))
 
     def _end_thread(self) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from ibkr_core.errors import JournalError, JournalFailed
 from ibkr_core.journal import Entry, Frame, Journal, JournalReader, Payload
+from ibkr_core.journal.health import Part
 from ibkr_core.lifecycle.inputs import Cancel, Disconnect
 from tests.journal.making import START, Keeping, ManualClock, filled_order, open_journal, status
 
@@ -375,6 +376,48 @@ def test_a_lasting_fault_of_rows_is_told_once(path: Path, clock: ManualClock, ta
         assert len(reader.orders()) == len(reader.fills()) == 100
         assert reader.check().is_sound
     journal.close()
+
+
+class Turns:
+    """Stands where the writer looks whether to end: lets time pass as it waits, and ends it after a while."""
+
+    def __init__(self, clock: ManualClock, seconds: float) -> None:
+        self.waits: list[float] = []
+        self._clock = clock
+        self._end = clock.monotonic() + seconds
+
+    def wait(self, seconds: float) -> bool:
+        self.waits.append(seconds)
+        self._clock.advance(seconds)
+        return self.is_set()
+
+    def is_set(self) -> bool:
+        return self._clock.monotonic() >= self._end
+
+    def set(self) -> None:
+        self._end = 0.0
+
+
+def test_what_is_recorded_is_committed_soon_though_rows_fail(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer tries the rows again at growing intervals, and does not sleep through them."""
+    journal = open_journal(path, clock, batch_s=0.02)
+    keeping, turns, tried_at = Keeping(journal, clock), Turns(clock, 60.0), list[float]()
+    rows_fail(journal, "orders")
+    failed = journal._health.failed
+
+    def note(part: Part, error: Exception) -> JournalFailed:
+        tried_at.append(clock.monotonic())
+        return failed(part, error)
+
+    monkeypatch.setattr(journal._health, "failed", note)
+    monkeypatch.setattr(journal, "_stop", turns)
+    keeping.take_all(filled_order(1))
+    journal._work()
+    assert max(turns.waits) <= 0.02
+    assert 15 <= len(tried_at) <= 25
+    journal.abandon()
 
 
 def test_a_fault_of_ours_in_making_rows_is_told_once(
