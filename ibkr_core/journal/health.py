@@ -82,6 +82,7 @@ class Health:
         failure.__cause__ = error
         if part is Part.APART:
             if self._is_apart_told:  # it lasts: what is recorded was written meanwhile, or fails by itself
+                _LOG.warning("%s", failure)
                 return failure
             self._is_apart_told = True
         if not self._faults:

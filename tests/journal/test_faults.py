@@ -442,8 +442,10 @@ def test_a_fault_of_ours_in_making_rows_is_told_once(
     journal.close()
 
 
-def test_a_lasting_fault_beside_what_is_recorded_is_told_once(path: Path, clock: ManualClock) -> None:
-    """A checkpoint that can never be written keeps nobody from trading, and does not cry again and again."""
+def test_a_lasting_fault_beside_what_is_recorded_is_told_once(
+    path: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A checkpoint that can never be written keeps nobody from trading; after the first time the log has it."""
     journal = open_journal(path, clock)
     watch = Watch(journal)
 
@@ -459,6 +461,7 @@ def test_a_lasting_fault_beside_what_is_recorded_is_told_once(path: Path, clock:
         assert [told if told == "recovered" else "broken" for told in watch.told] == ["broken", "recovered"]
         journal.write(lambda _: None)
         watch.told.clear()
+    assert sum("no checkpoint" in line for line in caplog.messages) == 30
     journal.close()
 
 
