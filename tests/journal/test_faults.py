@@ -445,7 +445,7 @@ def test_a_fault_of_ours_in_making_rows_is_told_once(
 def test_a_lasting_fault_beside_what_is_recorded_is_told_once(
     path: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A checkpoint that can never be written keeps nobody from trading; after the first time the log has it."""
+    """A checkpoint that can never be written keeps nobody from trading; later times go to the log alone."""
     journal = open_journal(path, clock)
     watch = Watch(journal)
 
