@@ -183,12 +183,14 @@ class GuardedBook:
             The moment at which the book was told.
         """
         now = self._clock.now()
+        journal = self._journal
         with self._lock:
+            book = self._book
             for command in commands:
-                before = self._book.seq
-                effects = self._book.take(command, now)
-                if self._journal is not None:
-                    self._journal.record(command, now, before)
+                before = book.seq
+                effects = book.obey(command, now)
+                if journal is not None:
+                    journal.record(command, now, before)
                 if effects.events or effects.asks or effects.retries:
                     self._post(effects)
         return now
@@ -327,7 +329,7 @@ class GuardedBook:
         told = effects.events
         if self._is_dry_run:
             told = [attrs.evolve(event, is_dry_run=True) for event in told]
-        self._dispatcher.post(told)
+        self._dispatcher.outbox.extend(told)
         if self._journal is not None:
             for event in told:
                 self._journal.note_event(event)

@@ -82,20 +82,25 @@ class OrderIndex:
 
     def add(self, entry: OrderEntry) -> None:
         """Take in a new entry under the identities that it has so far."""
-        entry.row = entry.place = self._next_place
-        self._next_place += 1
-        self._entries[entry.row] = entry
+        row, order_id, parent_id, key = self._next_place, entry.order_id, entry.parent_id, entry.key
+        entry.row = entry.place = row
+        self._next_place = row + 1
+        self._entries[row] = entry
         self.sort_in(entry)
-        is_unknown = entry.parent_id not in self._by_id and entry.parent_id not in self.archive.by_id
-        if entry.parent_id and is_unknown:
-            self._orphaned_by.add(entry.parent_id)
+        packed, by_id = self.archive, self._by_id
+        if parent_id and parent_id not in by_id and parent_id not in packed.by_id:
+            self._orphaned_by.add(parent_id)
         if entry.perm_id:
             self.known_perm_ids[entry.perm_id] = entry
-        self._wake_id(entry.order_id)
-        self._by_id.setdefault(entry.order_id, []).append(entry)
-        if entry.key and entry.key not in self.archive.by_key:
-            self._by_key.setdefault(entry.key, entry)
-        if entry.parent_id or entry.oca_group or (entry.order is not None and entry.order.official):
+        if order_id in packed.by_id:
+            self._wake_id(order_id)
+        if order_id in by_id:
+            by_id[order_id].append(entry)
+        else:
+            by_id[order_id] = [entry]
+        if key and key not in packed.by_key:
+            self._by_key.setdefault(key, entry)
+        if parent_id or entry.oca_group or (entry.order is not None and entry.order.official):
             self.note_kin(entry)
 
     def has_orphans(self, order_id: int) -> bool:
@@ -180,8 +185,10 @@ class OrderIndex:
 
         With no client given, the only or newest order of that id.
         """
-        self._wake_id(order_id)
-        return _pick(self._by_id.get(order_id, ()), client_id)
+        if order_id in self.archive.by_id:
+            self._wake_id(order_id)
+        found = self._by_id.get(order_id)
+        return None if found is None else _pick(found, client_id)
 
     def by_execution(self, base: str) -> OrderEntry | None:
         """Find, and wake, a packed order by one of its executions."""
@@ -251,6 +258,15 @@ class OrderIndex:
         """Find by client order key, to look at only."""
         row = self.archive.by_key.get(key)
         return self._by_key.get(key) if row is None else self.archive.look(row)
+
+    def is_used(self, order_id: int, key: str) -> bool:
+        """Whether any order has this order id, or this client order key; an empty key names none."""
+        packed = self.archive
+        return (
+            order_id in self._by_id
+            or order_id in packed.by_id
+            or (bool(key) and (key in self._by_key or key in packed.by_key))
+        )
 
     def look_by_order_id(self, order_id: int, client_id: int | None) -> OrderEntry | None:
         """Find by order id as :meth:`by_order_id` does, to look at only."""
