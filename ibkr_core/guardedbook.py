@@ -234,8 +234,12 @@ class GuardedBook:
 
     def highest_order_id(self) -> int:
         """Return the highest order id that our client is known to have used, or 0."""
-        with self._lock:
-            return self._book.highest_order_id()
+        return self._book.highest_order_id()  # one number, which is there at any moment
+
+    @property
+    def seq(self) -> int:
+        """The number of the newest event: while it stays, nobody was told of anything."""
+        return self._book.seq
 
     def post(self, kind: type[Event], **details: Any) -> None:
         """Number and queue an event that does not come from the book."""

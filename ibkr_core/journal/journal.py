@@ -31,6 +31,7 @@ from ibkr_core.model.checks import check_flag, check_whole
 from ibkr_core.model.events import Event
 from ibkr_core.model.facts import BrokerFact, HotValues
 from ibkr_core.model.record import OrderRecord
+from ibkr_core.model.shapes import Shapes
 
 __all__ = ["Journal"]
 
@@ -101,7 +102,9 @@ class Journal:
         self.packed = PackedOrders(self)
         # Whoever holds it owns the connection and the intake. Never taken with the state lock held.
         self._writing = threading.Lock()
-        self._intake = Intake(client_id, self.epoch, high_water)
+        self.shapes = Shapes()
+        """The shapes of orders, of which the desk asks too."""
+        self._intake = Intake(client_id, self.epoch, high_water, self.shapes)
         self._inputs = self._intake.queue
         # Whoever holds it owns the tables' rows on their way. Taken before the other one, never after it,
         # and never with the state lock held, which is taken under it to look at orders.

@@ -87,7 +87,9 @@ def input_row(
 
 
 def contents_of(
-    payload: Payload, fact: BrokerFact | HotValues | None
+    payload: Payload,
+    fact: BrokerFact | HotValues | None,
+    to_json: Callable[[Command | BrokerFact], str] = encoding.to_json,
 ) -> tuple[str, int | None, bytes | str, _Identity]:
     """Return an input's kind, its protocol version, its body, and what it says of its order."""
     if type(payload) is Frame:
@@ -98,7 +100,7 @@ def contents_of(
         kind = _FRAME_WITHOUT_FACT if fact is None else type(fact).__name__
         return kind, payload.server_version, payload.body, _IDENTITIES[type(fact)](fact)
     command = cast("Command | BrokerFact", payload)
-    return encoding.kind_of(command), None, encoding.to_json(command), _IDENTITIES[type(command)](command)
+    return encoding.kind_of(command), None, to_json(command), _IDENTITIES[type(command)](command)
 
 
 def input_checksum(number: int, at: str, kind: str, version: int | None, body: bytes) -> int:

@@ -10,15 +10,16 @@ import contextlib
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import attrs
 
-from ibkr_core.journal import rows
+from ibkr_core.journal import encoding, rows
 from ibkr_core.journal.entries import Payload
 from ibkr_core.journal.times import to_text
+from ibkr_core.lifecycle.inputs import Command
 from ibkr_core.model.facts import BrokerFact, HotValues
 
 __all__ = ["COLUMNS", "INSERT_SEGMENT", "SEGMENT_INPUTS", "Recorded", "Segment", "oldest", "pack"]
@@ -115,17 +116,23 @@ def oldest(connection: sqlite3.Connection) -> list[Segment]:
     return found
 
 
-def pack(epoch: int, inputs: Sequence[Recorded], high_water: int) -> Segment:
+def pack(
+    epoch: int,
+    inputs: Sequence[Recorded],
+    high_water: int,
+    to_json: Callable[[Command | BrokerFact], str] = encoding.to_json,
+) -> Segment:
     """Make a segment.
 
     Args:
         epoch: The run.
         inputs: At least one; their numbers follow each other.
         high_water: The highest order id that was used up to the last of them.
+        to_json: Writes commands.
     """
     told, bodies = [], []
     for _, payload, at, seq, fact in inputs:
-        kind, version, body, identity = rows.contents_of(payload, fact)
+        kind, version, body, identity = rows.contents_of(payload, fact, to_json)
         if version is None:
             body = body.encode()  # type: ignore[union-attr]  # JSON, where it is no frame
         bodies.append(body)

@@ -9,9 +9,11 @@ from typing import Any, Final, cast
 
 from ibkr_core.journal import rows
 from ibkr_core.journal.entries import Frame
+from ibkr_core.journal.intents import Intents
 from ibkr_core.journal.tail import INSERT_SEGMENT, SEGMENT_INPUTS, Recorded, Segment, pack
 from ibkr_core.lifecycle import inputs
 from ibkr_core.model import facts
+from ibkr_core.model.shapes import Shapes
 
 __all__ = ["Forget", "FreshKeys", "Intake"]
 
@@ -72,13 +74,15 @@ class Intake:
         client_id: Our API client id.
         epoch: The run.
         high_water: The highest order id so far.
+        shapes: The shapes of orders.
     """
 
-    def __init__(self, client_id: int, epoch: int, high_water: int) -> None:
+    def __init__(self, client_id: int, epoch: int, high_water: int, shapes: Shapes | None = None) -> None:
         self.queue: deque[Recorded] = deque()
         """What was recorded. One thread appends, at any time."""
         self.high_water = high_water
         self.keys = FreshKeys()
+        self._to_json = Intents(shapes if shapes is not None else Shapes()).to_json
         self._client_id = client_id
         self._epoch = epoch
         self._taken: list[Recorded] = []
@@ -156,7 +160,7 @@ class Intake:
                 order_id = _IDS_OF_OURS[kind](told, self._client_id)
                 if order_id is not None and order_id > highest:
                     highest = order_id
-        self._segments.append(pack(self._epoch, some, highest))
+        self._segments.append(pack(self._epoch, some, highest, self._to_json))
         self.high_water = highest
         self._commands += commands
 
