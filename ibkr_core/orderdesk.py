@@ -105,7 +105,6 @@ class OrderDesk:
         self._admission = Admission(book, settings, journal, self._shapes)
         self.check_new, self.known = self._admission.check_new, self._admission.known
         self.remember_keys = self._admission.remember_keys
-        self._check_for_order = lambda: self._check_may_send(Lane.ORDER)
         self._sending_orders = Sending(self._send_lock, self._check_for_order, self._after_sending)
         self.meter = EfficiencyMeter(settings.efficiency_limit)
         self._leaving: frozenset[int] = frozenset()
@@ -153,11 +152,17 @@ class OrderDesk:
 
     def _check_may_send(self, lane: Lane) -> None:
         if lane is Lane.ORDER:
-            if self.halted:
-                raise TradingHalted(f"trading is halted ({self.halted}); nothing was sent")
-            if self._journal is not None and self._journal.failure is not None:
-                raise self._journal.failure
-        self._supervisor.check_can_send(lane)
+            self._check_for_order()
+        else:
+            self._supervisor.check_can_send(lane)
+
+    def _check_for_order(self) -> None:
+        if self.halted:
+            raise TradingHalted(f"trading is halted ({self.halted}); nothing was sent")
+        journal = self._journal
+        if journal is not None and journal.failure is not None:
+            raise journal.failure
+        self._supervisor.check_can_send(Lane.ORDER)
 
     @property
     def unsent(self) -> frozenset[int]:
@@ -313,7 +318,7 @@ class OrderDesk:
             asked: When they were asked for, by the book.
         """
         try:
-            self._check_may_send(Lane.ORDER)  # once more: making it durable may have taken long
+            self._check_for_order()  # once more: making it durable may have taken long
             if self._supervisor.send_at_once(Lane.ORDER, data, len(ids), client):
                 self._sent(ids, asked)
             else:
@@ -479,7 +484,7 @@ class OrderDesk:
 
     def _check_may_modify(self, order_id: int) -> None:
         """Raise where a modification that had to wait must not leave: the order has moved on meanwhile."""
-        self._check_may_send(Lane.ORDER)
+        self._check_for_order()
         self._book.read(lambda book: book.last_sent(order_id))
 
     def cancel(self, order_id: int) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+from decimal import Decimal
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ibkr_core.admission import Admission
-from ibkr_core.errors import DuplicateOrder, JournalError, JournalFailed
+from ibkr_core.errors import DuplicateOrder, InvalidInput, JournalError, JournalFailed
 from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.lifecycle.verdicts import DEFAULT_RULES
 from ibkr_core.listeners import Dispatcher
@@ -107,3 +111,85 @@ def test_too_many_keys_are_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
     desk.remember_keys()
     with pytest.raises(DuplicateOrder):
         desk.known("older", STOCK, BUY)
+
+
+# ── what was found out about a shape ────────────────────────────────────────────────────────────
+
+
+class Untrue:
+    """Neither true nor false, and in no dictionary."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise ValueError("neither")
+
+
+FOUND_SOUND = {
+    "limit": (Contract.stock("AAPL", con_id=265598), Order.limit("BUY", 100, "150.25")),
+    "stop": (Contract.stock("AAPL"), Order.stop("SELL", 1, "99.5")),
+    "offset": (Contract.stock("AAPL"), Order.trailing_stop("SELL", 5, trailing_amount=1, stop_price=90)),
+    "future": (Contract.future("ES", "202612", "CME"), Order.limit("BUY", 1, 5000)),
+    "option": (Contract.option("SPY", "20261218", 600, "C"), Order.stop_limit("BUY", 1, 3, 4)),
+}
+ODD: dict[str, list[Any]] = {
+    "con_id": [0, 1, -1, True, "1", 1.5, None],
+    "symbol": ["", "A", None, 7, Untrue(), b"A"],
+    "expiry": ["", "202612", "20261218", "2026", None, 7],
+    "local_symbol": ["", "A", None],
+    "description": ["", "shares", None, 7, Untrue()],
+    "combo_legs_description": ["", None],
+    "exchange": ["SMART", "", None],
+    "right": ["", "C", "X", None],
+    "include_expired": [False, True, None, 1],
+    "sec_type": ["STK", "FUT", "IND", "", None],
+    "limit_price": [None, Decimal(0), Decimal(-1), Decimal(1)],
+    "aux_price": [None, Decimal(0), Decimal(-1), Decimal(1)],
+    "trail_stop_price": [None, Decimal(0), Decimal(-1), Decimal(1)],
+    "quantity": [Decimal(1), Decimal("0.5")],
+    "tif": ["DAY", "GTC"],
+}
+
+
+def verdict(desk: Admission, contract: Contract, order: Order) -> str:
+    try:
+        desk.check_new(contract, order)
+    except InvalidInput as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+@given(
+    name=st.sampled_from(sorted(FOUND_SOUND)),
+    changes=st.dictionaries(st.sampled_from(sorted(ODD)), st.integers(0, 9), max_size=3),
+)
+def test_an_order_of_a_known_shape_is_found_what_it_would_be_found_alone(
+    name: str, changes: dict[str, int]
+) -> None:
+    """However its values differ from those of the order that was found sound: the same, in the same words."""
+    contract, order = FOUND_SOUND[name]
+    desk = admission(Intents())
+    assert verdict(desk, contract, order) == ""
+    new = {field: ODD[field][number % len(ODD[field])] for field, number in changes.items()}
+    mine = {field for field in new if hasattr(contract, field)}
+    other = unchecked(contract, {field: new[field] for field in mine})
+    terms = unchecked(order, {field: new[field] for field in new.keys() - mine})
+    for _ in range(2):
+        assert verdict(desk, other, terms) == verdict(admission(Intents()), other, terms)
+
+
+def unchecked(value: Any, changes: dict[str, Any]) -> Any:
+    """A copy with other values, whatever they are: also what no constructor lets pass."""
+    made = copy.copy(value)
+    for name, one in changes.items():
+        object.__setattr__(made, name, one)
+    return made
+
+
+def test_a_memory_of_shapes_that_is_full_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many shapes come, only so many are kept."""
+    monkeypatch.setattr("ibkr_core.admission._MOST_SHAPES", 3)
+    desk = admission(Intents())
+    for number in range(10):
+        desk.check_new(STOCK, Order.market("BUY", 1, account=f"DU{number}"))
+        assert len(desk._sound) <= 3
