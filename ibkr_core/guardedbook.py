@@ -50,6 +50,11 @@ class Recorder(Protocol):
     def note_event(self, event: Event) -> None:
         """Take an event, for the tables that people query."""
 
+    def record_hot(
+        self, version: int, values: HotValues, frame: bytes, at: datetime, seq: int, told: list[Event]
+    ) -> None:
+        """Take a frame that the express lane has taken, and all events that followed from it."""
+
 
 class Numbered(Protocol):
     """A journal, as far as it counts its inputs."""
@@ -136,7 +141,8 @@ class GuardedBook:
         """
         quick, tell_time, lock = self._book.quick, self._clock.now, self._lock
         waiters, outbox, drain = self._waiters, self._dispatcher.outbox, self._dispatcher.drain
-        is_plain = self._journal is None and not self._is_dry_run
+        book, is_plain = self._book, not self._is_dry_run
+        record = None if self._journal is None else self._journal.record_hot
 
         def take_hot(values: HotValues, frame: bytes) -> None:
             for watch in watchers:
@@ -147,10 +153,13 @@ class GuardedBook:
                 is_told_only = is_plain and told is not None and not waiters
                 if told is None:
                     self._take(fact_of(values), now, Frame(server_version, frame) if frame else None)
-                elif is_told_only:
-                    outbox.extend(told)
                 else:
-                    self._note_quick(values, Frame(server_version, frame), now, told)
+                    if record is not None:
+                        record(server_version, values, frame, now, book.seq - len(told), told)
+                    if is_told_only:
+                        outbox.extend(told)
+                    else:
+                        self._publish(Effects(told))
             if not is_told_only:
                 self.deliver()
             elif told:
@@ -166,13 +175,6 @@ class GuardedBook:
             self._journal.record(fact if frame is None else frame, now, before, fact)
         if effects.events or effects.asks or effects.retries:
             self._post(effects)
-
-    def _note_quick(self, values: HotValues, frame: Frame, now: datetime, told: list[Event]) -> None:
-        """Note and post what the express lane has taken. Requires holding the lock."""
-        if self._journal is not None:
-            self._journal.record(frame, now, self._book.seq - len(told), values)
-        if told:
-            self._post(Effects(told))
 
     def command(self, *commands: Command) -> datetime:
         """Take commands of ours under the lock. What one raises goes to the caller, and it changed nothing.
@@ -329,14 +331,18 @@ class GuardedBook:
     # ── inside ──────────────────────────────────────────────────────────────────────────────────
 
     def _post(self, effects: Effects) -> None:
-        """Queue what follows from a fact or a command. Requires holding the lock."""
+        """Note and queue what follows from a fact or a command. Requires holding the lock."""
+        if self._journal is not None:
+            for event in effects.events:
+                self._journal.note_event(event)
+        self._publish(effects)
+
+    def _publish(self, effects: Effects) -> None:
+        """Queue what follows, the events being noted. Requires holding the lock."""
         told = effects.events
         if self._is_dry_run:
             told = [attrs.evolve(event, is_dry_run=True) for event in told]
         self._dispatcher.outbox.extend(told)
-        if self._journal is not None:
-            for event in told:
-                self._journal.note_event(event)
         if effects.asks:
             self._asks.extend(effects.asks)
         if effects.retries:

@@ -14,6 +14,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from ibkr_core.journal import encoding
+from ibkr_core.journal.tail import Recorded
 from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.inputs import Command
 from ibkr_core.model.contract import Contract
@@ -51,6 +52,25 @@ class Intents:
         elif type(value) is inputs.Sent:
             text = _sent(value)
         return text if text is not None else encoding.to_json(value)
+
+    def flattened(self, recorded: Recorded) -> Recorded:
+        """Return an input flat, as its segment needs it, where it is of one order; others as they are."""
+        number, payload, at, seq, _ = recorded
+        kind = type(payload)
+        if at.tzinfo is None:
+            return recorded
+        if kind is inputs.Sent:
+            text = _sent(payload)
+            if text is not None:
+                order_id = payload.order_ids[0]
+                return (number, text.encode(), at, seq, "Sent", None, order_id, None, None, None, 0)
+        elif kind is inputs.Submit:
+            text = self._submit(payload)
+            if text is not None:
+                new = payload.orders[0]
+                order_id, key = new.order_id, new.key or None
+                return (number, text.encode(), at, seq, "Submit", None, order_id, None, key, None, order_id)
+        return recorded
 
     def _submit(self, value: inputs.Submit) -> str | None:
         if len(value.orders) != 1:

@@ -13,9 +13,10 @@ from functools import partial
 from typing import Any, Final, Self
 
 from ibkr_core.clock import Clock
-from ibkr_core.errors import InvalidInput, JournalFailed
+from ibkr_core.errors import JournalFailed
 from ibkr_core.journal.entries import Entry, Payload
 from ibkr_core.journal.noting import note
+from ibkr_core.journal.opening import check_open
 from ibkr_core.journal.packed import PackedOrders
 from ibkr_core.journal.pruning import pruning
 from ibkr_core.journal.reading import HistoryLine, IntegrityReport, JournalReader
@@ -27,7 +28,6 @@ from ibkr_core.journal.tail import INSERT_SEGMENT, oldest
 from ibkr_core.journal.times import to_text
 from ibkr_core.journal.writing import Intake
 from ibkr_core.lifecycle.ledger import ExecutionId
-from ibkr_core.model.checks import check_flag, check_whole
 from ibkr_core.model.events import Event
 from ibkr_core.model.facts import BrokerFact, HotValues
 from ibkr_core.model.record import OrderRecord
@@ -161,8 +161,7 @@ class Journal:
             JournalFailed: Anything else, such as a full disk.
             InvalidInput: An argument breaks a rule; no file is made.
         """
-        _check_open(path, client_id, clock, durability, retention, batch_s)
-        check_flag("start_writer", start_writer)
+        check_open(path, client_id, clock, durability, retention, batch_s, start_writer)
         store = Store(path, client_id, durability, to_text(clock.now()))
         try:
             journal = cls(store, client_id, clock, retention or Retention(), batch_s)
@@ -309,6 +308,25 @@ class Journal:
             self._is_dirty = True
             self._wake.set()
         return index
+
+    def record_hot(
+        self, version: int, values: HotValues, frame: bytes, at: datetime, seq: int, told: list[Event]
+    ) -> None:
+        """Do as :meth:`record` and :meth:`note_event` for a frame that the express lane has taken.
+
+        That is: its session's protocol version, what it was decoded to, its bytes; the moment, the book's
+        last event number before; and the events that followed, of one order, none of them looked at yet.
+        """
+        self._recorded = index = self._recorded + 1
+        self._intake.take_hot(index, version, values, frame, at, seq)
+        if told:
+            try:
+                self._events.append_hot(told)
+            except Exception:  # noqa: BLE001 - what nobody foresaw in a value must not stop the engine
+                _LOG.exception("journal: no rows can be made of what followed from %s", values[0].__name__)
+        if not self._is_dirty:
+            self._is_dirty = True
+            self._wake.set()
 
     def note_event(self, event: Event) -> None:
         """Queue an event for the tables that people query. Never waits, never raises.
@@ -677,24 +695,6 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _check_open(
-    path: object, client_id: object, clock: object, durability: object, retention: object, batch_s: object
-) -> None:
-    """Raise unless a journal can be opened with these."""
-    if not isinstance(path, str | os.PathLike) or path == "":
-        raise InvalidInput("path", f"must be a path, not {path!r}")
-    check_whole("client_id", client_id, least=0)
-    if isinstance(clock, type) or not callable(getattr(clock, "now", None)):
-        raise InvalidInput("clock", f"must be a Clock, not {clock!r}")
-    if not isinstance(durability, Durability):
-        raise InvalidInput("durability", f"must be a Durability, not {durability!r}")
-    if retention is not None and not isinstance(retention, Retention):
-        raise InvalidInput("retention", f"must be a Retention, not {retention!r}")
-    is_number = isinstance(batch_s, int | float) and not isinstance(batch_s, bool)
-    if not is_number or not 0 <= batch_s < threading.TIMEOUT_MAX:  # type: ignore[operator]  # a number, as just seen
-        raise InvalidInput("batch_s", f"must be a number of seconds of at least 0, not {batch_s!r}")
 
 
 def _nothing() -> None:

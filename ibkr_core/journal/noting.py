@@ -16,7 +16,9 @@ import attrs
 
 from ibkr_core.journal.rows import JSON, Row
 from ibkr_core.journal.times import to_text
-from ibkr_core.lifecycle.brief import Brief, read_brief
+from ibkr_core.lifecycle.brief import BRIEF_ATOMS, Brief, brief_atoms, brief_of, read_brief
+from ibkr_core.lifecycle.entry import Picture
+from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.events import Event, OrderEvent
 from ibkr_core.model.fill import Fill
@@ -88,9 +90,12 @@ class Notes:
     walk over what is no container of its own. One thread appends, one takes.
     """
 
+    __slots__ = ("_added", "_flat", "_taken", "_together")
+
     def __init__(self) -> None:
         self._flat: deque[Any] = deque()
         self._added = self._taken = 0
+        self._together: deque[Note] = deque()  # of the callback that is being taken
 
     def __len__(self) -> int:
         return self._added - self._taken
@@ -101,17 +106,68 @@ class Notes:
         self._flat.extend((kind, shown, order_id, *told))
         self._added += 1
 
+    def append_hot(self, told: list[Event]) -> None:
+        """Note the events of one plain callback: at least one, all by one picture that nobody has looked at.
+
+        They share their moment, and are numbered one after the other. Requires holding what guards the order.
+
+        Raises:
+            KeyError: One is of a kind that plain callbacks do not bring; nothing is noted then.
+        """
+        first: Any = told[0]
+        shown: Picture = first.shown
+        count = len(told)
+        flat: list[Any] = [None, count, first.at, first.seq, *brief_atoms(shown.entry, shown.guard)]
+        for event in told:
+            kind: Any = event.__class__
+            details = _HOT_DETAILS[kind]
+            if details == 1:
+                flat += (kind, event.fill)  # type: ignore[attr-defined]  # it is of a kind that has one
+            elif details:
+                flat += (kind, event.previous, event.current)  # type: ignore[attr-defined]  # likewise
+            else:
+                flat.append(kind)
+        self._flat.extend(flat)  # all at once: whoever takes sees whole notes
+        self._added += count
+
     def popleft(self) -> Note:
         """Take the oldest note.
 
         Raises:
             IndexError: There is none.
         """
-        take = self._flat.popleft
-        kind, shown, order_id = take(), take(), take()
-        told = tuple([take() for _ in range(len(kind.names) + 2)])
+        if not self._together:
+            self._take()
+        noted = self._together.popleft()
         self._taken += 1
-        return kind, told, shown, order_id
+        return noted
+
+    def _take(self) -> None:
+        """Take what was noted together."""
+        take = self._flat.popleft
+        kind = take()
+        if kind is not None:
+            shown, order_id = take(), take()
+            told = tuple([take() for _ in range(len(kind.names) + 2)])
+            self._together.append((kind, told, shown, order_id))
+            return
+        count, at, seq = take(), take(), take()
+        brief = brief_of([take() for _ in range(BRIEF_ATOMS)])
+        for place in range(count):
+            event_class = take()
+            details = [take() for _ in range(_HOT_DETAILS[event_class])]
+            self._together.append((_kind(event_class), (at, seq + place, *details), brief, None))
+
+
+_HOT_DETAILS: Final[Mapping[type[Event], int]] = {
+    events.OrderAcknowledged: 0,
+    events.OrderStatusChanged: 2,
+    events.ExecutionReceived: 1,
+    events.OrderPartiallyFilled: 1,
+    events.OrderFilled: 1,
+    events.CommissionReported: 1,
+}
+"""What plain callbacks lead to, and how much it has beside the order: a fill, or two statuses."""
 
 
 class EventRows:

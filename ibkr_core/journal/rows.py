@@ -87,20 +87,16 @@ def input_row(
 
 
 def contents_of(
-    payload: Payload,
-    fact: BrokerFact | HotValues | None,
-    to_json: Callable[[Command | BrokerFact], str] = encoding.to_json,
+    payload: Payload, fact: BrokerFact | HotValues | None
 ) -> tuple[str, int | None, bytes | str, _Identity]:
     """Return an input's kind, its protocol version, its body, and what it says of its order."""
     if type(payload) is Frame:
         if type(fact) is tuple:
-            least, identity_of = _HOT_IDENTITIES[fact[0]]
-            identity = identity_of(fact) if len(fact) >= least else _IDENTITIES[fact[0]](fact_of(fact))
-            return fact[0].__name__, payload.server_version, payload.body, identity
+            fact = fact_of(fact)
         kind = _FRAME_WITHOUT_FACT if fact is None else type(fact).__name__
         return kind, payload.server_version, payload.body, _IDENTITIES[type(fact)](fact)
     command = cast("Command | BrokerFact", payload)
-    return encoding.kind_of(command), None, to_json(command), _IDENTITIES[type(command)](command)
+    return encoding.kind_of(command), None, encoding.to_json(command), _IDENTITIES[type(command)](command)
 
 
 def input_checksum(number: int, at: str, kind: str, version: int | None, body: bytes) -> int:
@@ -160,13 +156,6 @@ _IDENTITIES: Final[Mapping[type, Callable[[Any], _Identity]]] = {
     type(None): _of_none,  # a frame that nobody has decoded
 }
 """Every input has its way, so that a new kind cannot be overlooked."""
-
-_HOT_IDENTITIES: Final[Mapping[type, tuple[int, Callable[[HotValues], _Identity]]]] = {
-    facts.StatusFact: (7, lambda values: (values[1], values[6], None, None)),
-    facts.ExecutionFact: (16, lambda values: (values[6], values[8], values[15] or None, values[1])),
-    facts.CommissionFact: (2, lambda values: (None, None, None, values[1])),
-}
-"""The same of those that come by the thousand, without making facts; and how many values that takes."""
 
 
 # ── orders ──────────────────────────────────────────────────────────────────────────────────────

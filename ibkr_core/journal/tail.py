@@ -16,13 +16,22 @@ from typing import Any, Final
 
 import attrs
 
-from ibkr_core.journal import encoding, rows
+from ibkr_core.journal import rows
 from ibkr_core.journal.entries import Payload
 from ibkr_core.journal.times import to_text
-from ibkr_core.lifecycle.inputs import Command
 from ibkr_core.model.facts import BrokerFact, HotValues
+from ibkr_core.model.making import making
 
-__all__ = ["COLUMNS", "INSERT_SEGMENT", "SEGMENT_INPUTS", "Recorded", "Segment", "oldest", "pack"]
+__all__ = [
+    "COLUMNS",
+    "FLAT",
+    "INSERT_SEGMENT",
+    "SEGMENT_INPUTS",
+    "Recorded",
+    "Segment",
+    "oldest",
+    "pack",
+]
 
 SEGMENT_INPUTS: Final = 256
 """Inputs in a segment at most: one is moved on in one transaction, for which an intent may have to wait."""
@@ -30,12 +39,32 @@ SEGMENT_INPUTS: Final = 256
 COLUMNS: Final = "first, last, epoch, head, body, checksum"
 INSERT_SEGMENT: Final = f"INSERT INTO tail ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own names
 
-Recorded = tuple[int, Payload, datetime, int, BrokerFact | HotValues | None]
-"""An input on its way: number, payload, moment, the book's event number before it, what a frame tells."""
+Recorded = tuple[Any, ...]
+"""An input on its way: number, payload, moment, the book's event number before it, what a frame tells.
+
+Or flat, as its segment needs it, and all atoms, so that the garbage collector does not walk over it again:
+number, body, moment, the book's event number before it, kind, protocol version, order id, permId, key and
+execution id; and the order id that it proves our client to have used, 0 for none."""
+FLAT: Final = 11
+"""How many values a flat one has."""
 
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
+_SECOND: Final = 1_000_000
+_DAY: Final = 86_400 * _SECOND
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=True, check_circular=False, separators=(",", ":"))
+
+
+def _encoding() -> Callable[[object], str]:
+    """Return what does as the encoder, without making a new one in C for each text."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:  # an interpreter that has none
+        return _ENCODER.encode
+    text = json.encoder.encode_basestring_ascii
+    write = make(None, _ENCODER.default, text, None, ":", ",", False, False, True)  # noqa: FBT003 - C's own order
+    return lambda value: "".join(write(value, 0))
+
+
+_encode: Final = _encoding()
 _HEAD: Final = ("at", "seq", "kind", "version", "size", "order_id", "perm_id", "key", "exec_id")
 """The arrays of the head: ``at`` in microseconds since 1970, ``size`` of the body in bytes."""
 
@@ -101,6 +130,9 @@ class Segment:
             yield (number, self.epoch, at_text, seq, kind, version, body, checksum, *identity)
 
 
+_segment: Final = making(Segment)
+
+
 def oldest(connection: sqlite3.Connection) -> list[Segment]:
     """Read the oldest segments, as many as one transaction moves on."""
     found: list[Segment] = []
@@ -116,33 +148,36 @@ def oldest(connection: sqlite3.Connection) -> list[Segment]:
     return found
 
 
-def pack(
-    epoch: int,
-    inputs: Sequence[Recorded],
-    high_water: int,
-    to_json: Callable[[Command | BrokerFact], str] = encoding.to_json,
-) -> Segment:
+def pack(epoch: int, inputs: Sequence[Recorded], high_water: int) -> Segment:
     """Make a segment.
 
     Args:
         epoch: The run.
         inputs: At least one; their numbers follow each other.
         high_water: The highest order id that was used up to the last of them.
-        to_json: Writes commands.
     """
-    told, bodies = [], []
-    for _, payload, at, seq, fact in inputs:
-        kind, version, body, identity = rows.contents_of(payload, fact, to_json)
-        if version is None:
-            body = body.encode()  # type: ignore[union-attr]  # JSON, where it is no frame
-        bodies.append(body)
-        since = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - _BEGINNING
-        told.append((since // _MICROSECOND, seq, kind, version, len(body), *identity))
-    head: dict[str, Any] = dict(zip(_HEAD, zip(*told, strict=True), strict=True))
+    # Whole columns at a time: this runs while bytes come in, and holds the interpreter.
+    flat = [one if len(one) == FLAT else _flattened(*one) for one in inputs]
+    numbers, bodies, moments, seqs, kinds, versions, *identities, _ = zip(*flat, strict=True)
+    since = [at - _BEGINNING for at in moments]
+    ats = [one.days * _DAY + one.seconds * _SECOND + one.microseconds for one in since]
+    columns = (ats, seqs, kinds, versions, [*map(len, bodies)], *identities)
+    head: dict[str, Any] = dict(zip(_HEAD, columns, strict=True))
     head["high_water"] = high_water
-    text, joined = _ENCODER.encode(head), b"".join(bodies)  # type: ignore[arg-type]  # all are bytes now
-    first, last = inputs[0][0], inputs[-1][0]
-    return Segment(first, last, epoch, text, joined, _checksum(first, last, epoch, text, joined))
+    text, joined = _encode(head), b"".join(bodies)
+    first, last = numbers[0], numbers[-1]
+    segment = _segment(first, last, epoch, text, joined, _checksum(first, last, epoch, text, joined))
+    segment.__class__ = Segment
+    return segment
+
+
+def _flattened(
+    number: int, payload: Payload, at: datetime, seq: int, fact: BrokerFact | HotValues | None
+) -> Recorded:
+    kind, version, body, identity = rows.contents_of(payload, fact)
+    data = body if isinstance(body, bytes) else body.encode()
+    known = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return (number, data, known, seq, kind, version, *identity, 0)
 
 
 def _checksum(first: int, last: int, epoch: int, head: str, body: bytes) -> int:

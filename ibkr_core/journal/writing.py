@@ -5,14 +5,16 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from ibkr_core.journal import rows
 from ibkr_core.journal.entries import Frame
 from ibkr_core.journal.intents import Intents
-from ibkr_core.journal.tail import INSERT_SEGMENT, SEGMENT_INPUTS, Recorded, Segment, pack
+from ibkr_core.journal.tail import FLAT, INSERT_SEGMENT, SEGMENT_INPUTS, Recorded, Segment, pack
 from ibkr_core.lifecycle import inputs
 from ibkr_core.model import facts
+from ibkr_core.model.facts import CommissionFact, ExecutionFact, HotValues, StatusFact
 from ibkr_core.model.shapes import Shapes
 
 __all__ = ["Forget", "FreshKeys", "Intake"]
@@ -82,7 +84,7 @@ class Intake:
         """What was recorded. One thread appends, at any time."""
         self.high_water = high_water
         self.keys = FreshKeys()
-        self._to_json = Intents(shapes if shapes is not None else Shapes()).to_json
+        self._intents = Intents(shapes if shapes is not None else Shapes())
         self._client_id = client_id
         self._epoch = epoch
         self._taken: list[Recorded] = []
@@ -120,6 +122,40 @@ class Intake:
         """The segment, where one is all that waits: one statement writes it."""
         return self._segments[0] if len(self._segments) == 1 and not self._states else None
 
+    def take_hot(
+        self, number: int, version: int, values: HotValues, frame: bytes, at: datetime, seq: int
+    ) -> None:
+        """Put a frame that came by the thousand behind the others: as it is, and what it says of its order.
+
+        Args:
+            number: Its index.
+            version: The protocol version of its session.
+            values: What it was decoded to.
+            frame: Its bytes.
+            at: The moment that the book is told.
+            seq: The book's last event number before it.
+        """
+        kind = values[0]
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=UTC)
+        if len(values) < _WIDTHS[kind]:
+            self.queue.append((number, Frame(version, frame), at, seq, values))
+        elif kind is StatusFact:
+            self.queue.append(
+                (number, frame, at, seq, "StatusFact", version, values[1], values[6], None, None, 0)
+            )
+        elif kind is ExecutionFact:
+            order_id = values[6]
+            used = order_id if order_id is not None and values[7] == self._client_id else 0
+            perm_id, key, exec_id = values[8], values[15] or None, values[1]
+            self.queue.append(
+                (number, frame, at, seq, "ExecutionFact", version, order_id, perm_id, key, exec_id, used)
+            )
+        else:
+            self.queue.append(
+                (number, frame, at, seq, "CommissionFact", version, None, None, None, values[1], 0)
+            )
+
     def add_state(self, name: str, text: str, at: str) -> None:
         """Take in a small durable fact."""
         self._states[name] = (name, text, at)
@@ -146,8 +182,20 @@ class Intake:
 
     def _add(self, some: list[Recorded]) -> None:
         commands: list[tuple[int, object]] = []
+        flat = some.copy()
         highest = self.high_water
-        for number, payload, _, _, fact in some:
+        for place, one in enumerate(some):
+            if len(one) == FLAT:
+                highest = max(highest, one[-1])
+                continue
+            number, payload, _, _, fact = one
+            made = self._intents.flattened(one)
+            if len(made) == FLAT:
+                flat[place] = made
+                highest = max(highest, made[-1])
+                if type(payload) is inputs.Submit:
+                    commands.append((number, payload))
+                continue
             told = fact if type(payload) is Frame else payload
             if type(told) is tuple:  # of the hot ones, executions tell of ids
                 if told[0] is not facts.ExecutionFact:
@@ -160,7 +208,7 @@ class Intake:
                 order_id = _IDS_OF_OURS[kind](told, self._client_id)
                 if order_id is not None and order_id > highest:
                     highest = order_id
-        self._segments.append(pack(self._epoch, some, highest, self._to_json))
+        self._segments.append(pack(self._epoch, flat, highest))
         self.high_water = highest
         self._commands += commands
 
@@ -184,6 +232,8 @@ def _id_by_client(fact: Any, client_id: int) -> int | None:  # noqa: ANN401 - an
     return cast("int | None", fact.order_id) if fact.client_id == client_id else None
 
 
+_WIDTHS: Final[Mapping[type, int]] = {StatusFact: 7, ExecutionFact: 16, CommissionFact: 2}
+"""Values that it takes to find there what a frame says of its order; fields left out are as by default."""
 _OF_KEYS: Final = frozenset({inputs.Submit, inputs.Resend})
 _IDS_OF_OURS: Final[Mapping[type, Callable[[Any, int], int | None]]] = {
     inputs.Submit: lambda command, _: max((new.order_id for new in command.orders), default=None),

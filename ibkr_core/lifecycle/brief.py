@@ -6,6 +6,7 @@ moment; what has to be worked out (the filled quantity, the average) is worked o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,7 +21,7 @@ from ibkr_core.model.status import OrderStatus
 if TYPE_CHECKING:
     from ibkr_core.lifecycle.entry import OrderEntry
 
-__all__ = ["Brief", "read_brief", "take_brief"]
+__all__ = ["BRIEF_ATOMS", "Brief", "brief_atoms", "brief_of", "read_brief", "take_brief"]
 
 _AVERAGE = Context(prec=28, traps=[])
 """As the ledger divides."""
@@ -52,31 +53,41 @@ class Brief(NamedTuple):
     corrected_away: Decimal
 
 
+BRIEF_ATOMS = len(Brief._fields)
+
+
+def brief_atoms(entry: OrderEntry, guard: AbstractContextManager[Any]) -> tuple[Any, ...]:
+    """Take what an order refers to now, in the order of a brief. Requires holding the guard."""
+    quantity, value, corrected_away = entry.ledger.totals
+    return (
+        entry,
+        guard,
+        entry.order_id,
+        entry.perm_id,
+        entry.key,
+        entry.contract,
+        entry.order,
+        entry.broker_order,
+        entry.status,
+        entry.total,
+        entry.reject,
+        entry.broker_filled,
+        entry.broker_avg_price,
+        quantity,
+        value,
+        corrected_away,
+    )
+
+
+def brief_of(atoms: Iterable[Any]) -> Brief:
+    """Make a brief of what it consists of, in order."""
+    # Not through its own constructor, which is a Python function with sixteen arguments.
+    return tuple.__new__(Brief, atoms)
+
+
 def take_brief(entry: OrderEntry, guard: AbstractContextManager[Any]) -> Brief:
     """Take what an order refers to now. Requires holding the guard."""
-    quantity, value, corrected_away = entry.ledger.totals
-    # Not through its own constructor, which is a Python function with sixteen arguments.
-    return tuple.__new__(
-        Brief,
-        (
-            entry,
-            guard,
-            entry.order_id,
-            entry.perm_id,
-            entry.key,
-            entry.contract,
-            entry.order,
-            entry.broker_order,
-            entry.status,
-            entry.total,
-            entry.reject,
-            entry.broker_filled,
-            entry.broker_avg_price,
-            quantity,
-            value,
-            corrected_away,
-        ),
-    )
+    return brief_of(brief_atoms(entry, guard))
 
 
 def read_brief(brief: Brief) -> OrderRecord:

@@ -45,11 +45,11 @@ class Picture:
         guard: Held while the order is looked at, since its owner may change it on another thread.
     """
 
-    __slots__ = ("_entry", "_guard", "fixed", "noted", "times")
+    __slots__ = ("entry", "fixed", "guard", "noted", "times")
 
     def __init__(self, entry: OrderEntry, guard: AbstractContextManager[Any]) -> None:
-        self._entry = entry
-        self._guard = guard
+        self.entry = entry
+        self.guard = guard
         self.fixed: OrderRecord | None = None
         """The record, once it is made."""
         self.noted: Brief | None = None
@@ -60,17 +60,17 @@ class Picture:
     @property
     def order_id(self) -> int:
         """The order's id."""
-        return (self.fixed or self._entry).order_id
+        return (self.fixed or self.entry).order_id
 
     @property
     def parent_id(self) -> int:
         """Order id of the bracket parent, 0 for none."""
-        return (self.fixed or self._entry).parent_id
+        return (self.fixed or self.entry).parent_id
 
     def fix(self) -> None:
         """Make the record now. Requires holding the guard."""
         if self.fixed is None:
-            entry = self._entry
+            entry = self.entry
             self.fixed = entry.snapshot() if self.times is None else entry.snapshot_of(*self.times)
 
     def before_sent(self) -> None:
@@ -79,13 +79,13 @@ class Picture:
         Every new order changes so right after it was pictured, and few look at the record of that picture.
         """
         if self.times is None:
-            self.times = self._entry.sent_time, self._entry.last_update_time
+            self.times = self.entry.sent_time, self.entry.last_update_time
 
     @property
     def order(self) -> Order | None:
         """The order's terms, for which no record need be made."""
-        with self._guard:
-            return (self.fixed or self._entry).order
+        with self.guard:
+            return (self.fixed or self.entry).order
 
     def brief(self) -> OrderRecord | Brief:
         """Return what a line about the order needs, as it was. Requires holding the guard.
@@ -95,13 +95,13 @@ class Picture:
         if self.fixed is not None:
             return self.fixed
         if self.noted is None:  # all events of a callback share it
-            self.noted = take_brief(self._entry, self._guard)
+            self.noted = take_brief(self.entry, self.guard)
         return self.noted
 
     def record(self) -> OrderRecord:
         """Return the order as it was."""
         if self.fixed is None:
-            with self._guard:
+            with self.guard:
                 self.fix()
         return self.fixed  # type: ignore[return-value]  # fixed above, or before the order changed
 

@@ -160,7 +160,7 @@ def verdict(desk: Admission, contract: Contract, order: Order) -> str:
 
 
 def check_alike(name: str, changes: dict[str, Any]) -> None:
-    """Compare what is said of a changed order after its like was found sound with what is said of it alone."""
+    """Compare what is said of a changed order where its like is known with what is said of it alone."""
     contract, order = FOUND_SOUND[name]
     desk = admission(Intents())
     assert verdict(desk, contract, order) == ""

@@ -21,7 +21,7 @@ from ibkr_core.lifecycle.verdicts import DEFAULT_RULES
 from ibkr_core.listeners import Delivery, Dispatcher
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.facts import BrokerFact, ErrorFact, ExecutionFact, StatusFact
+from ibkr_core.model.facts import BrokerFact, ErrorFact, ExecutionFact, HotValues, StatusFact, fact_of
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord, Request
 from ibkr_core.model.status import OrderStatus
@@ -50,6 +50,19 @@ class Tape:
     def note_event(self, event: events.Event) -> None:
         assert self._rig.book._lock._is_owned()
         self.events.append(event)
+
+    def record_hot(
+        self,
+        version: int,
+        values: HotValues,
+        frame: bytes,
+        at: datetime,
+        seq: int,
+        told: list[events.Event],
+    ) -> None:
+        self.record(Frame(version, frame), at, seq, fact_of(values))
+        for event in told:
+            self.note_event(event)
 
 
 class Rig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -12,11 +13,11 @@ from typing import Any, Final
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, target
 from hypothesis import strategies as st
 
 from ibkr_core.errors import OrderStateError
-from ibkr_core.journal.noting import INSERT_EVENT, EventRows, Note, fill_in, note
+from ibkr_core.journal.noting import _HOT_DETAILS, INSERT_EVENT, EventRows, Note, Notes, fill_in, note
 from ibkr_core.journal.rows import JSON, Row
 from ibkr_core.journal.times import to_text
 from ibkr_core.lifecycle.book import Book
@@ -28,7 +29,16 @@ from ibkr_core.model.facts import BrokerFact
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.record import OrderMessage, OrderRecord
 from ibkr_core.testing.strategies import Life, Step, arbitrary_facts, noisy_steps_of, several_lives
-from tests.journal.making import CLIENT_ID, START, filled_order, input_of
+from tests.journal.making import (
+    CLIENT_ID,
+    START,
+    commission,
+    execution,
+    filled_order,
+    input_of,
+    status,
+    submit,
+)
 
 
 def record(order_id: int = 7, **fields: Any) -> OrderRecord:
@@ -209,6 +219,60 @@ def test_a_note_keeps_no_event_and_no_picture() -> None:
     assert all(type(shown) is Brief for _, _, shown, _ in noted)
     assert all(entry.shown is None or entry.shown.fixed is None for entry in book._index)
     assert [fill_in(one) is not None for one in noted].count(True) >= 2
+
+
+def quick_values(fact: Any) -> tuple[Any, ...]:
+    """Return a fact as the hot decoders hand it over."""
+    return (type(fact), *attrs.astuple(fact, recurse=False))
+
+
+@given(noisy_steps_of(several_lives()), st.lists(st.booleans(), min_size=1))
+def test_the_events_of_a_plain_callback_are_noted_alike(
+    told: tuple[tuple[Life, ...], tuple[Step, ...]], taken: list[bool]
+) -> None:
+    """As one by one, among others, whatever happened to the orders since, and each counted."""
+    book, notes, expected, read = Book(CLIENT_ID), Notes(), list[Note](), list[Note]()
+    quickly = 0
+    for is_taken, one in zip(itertools.cycle(taken), map(input_of, told[1])):
+        quick = book.quick.get(type(one))
+        followed = quick(quick_values(one), START) if quick is not None else None
+        if followed is None:
+            try:
+                expected += (general := [note(event) for event in book.take(one, START).events])
+            except OrderStateError:
+                continue
+            for noted in general:
+                notes.append(noted)
+        elif followed:
+            expected += [note(event) for event in followed]
+            notes.append_hot(followed)
+            quickly += 1
+        assert len(notes) == len(expected) - len(read)
+        if is_taken and notes:
+            read.append(notes.popleft())
+    read += [notes.popleft() for _ in range(len(notes))]
+    assert read == expected
+    with pytest.raises(IndexError):
+        notes.popleft()
+    target(float(quickly))
+
+
+def test_all_that_plain_callbacks_bring_is_foreseen() -> None:
+    """The life of an order that fills in two parts, all of it by the express lane."""
+    book, notes, kinds = Book(CLIENT_ID), Notes(), set[type[Event]]()
+    book.take(submit(7), START)
+    for one in (
+        status(),
+        *(execution(shares=50, number=number) for number in (1, 2)),
+        *(commission(number=number) for number in (1, 2)),
+        status("Filled", filled=100, remaining=0),
+    ):
+        told = book.quick[type(one)](quick_values(one), START)
+        if told:
+            notes.append_hot(told)
+            kinds |= {type(event) for event in told}
+    assert kinds == _HOT_DETAILS.keys()
+    assert len(notes) == len([notes.popleft() for _ in range(len(notes))])
 
 
 def test_what_was_looked_at_is_used() -> None:

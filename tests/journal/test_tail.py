@@ -53,13 +53,31 @@ def test_hot_values_say_what_their_fact_says(fact: Any, left: int) -> None:
     values = (type(fact), *attrs.astuple(fact, recurse=False))
     while left and len(values) > 5 and values[-1] == attrs.fields(type(fact))[len(values) - 2].default:
         values, left = values[:-1], left - 1
-    intakes = []
-    for told in (fact, values):
-        intakes.append(Intake(CLIENT_ID, 1, 0))
-        intakes[-1].queue.append((1, Frame(187, b"..."), START, 0, told))
-        intakes[-1].pack()
-    assert intakes[0].high_water == intakes[1].high_water
-    assert intakes[0].single == intakes[1].single
+    intakes = [Intake(CLIENT_ID, 1, 0) for _ in range(3)]
+    for intake, told in zip(intakes, (fact, values), strict=False):
+        intake.queue.append((1, Frame(187, b"..."), START, 5, told))
+    intakes[2].take_hot(1, 187, values, b"...", START, 5)
+    for intake in intakes:
+        intake.pack()
+    assert intakes[0].high_water == intakes[1].high_water == intakes[2].high_water
+    assert intakes[0].single == intakes[1].single == intakes[2].single
+
+
+@given(st.lists(st.tuples(st.booleans(), MOMENTS, arbitrary_facts()), min_size=1, max_size=12))
+def test_what_comes_by_the_thousand_and_the_rest_share_a_segment(told: list[Any]) -> None:
+    """In the order in which they came, at any moment; as if all had come the general way."""
+    hot, plain = Intake(CLIENT_ID, 1, 0), Intake(CLIENT_ID, 1, 0)
+    for number, (is_hot, at, fact) in enumerate(told, 1):
+        body = str(number).encode()
+        plain.queue.append((number, Frame(187, body), at, number, fact))
+        if is_hot and type(fact) in (StatusFact, ExecutionFact, CommissionFact):
+            hot.take_hot(number, 187, (type(fact), *attrs.astuple(fact, recurse=False)), body, at, number)
+        else:
+            hot.queue.append((number, Frame(187, body), at, number, fact))
+    hot.pack()
+    plain.pack()
+    assert hot.single == plain.single
+    assert hot.high_water == plain.high_water
 
 
 def test_odd_values_are_held_too() -> None:
