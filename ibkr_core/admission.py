@@ -187,8 +187,10 @@ class Admission:
             DuplicateOrder: One looks so, or the key of one belongs to an order that has left the book.
             TooManyOrders: As many are active as the broker takes.
         """
-        self._check_limits(keyed, allow_duplicate=allow_duplicate)
-        self._check_keys(keyed)
+        if self._most is not None or (self._duplicates.is_on and not allow_duplicate):
+            self._check_limits(keyed, allow_duplicate=allow_duplicate)
+        if len(keyed) > 1 and self._journal is not None:
+            self._check_keys(keyed)  # a single order's key was looked for already
 
     def note(self, keyed: Sequence[inputs.NewOrder]) -> None:
         """Remember orders that were written down. Requires holding the send lock."""
@@ -201,8 +203,6 @@ class Admission:
 
     def _check_limits(self, keyed: Sequence[inputs.NewOrder], *, allow_duplicate: bool) -> None:
         most = self._most
-        if most is None and (allow_duplicate or not self._duplicates.is_on):
-            return
         now = self._book.monotonic()
         added: dict[tuple[str, int, str, str], int] = {}
         for new in keyed:
@@ -229,8 +229,8 @@ class Admission:
 
     def _check_keys(self, legs: Sequence[inputs.NewOrder]) -> None:
         """Raise where the key of a group's leg belongs to an order that has left the book."""
-        if self._journal is None or len(legs) == 1:
-            return  # a single order's key was looked for already
+        if self._journal is None:
+            return
         known = self._book.read(lambda book: {new.key for new in legs if book.by_key(new.key) is not None})
         for new in legs:
             used = self._journal.knows_key(new.key) if new.key not in known else None

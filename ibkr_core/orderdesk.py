@@ -211,7 +211,8 @@ class OrderDesk:
         known = self.known(wanted, contract, order)
         if known is not None and not self.never_left(known):
             return known.order_id, known.key
-        with self.sending(Lane.ORDER):
+        self._check_not_judging()
+        with self._sending_orders:
             # Another thread may have been first: then an id was taken. Or the broker told of it.
             if known is not None or next_id != self._next_id or seq != self._book.seq:
                 known = self.known(wanted, contract, order, is_new_at_last_look=known is None)
@@ -241,14 +242,20 @@ class OrderDesk:
         Raises:
             IbkrError: As for ``Engine.submit``.
         """
-        keyed = tuple([self._labelled(contract, leg, key) for contract, leg, key in legs])
+        keyed: tuple[inputs.NewOrder, ...] = ()
+        ids: tuple[int, ...] = ()
+        for contract, leg, key in legs:
+            keyed += (self._labelled(contract, leg, key),)
+            ids += (leg.order_id,)
         self._admission.check_group(keyed, allow_duplicate=allow_duplicate)
         if not self._gatekeeper.is_open:
             self._gatekeeper.admit(keyed, allow_duplicate=allow_duplicate)
         client = self._supervisor.session.client
         data = self._encoded(client, keyed, legs)
-        orders = (*keyed, *attached) if attached else keyed
-        ids = tuple([new.order_id for new in orders])
+        orders = keyed
+        for new in attached:
+            orders += (new,)
+            ids += (new.order_id,)
         submit = inputs.Submit(orders)
         self._check_storable(submit)
         # Nothing of them has left yet, so no list can tell of them: from before the book knows them, for the
@@ -257,7 +264,8 @@ class OrderDesk:
         try:
             asked = self._book.command(submit)
             self._next_id = ids[-1] + 1
-            self._make_durable(lambda why: self._not_sent(ids, why))
+            if self._journal is not None:
+                self._make_durable(lambda why: self._not_sent(ids, why))
             self._admission.note(keyed)
             self._gatekeeper.note(keyed)
             self._post_orders(ids, data, client, asked)

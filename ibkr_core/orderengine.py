@@ -430,8 +430,10 @@ class OrderEngine(OrderView):
             SendFailed: The connection failed while it was being sent; its fate is unknown.
         """
         self._desk.check_new(contract, order)
-        check_text("key", key)
-        check_flag("allow_duplicate", allow_duplicate)
+        if type(key) is not str:
+            check_text("key", key)
+        if allow_duplicate is not False:
+            check_flag("allow_duplicate", allow_duplicate)
         order_id, its_key = self._desk.place(contract, order, key, allow_duplicate=allow_duplicate)
         ticket = _ticket(self, order_id, its_key)
         ticket.__class__ = OrderTicket

@@ -387,14 +387,17 @@ class Journal:
             return self._note_failure(fault)
         if not intake.waits:
             return None
-        through, single = intake.through, intake.single
-        self._since_checkpoint += 2 + intake.size // _PAGE_BYTES
+        single = intake.single
         if single is not None:
+            self._since_checkpoint += 2 + (len(single.head) + len(single.body)) // _PAGE_BYTES
             error = self._try(lambda: self._store.run(INSERT_SEGMENT, single.row))
             if error is None:
                 intake.written()
-        else:
-            error = self._write(intake.write)
+                self._committed = single.last
+            return error
+        through = intake.through
+        self._since_checkpoint += 2 + intake.size // _PAGE_BYTES
+        error = self._write(intake.write)
         if error is None and through is not None:
             self._committed = through
         return error

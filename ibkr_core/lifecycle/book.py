@@ -277,10 +277,11 @@ class Book(BookView):
         The broker's answer can be applied before we come to note it: what was answered had been sent.
         """
         for order_id in order_ids:
-            entry = self._entry(order_id)
+            entry = self._index.by_order_id(order_id, self.client_id) or self._entry(order_id)
             if entry.shown is not None:
                 entry.shown.before_sent()
-            entry.sent_time = min(now, entry.acknowledged_time or now)
+            heard = entry.acknowledged_time
+            entry.sent_time = now if heard is None else min(now, heard)
             entry.touched(now)
         return ()
 
