@@ -210,14 +210,7 @@ class Book(BookView):
 
     def count_active(self, account: str, con_id: int, symbol: str, action: str) -> int:
         """Count the live orders of one account, contract and side, whoever placed them."""
-        return sum(
-            entry.order is not None
-            and entry.contract is not None
-            and entry.order.action.value == action
-            and entry.order.account in (account, "")
-            and (entry.contract.con_id == con_id if con_id else entry.contract.name == symbol)
-            for entry in self._index.live()
-        )
+        return self._index.count_active(account, con_id, symbol, action)
 
     def asked_quantities(self) -> Mapping[int, Decimal]:
         """Return the largest quantity that an unanswered modification asks for, by live order of ours."""
@@ -652,6 +645,7 @@ def _learn_echo(index: OrderIndex, entry: OrderEntry, echo: BrokerOrder, contrac
         # better than the contract of an execution, which can be that of a leg.
         if entry.contract is None or (entry.order is None and contract.con_id):
             entry.contract = contract
+            index.note_terms(entry)
     kin = entry.parent_id, entry.oca_group
     entry.parent_id = echo.parent_id or entry.parent_id
     if echo.oca_group:

@@ -16,6 +16,7 @@ from ibkr_core.lifecycle.archive import Archive, Names, groups_of
 from ibkr_core.lifecycle.entry import OrderEntry
 from ibkr_core.lifecycle.kinship import Kinship
 from ibkr_core.lifecycle.packing import Shared, pack
+from ibkr_core.lifecycle.sides import Sides
 
 __all__ = ["OrderIndex"]
 
@@ -42,6 +43,7 @@ class OrderIndex:
         "_on_put_away",
         "_on_wake",
         "_orphaned_by",
+        "_sides",
         "archive",
         "finished",
         "kinship",
@@ -58,6 +60,7 @@ class OrderIndex:
         self._by_id: dict[int, list[OrderEntry]] = {}
         self._live: dict[int, OrderEntry] = {}
         self._orphaned_by: set[int] = set()
+        self._sides: Sides | None = None  # until somebody asks
         self._next_place = 1
         self._on_wake: Callable[[OrderEntry], None] = _nothing
         self._on_put_away: Callable[[OrderEntry], None] = _nothing
@@ -114,6 +117,8 @@ class OrderIndex:
             self.finished.append(entry)
         else:
             self._live[id(entry)] = entry
+            if self._sides is not None:
+                self._sides.add(entry)
 
     def awake(self) -> Sequence[OrderEntry]:
         """Return the orders that are not packed."""
@@ -130,6 +135,19 @@ class OrderIndex:
     def live(self) -> tuple[OrderEntry, ...]:
         """Return the orders that are not finished, so that work does not grow with the finished ones."""
         return tuple(self._live.values())
+
+    def count_active(self, account: str, con_id: int, name: str, action: str) -> int:
+        """Count the live orders of one account, contract and side; see :meth:`Sides.count`."""
+        if self._sides is None:
+            self._sides = Sides()
+            for entry in self._live.values():
+                self._sides.add(entry)
+        return self._sides.count(account, con_id, name, action)
+
+    def note_terms(self, entry: OrderEntry) -> None:
+        """Take notice that an entry got its contract, or its terms, after it was taken in."""
+        if self._sides is not None and not entry.status.is_finished:
+            self._sides.add(entry)
 
     def learn_perm_id(self, entry: OrderEntry, perm_id: int) -> None:
         """Note the permanent id of an entry that had none."""
@@ -309,6 +327,8 @@ class OrderIndex:
     def _taken_out(self, entry: OrderEntry, family: tuple[int, ...]) -> Names:
         names = self.names(entry, family)
         del self._entries[entry.row]
+        if self._sides is not None:
+            self._sides.drop(entry)
         for perm_id in names.perm_ids:
             del self.known_perm_ids[perm_id]
         if names.key:
@@ -347,6 +367,7 @@ class OrderIndex:
         for row in awake:
             self.wake(row)
         self._live = {id(entry): entry for entry in (self._entries[row] for row in live)}
+        self._sides = None
         self._next_place = next_place
 
     @property
