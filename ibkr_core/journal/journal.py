@@ -387,17 +387,14 @@ class Journal:
             return self._note_failure(fault)
         if not intake.waits:
             return None
-        single = intake.single
+        through, single = intake.through, intake.single
+        self._since_checkpoint += 2 + (intake if single is None else single).size // _PAGE_BYTES
         if single is not None:
-            self._since_checkpoint += 2 + (len(single.head) + len(single.body)) // _PAGE_BYTES
             error = self._try(lambda: self._store.run(INSERT_SEGMENT, single.row))
             if error is None:
                 intake.written()
-                self._committed = single.last
-            return error
-        through = intake.through
-        self._since_checkpoint += 2 + intake.size // _PAGE_BYTES
-        error = self._write(intake.write)
+        else:
+            error = self._write(intake.write)
         if error is None and through is not None:
             self._committed = through
         return error

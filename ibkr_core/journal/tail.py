@@ -99,6 +99,11 @@ class Segment:
         """How many inputs it holds."""
         return self.last - self.first + 1
 
+    @property
+    def size(self) -> int:
+        """How many bytes it has, roughly."""
+        return len(self.head) + len(self.body)
+
     def check(self) -> None:
         """Raise unless it is as it was written.
 

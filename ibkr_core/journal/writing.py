@@ -115,7 +115,7 @@ class Intake:
     @property
     def size(self) -> int:
         """How many bytes they have, roughly."""
-        return sum(len(segment.head) + len(segment.body) for segment in self._segments)
+        return sum(segment.size for segment in self._segments)
 
     @property
     def single(self) -> Segment | None:
