@@ -102,8 +102,7 @@ class Journal:
         self.packed = PackedOrders(self)
         # Whoever holds it owns the connection and the intake. Never taken with the state lock held.
         self._writing = threading.Lock()
-        self.shapes = Shapes()
-        """The shapes of orders, of which the desk asks too."""
+        self.shapes = Shapes()  # of orders; the desk asks the same ones
         self._intake = Intake(client_id, self.epoch, high_water, self.shapes)
         self._inputs = self._intake.queue
         # Whoever holds it owns the tables' rows on their way. Taken before the other one, never after it,
