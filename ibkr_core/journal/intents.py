@@ -85,7 +85,10 @@ class Intents:
         if shape not in self._known:
             if len(self._known) >= _MOST:
                 self._known.clear()
-            self._known[shape] = _learnt(value, shape)
+            try:
+                self._known[shape] = _learnt(value, shape)
+            except Exception:  # noqa: BLE001 - whatever was not foreseen: no template then
+                self._known[shape] = None
         template = self._known[shape]
         return template.render(new.order_id, new.key, contract, order) if template is not None else None
 

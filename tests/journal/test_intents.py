@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 
 from ibkr_core.journal import encoding
 from ibkr_core.journal.intents import Intents
+from ibkr_core.journal.tail import pack
 from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.inputs import Command, NewOrder, Sent, Submit
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.shapes import Shapes
+from tests.journal.making import START
 from tests.link.test_templates import BASES, TEXTS, all_orders, varied
 
 STOCK = Contract.stock("AAPL", con_id=265598)
@@ -146,3 +149,30 @@ def test_a_memory_that_is_full_begins_anew(monkeypatch: pytest.MonkeyPatch) -> N
         command = submit(number, "k", STOCK, attrs.evolve(LIMIT, account=f"DU{number}"))
         assert intents.to_json(command) == encoding.to_json(command)
         assert len(intents._known) <= 3
+
+
+def test_a_shape_that_cannot_be_learnt_is_written_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong over it: the intent is written all the same."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("not foreseen")
+
+    monkeypatch.setattr("ibkr_core.journal.intents._learnt", fail)
+    intents = Intents(Shapes())
+    for number in range(2):
+        command = submit(number, "k", STOCK, LIMIT)
+        assert intents.to_json(command) == encoding.to_json(command)
+
+
+@given(data=st.data(), name=st.sampled_from(sorted(BASES)))
+@settings(max_examples=100, deadline=None)
+def test_what_is_flat_says_what_it_would_say_otherwise(data: st.DataObject, name: str) -> None:
+    """The segments of orders and of their sending are the same, wherever they were made flat."""
+    contract, order = BASES[name]
+    intents = Intents(Shapes())
+    for number in range(3):
+        order_id, of, terms = varied(data.draw, contract, order)
+        at = START.replace(tzinfo=data.draw(st.sampled_from((UTC, None))))
+        for command in (submit(order_id, data.draw(TEXTS), of, terms), Sent((order_id,)), Sent((1, 2))):
+            recorded = (number, command, at, 7, None)
+            assert pack(1, [intents.flattened(recorded)], 9) == pack(1, [recorded], 9)
