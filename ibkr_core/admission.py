@@ -189,8 +189,8 @@ class Admission:
         """
         if self._most is not None or (self._duplicates.is_on and not allow_duplicate):
             self._check_limits(keyed, allow_duplicate=allow_duplicate)
-        if len(keyed) > 1 and self._journal is not None:
-            self._check_keys(keyed)  # a single order's key was looked for already
+        if len(keyed) > 1:
+            self._check_keys(keyed)
 
     def note(self, keyed: Sequence[inputs.NewOrder]) -> None:
         """Remember orders that were written down. Requires holding the send lock."""
@@ -229,8 +229,8 @@ class Admission:
 
     def _check_keys(self, legs: Sequence[inputs.NewOrder]) -> None:
         """Raise where the key of a group's leg belongs to an order that has left the book."""
-        if self._journal is None:
-            return
+        if self._journal is None or len(legs) == 1:
+            return  # who sends a single order has looked for its key already
         known = self._book.read(lambda book: {new.key for new in legs if book.by_key(new.key) is not None})
         for new in legs:
             used = self._journal.knows_key(new.key) if new.key not in known else None

@@ -153,20 +153,20 @@ class GuardedBook:
             now = tell_time()
             with lock:
                 told = quick[values[0]](values, now)
-                is_told_only = is_plain and told is not None and not waiters
                 if told is None:
                     self._take(fact_of(values), now, Frame(server_version, frame) if frame else None)
                 else:
                     if record is not None:
                         record(server_version, values, frame, now, book.seq - len(told), told)
-                    if is_told_only:
+                    if is_plain and not waiters:
                         outbox.extend(told)
                     else:
                         self._publish(Effects(told))
-            if not is_told_only:
-                self.deliver()
-            elif told:
+                        told = None
+            if told:
                 drain()
+            elif told is None:
+                self.deliver()
 
         return take_hot
 
