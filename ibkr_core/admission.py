@@ -6,6 +6,7 @@ import contextlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Final, Protocol
 
 from ibkr_core.errors import DuplicateOrder, InvalidInput, InvalidOrder, JournalError, TooManyOrders
@@ -16,7 +17,7 @@ from ibkr_core.model import orderrules
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
-from ibkr_core.model.shapes import Shapes
+from ibkr_core.model.shapes import Shape, Shapes
 from ibkr_core.sending import type_name
 from ibkr_core.settings import EngineSettings
 
@@ -24,6 +25,10 @@ __all__ = ["Admission", "DurableIntents"]
 
 _MOST_KEYS: Final = 500_000
 """So many are held in eight bytes each; a journal with more is asked every time."""
+_MOST_SHAPES: Final = 512
+_beside: Final = attrgetter("description", "combo_legs_description")
+_NOTHING: Final = ("", "")
+"""What a contract has beside its shape, nearly always."""
 _SAME: Final = ("action", "order_type", "quantity", "limit_price", "aux_price", "tif", "conditions", "algo")
 
 
@@ -85,6 +90,7 @@ class Admission:
         self._journal = journal
         self._shapes = shapes
         self._rules = orderrules.RuleBook()
+        self._sound: dict[Shape | None, None] = {}
         self._duplicates = DuplicateGuard(settings.duplicate_window_s)
         self._old_keys: _OldKeys | None = None
 
@@ -116,13 +122,23 @@ class Admission:
             raise InvalidInput("order", f"must be an ibkr_core Order, not {type_name(order)}")
         if order.what_if:
             raise InvalidOrder("what_if", "a what-if places nothing and cannot be submitted")
-        order.check(contract)
+        shape = self._shapes.of(contract, order)
+        if shape not in self._sound or not _is_usual(contract, order):
+            order.check(contract)
+            self._remember_sound(shape)
         if not self._has_rules:
             return
         if is_new:
-            self._rules.check(order, contract, self._shapes.of(contract, order))
+            self._rules.check(order, contract, shape)
         else:
             orderrules.check(order, contract, is_new=False)
+
+    def _remember_sound(self, shape: Shape | None) -> None:
+        """Remember a shape of which an order was found sound."""
+        if shape is not None:
+            if len(self._sound) >= _MOST_SHAPES:
+                self._sound.clear()
+            self._sound[shape] = None
 
     def known(
         self, key: str, contract: Contract, order: Order, *, is_new_at_last_look: bool = False
@@ -171,8 +187,10 @@ class Admission:
             DuplicateOrder: One looks so, or the key of one belongs to an order that has left the book.
             TooManyOrders: As many are active as the broker takes.
         """
-        self._check_limits(keyed, allow_duplicate=allow_duplicate)
-        self._check_keys(keyed)
+        if self._most is not None or (self._duplicates.is_on and not allow_duplicate):
+            self._check_limits(keyed, allow_duplicate=allow_duplicate)
+        if len(keyed) > 1:
+            self._check_keys(keyed)
 
     def note(self, keyed: Sequence[inputs.NewOrder]) -> None:
         """Remember orders that were written down. Requires holding the send lock."""
@@ -185,8 +203,6 @@ class Admission:
 
     def _check_limits(self, keyed: Sequence[inputs.NewOrder], *, allow_duplicate: bool) -> None:
         most = self._most
-        if most is None and (allow_duplicate or not self._duplicates.is_on):
-            return
         now = self._book.monotonic()
         added: dict[tuple[str, int, str, str], int] = {}
         for new in keyed:
@@ -220,6 +236,25 @@ class Admission:
             used = self._journal.knows_key(new.key) if new.key not in known else None
             if used is not None:
                 raise _duplicate(used, new.key, "it has left the book; see engine.history")
+
+
+def _is_usual(contract: Contract, order: Order) -> bool:
+    """Whether an order is sound if any other one of its shape is.
+
+    What is alike in both was found sound then, the types of all values too. What differs is looked at here:
+    this says no to all that :meth:`Order.check` could object to, and to more.
+    """
+    limit, aux, stop = order.limit_price, order.aux_price, order.trail_stop_price
+    return (
+        type(contract) is Contract
+        and type(order) is Order
+        and _beside(contract) == _NOTHING
+        and contract.con_id >= 0
+        and not contract.expiry
+        and (limit is None or limit > 0)
+        and (aux is None or aux > 0)
+        and (stop is None or stop > 0)
+    )
 
 
 def _was_modified(record: OrderRecord) -> bool:

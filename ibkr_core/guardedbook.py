@@ -188,12 +188,14 @@ class GuardedBook:
             The moment at which the book was told.
         """
         now = self._clock.now()
+        journal = self._journal
         with self._lock:
+            book = self._book
             for command in commands:
-                before = self._book.seq
-                effects = self._book.take(command, now)
-                if self._journal is not None:
-                    self._journal.record(command, now, before)
+                before = book.seq
+                effects = book.obey(command, now)
+                if journal is not None:
+                    journal.record(command, now, before)
                 if effects.events or effects.asks or effects.retries:
                     self._post(effects)
         return now
@@ -237,8 +239,12 @@ class GuardedBook:
 
     def highest_order_id(self) -> int:
         """Return the highest order id that our client is known to have used, or 0."""
-        with self._lock:
-            return self._book.highest_order_id()
+        return self._book.highest_order_id()  # one number, which is there at any moment
+
+    @property
+    def seq(self) -> int:
+        """The number of the newest event: while it stays, nobody was told of anything."""
+        return self._book.seq
 
     def post(self, kind: type[Event], **details: Any) -> None:
         """Number and queue an event that does not come from the book."""
@@ -339,7 +345,7 @@ class GuardedBook:
         told = effects.events
         if self._is_dry_run:
             told = [attrs.evolve(event, is_dry_run=True) for event in told]
-        self._dispatcher.post(told)
+        self._dispatcher.outbox.extend(told)
         if effects.asks:
             self._asks.extend(effects.asks)
         if effects.retries:

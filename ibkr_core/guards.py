@@ -29,13 +29,10 @@ class DuplicateGuard:
 
     def __init__(self, window_s: float) -> None:
         self._window_s = window_s
+        self.is_on = window_s > 0
+        """Whether it remembers anything at all."""
         self._sent: dict[_Fingerprint, tuple[float, int]] = {}
         self._order: deque[tuple[float, _Fingerprint]] = deque()
-
-    @property
-    def is_on(self) -> bool:
-        """Whether it remembers anything at all."""
-        return self._window_s > 0
 
     def __len__(self) -> int:
         """How many orders are remembered."""

@@ -37,6 +37,7 @@ from ibkr_core.link.client import TwsClient
 from ibkr_core.link.pacing import Lane
 from ibkr_core.model import events, orderrules
 from ibkr_core.model.contract import Contract
+from ibkr_core.model.making import making
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord, Request
 from ibkr_core.model.shapes import Shapes
@@ -62,6 +63,8 @@ _CANNOT_BE_SENT: Final = (
 """Why a repetition of ours may not come about; nobody asked for it, so nobody is told by an exception."""
 _NOTHING: Final[frozenset[int]] = frozenset()
 _CALLED_OFF: Final = "cancelled before it was sent"
+_new_order: Final = making(inputs.NewOrder)
+_planned: Final = making(PlannedOrder)
 
 
 class OrderDesk:
@@ -75,6 +78,7 @@ class OrderDesk:
         make_key: Makes client order keys.
         journal: Keeps intents; None for none.
         gatekeeper: Judges what is new, before it is written down.
+        shapes: The shapes of orders, of which the journal asks too.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class OrderDesk:
         make_key: Callable[[], str],
         journal: DurableIntents | None,
         gatekeeper: Gatekeeper,
+        shapes: Shapes,
     ) -> None:
         self._book = book
         self._supervisor = supervisor
@@ -96,11 +101,10 @@ class OrderDesk:
         self._gatekeeper = gatekeeper
         self._send_lock = threading.Lock()
         self._next_id = 1 + (journal.high_water if journal is not None else 0)
-        self._shapes = Shapes()
+        self._shapes = shapes
         self._admission = Admission(book, settings, journal, self._shapes)
         self.check_new, self.known = self._admission.check_new, self._admission.known
         self.remember_keys = self._admission.remember_keys
-        self._check_for_order = lambda: self._check_may_send(Lane.ORDER)
         self._sending_orders = Sending(self._send_lock, self._check_for_order, self._after_sending)
         self.meter = EfficiencyMeter(settings.efficiency_limit)
         self._leaving: frozenset[int] = frozenset()
@@ -148,11 +152,17 @@ class OrderDesk:
 
     def _check_may_send(self, lane: Lane) -> None:
         if lane is Lane.ORDER:
-            if self.halted:
-                raise TradingHalted(f"trading is halted ({self.halted}); nothing was sent")
-            if self._journal is not None and self._journal.failure is not None:
-                raise self._journal.failure
-        self._supervisor.check_can_send(lane)
+            self._check_for_order()
+        else:
+            self._supervisor.check_can_send(lane)
+
+    def _check_for_order(self) -> None:
+        if self.halted:
+            raise TradingHalted(f"trading is halted ({self.halted}); nothing was sent")
+        journal = self._journal
+        if journal is not None and journal.failure is not None:
+            raise journal.failure
+        self._supervisor.check_can_send(Lane.ORDER)
 
     @property
     def unsent(self) -> frozenset[int]:
@@ -197,16 +207,20 @@ class OrderDesk:
             IbkrError: As for ``Engine.submit``.
         """
         wanted = key or order.order_ref
+        next_id, seq = self._next_id, self._book.seq
         known = self.known(wanted, contract, order)
         if known is not None and not self.never_left(known):
             return known.order_id, known.key
-        with self.sending(Lane.ORDER):
-            # Another thread may have been first.
-            known = self.known(wanted, contract, order, is_new_at_last_look=known is None)
+        self._check_not_judging()
+        with self._sending_orders:
+            # Another thread may have been first: then an id was taken. Or the broker told of it.
+            if known is not None or next_id != self._next_id or seq != self._book.seq:
+                known = self.known(wanted, contract, order, is_new_at_last_look=known is None)
             if known is not None:
                 order_id = self.send_at_last(known) if self.never_left(known) else known.order_id
                 return order_id, known.key
-            planned = PlannedOrder(self.peek_ids(1)[0], order)
+            planned = _planned(self.peek_ids(1)[0], order)
+            planned.__class__ = PlannedOrder
             [new] = self.send_new(((contract, planned, key),), allow_duplicate=allow_duplicate)
             return new.order_id, new.key
 
@@ -228,22 +242,20 @@ class OrderDesk:
         Raises:
             IbkrError: As for ``Engine.submit``.
         """
-        shapes = [self._shapes.of(contract, leg.order) for contract, leg, _ in legs]
-        keyed = tuple(self._labelled(contract, leg, key) for contract, leg, key in legs)
+        keyed: tuple[inputs.NewOrder, ...] = ()
+        ids: tuple[int, ...] = ()
+        for contract, leg, key in legs:
+            keyed += (self._labelled(contract, leg, key),)
+            ids += (leg.order_id,)
         self._admission.check_group(keyed, allow_duplicate=allow_duplicate)
         if not self._gatekeeper.is_open:
             self._gatekeeper.admit(keyed, allow_duplicate=allow_duplicate)
         client = self._supervisor.session.client
-        encode = client.encode_order
-        data = b"".join(
-            [
-                encode(new.order_id, contract, new.order, shape)
-                for new, (contract, _, _), shape in zip(keyed, legs, shapes, strict=True)
-                if new.order is not None
-            ]
-        )
-        orders = (*keyed, *attached)
-        ids = tuple([new.order_id for new in orders])
+        data = self._encoded(client, keyed, legs)
+        orders = keyed
+        for new in attached:
+            orders += (new,)
+            ids += (new.order_id,)
         submit = inputs.Submit(orders)
         self._check_storable(submit)
         # Nothing of them has left yet, so no list can tell of them: from before the book knows them, for the
@@ -252,7 +264,8 @@ class OrderDesk:
         try:
             asked = self._book.command(submit)
             self._next_id = ids[-1] + 1
-            self._make_durable(lambda why: self._not_sent(ids, why))
+            if self._journal is not None:
+                self._make_durable(lambda why: self._not_sent(ids, why))
             self._admission.note(keyed)
             self._gatekeeper.note(keyed)
             self._post_orders(ids, data, client, asked)
@@ -261,13 +274,29 @@ class OrderDesk:
         self._count_messages(len(keyed))
         return keyed
 
+    def _encoded(
+        self,
+        client: TwsClient,
+        keyed: Sequence[inputs.NewOrder],
+        legs: Sequence[tuple[Contract, PlannedOrder, str]],
+    ) -> bytes:
+        """Return the messages for new orders, one behind the other."""
+        messages = []
+        for new, (contract, leg, _) in zip(keyed, legs, strict=True):
+            if new.order is not None:
+                shape = self._shapes.of(contract, leg.order)  # of what was checked: a key makes no difference
+                messages.append(client.encode_order(new.order_id, contract, new.order, shape))
+        return messages[0] if len(messages) == 1 else b"".join(messages)
+
     def _labelled(self, contract: Contract, leg: PlannedOrder, key: str) -> inputs.NewOrder:
         """Return a new order with its key in its orderRef."""
         order = leg.order
         label = key or order.order_ref or self.make_key()
         if label != order.order_ref:
             order = order.labelled(label)
-        return inputs.NewOrder(leg.order_id, label, contract, order)
+        new = _new_order(leg.order_id, label, contract, order)
+        new.__class__ = inputs.NewOrder
+        return new
 
     def _after_sending(self) -> None:
         """Do what could wait until the bytes had left; called with no lock held."""
@@ -297,7 +326,7 @@ class OrderDesk:
             asked: When they were asked for, by the book.
         """
         try:
-            self._check_may_send(Lane.ORDER)  # once more: making it durable may have taken long
+            self._check_for_order()  # once more: making it durable may have taken long
             if self._supervisor.send_at_once(Lane.ORDER, data, len(ids), client):
                 self._sent(ids, asked)
             else:
@@ -463,7 +492,7 @@ class OrderDesk:
 
     def _check_may_modify(self, order_id: int) -> None:
         """Raise where a modification that had to wait must not leave: the order has moved on meanwhile."""
-        self._check_may_send(Lane.ORDER)
+        self._check_for_order()
         self._book.read(lambda book: book.last_sent(order_id))
 
     def cancel(self, order_id: int) -> None:

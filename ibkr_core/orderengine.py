@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import attrs
 
@@ -42,6 +42,7 @@ from ibkr_core.link.pacing import Lane
 from ibkr_core.link.transport import Transport
 from ibkr_core.model.checks import check_flag, check_function, check_text, check_whole
 from ibkr_core.model.contract import Contract
+from ibkr_core.model.making import making
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord, Request
 from ibkr_core.model.session import SessionState
@@ -57,6 +58,7 @@ from ibkr_core.works import Works
 __all__ = ["OrderEngine"]
 
 _T = TypeVar("_T")
+_ticket: Final = making(OrderTicket)
 
 
 def _new_key() -> str:
@@ -428,9 +430,14 @@ class OrderEngine(OrderView):
             SendFailed: The connection failed while it was being sent; its fate is unknown.
         """
         self._desk.check_new(contract, order)
-        check_text("key", key)
-        check_flag("allow_duplicate", allow_duplicate)
-        return OrderTicket(self, *self._desk.place(contract, order, key, allow_duplicate=allow_duplicate))
+        if type(key) is not str:
+            check_text("key", key)
+        if allow_duplicate is not False:
+            check_flag("allow_duplicate", allow_duplicate)
+        order_id, its_key = self._desk.place(contract, order, key, allow_duplicate=allow_duplicate)
+        ticket = _ticket(self, order_id, its_key)
+        ticket.__class__ = OrderTicket
+        return ticket
 
     def submit_bracket(
         self,

@@ -116,6 +116,9 @@ class Outbox:
             SendFailed: As for :meth:`post`.
         """
         with self._lock:
+            if self._limit is None:
+                self._send(data)
+                return True
             if not self._closed and self._must_wait(lane, count):
                 return False
             self._send_now(data, count)

@@ -64,13 +64,14 @@ _RARE: Final = (
     events.OrderCancelled,
     events.OrderModified,
     events.OrderRejected,
-    events.OrderSubmitted,
     events.OrderUncertain,
     events.OrderUnresolved,
     events.OrderWarning,
     events.RetryScheduled,
     events.UnownedOrderFound,
 )
+_OWN: Final = events.OrderSubmitted
+"""What comes with every new order of ours, once its bytes have left."""
 _UNHEARD: Final = (
     # Another event of the same callback tells as much, and no fee covers a position.
     events.CommissionReported,
@@ -165,6 +166,7 @@ class Protection:
         self._load()
         self._concern(awake())
         office.on(_FREQUENT, self._glance, Delivery.INLINE)
+        office.on(_OWN, self._note_new, Delivery.INLINE)
         office.on(
             (*_RARE, events.Synchronised, events.TradingReleased, events.JournalRestored),
             self._note,
@@ -255,6 +257,12 @@ class Protection:
     def _glance(self, event: events.OrderEvent) -> None:
         """Take notice of what comes with nearly every callback: mostly it is about nobody's exit."""
         if self._concerned or event.shown.parent_id:
+            self._note(event)
+
+    def _note_new(self, event: events.OrderSubmitted) -> None:
+        """Take notice of a new order: mostly it is nobody's exit, and names none."""
+        shown = event.shown
+        if self._concerned or shown.parent_id or ((terms := shown.order) is not None and terms.official):
             self._note(event)
 
     def _note(self, event: events.Event) -> None:

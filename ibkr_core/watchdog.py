@@ -7,20 +7,14 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
-import attrs
-
 from ibkr_core.model.record import Request
 from ibkr_core.scheduler import Scheduler, Timer
 
 __all__ = ["Watchdog"]
 
 
-@attrs.frozen
-class _Watch:
-    deadline: float
-    order_id: int
-    request: Request
-    asked: datetime
+_Watch = tuple[float, int, Request, datetime]
+"""Until when, the order, what was asked for, and when."""
 
 
 class Watchdog:
@@ -46,7 +40,7 @@ class Watchdog:
         """Watch a request that was given to the kernel just now. Any thread may call it."""
         deadline = self._scheduler.now() + self._timeout_s
         with self._lock:
-            self._watches.append(_Watch(deadline, order_id, request, asked))
+            self._watches.append((deadline, order_id, request, asked))
             if self._timer is None:
                 self._timer = self._scheduler.call_at(deadline, self._look)
 
@@ -62,10 +56,8 @@ class Watchdog:
         now = self._scheduler.now()
         due: list[_Watch] = []
         with self._lock:
-            while self._watches and self._watches[0].deadline <= now:
+            while self._watches and self._watches[0][0] <= now:
                 due.append(self._watches.popleft())
-            self._timer = (
-                self._scheduler.call_at(self._watches[0].deadline, self._look) if self._watches else None
-            )
-        for watch in due:
-            self._silent(watch.order_id, watch.request, watch.asked)
+            self._timer = self._scheduler.call_at(self._watches[0][0], self._look) if self._watches else None
+        for _, order_id, request, asked in due:
+            self._silent(order_id, request, asked)

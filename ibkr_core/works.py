@@ -39,6 +39,7 @@ from ibkr_core.model import events
 from ibkr_core.model.facts import BrokerFact, ErrorFact
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.record import Request
+from ibkr_core.model.shapes import Shapes
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.orderdesk import OrderDesk
 from ibkr_core.portfolio.books import Base, Key
@@ -129,7 +130,8 @@ class Works:
         self._positions = PositionCheck(ZoneInfo(settings.broker_zone))
         self.gatekeeper = self._hire_gatekeeper(policy)
         self.desk = OrderDesk(
-            *(self.book, self.supervisor, self._watchdog, settings, make_key, self.journal, self.gatekeeper)
+            *(self.book, self.supervisor, self._watchdog, settings, make_key, self.journal, self.gatekeeper),
+            journal.shapes if journal is not None else Shapes(),
         )
         self.inquiries = Inquiries(self.supervisor, self.scheduler, self.desk.take_id)
         resends = settings.retry.attempts > 0 and _DUPLICATE_ID in settings.retry.codes

@@ -31,6 +31,7 @@ from ibkr_core.lifecycle.executionid import ExecutionId
 from ibkr_core.model.events import Event
 from ibkr_core.model.facts import BrokerFact, HotValues
 from ibkr_core.model.record import OrderRecord
+from ibkr_core.model.shapes import Shapes
 
 __all__ = ["Journal"]
 
@@ -99,7 +100,8 @@ class Journal:
         self.packed = PackedOrders(self)
         # Whoever holds it owns the connection and the intake. Never taken with the state lock held.
         self._writing = threading.Lock()
-        self._intake = Intake(client_id, self.epoch, high_water)
+        self.shapes = Shapes()  # of orders; the desk asks the same ones
+        self._intake = Intake(client_id, self.epoch, high_water, self.shapes)
         self._inputs = self._intake.queue
         # Whoever holds it owns the tables' rows on their way. Taken before the other one, never after it,
         # and never with the state lock held, which is taken under it to look at orders.
@@ -384,7 +386,7 @@ class Journal:
         if not intake.waits:
             return self._write(lambda _: _nothing, Part.INPUTS) if self._health.is_in_doubt else None
         through, single = intake.through, intake.single
-        self._since_checkpoint += 2 + intake.size // _PAGE_BYTES
+        self._since_checkpoint += 2 + (intake if single is None else single).size // _PAGE_BYTES
         if single is not None:
             error = self._try(lambda: self._store.run(INSERT_SEGMENT, single.row), Part.INPUTS)
             if error is None:

@@ -118,6 +118,7 @@ class Store:
             self._prepare(connection, client_id, durability)
             self.epoch = _begin_run(connection, now)
             self.connection = connection
+            self._cursor = connection.cursor()
             self._carrier = _Carrier(self.path)
             self._identity = self._files()
         except BaseException as error:
@@ -174,7 +175,7 @@ class Store:
             OSError: The file was removed or replaced; likewise.
         """
         self.check_files()
-        self.connection.execute(statement, values)
+        self._cursor.execute(statement, values)
 
     def check_files(self) -> None:
         """Raise where the file or its log is no longer the one that we write.

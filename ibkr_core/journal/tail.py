@@ -10,7 +10,7 @@ import contextlib
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from ibkr_core.journal import rows
 from ibkr_core.journal.entries import Payload
 from ibkr_core.journal.times import to_text
 from ibkr_core.model.facts import BrokerFact, HotValues
+from ibkr_core.model.making import making
 
 __all__ = [
     "COLUMNS",
@@ -51,6 +52,19 @@ _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = 1_000_000
 _DAY: Final = 86_400 * _SECOND
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=True, check_circular=False, separators=(",", ":"))
+
+
+def _encoding() -> Callable[[object], str]:
+    """Return what does as the encoder, without making a new one in C for each text."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:  # an interpreter that has none
+        return _ENCODER.encode
+    text = json.encoder.encode_basestring_ascii
+    write = make(None, _ENCODER.default, text, None, ":", ",", False, False, True)  # noqa: FBT003 - C's own order
+    return lambda value: "".join(write(value, 0))
+
+
+_encode: Final = _encoding()
 _HEAD: Final = ("at", "seq", "kind", "version", "size", "order_id", "perm_id", "key", "exec_id")
 """The arrays of the head: ``at`` in microseconds since 1970, ``size`` of the body in bytes."""
 
@@ -84,6 +98,11 @@ class Segment:
     def count(self) -> int:
         """How many inputs it holds."""
         return self.last - self.first + 1
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has, roughly."""
+        return len(self.head) + len(self.body)
 
     def check(self) -> None:
         """Raise unless it is as it was written.
@@ -120,6 +139,9 @@ class Segment:
             yield (number, self.epoch, at_text, seq, kind, version, body, checksum, *identity)
 
 
+_segment: Final = making(Segment)
+
+
 def oldest(connection: sqlite3.Connection) -> list[Segment]:
     """Read the oldest segments, as many as one transaction moves on."""
     found: list[Segment] = []
@@ -151,9 +173,11 @@ def pack(epoch: int, inputs: Sequence[Recorded], high_water: int) -> Segment:
     columns = (ats, seqs, kinds, versions, [*map(len, bodies)], *identities)
     head: dict[str, Any] = dict(zip(_HEAD, columns, strict=True))
     head["high_water"] = high_water
-    text, joined = _ENCODER.encode(head), b"".join(bodies)
+    text, joined = _encode(head), b"".join(bodies)
     first, last = numbers[0], numbers[-1]
-    return Segment(first, last, epoch, text, joined, _checksum(first, last, epoch, text, joined))
+    segment = _segment(first, last, epoch, text, joined, _checksum(first, last, epoch, text, joined))
+    segment.__class__ = Segment
+    return segment
 
 
 def _flattened(

@@ -10,10 +10,12 @@ from typing import Any, Final, cast
 
 from ibkr_core.journal import rows
 from ibkr_core.journal.entries import Frame
+from ibkr_core.journal.intents import Intents
 from ibkr_core.journal.tail import FLAT, INSERT_SEGMENT, SEGMENT_INPUTS, Recorded, Segment, pack
 from ibkr_core.lifecycle import inputs
 from ibkr_core.model import facts
 from ibkr_core.model.facts import CommissionFact, ExecutionFact, HotValues, StatusFact
+from ibkr_core.model.shapes import Shapes
 
 __all__ = ["Forget", "FreshKeys", "Intake"]
 
@@ -74,13 +76,15 @@ class Intake:
         client_id: Our API client id.
         epoch: The run.
         high_water: The highest order id so far.
+        shapes: The shapes of orders.
     """
 
-    def __init__(self, client_id: int, epoch: int, high_water: int) -> None:
+    def __init__(self, client_id: int, epoch: int, high_water: int, shapes: Shapes | None = None) -> None:
         self.queue: deque[Recorded] = deque()
         """What was recorded. One thread appends, at any time."""
         self.high_water = high_water
         self.keys = FreshKeys()
+        self._intents = Intents(shapes if shapes is not None else Shapes())
         self._client_id = client_id
         self._epoch = epoch
         self._taken: list[Recorded] = []
@@ -111,7 +115,7 @@ class Intake:
     @property
     def size(self) -> int:
         """How many bytes they have, roughly."""
-        return sum(len(segment.head) + len(segment.body) for segment in self._segments)
+        return sum(segment.size for segment in self._segments)
 
     @property
     def single(self) -> Segment | None:
@@ -178,12 +182,20 @@ class Intake:
 
     def _add(self, some: list[Recorded]) -> None:
         commands: list[tuple[int, object]] = []
+        flat = some.copy()
         highest = self.high_water
-        for one in some:
+        for place, one in enumerate(some):
             if len(one) == FLAT:
                 highest = max(highest, one[-1])
                 continue
             number, payload, _, _, fact = one
+            made = self._intents.flattened(one)
+            if len(made) == FLAT:
+                flat[place] = made
+                highest = max(highest, made[-1])
+                if type(payload) is inputs.Submit:
+                    commands.append((number, payload))
+                continue
             told = fact if type(payload) is Frame else payload
             if type(told) is tuple:  # of the hot ones, executions tell of ids
                 if told[0] is not facts.ExecutionFact:
@@ -196,7 +208,7 @@ class Intake:
                 order_id = _IDS_OF_OURS[kind](told, self._client_id)
                 if order_id is not None and order_id > highest:
                     highest = order_id
-        self._segments.append(pack(self._epoch, some, highest))
+        self._segments.append(pack(self._epoch, flat, highest))
         self.high_water = highest
         self._commands += commands
 

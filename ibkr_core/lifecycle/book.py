@@ -146,14 +146,13 @@ class Book(BookView):
         if contract is not None:
             entry.ledger.set_contract(contract.sec_type)
         if order is not None:
-            if order.official.get("faGroup") or order.official.get("faProfile"):
+            official = order.official
+            if official and (official.get("faGroup") or official.get("faProfile")):
                 entry.ledger.set_group()
             entry.total = order.quantity or None
-            entry.parent_id, entry.oca_group, entry.oca_type = (
-                order.parent_id,
-                order.oca_group,
-                order.oca_type,
-            )
+            entry.parent_id = order.parent_id
+            entry.oca_group = order.oca_group
+            entry.oca_type = order.oca_type
         turn = self._turn(now)
         self._take_in(turn, entry, "submitted")
         if order is not None and order.transmit:
@@ -211,14 +210,7 @@ class Book(BookView):
 
     def count_active(self, account: str, con_id: int, symbol: str, action: str) -> int:
         """Count the live orders of one account, contract and side, whoever placed them."""
-        return sum(
-            entry.order is not None
-            and entry.contract is not None
-            and entry.order.action.value == action
-            and entry.order.account in (account, "")
-            and (entry.contract.con_id == con_id if con_id else entry.contract.name == symbol)
-            for entry in self._index.live()
-        )
+        return self._index.count_active(account, con_id, symbol, action)
 
     def asked_quantities(self) -> Mapping[int, Decimal]:
         """Return the largest quantity that an unanswered modification asks for, by live order of ours."""
@@ -278,10 +270,11 @@ class Book(BookView):
         The broker's answer can be applied before we come to note it: what was answered had been sent.
         """
         for order_id in order_ids:
-            entry = self._entry(order_id)
+            entry = self._index.by_order_id(order_id, self.client_id) or self._entry(order_id)
             if entry.shown is not None:
                 entry.shown.before_sent()
-            entry.sent_time = min(now, entry.acknowledged_time or now)
+            heard = entry.acknowledged_time
+            entry.sent_time = now if heard is None else min(now, heard)
             entry.touched(now)
         return ()
 
@@ -347,40 +340,37 @@ class Book(BookView):
         """
         act = self._appliers.get(type(given))
         if act is None:
-            return self._obey(cast("Command", given), now)  # what is no fact is a command
+            return self.obey(cast("Command", given), now)  # what is no fact is a command
         turn = self._turn(now)
         act(turn, given)
         return turn
 
-    def _obey(self, command: Command, now: datetime) -> Effects:
-        parts = tuple(self._commands[type(command)](command, now))
-        if len(parts) == 1:
-            return parts[0]
-        effects = Effects()
-        for part in parts:
-            effects.join(part)
-        return effects
+    def obey(self, command: Command, now: datetime) -> Effects:
+        """Take a command, as :meth:`take` does.
 
-    def _about_one(self, act: Callable[[Turn, OrderEntry, Any], None]) -> Callable[..., Iterable[Effects]]:
-        def take(command: inputs.AboutOne, now: datetime) -> Iterable[Effects]:
+        Raises:
+            OrderStateError: The state forbids it; nothing changed.
+        """
+        return self._commands[type(command)](command, now)
+
+    def _about_one(self, act: Callable[[Turn, OrderEntry, Any], None]) -> Callable[..., Effects]:
+        def take(command: inputs.AboutOne, now: datetime) -> Effects:
             turn = self._turn(now)
             act(turn, self._entry(command.order_id), command)
-            return (turn,)
+            return turn
 
         return take
 
-    def _settlers(self) -> dict[type, Callable[[Any, datetime], Iterable[Effects]]]:
+    def _settlers(self) -> dict[type, Callable[[Any, datetime], Effects]]:
         return {
-            inputs.Submit: lambda c, now: self.submit_all(
-                [(new.order_id, new.key, new.contract, new.order) for new in c.orders], now
-            ),
-            inputs.Modify: lambda c, now: (self.modify(c.order_id, c.order, now),),
-            inputs.Cancel: lambda c, now: (self.cancel(c.order_id, now),),
-            inputs.Sent: lambda c, now: self.sent(c.order_ids, now),
-            inputs.NotSent: lambda c, now: (self.not_sent(c.order_id, c.why, now),),
-            inputs.SendFailure: lambda c, now: (self.send_failed(c.order_id, c.why, now),),
-            inputs.Disconnect: lambda _, now: (self.disconnected(now),),
-            inputs.Track: lambda c, now: self.track(c.order_id, now),
+            inputs.Submit: self._submit,
+            inputs.Modify: lambda c, now: self.modify(c.order_id, c.order, now),
+            inputs.Cancel: lambda c, now: self.cancel(c.order_id, now),
+            inputs.Sent: self._note_sent,
+            inputs.NotSent: lambda c, now: self.not_sent(c.order_id, c.why, now),
+            inputs.SendFailure: lambda c, now: self.send_failed(c.order_id, c.why, now),
+            inputs.Disconnect: lambda _, now: self.disconnected(now),
+            inputs.Track: lambda c, now: _joined(self.track(c.order_id, now)),
             inputs.Silence: self._about_one(settling.fall_silent),
             inputs.Doubt: self._about_one(settling.doubt),
             inputs.ProveAbsent: self._about_one(settling.prove_absent),
@@ -390,18 +380,29 @@ class Book(BookView):
             inputs.Adopt: self._adopt,
         }
 
-    def _resend(self, command: inputs.Resend, now: datetime) -> Iterable[Effects]:
+    def _submit(self, command: inputs.Submit, now: datetime) -> Effects:
+        if len(command.orders) == 1:
+            new = command.orders[0]
+            return self.submit(new.order_id, new.key, new.contract, new.order, now)
+        wanted = [(new.order_id, new.key, new.contract, new.order) for new in command.orders]
+        return _joined(self.submit_all(wanted, now))
+
+    def _note_sent(self, command: inputs.Sent, now: datetime) -> Effects:
+        self.sent(command.order_ids, now)
+        return Effects()
+
+    def _resend(self, command: inputs.Resend, now: datetime) -> Effects:
         turn = self._turn(now)
         settling.resend(turn, self._entry(command.order_id), command)
         self._highest_id = max(self._highest_id, command.new_order_id)
-        return (turn,)
+        return turn
 
-    def _adopt(self, command: inputs.Adopt, now: datetime) -> Iterable[Effects]:
+    def _adopt(self, command: inputs.Adopt, now: datetime) -> Effects:
         turn, found = self._turn(now), self._index.by_perm_id(command.perm_id)
         if found is None:
             raise UnknownOrder(0, f"no order with the permId {command.perm_id}")
         settling.adopt(turn, found, command, self.client_id)
-        return (turn,)
+        return turn
 
     # ── facts ───────────────────────────────────────────────────────────────────────────────────
 
@@ -530,6 +531,8 @@ class Book(BookView):
     # ── identity ────────────────────────────────────────────────────────────────────────────────
 
     def _check_new(self, order_id: int, key: str) -> None:
+        if not self._index.is_used(order_id, key):
+            return  # nearly always
         if self._index.look_by_order_id(order_id, self.client_id) is not None:
             raise DuplicateOrder(order_id, "this order id was used before")
         known = self._index.look_by_key(key) if key else None
@@ -618,6 +621,14 @@ class Book(BookView):
         entry.touched(turn.now)
 
 
+def _joined(parts: Iterable[Effects]) -> Effects:
+    """Put what follows from several orders together."""
+    effects = Effects()
+    for part in parts:
+        effects.join(part)
+    return effects
+
+
 def _learn_total(entry: OrderEntry, size: Decimal, word: BrokerWord | None) -> None:
     # filled + remaining was constant per order in every capture (TWS facts 2.11); a reduction by OCA
     # shows up here. While a modification is open it may still be the old size, which is then the size
@@ -634,6 +645,7 @@ def _learn_echo(index: OrderIndex, entry: OrderEntry, echo: BrokerOrder, contrac
         # better than the contract of an execution, which can be that of a leg.
         if entry.contract is None or (entry.order is None and contract.con_id):
             entry.contract = contract
+            index.note_terms(entry)
     kin = entry.parent_id, entry.oca_group
     entry.parent_id = echo.parent_id or entry.parent_id
     if echo.oca_group:

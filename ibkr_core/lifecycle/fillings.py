@@ -248,6 +248,7 @@ class Fillings:
         self._note(execution_id.base, entry, fill, recounts)
         if entry.contract is None and fact.contract is not None and not fill.is_leg:
             entry.contract = fact.contract
+            turn.index.note_terms(entry)
             entry.touched(turn.now)
         acknowledge(turn, entry)
         if booking is Booking.KNOWN:

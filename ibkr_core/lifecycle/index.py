@@ -16,6 +16,7 @@ from ibkr_core.lifecycle.archive import Archive, Names, groups_of
 from ibkr_core.lifecycle.entry import OrderEntry
 from ibkr_core.lifecycle.kinship import Kinship
 from ibkr_core.lifecycle.packing import Shared, pack
+from ibkr_core.lifecycle.sides import Sides
 
 __all__ = ["OrderIndex"]
 
@@ -42,6 +43,7 @@ class OrderIndex:
         "_on_put_away",
         "_on_wake",
         "_orphaned_by",
+        "_sides",
         "archive",
         "finished",
         "kinship",
@@ -58,6 +60,7 @@ class OrderIndex:
         self._by_id: dict[int, list[OrderEntry]] = {}
         self._live: dict[int, OrderEntry] = {}
         self._orphaned_by: set[int] = set()
+        self._sides: Sides | None = None  # until somebody asks
         self._next_place = 1
         self._on_wake: Callable[[OrderEntry], None] = _nothing
         self._on_put_away: Callable[[OrderEntry], None] = _nothing
@@ -82,20 +85,25 @@ class OrderIndex:
 
     def add(self, entry: OrderEntry) -> None:
         """Take in a new entry under the identities that it has so far."""
-        entry.row = entry.place = self._next_place
-        self._next_place += 1
-        self._entries[entry.row] = entry
+        row, order_id, parent_id, key = self._next_place, entry.order_id, entry.parent_id, entry.key
+        entry.row = entry.place = row
+        self._next_place = row + 1
+        self._entries[row] = entry
         self.sort_in(entry)
-        is_unknown = entry.parent_id not in self._by_id and entry.parent_id not in self.archive.by_id
-        if entry.parent_id and is_unknown:
-            self._orphaned_by.add(entry.parent_id)
+        packed, by_id = self.archive, self._by_id
+        if parent_id and parent_id not in by_id and parent_id not in packed.by_id:
+            self._orphaned_by.add(parent_id)
         if entry.perm_id:
             self.known_perm_ids[entry.perm_id] = entry
-        self._wake_id(entry.order_id)
-        self._by_id.setdefault(entry.order_id, []).append(entry)
-        if entry.key and entry.key not in self.archive.by_key:
-            self._by_key.setdefault(entry.key, entry)
-        if entry.parent_id or entry.oca_group or (entry.order is not None and entry.order.official):
+        if order_id in packed.by_id:
+            self._wake_id(order_id)
+        if order_id in by_id:
+            by_id[order_id].append(entry)
+        else:
+            by_id[order_id] = [entry]
+        if key and key not in packed.by_key:
+            self._by_key.setdefault(key, entry)
+        if parent_id or entry.oca_group or (entry.order is not None and entry.order.official):
             self.note_kin(entry)
 
     def has_orphans(self, order_id: int) -> bool:
@@ -109,6 +117,8 @@ class OrderIndex:
             self.finished.append(entry)
         else:
             self._live[id(entry)] = entry
+            if self._sides is not None:
+                self._sides.add(entry)
 
     def awake(self) -> Sequence[OrderEntry]:
         """Return the orders that are not packed."""
@@ -125,6 +135,19 @@ class OrderIndex:
     def live(self) -> tuple[OrderEntry, ...]:
         """Return the orders that are not finished, so that work does not grow with the finished ones."""
         return tuple(self._live.values())
+
+    def count_active(self, account: str, con_id: int, name: str, action: str) -> int:
+        """Count the live orders of one account, contract and side; see :meth:`Sides.count`."""
+        if self._sides is None:
+            self._sides = Sides()
+            for entry in self._live.values():
+                self._sides.add(entry)
+        return self._sides.count(account, con_id, name, action)
+
+    def note_terms(self, entry: OrderEntry) -> None:
+        """Take notice that an entry got its contract, or its terms, after it was taken in."""
+        if self._sides is not None and not entry.status.is_finished:
+            self._sides.add(entry)
 
     def learn_perm_id(self, entry: OrderEntry, perm_id: int) -> None:
         """Note the permanent id of an entry that had none."""
@@ -180,8 +203,10 @@ class OrderIndex:
 
         With no client given, the only or newest order of that id.
         """
-        self._wake_id(order_id)
-        return _pick(self._by_id.get(order_id, ()), client_id)
+        if order_id in self.archive.by_id:
+            self._wake_id(order_id)
+        found = self._by_id.get(order_id)
+        return None if found is None else _pick(found, client_id)
 
     def by_execution(self, base: str) -> OrderEntry | None:
         """Find, and wake, a packed order by one of its executions."""
@@ -252,6 +277,15 @@ class OrderIndex:
         row = self.archive.by_key.get(key)
         return self._by_key.get(key) if row is None else self.archive.look(row)
 
+    def is_used(self, order_id: int, key: str) -> bool:
+        """Whether any order has this order id, or this client order key; an empty key names none."""
+        packed = self.archive
+        return (
+            order_id in self._by_id
+            or order_id in packed.by_id
+            or (bool(key) and (key in self._by_key or key in packed.by_key))
+        )
+
     def look_by_order_id(self, order_id: int, client_id: int | None) -> OrderEntry | None:
         """Find by order id as :meth:`by_order_id` does, to look at only."""
         found: Sequence[OrderEntry] = self._by_id.get(order_id, ())
@@ -293,6 +327,8 @@ class OrderIndex:
     def _taken_out(self, entry: OrderEntry, family: tuple[int, ...]) -> Names:
         names = self.names(entry, family)
         del self._entries[entry.row]
+        if self._sides is not None:
+            self._sides.drop(entry)
         for perm_id in names.perm_ids:
             del self.known_perm_ids[perm_id]
         if names.key:
@@ -331,6 +367,7 @@ class OrderIndex:
         for row in awake:
             self.wake(row)
         self._live = {id(entry): entry for entry in (self._entries[row] for row in live)}
+        self._sides = None
         self._next_place = next_place
 
     @property

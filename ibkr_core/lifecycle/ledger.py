@@ -154,7 +154,8 @@ class Ledger:
         is_combo = sec_type == "BAG"
         if sec_type and is_combo != self._is_combo:
             self._is_combo = is_combo
-            self._recount()
+            if self._entries:  # a new order has none, and nothing to look at anew
+                self._recount()
             self._see_whether_plain()
 
     def set_group(self) -> None:

@@ -125,6 +125,7 @@ def adopt(turn: Turn, entry: OrderEntry, wish: Adopt, client_id: int | None) -> 
     entry.is_ours = True
     if wish.order is not None and entry.order is None:
         entry.order = wish.order
+        turn.index.note_terms(entry)
     entry.note(turn.now, "adopted")
     entry.touched(turn.now)
 

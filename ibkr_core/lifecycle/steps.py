@@ -128,6 +128,8 @@ def settle_proposals(turn: Turn, entry: OrderEntry, echo: BrokerOrder) -> None:
             return
         entry.order = entry.put_aside[index]  # given up unanswered, and it came into force after all
         entry.put_aside.clear()
+    if previous is None:
+        turn.index.note_terms(entry)
     if echo.total_quantity:
         entry.total = echo.total_quantity
     entry.note(turn.now, "modification in force")

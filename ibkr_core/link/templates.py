@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
@@ -33,9 +33,17 @@ _LARGEST: Final = 2**31 - 1
 _MOST_EXACT: Final = 1e29
 _MOST: Final = 512
 
-_NAMES: Final = ("order_id", *VARYING[Contract], *VARYING[Order])
-_PLACES: Final = MappingProxyType({name: place for place, name in enumerate(_NAMES)})
-"""Where a value stands in the tuple of all values."""
+_WHOLE: Final = frozenset({"con_id", "parent_id"})
+_PRICES: Final = frozenset(
+    {
+        "strike",
+        "limit_price",
+        "aux_price",
+        "trail_stop_price",
+        "trailing_percent",
+        "limit_offset",
+    }
+)
 
 TRIALS: Final[tuple[Mapping[str, Any], Mapping[str, Any]]] = (
     {
@@ -94,9 +102,8 @@ class _Sample:
     order: Order
     data: bytes
 
-    @property
-    def values(self) -> tuple[Any, ...] | None:
-        return _values(self.order_id, self.contract, self.order)
+    def values(self, take: _Taker) -> tuple[Any, ...] | None:
+        return take.values(self.order_id, self.contract, self.order)
 
 
 class _Unexplained(Exception):
@@ -122,17 +129,17 @@ class Templates:
     def __init__(self, official: Encode, server_version: int) -> None:
         self._official = official
         self._server_version = server_version
-        self._known: dict[Shape, _Template | None] = {}
+        self._known: dict[Shape, tuple[_Taker, _Template] | None] = {}
         self._seen: set[Shape] = set()
         self._lesson: tuple[Shape, _Sample] | None = None
 
     def encode(self, order_id: int, contract: Contract, order: Order, shape: Shape) -> bytes | None:
         """Return the message for an order of a shape; None where the official encoder has to make it."""
-        template = self._known.get(shape)
-        if template is None:
+        known = self._known.get(shape)
+        if known is None:
             return None
-        values = _values(order_id, contract, order)
-        return template.render(values) if values is not None else None
+        values = known[0].values(order_id, contract, order)
+        return known[1].render(values) if values is not None else None
 
     def note(self, order_id: int, contract: Contract, order: Order, shape: Shape, data: bytes) -> None:
         """Take notice of what the official encoder made of an order of a shape."""
@@ -162,18 +169,18 @@ class Templates:
         except Exception:  # noqa: BLE001 - whatever the official client makes of a trial: no template then
             self._known[shape] = None
 
-    def _made(self, shape: Shape, real: _Sample) -> _Template:
-        filled = [name for name in _NAMES if name in shape.filled or name == "order_id"]
+    def _made(self, shape: Shape, real: _Sample) -> tuple[_Taker, _Template]:
+        take = _Taker(shape)
         trials = [self._tried(shape, real, trial) for trial in TRIALS]
-        values = trials[0].values
+        values = trials[0].values(take)
         if values is None:
             raise _Unexplained
-        template = _read(trials[0].data, self._server_version, filled, values)
+        template = _read(trials[0].data, self._server_version, values)
         for sample in (real, *trials):
-            values = sample.values
+            values = sample.values(take)
             if values is None or template.render(values) != sample.data:
                 raise _Unexplained
-        return template
+        return take, template
 
     def _tried(self, shape: Shape, real: _Sample, trial: Mapping[str, Any]) -> _Sample:
         order_id: int = trial["order_id"]
@@ -191,60 +198,67 @@ def _changed(
     return attrs.evolve(contract, **contract_values), attrs.evolve(order, **order_values)
 
 
-def _values(order_id: int, contract: Contract, order: Order) -> tuple[Any, ...] | None:
-    """Return what stands in a message for the values that differ; None where one of them is out of the usual.
+class _Taker:
+    """Takes what differs from one order of a shape to the next, in the form in which it stands in messages.
 
-    Prices travel as floats and quantities as decimal text, as :mod:`ibkr_core.link.convert` makes them. The
-    shape has seen to their types. Empty ones stand here too, and are not looked at.
+    Args:
+        shape: The shape. It has seen to the types of all values but the key's, and to what is empty.
     """
-    strike, limit, aux = contract.strike, order.limit_price, order.aux_price
-    stop, percent, offset = order.trail_stop_price, order.trailing_percent, order.limit_offset
-    con_id, parent_id, reference = contract.con_id, order.parent_id, order.order_ref
-    symbol, expiry, local_symbol = contract.symbol, contract.expiry, contract.local_symbol
-    trading_class, sec_id, group = contract.trading_class, contract.sec_id, order.oca_group
-    # What is not printable the official encoder refuses, or not, by its version.
-    texts = f"{symbol}{expiry}{local_symbol}{trading_class}{sec_id}{group}{reference}"
-    if not (texts.isascii() and texts.isprintable() and reference and type(reference) is str):
-        return None
-    if not (0 < order_id < _LARGEST and 0 <= con_id < _LARGEST and 0 <= parent_id < _LARGEST):
-        return None
-    strike_price = None if strike is None else float(strike)
-    limit_price = None if limit is None else float(limit)
-    aux_price = None if aux is None else float(aux)
-    stop_price = None if stop is None else float(stop)
-    percentage = None if percent is None else float(percent)
-    limit_offset = None if offset is None else float(offset)
-    for price in (strike_price, limit_price, aux_price, stop_price, percentage, limit_offset):
-        if price is not None and not (price and -_MOST_EXACT < price < _MOST_EXACT and price != _LARGEST):
-            return None  # nothing, or what means "unset" (in text that of an integer, too) or "infinite"
-    return (
-        order_id,
-        con_id,
-        symbol,
-        expiry,
-        strike_price,
-        local_symbol,
-        trading_class,
-        sec_id,
-        f"{order.quantity:f}",
-        limit_price,
-        aux_price,
-        stop_price,
-        percentage,
-        limit_offset,
-        reference,
-        group,
-        parent_id,
-    )
+
+    __slots__ = ("_of_contract", "_of_order", "_prices", "_quantity", "_reference", "_texts", "_whole")
+
+    def __init__(self, shape: Shape) -> None:
+        mine, terms = ([name for name in VARYING[kind] if name in shape.filled] for kind in (Contract, Order))
+        self._of_contract = _getter(mine)
+        self._of_order = _getter(terms)
+        names = mine + terms
+        self._whole = [place for place, name in enumerate(names) if name in _WHOLE]
+        self._prices = [place for place, name in enumerate(names) if name in _PRICES]
+        self._quantity = names.index("quantity") if "quantity" in names else -1
+        self._reference = names.index("order_ref")
+        others = {*self._whole, *self._prices, self._quantity}
+        self._texts = [place for place in range(len(names)) if place not in others]
+
+    def values(self, order_id: int, contract: Contract, order: Order) -> tuple[Any, ...] | None:
+        """Return the order id and the values of an order; None where one of them is out of the usual.
+
+        Prices travel as floats and quantities as decimal text, as :mod:`ibkr_core.link.convert` makes them.
+        """
+        got = [*self._of_contract(contract), *self._of_order(order)]
+        reference = got[self._reference]
+        if type(reference) is not str or not reference or not 0 < order_id < _LARGEST:
+            return None
+        # What is not printable the official encoder refuses, or not, by its version.
+        texts = "".join([got[place] for place in self._texts])
+        if not (texts.isascii() and texts.isprintable()):
+            return None
+        for place in self._whole:
+            if not 0 <= got[place] < _LARGEST:
+                return None
+        for place in self._prices:
+            price = float(got[place])
+            if not (price and -_MOST_EXACT < price < _MOST_EXACT and price != _LARGEST):
+                return None  # nothing, or what means "unset" (in text that of an integer, too) or "infinite"
+            got[place] = price
+        if self._quantity >= 0:
+            got[self._quantity] = f"{got[self._quantity]:f}"
+        return (order_id, *got)
 
 
-def _read(data: bytes, server_version: int, filled: list[str], values: tuple[Any, ...]) -> _Template:
+def _getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what takes some attributes of a value, as a tuple however many they are."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda value: tuple([getattr(value, name) for name in names])
+
+
+def _read(data: bytes, server_version: int, values: tuple[Any, ...]) -> _Template:
     """Make a template of a message in which every value stands once, and nothing else looks like one.
 
     Raises:
         _Unexplained: They do not.
     """
-    wanted = {_PLACES[name]: values[_PLACES[name]] for name in filled}
+    wanted = dict(enumerate(values))
     if len(data) != _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "big"):
         raise _Unexplained  # not one frame
     body = data[_LENGTH_BYTES:]
@@ -303,9 +317,13 @@ _SIZES: Final = MappingProxyType({1: 8, 5: 4})
 _double: Final = struct.Struct("<d").pack
 
 
+_ONE_BYTE: Final = tuple([bytes((value,)) for value in range(0x80)])
+"""How small numbers are written: seven bits a byte."""
+
+
 def _varint(value: int) -> bytes:
     if value < 0x80:  # noqa: PLR2004 - seven bits a byte
-        return value.to_bytes(1, "little")
+        return _ONE_BYTE[value]
     parts = bytearray()
     while value >= 0x80:  # noqa: PLR2004 - seven bits a byte
         parts.append(value & 0x7F | 0x80)
@@ -316,7 +334,8 @@ def _varint(value: int) -> bytes:
 
 def _text(value: str) -> bytes:
     data = value.encode("ascii")
-    return _varint(len(data)) + data
+    size = len(data)
+    return (_ONE_BYTE[size] if size < 0x80 else _varint(size)) + data  # noqa: PLR2004 - as above
 
 
 _WRITERS: Final[Mapping[type, tuple[int, Callable[[Any], bytes]]]] = MappingProxyType(
@@ -377,6 +396,11 @@ class _Section:
         self._data = b"".join(data)
         self._holes = tuple(holes)
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether it is the same in all orders."""
+        return not self._holes
+
     def render(self, values: tuple[Any, ...]) -> bytes:
         data = self._data % tuple([write(values[place]) for place, write in self._holes])
         return self._tag + _varint(len(data)) + data if self._tag else data
@@ -395,11 +419,12 @@ def _taken(wanted: dict[int, Any], kind: int, content: bytes) -> tuple[int, Call
 class _ProtobufTemplate:
     """A request for an order: its id, and the contract and the order as messages within it."""
 
-    __slots__ = ("_head", "_sections")
+    __slots__ = ("_head", "_sections", "_tail")
 
-    def __init__(self, head: bytes, sections: list[_Section]) -> None:
+    def __init__(self, head: bytes, sections: list[_Section], tail: bytes) -> None:
         self._head = head
         self._sections = sections
+        self._tail = tail
 
     @classmethod
     def of(cls, head: bytes, body: bytes, wanted: Mapping[int, Any]) -> _ProtobufTemplate:
@@ -418,8 +443,12 @@ class _ProtobufTemplate:
                 sections.append(_Section(b"", [(tag, kind, content)], left))
         if left:
             raise _Unexplained
-        return cls(head, sections)
+        tail = b""
+        while sections and sections[-1].is_steady:
+            tail = sections.pop().render(()) + tail
+        return cls(head, sections, tail)
 
     def render(self, values: tuple[Any, ...]) -> bytes:
-        body = self._head + b"".join([section.render(values) for section in self._sections])
+        parts = [section.render(values) for section in self._sections]
+        body = b"".join((self._head, *parts, self._tail))
         return len(body).to_bytes(_LENGTH_BYTES, "big") + body

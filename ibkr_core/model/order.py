@@ -209,6 +209,10 @@ _NEVER_NEGATIVE: Final = frozenset({"STK", "CFD", "CASH", "CRYPTO", "IND", "FUND
 """Kinds whose price cannot be zero or less. Combos, futures and options on them can (TWS facts 3)."""
 
 
+def _not_above_zero(name: str, price: Decimal, contract: Contract) -> InvalidOrder:
+    return InvalidOrder(name, f"must be above zero for a {contract.sec_type}, not {price}")
+
+
 @names_unknown_fields
 @attrs.frozen(kw_only=True)
 class Order:
@@ -369,12 +373,14 @@ class Order:
         if contract.sec_type == "IND":
             raise InvalidOrder("contract", "an index cannot be traded; trade its options, futures or an ETF")
         if contract.sec_type in _NEVER_NEGATIVE:
-            for name in ("limit_price", "aux_price", "trail_stop_price"):
-                price = getattr(self, name)
-                if name == "aux_price" and self.order_type not in _AUX_IS_PRICE:
-                    continue  # an offset, which may be nothing
-                if price is not None and price <= 0:
-                    raise InvalidOrder(name, f"must be above zero for a {contract.sec_type}, not {price}")
+            limit, aux, stop = self.limit_price, self.aux_price, self.trail_stop_price
+            if limit is not None and limit <= 0:
+                raise _not_above_zero("limit_price", limit, contract)
+            # For most types it is an offset, which may be nothing.
+            if aux is not None and self.order_type in _AUX_IS_PRICE and aux <= 0:
+                raise _not_above_zero("aux_price", aux, contract)
+            if stop is not None and stop <= 0:
+                raise _not_above_zero("trail_stop_price", stop, contract)
 
     def replace(self, **changes: Any) -> Order:
         """Return a copy with some fields changed, checked like a new order.

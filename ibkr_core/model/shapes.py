@@ -156,12 +156,12 @@ class Shapes:
             return None
         steady = _contract_steady(contract) + _order_steady(order)
         varying = _contract_varying(contract) + _order_varying(order)
-        key = (steady, tuple(map(bool, varying)), order.action)
         try:
-            shape = self._known[key]
-        except KeyError:
-            shape = self._take_in(key, steady, varying)
-        except TypeError:  # something in it has no hash: it was never checked, or is of a class of one's own
+            key = (steady, tuple(map(bool, varying)), order.action)
+            shape = self._known.get(key)
+            if shape is None:
+                shape = self._take_in(key, steady, varying)
+        except Exception:  # noqa: BLE001 - what was not checked yet may hold anything, of a class of one's own too
             return None
         # 1 and True are equal, and a text of a class of one's own may be written as another text.
         return shape if shape.kinds == tuple(map(type, steady + varying)) else None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+from decimal import Decimal
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ibkr_core.admission import Admission
-from ibkr_core.errors import DuplicateOrder, JournalError, JournalFailed
+from ibkr_core.errors import DuplicateOrder, InvalidInput, JournalError, JournalFailed
 from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.lifecycle.verdicts import DEFAULT_RULES
 from ibkr_core.listeners import Dispatcher
@@ -107,3 +111,95 @@ def test_too_many_keys_are_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
     desk.remember_keys()
     with pytest.raises(DuplicateOrder):
         desk.known("older", STOCK, BUY)
+
+
+# ── what was found out about a shape ────────────────────────────────────────────────────────────
+
+
+class Untrue:
+    """Neither true nor false, and in no dictionary."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise ValueError("neither")
+
+
+FOUND_SOUND = {
+    "limit": (Contract.stock("AAPL", con_id=265598), Order.limit("BUY", 100, "150.25")),
+    "stop": (Contract.stock("AAPL"), Order.stop("SELL", 1, "99.5")),
+    "offset": (Contract.stock("AAPL"), Order.trailing_stop("SELL", 5, trailing_amount=1, stop_price=90)),
+    "future": (Contract.future("ES", "202612", "CME"), Order.limit("BUY", 1, 5000)),
+    "option": (Contract.option("SPY", "20261218", 600, "C"), Order.stop_limit("BUY", 1, 3, 4)),
+}
+ODD: dict[str, list[Any]] = {
+    "con_id": [0, 1, -1, True, "1", 1.5, None],
+    "symbol": ["", "A", None, 7, Untrue(), b"A"],
+    "expiry": ["", "202612", "20261218", "2026", None, 7],
+    "local_symbol": ["", "A", None],
+    "description": ["", "shares", None, 7, Untrue()],
+    "combo_legs_description": ["", None],
+    "exchange": ["SMART", "", None],
+    "right": ["", "C", "X", None],
+    "include_expired": [False, True, None, 1],
+    "sec_type": ["STK", "FUT", "IND", "", None],
+    "limit_price": [None, Decimal(0), Decimal(-1), Decimal(1)],
+    "aux_price": [None, Decimal(0), Decimal(-1), Decimal(1)],
+    "trail_stop_price": [None, Decimal(0), Decimal(-1), Decimal(1)],
+    "quantity": [Decimal(1), Decimal("0.5")],
+    "tif": ["DAY", "GTC"],
+}
+
+
+def verdict(desk: Admission, contract: Contract, order: Order) -> str:
+    try:
+        desk.check_new(contract, order)
+    except InvalidInput as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def check_alike(name: str, changes: dict[str, Any]) -> None:
+    """Compare what is said of a changed order where its like is known with what is said of it alone."""
+    contract, order = FOUND_SOUND[name]
+    desk = admission(Intents())
+    assert verdict(desk, contract, order) == ""
+    mine = {field for field in changes if hasattr(contract, field)}
+    other = unchecked(contract, {field: changes[field] for field in mine})
+    terms = unchecked(order, {field: changes[field] for field in changes.keys() - mine})
+    for _ in range(2):
+        assert verdict(desk, other, terms) == verdict(admission(Intents()), other, terms)
+
+
+@pytest.mark.parametrize("name", sorted(FOUND_SOUND))
+@pytest.mark.parametrize("field", sorted(ODD))
+def test_an_order_of_a_known_shape_is_found_what_it_would_be_found_alone(name: str, field: str) -> None:
+    """However one value differs from that of the order that was found sound: the same, in the same words."""
+    for value in ODD[field]:
+        check_alike(name, {field: value})
+
+
+@given(
+    name=st.sampled_from(sorted(FOUND_SOUND)),
+    changes=st.dictionaries(st.sampled_from(sorted(ODD)), st.integers(0, 9), min_size=2, max_size=4),
+)
+def test_so_is_one_of_which_several_values_differ(name: str, changes: dict[str, int]) -> None:
+    """Some make it of another shape, some do not."""
+    check_alike(name, {field: ODD[field][number % len(ODD[field])] for field, number in changes.items()})
+
+
+def unchecked(value: Any, changes: dict[str, Any]) -> Any:
+    """A copy with other values, whatever they are: also what no constructor lets pass."""
+    made = copy.copy(value)
+    for name, one in changes.items():
+        object.__setattr__(made, name, one)
+    return made
+
+
+def test_a_memory_of_shapes_that_is_full_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many shapes come, only so many are kept."""
+    monkeypatch.setattr("ibkr_core.admission._MOST_SHAPES", 3)
+    desk = admission(Intents())
+    for number in range(10):
+        desk.check_new(STOCK, Order.market("BUY", 1, account=f"DU{number}"))
+        assert len(desk._sound) <= 3

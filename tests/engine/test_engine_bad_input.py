@@ -18,7 +18,8 @@ from ibkr_core.errors import (
     UnknownField,
 )
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.order import Action, Order
+from ibkr_core.model.facts import OpenOrderFact
+from ibkr_core.model.order import Action, BrokerOrder, Order
 from tests.engine.rig import STOCK, VERSIONS, WAIT, Connect, S, Serve, WatchedGateway, buy, rest, settle
 
 pytestmark = pytest.mark.system
@@ -169,6 +170,31 @@ def test_a_key_is_used_once(given: str, gateway: WatchedGateway, engine: Engine)
     assert len(gateway.orders_arrived()) == 1
     assert len(engine.orders()) == 1
     assert gateway.arrived("placeOrder")[0].fields["order"]["orderRef"] == "one"
+
+
+@pytest.mark.parametrize("who", ["another thread", "the broker"])
+def test_a_key_that_comes_to_be_used_between_the_looks_is_found(
+    who: str, gateway: WatchedGateway, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was new before the send lock was held: one order leaves, and its ticket is everybody's."""
+    desk, proper, looks = engine._desk, engine._desk.known, []
+
+    def first(*wanted: Any, **how: Any) -> Any:
+        found = proper(*wanted, **how)
+        looks.append(found)
+        if len(looks) == 1 and who == "another thread":
+            assert engine.submit(STOCK, O, key="one").key == "one"
+        elif len(looks) == 1:
+            shown = BrokerOrder(order_id=7, perm_id=907, client_id=engine.client_id, order_ref="one")
+            engine._book.apply(OpenOrderFact(order=shown, status="Submitted", contract=STOCK))
+        return found
+
+    monkeypatch.setattr(desk, "known", first)
+    ticket = engine.submit(STOCK, O, key="one")
+    assert ticket.key == "one"
+    settle(engine)
+    assert [record.order_id for record in engine.orders()] == [ticket.order_id]
+    assert len(gateway.orders_arrived()) == (1 if who == "another thread" else 0)
 
 
 def test_keys_are_made_up_and_differ(gateway: WatchedGateway, engine: Engine) -> None:
