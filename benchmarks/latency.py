@@ -136,7 +136,7 @@ def measure(
                 stream = Path(folder) / str(version)
                 if not stream.exists():
                     stream.write_bytes(burst(range(FIRST_ID, FIRST_ID + orders), version))
-                with console.status(f"{rate}/s, {setting.name}, round {number + 1}: {name}"):
+                with report.doing(console, f"{rate}/s, {setting.name}, round {number + 1}: {name}"):
                     run = contest(one, version, stream, rate=rate, orders=orders)
                 try:
                     found[name].append(samples(run))
@@ -172,8 +172,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
         rates = tuple(int(text) for text in options.rates.split(","))
     names = tuple(options.only.split(";")) if options.only else (_FEW if options.quick else _ALL)
     field = Field.gather(names)
-    for why in field.missing.values():
-        console.print(f"[yellow]missing:[/] {why}")
+    report.tell_missing(console, field.missing)
     has_profile = importlib.util.find_spec("ibkr_core.profiles") is not None
     if not has_profile:
         console.print("no latency profile in this version of the engine")

@@ -62,7 +62,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
         for number in range(rounds):
             for name, one in field.items():
                 for way, its in found[name].items():
-                    with console.status(f"round {number + 1} of {rounds}: {name}, {way}"):
+                    with report.doing(console, f"round {number + 1} of {rounds}: {name}, {way}"):
                         told = contest(
                             one, _VERSION, Path(stream.name), orders=orders, trace=way == "traced"
                         ).answer

@@ -53,7 +53,7 @@ def measure(
         turn = number % len(found)
         for name in [*found][turn:] + [*found][:turn]:
             one = field.contestants[name].given(submit=True, pause_s=pause_s)
-            with console.status(f"version {version}, round {number + 1} of {rounds}: {name}"):
+            with report.doing(console, f"version {version}, round {number + 1} of {rounds}: {name}"):
                 run = contest(one, version, None, orders=orders)
             if run.orders != orders:
                 raise Failed(f"{name}: {run.orders} of {orders} orders arrived")
@@ -85,8 +85,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     rounds = options.rounds or (2 if options.quick else 5)
     names = tuple(options.only.split(";")) if options.only else (_FEW if options.quick else _ALL)
     field = Field.gather(names)
-    for why in field.missing.values():
-        console.print(f"[yellow]missing:[/] {why}")
+    report.tell_missing(console, field.missing)
     figures: dict[str, Any] = {"orders": orders, "points": _POINTS, "versions": {}}
     for version in (int(text) for text in options.versions.split(",")):
         found = measure(console, field, version, orders, rounds, options.pause_ms / 1e3)

@@ -68,7 +68,7 @@ def measure(
             turn = number % len(field)
             names = [*field][turn:] + [*field][:turn]
             for name in names:
-                with console.status(f"version {version}, round {number + 1} of {rounds}: {name}"):
+                with report.doing(console, f"version {version}, round {number + 1} of {rounds}: {name}"):
                     result = contest(field[name], version, Path(stream.name), orders=orders)
                 found[name]["seconds"].append(result.seconds)
                 found[name]["cpu_s"].append(result.cpu_s)
@@ -103,8 +103,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
         versions = tuple(int(text) for text in options.versions.split(","))
     names = tuple(options.only.split(";")) if options.only else (_FEW if options.quick else _ALL)
     field = Field.gather(names)
-    for why in field.missing.values():
-        console.print(f"[yellow]missing:[/] {why}")
+    report.tell_missing(console, field.missing)
     callbacks = orders * CALLBACKS_PER_ORDER
     figures: dict[str, Any] = {"callbacks": callbacks, "rounds": rounds, "versions": {}}
     for version in versions:
