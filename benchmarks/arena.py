@@ -21,7 +21,19 @@ import attrs
 from benchmarks.compiled import compiled_python
 from benchmarks.peers import PEERS, ROOT, PeerUnavailable, ready_peers
 
-__all__ = ["COMPILED", "OURS", "Contestant", "Duel", "Failed", "Field", "Run", "compiled", "contest", "duel"]
+__all__ = [
+    "COMPILED",
+    "OURS",
+    "OURS_FOUR",
+    "Contestant",
+    "Duel",
+    "Failed",
+    "Field",
+    "Run",
+    "compiled",
+    "contest",
+    "duel",
+]
 
 _FAR_S: Final = 600.0
 _PATIENCE_S: Final = 5.0
@@ -86,6 +98,9 @@ COMPILED: Final[Mapping[str, str]] = MappingProxyType(
     {compiled(one.name): one.name for one in OURS.values() if one.program in _ENGINES}
 )
 """Names of contestants whose engine is compiled, and of those that they are otherwise the same as."""
+
+OURS_FOUR: Final = ("ours", "ours + journal", "ours, compiled", "ours, compiled + journal")
+"""The engine as users have it."""
 
 
 @attrs.frozen
