@@ -23,7 +23,18 @@ from rich.console import Console
 from benchmarks import plots, report
 from benchmarks.arena import Failed, compiled
 
-__all__ = ["MEASURES", "Found", "Target", "draw", "main", "reached", "run_all", "to_markdown", "write_into"]
+__all__ = [
+    "MEASURES",
+    "SHORT",
+    "Found",
+    "Target",
+    "draw",
+    "main",
+    "reached",
+    "run_all",
+    "to_markdown",
+    "write_into",
+]
 
 MEASURES: Final = ("throughput", "latency", "submit", "memory", "profile", "recovery", "scale")
 _DRAWN: Final = ("throughput", "latency", "scale")
@@ -33,7 +44,7 @@ _P50, _P99 = 0, 1
 _RATE: Final = "1000"
 
 _MAIN: Final = "ours;ours + journal;ours, compiled;ours, compiled + journal;floor;ibapi 10.51;ib_async"
-_SHORT: Final[Mapping[str, tuple[str, ...]]] = {
+SHORT: Final[Mapping[str, tuple[str, ...]]] = {
     "throughput": ("--rounds", "5", "--versions", "178,226", "--only", _MAIN),
     "latency": (
         *("--rounds", "3", "--seconds", "2", "--only", _MAIN),
@@ -294,7 +305,7 @@ def run_all(console: Console, options: argparse.Namespace) -> list[str]:
     failed = []
     for number, name in enumerate(names, start=1):
         words = ["--json", str(folder / f"{name}.json")]
-        words += ["--quick"] if options.quick else _SHORT[name] if options.short else []
+        words += ["--quick"] if options.quick else SHORT[name] if options.short else []
         words += ["--plots", str(folder)] if name in _DRAWN else []
         passed = (time.monotonic() - began) / 60
         console.rule(f"{name}, {number} of {len(names)}, after {passed:.1f} minutes")
