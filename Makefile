@@ -21,7 +21,7 @@ GONE := $(shell test -x $(BIN)/python || echo gone)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: gone help demo test lint format types simulate matrix interop bench reference clean
+.PHONY: gone help demo test lint format types simulate matrix interop compiled bench reference clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ matrix: $(VENV)/.installed-dev ## run the tests that touch ibapi with each suppo
 
 interop: $(VENV)/.installed-dev ## let unchanged clients of others trade on our gateway
 	@$(BIN)/nox --session interop $(ARGS)
+
+compiled: $(VENV)/.installed-dev ## compile the busiest modules aside, and test the engine on them
+	@$(BIN)/nox --session compiled $(ARGS)
 
 simulate: $(VENV)/.installed-dev ## play 200 fresh lives of the engine against a nasty gateway
 	@$(BIN)/python -m ibkr_core.testing.simulate $(ARGS)

@@ -22,6 +22,9 @@ IBAPIS = ("ibapi==9.81.1.post1", "nautilus-ibapi==10.46.1", "ibapi-stable==10.50
 TEST_TOOLS = ("pytest", "hypothesis")
 """The part of the ``dev`` extra that tests import."""
 
+COMPILERS = ("mypy", "setuptools", "types-protobuf")
+"""The part of the ``dev`` extra that compiles."""
+
 MATRIX_TESTS = ("-m", "matrix", "--hypothesis-profile=matrix")
 """What runs once per ibapi: tests marked ``matrix`` and the folders that ``tests/conftest.py`` names."""
 
@@ -37,6 +40,16 @@ owners = sorted(set(metadata.packages_distributions().get("ibapi", [])))
 print(json.dumps([owner.lower().replace("_", "-") + "==" + metadata.version(owner) for owner in owners]))
 """
 """Prints, as JSON, the distributions that own the module ``ibapi`` in an environment."""
+
+
+COMPILED_TESTS = ("engine", "journal", "lifecycle", "link", "testing", "wire")
+"""The folders of tests that run on the compiled modules too."""
+
+IS_COMPILED = """
+import ibkr_core.guardedbook, ibkr_core.lifecycle.express
+for module in (ibkr_core.guardedbook, ibkr_core.lifecycle.express):
+    assert not module.__file__.endswith(".py"), module.__file__
+"""
 
 
 def requirements(section: str, option: str) -> dict[str, str]:
@@ -109,6 +122,31 @@ def node_packages(session: nox.Session, wanted: Path) -> Path:
         session.run("npm", "ci", "--prefix", str(home), *quiet, external=True, silent=True)
         shutil.copy(lock, installed)
     return home
+
+
+@nox.session
+def compiled(session: nox.Session) -> None:
+    """Compile the busiest modules in a copy of the sources, and run the engine's tests on them."""
+    if not any(map(shutil.which, ("cc", "gcc", "clang"))):
+        session.error("a C compiler is needed; on Debian and Ubuntu: apt install gcc python3-dev")
+    runtime = requirements("options", "install_requires").values()
+    dev = requirements("options.extras_require", "dev")
+    session.install("--quiet", *runtime, *(dev[tool] for tool in (*TEST_TOOLS, *COMPILERS)))
+    root, tree = Path.cwd(), Path(session.create_tmp()) / "tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    listed = session.run("git", "ls-files", "-z", "-co", "--exclude-standard", external=True, silent=True)
+    for file in filter(None, (listed or "").split("\0")):
+        if Path(file).is_file():
+            (tree / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, tree / file)
+    shared = {"IBKR_CORE_SHARED": os.environ.get("IBKR_CORE_SHARED") or str(root.parent / "shared")}
+    session.chdir(tree)
+    session.run(
+        "python", "setup.py", "--quiet", "build_ext", "--inplace", env={"IBKR_CORE_COMPILE": "1"}, silent=True
+    )
+    session.run("python", "-c", IS_COMPILED)
+    folders = [f"tests/{folder}" for folder in COMPILED_TESTS]
+    session.run("python", "-m", "pytest", *(session.posargs or folders), env=shared)
 
 
 @nox.session

@@ -20,9 +20,10 @@ import attrs
 from ibkr_core.clock import Clock
 from ibkr_core.journal.entries import Frame, Payload
 from ibkr_core.journal.shared import CODEC
+from ibkr_core.lifecycle.asks import Ask, Question, RetryWanted
 from ibkr_core.lifecycle.book import Book
 from ibkr_core.lifecycle.checkpoint import Checkpoint, make_checkpoint
-from ibkr_core.lifecycle.effects import Ask, Effects, Question, RetryWanted
+from ibkr_core.lifecycle.effects import Effects
 from ibkr_core.lifecycle.inputs import Command
 from ibkr_core.lifecycle.packing import Shared
 from ibkr_core.lifecycle.verdicts import CodeRule
@@ -59,11 +60,13 @@ class Numbered(Protocol):
         """Number of the newest input, committed or not."""
 
 
-@attrs.frozen(eq=False)
 class _Waiter:
-    wanted: frozenset[OrderStatus]
-    future: Future[OrderRecord]
-    settled: bool = False
+    __slots__ = ("future", "settled", "wanted")
+
+    def __init__(self, wanted: frozenset[OrderStatus], *, settled: bool) -> None:
+        self.wanted = wanted
+        self.settled = settled
+        self.future: Future[OrderRecord] = Future()
 
     def is_met_by(self, record: OrderRecord) -> bool:
         if self.settled:
@@ -291,7 +294,7 @@ class GuardedBook:
         Raises:
             UnknownOrder: There is no such order.
         """
-        waiter = _Waiter(wanted, Future(), settled)
+        waiter = _Waiter(wanted, settled=settled)
         with self._lock:
             record = self._book.order(order_id)
             no_more = self._no_more

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
-from ibkr_core.lifecycle.effects import Ask, Question
+from ibkr_core.lifecycle.asks import Ask, Question
 from ibkr_core.scheduler import Scheduler, Timer
 
 __all__ = ["Keeper"]

@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterable
 from threading import get_ident
 from typing import Any, Final
 
-import attrs
-
 from ibkr_core.errors import InvalidInput
 from ibkr_core.model.events import Event, ListenerFailed
 
@@ -40,22 +38,35 @@ class Delivery(enum.Enum):
     """In an asyncio event loop; coroutine functions are welcome."""
 
 
-@attrs.define(eq=False)
 class Subscription:
-    """A listener's place; :meth:`close` ends it."""
+    """A listener's place; :meth:`close` ends it.
 
-    kinds: tuple[type[Event], ...]
-    listener: Listener
-    delivery: Delivery
-    loop: asyncio.AbstractEventLoop | None
-    _dispatcher: Dispatcher
-    is_closed: bool = False
-    run: Listener = attrs.field(init=False, repr=False)
-    """The listener; nothing once it is closed."""
+    Attributes:
+        kinds: The events that it listens for, subclasses included.
+        listener: What is called.
+        delivery: Where it is called.
+        loop: The asyncio loop, where it is called in one.
+        is_closed: Whether it listens no more.
+        run: The listener; nothing once it is closed.
+    """
 
-    def __attrs_post_init__(self) -> None:
-        """Begin to listen."""
-        self.run = self.listener
+    __slots__ = ("_dispatcher", "delivery", "is_closed", "kinds", "listener", "loop", "run")
+
+    def __init__(
+        self,
+        kinds: tuple[type[Event], ...],
+        listener: Listener,
+        delivery: Delivery,
+        loop: asyncio.AbstractEventLoop | None,
+        dispatcher: Dispatcher,
+    ) -> None:
+        self.kinds = kinds
+        self.listener = listener
+        self.delivery = delivery
+        self.loop = loop
+        self._dispatcher = dispatcher
+        self.is_closed = False
+        self.run = listener
 
     @property
     def name(self) -> str:
@@ -86,8 +97,6 @@ _Route = tuple[tuple[Subscription, ...], tuple[Subscription, ...]]
 """Who listens for a kind of event: inline, and elsewhere."""
 
 _LOG: Final = logging.getLogger("ibkr_core.listeners")
-
-_STOP: Final = object()
 
 
 def _is_coroutine_function(listener: Listener) -> bool:
@@ -129,7 +138,7 @@ class Dispatcher:
         """Events on their way. Whoever holds the engine's state lock may append to it (:meth:`post`)."""
         self._draining = threading.Lock()
         self._drainer: int | None = None
-        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Subscription, Event] | None] = queue.SimpleQueue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._worker = threading.Thread(target=self._work, name="ibkr-core-worker", daemon=True)
 
@@ -298,18 +307,21 @@ class Dispatcher:
     # ── the worker ──────────────────────────────────────────────────────────────────────────────
 
     def _work(self) -> None:
-        is_stopping = False
-        while not (is_stopping and self._queue.empty()):
-            item = self._queue.get()
-            if item is _STOP:
-                is_stopping = True
-                continue
-            subscription, event = item
-            self._call(subscription, event)
-            self.drain()
+        while self._take(self._queue.get()):
+            pass
+        while not self._queue.empty():
+            self._take(self._queue.get())
+
+    def _take(self, item: tuple[Subscription, Event] | None) -> bool:
+        """Give an event to its listener; whether the end has not come yet."""
+        if item is None:
+            return False
+        self._call(*item)
+        self.drain()
+        return True
 
     def stop(self) -> None:
         """Let the worker finish what waits for it, then end it. Not called from the worker itself."""
-        self._queue.put(_STOP)
+        self._queue.put(None)  # the end
         if self._worker.is_alive() and self._worker is not threading.current_thread():
             self._worker.join()

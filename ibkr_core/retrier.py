@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from ibkr_core.lifecycle.effects import RetryWanted
+from ibkr_core.lifecycle.asks import RetryWanted
 from ibkr_core.lifecycle.verdicts import CodeRule, Verdict
 from ibkr_core.model.record import Request
 from ibkr_core.scheduler import Scheduler, Timer

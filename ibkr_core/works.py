@@ -28,7 +28,7 @@ from ibkr_core.inquiries import Inquiries
 from ibkr_core.journal import Entry, Journal
 from ibkr_core.keeper import Keeper
 from ibkr_core.lifecycle import inputs
-from ibkr_core.lifecycle.effects import Ask
+from ibkr_core.lifecycle.asks import Ask
 from ibkr_core.lifecycle.pages import Pages
 from ibkr_core.lifecycle.verdicts import CodeRule
 from ibkr_core.link.client import TwsClient

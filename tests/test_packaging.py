@@ -38,7 +38,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("setuptools", minversion="77", reason="the build backend is in the dev extra")
     source = tmp_path_factory.mktemp("source")
     shutil.copytree(ROOT / "ibkr_core", source / "ibkr_core", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", COMMAND):
+    for name in ("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE", COMMAND):
         shutil.copy(ROOT / name, source / name)
     built = tmp_path_factory.mktemp("built")
     command = [sys.executable, "-c", BUILD, str(built)]
@@ -105,7 +105,7 @@ def test_the_sdist_holds_what_a_build_needs(archives: Path) -> None:
     """An sdist can be built from: it has the package, the metadata, the readme and the licence."""
     with tarfile.open(only(archives, "*.tar.gz")) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    needed = {"setup.cfg", "pyproject.toml", "README.md", "LICENSE", "PKG-INFO", COMMAND}
+    needed = {"setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE", "PKG-INFO", COMMAND}
     assert names >= package_files() | needed
 
 

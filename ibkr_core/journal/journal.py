@@ -26,7 +26,7 @@ from ibkr_core.journal.tables import EVENTS_AT_ONCE, ORDERS_AT_ONCE, Moved, Tabl
 from ibkr_core.journal.tail import INSERT_SEGMENT, oldest
 from ibkr_core.journal.times import to_text
 from ibkr_core.journal.writing import Intake
-from ibkr_core.lifecycle.ledger import ExecutionId
+from ibkr_core.lifecycle.executionid import ExecutionId
 from ibkr_core.model.checks import check_flag, check_whole
 from ibkr_core.model.events import Event
 from ibkr_core.model.facts import BrokerFact, HotValues

@@ -24,8 +24,8 @@ from ibkr_core.journal import encoding
 from ibkr_core.journal.shared import CODEC
 from ibkr_core.lifecycle.archive import Names
 from ibkr_core.lifecycle.checkpoint import BookState, Checkpoint, PackedOrder
-from ibkr_core.lifecycle.fillings import FillingsState, Key
 from ibkr_core.lifecycle.packing import Shared
+from ibkr_core.lifecycle.parts import FillingsState, Key
 from ibkr_core.model.numbers import EXACT
 
 __all__ = ["TABLES", "Damaged", "PackedOrders", "Restart"]

@@ -21,7 +21,7 @@ import attrs
 from ibkr_core.errors import InvalidInput
 from ibkr_core.journal.rows import Row, clean, clean_text, number_from
 from ibkr_core.journal.times import to_text
-from ibkr_core.lifecycle.ledger import ExecutionId
+from ibkr_core.lifecycle.executionid import ExecutionId
 from ibkr_core.model.checks import check_moment, check_whole
 from ibkr_core.model.record import OrderRecord
 

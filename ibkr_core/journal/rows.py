@@ -17,8 +17,8 @@ from ibkr_core.journal import encoding
 from ibkr_core.journal.entries import Entry, Frame, Payload
 from ibkr_core.journal.times import from_text, to_text
 from ibkr_core.lifecycle import inputs
+from ibkr_core.lifecycle.executionid import ExecutionId
 from ibkr_core.lifecycle.inputs import Command
-from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.model import facts
 from ibkr_core.model.facts import BrokerFact, HotValues, fact_of
 from ibkr_core.model.fill import Fill

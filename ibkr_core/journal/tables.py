@@ -26,7 +26,7 @@ from ibkr_core.journal.tail import COLUMNS, Segment, oldest
 from ibkr_core.journal.times import to_text
 from ibkr_core.lifecycle.brief import Brief
 from ibkr_core.lifecycle.entry import OrderEntry
-from ibkr_core.lifecycle.ledger import ExecutionId
+from ibkr_core.lifecycle.executionid import ExecutionId
 from ibkr_core.model.events import Event, UnattributedExecution
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.record import OrderRecord

@@ -19,11 +19,11 @@ from ibkr_core.lifecycle import commands, inputs, settling
 from ibkr_core.lifecycle.archive import Archive
 from ibkr_core.lifecycle.effects import Effects, Scribe, Turn
 from ibkr_core.lifecycle.entry import OrderEntry
+from ibkr_core.lifecycle.executionid import ExecutionId
 from ibkr_core.lifecycle.express import Express, QuickTaker
 from ibkr_core.lifecycle.fillings import Fillings
 from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.lifecycle.inputs import Command, Input
-from ibkr_core.lifecycle.ledger import ExecutionId
 from ibkr_core.lifecycle.packing import Codec, Shared
 from ibkr_core.lifecycle.refusals import take_error
 from ibkr_core.lifecycle.steps import (

@@ -14,8 +14,8 @@ import attrs
 
 from ibkr_core.lifecycle.archive import Names
 from ibkr_core.lifecycle.book import Book
-from ibkr_core.lifecycle.fillings import FillingsState
 from ibkr_core.lifecycle.packing import Unpackable, pack
+from ibkr_core.lifecycle.parts import FillingsState
 
 __all__ = [
     "BookState",

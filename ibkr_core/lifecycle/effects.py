@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import enum
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Final
 
-import attrs
-
+from ibkr_core.lifecycle.asks import Ask, Question, RetryWanted
 from ibkr_core.lifecycle.entry import OrderEntry, Picture
 from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.model.events import Event, OrderEvent
 from ibkr_core.model.making import making
-from ibkr_core.model.record import Request
 
-__all__ = ["Ask", "Effects", "Question", "RetryWanted", "Scribe", "Turn"]
+__all__ = ["Effects", "Scribe", "Turn"]
 
 
 _NOBODY: Final = 2
@@ -37,43 +34,6 @@ def _counter(interpreter: str, version: tuple[int, ...]) -> Callable[[object], i
 
 
 _count_holders: Final = _counter(sys.implementation.name, sys.version_info[:2])
-
-
-class Question(enum.Enum):
-    """What to ask the broker."""
-
-    ORDERS = "open and completed orders"
-    EXECUTIONS = "executions"
-
-
-@attrs.frozen
-class Ask:
-    """A question for the broker, because the book cannot settle something by itself.
-
-    Attributes:
-        question: What to ask.
-        order_id: The order that it is about.
-        reason: Why, in words.
-    """
-
-    question: Question
-    order_id: int
-    reason: str
-
-
-@attrs.frozen
-class RetryWanted:
-    """A request was turned down for now: nothing of it lives, and it may be sent again.
-
-    Attributes:
-        order_id: The order.
-        request: What was turned down.
-        code: The broker's code.
-    """
-
-    order_id: int
-    request: Request
-    code: int
 
 
 class Effects:

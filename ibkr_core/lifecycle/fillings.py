@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
-import attrs
-
-from ibkr_core.lifecycle.effects import Question, Turn
+from ibkr_core.lifecycle.asks import Question
+from ibkr_core.lifecycle.effects import Turn
 from ibkr_core.lifecycle.entry import OrderEntry
 from ibkr_core.lifecycle.evidence import trigger_for_execution
+from ibkr_core.lifecycle.executionid import ExecutionId
 from ibkr_core.lifecycle.index import OrderIndex
-from ibkr_core.lifecycle.ledger import Booking, ExecutionId, fill_from
+from ibkr_core.lifecycle.ledger import Booking, fill_from
+from ibkr_core.lifecycle.parts import FillingsState, Key
 from ibkr_core.lifecycle.steps import acknowledge, move, report_anomaly
 from ibkr_core.lifecycle.transitions import Trigger
 from ibkr_core.model import events
@@ -25,30 +26,12 @@ from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
 from ibkr_core.model.status import OrderStatus
 
-__all__ = ["MAX_ORPHANS", "FillFeed", "Fillings", "FillingsState", "Key", "Moved"]
+__all__ = ["MAX_ORPHANS", "FillFeed", "Fillings", "Moved"]
 
 _ZERO: Final = Decimal(0)
-Key = tuple[str, int]
-"""An account and a contract id."""
-
 MAX_ORPHANS = 10_000
 """Commission reports kept for executions that have not come (those of other clients may never come),
 and ids remembered of executions that belong to no order."""
-
-
-@attrs.frozen(kw_only=True)
-class FillingsState:
-    """What is known of executions beside the orders themselves.
-
-    Attributes:
-        sums: What packed orders have moved, by account and contract id.
-        commissions: Reports for executions that have not come, by id without revision.
-        executions: The ids of executions that belong to no order.
-    """
-
-    sums: Sequence[tuple[Key, Contract, Decimal]] = ()
-    commissions: Sequence[tuple[str, tuple[CommissionFact, ...]]] = ()
-    executions: tuple[str, ...] = ()
 
 
 class FillFeed:

@@ -11,7 +11,6 @@ correction replaces what it corrects (TWS facts 3, 9.2). Invariants, which prope
 from __future__ import annotations
 
 import enum
-import functools
 import re
 from collections.abc import KeysView, Mapping
 from decimal import Context, Decimal
@@ -20,60 +19,23 @@ from typing import Self
 
 import attrs
 
+from ibkr_core.lifecycle.executionid import ExecutionId
+from ibkr_core.lifecycle.parts import LedgerParts
 from ibkr_core.model.facts import CommissionFact, ExecutionFact
 from ibkr_core.model.fill import Fill, parse_execution_time
 from ibkr_core.model.making import making
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
 
-__all__ = ["Booking", "ExecutionId", "Ledger", "LedgerParts", "fill_from"]
+__all__ = ["Booking", "Ledger", "fill_from"]
 
 _ZERO = Decimal(0)
 _AVERAGE = Context(prec=28, traps=[])
 """For quotients, which have no end. Not the host's context, for the reasons given at EXACT."""
 
-_MAX_REVISION_DIGITS = 9
-"""More are no revision, and Python refuses to read thousands of them."""
-_DOTS_OF_AN_EXECUTION, _DOTS_OF_A_LEG = 3, 4
 _ADVISOR = re.compile(r"D?[FI]A?[0-9]+")
 """Accounts of advisors and introducing brokers, live and paper: no source but other clients' rules (TWS facts
 3). A client's own account begins with U or DU."""
-
-
-@attrs.frozen
-class ExecutionId:
-    """An execId taken apart.
-
-    Attributes:
-        text: The whole id.
-        base: What identifies the execution across corrections.
-        revision: The digits after the final period of a four-segment id; higher replaces lower.
-        is_five_segments: The form that legs of combos have. Its last digits are *not* taken for a
-            revision, because two executions of one leg differ in nothing else (TWS facts 3).
-    """
-
-    text: str
-    base: str
-    revision: int
-    is_five_segments: bool
-
-    @classmethod
-    def parse(cls, text: str) -> ExecutionId:
-        """Take an id apart. Ids of any other shape stand for themselves, at revision 1."""
-        return _parse(text)
-
-
-@functools.lru_cache(maxsize=4096)  # each id comes at least twice: with its execution and its commission
-def _parse(text: str) -> ExecutionId:
-    dots = text.count(".")
-    if dots == _DOTS_OF_AN_EXECUTION:
-        base, _, digits = text.rpartition(".")
-        is_number = digits.isascii() and digits.isdigit() and len(digits) <= _MAX_REVISION_DIGITS
-        if is_number and ".." not in base and base[0] != "." and base[-1] != ".":
-            parsed = making(ExecutionId)(text, base, int(digits), is_five_segments=False)
-            parsed.__class__ = ExecutionId
-            return parsed
-    return ExecutionId(text, text, 1, is_five_segments=dots == _DOTS_OF_A_LEG)
 
 
 _SIDES = {"BOT": Action.BUY, "BUY": Action.BUY, "SLD": Action.SELL, "SELL": Action.SELL}
@@ -134,28 +96,6 @@ class Booking(enum.Enum):
     NEW = "new"
     CORRECTED = "corrected"
     KNOWN = "known"
-
-
-@attrs.frozen(kw_only=True)
-class LedgerParts:
-    """What a ledger was told: all else in it follows from this.
-
-    Attributes:
-        is_combo: Whether the order trades a combo; None while that is not known.
-        is_group: Whether it is for a group of accounts.
-        recounts: How often fills were looked at anew.
-        executions: Of each: id without revision, fill, whether it is of the combo itself, whether of an
-            advisor's account, and the largest quantity that any revision had.
-        commissions: Reports by execution and revision.
-        currencies: Those of the sums of commissions, in their order, where there are several.
-    """
-
-    is_combo: bool | None
-    is_group: bool
-    recounts: int
-    executions: list[tuple[str, Fill, bool, bool, Decimal]]
-    commissions: dict[str, dict[int, CommissionFact]]
-    currencies: tuple[str, ...] = ()
 
 
 class Ledger:

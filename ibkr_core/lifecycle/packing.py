@@ -21,7 +21,9 @@ from typing import Any, Final, Protocol
 import attrs
 
 from ibkr_core.lifecycle.entry import OrderEntry
-from ibkr_core.lifecycle.ledger import ExecutionId, Ledger, LedgerParts
+from ibkr_core.lifecycle.executionid import ExecutionId
+from ibkr_core.lifecycle.ledger import Ledger
+from ibkr_core.lifecycle.parts import LedgerParts
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import CommissionFact
 from ibkr_core.model.fill import Fill, parse_execution_time

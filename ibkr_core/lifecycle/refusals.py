@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ibkr_core.lifecycle.effects import Question, RetryWanted, Turn
+from ibkr_core.lifecycle.asks import Question, RetryWanted
+from ibkr_core.lifecycle.effects import Turn
 from ibkr_core.lifecycle.entry import OrderEntry
 from ibkr_core.lifecycle.evidence import trigger_for_verdict
 from ibkr_core.lifecycle.steps import hear, move, warn

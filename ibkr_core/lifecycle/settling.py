@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ibkr_core.errors import OrderNotOurs, OrderStateError
-from ibkr_core.lifecycle.effects import Question, Turn
+from ibkr_core.lifecycle.asks import Question
+from ibkr_core.lifecycle.effects import Turn
 from ibkr_core.lifecycle.entry import OrderEntry
 from ibkr_core.lifecycle.inputs import Abandon, Adopt, Doubt, ProveAbsent, Resend, Silence, Unsend
 from ibkr_core.lifecycle.steps import move

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ibkr_core.lifecycle.effects import Question, Turn
+from ibkr_core.lifecycle.asks import Question
+from ibkr_core.lifecycle.effects import Turn
 from ibkr_core.lifecycle.entry import OrderEntry
 from ibkr_core.lifecycle.evidence import trigger_for_word
 from ibkr_core.lifecycle.terms import accepted_proposal

@@ -15,7 +15,7 @@ from typing import Final
 
 import attrs
 
-from ibkr_core.lifecycle.ledger import ExecutionId
+from ibkr_core.lifecycle.executionid import ExecutionId
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.fill import Fill, parse_execution_time
 from ibkr_core.model.holding import Holding, Lot, multiplier_of

@@ -27,7 +27,7 @@ from typing import Final
 import attrs
 from hypothesis import strategies as st
 
-from ibkr_core.lifecycle.ledger import ExecutionId
+from ibkr_core.lifecycle.executionid import ExecutionId
 from ibkr_core.model.contract import ComboLeg, Contract
 from ibkr_core.model.facts import (
     BrokerFact,

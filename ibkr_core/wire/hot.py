@@ -15,8 +15,6 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final, Generic, TypeVar
 
-import attrs
-
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import CommissionFact, ExecutionFact, HotValues, StatusFact
 
@@ -147,15 +145,15 @@ def _contract(fields: tuple[str, ...]) -> Contract:
 # ── text ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@attrs.frozen
 class Tables:
     """What the texts of one connection were read as."""
 
-    ints: Known[str, int | None] = attrs.field(factory=lambda: Known(_integer))
-    sizes: Known[str, Decimal | None] = attrs.field(factory=lambda: Known(_size))
-    prices: Known[str, Decimal | None] = attrs.field(factory=lambda: Known(_price))
-    words: Known[str, str] = attrs.field(factory=lambda: Known(str))  # what repeats is kept once
-    contracts: Known[tuple[str, ...], Contract] = attrs.field(factory=lambda: Known(_contract))
+    def __init__(self) -> None:
+        self.ints: Known[str, int | None] = Known(_integer)
+        self.sizes: Known[str, Decimal | None] = Known(_size)
+        self.prices: Known[str, Decimal | None] = Known(_price)
+        self.words: Known[str, str] = Known(str)  # what repeats is kept once
+        self.contracts: Known[tuple[str, ...], Contract] = Known(_contract)
 
 
 def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:

@@ -14,8 +14,8 @@ import pytest
 from ibkr_core.errors import ConnectionFailed, DuplicateOrder, UnknownOrder
 from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.journal.entries import Frame, Payload
+from ibkr_core.lifecycle.asks import Ask, Question, RetryWanted
 from ibkr_core.lifecycle.book import Book
-from ibkr_core.lifecycle.effects import Ask, Question, RetryWanted
 from ibkr_core.lifecycle.inputs import Cancel, NewOrder, SendFailure, Submit
 from ibkr_core.lifecycle.verdicts import DEFAULT_RULES
 from ibkr_core.listeners import Delivery, Dispatcher

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from ibkr_core.keeper import Keeper
-from ibkr_core.lifecycle.effects import Ask, Question
+from ibkr_core.lifecycle.asks import Ask, Question
 from ibkr_core.scheduler import Scheduler
 from tests.engine.clocks import FakeClock
 from tests.link.peers import PATIENCE_S

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from ibkr_core.lifecycle.effects import RetryWanted
+from ibkr_core.lifecycle.asks import RetryWanted
 from ibkr_core.lifecycle.verdicts import DEFAULT_RULES, CodeRule, Verdict
 from ibkr_core.model.record import Request
 from ibkr_core.retrier import Retrier, with_retries

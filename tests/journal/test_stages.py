@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from ibkr_core.errors import JournalCorrupt, JournalFailed
 from ibkr_core.journal import Journal, JournalReader, Payload
+from ibkr_core.lifecycle.executionid import ExecutionId
 from ibkr_core.lifecycle.inputs import Cancel, Resend, Submit
-from ibkr_core.lifecycle.ledger import ExecutionId, fill_from
+from ibkr_core.lifecycle.ledger import fill_from
 from ibkr_core.model.events import UnattributedExecution
 from tests.journal.making import (
     START,

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from ibkr_core.lifecycle.asks import Ask, Question
 from ibkr_core.lifecycle.book import Book
-from ibkr_core.lifecycle.effects import Ask, Effects, Question
+from ibkr_core.lifecycle.effects import Effects
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import (

@@ -7,7 +7,8 @@ from contextlib import nullcontext
 import pytest
 
 from ibkr_core.lifecycle import effects
-from ibkr_core.lifecycle.effects import Ask, Effects, Question, Scribe, Turn
+from ibkr_core.lifecycle.asks import Ask, Question
+from ibkr_core.lifecycle.effects import Effects, Scribe, Turn
 from ibkr_core.lifecycle.entry import OrderEntry
 from ibkr_core.lifecycle.index import OrderIndex
 from ibkr_core.model import events

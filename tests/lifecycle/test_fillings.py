@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from ibkr_core.lifecycle.effects import Question
+from ibkr_core.lifecycle.asks import Question
 from ibkr_core.lifecycle.fillings import MAX_ORPHANS
 from ibkr_core.model import events
 from ibkr_core.model.contract import ComboLeg, Contract

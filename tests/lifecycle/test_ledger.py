@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibkr_core.lifecycle.ledger import Booking, ExecutionId, Ledger, fill_from
+from ibkr_core.lifecycle.executionid import ExecutionId
+from ibkr_core.lifecycle.ledger import Booking, Ledger, fill_from
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import CommissionFact, ExecutionFact
 from ibkr_core.model.order import Action

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ibkr_core.errors import OrderStateError
 from ibkr_core.lifecycle.book import Book
-from ibkr_core.lifecycle.ledger import ExecutionId
+from ibkr_core.lifecycle.executionid import ExecutionId
 from ibkr_core.model import events, facts
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.order import Order

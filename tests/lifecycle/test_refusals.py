@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ibkr_core.lifecycle.effects import Question
+from ibkr_core.lifecycle.asks import Question
 from ibkr_core.model import events
 from ibkr_core.model.record import Request
 from ibkr_core.model.status import OrderStatus

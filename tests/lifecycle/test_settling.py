@@ -6,8 +6,9 @@ import pytest
 
 from ibkr_core.errors import OrderNotOurs, OrderStateError, UnknownOrder
 from ibkr_core.lifecycle import inputs
+from ibkr_core.lifecycle.asks import Question
 from ibkr_core.lifecycle.book import Book
-from ibkr_core.lifecycle.effects import Effects, Question
+from ibkr_core.lifecycle.effects import Effects
 from ibkr_core.lifecycle.verdicts import DEFAULT_RULES, CodeRule, Verdict, extend
 from ibkr_core.model.facts import ErrorFact
 from ibkr_core.model.order import Order

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ibkr_core.lifecycle.effects import Question
+from ibkr_core.lifecycle.asks import Question
 from ibkr_core.model import events
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import Request

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
-from ibkr_core.lifecycle.ledger import ExecutionId
+from ibkr_core.lifecycle.executionid import ExecutionId
 from ibkr_core.model.facts import (
     BrokerFact,
     CommissionFact,

@@ -1,0 +1,44 @@
+"""Builds the package; with ``IBKR_CORE_COMPILE=1`` its busiest modules are compiled to C by mypyc.
+
+The sources are the same, and so is what they do: the tests run on both. Without the variable, which is the
+usual case, the package is pure Python and needs no compiler.
+"""
+
+import os
+
+from setuptools import setup
+
+COMPILED = (
+    "ibkr_core/guardedbook.py",
+    "ibkr_core/lifecycle/effects.py",
+    "ibkr_core/lifecycle/entry.py",
+    "ibkr_core/lifecycle/express.py",
+    "ibkr_core/lifecycle/fillings.py",
+    "ibkr_core/lifecycle/index.py",
+    "ibkr_core/lifecycle/ledger.py",
+    "ibkr_core/link/hotpath.py",
+    "ibkr_core/listeners.py",
+    "ibkr_core/wire/framing.py",
+    "ibkr_core/wire/hot.py",
+    "ibkr_core/wire/hotproto.py",
+)
+"""What a busy session spends its time in. Modules of values (attrs classes) gain nothing."""
+
+NEEDED = ("mypy>=2.1", "attrs>=23.2", "types-protobuf>=5.29")
+"""What compiling needs beside a C compiler; pip fetches it when the variable is set."""
+
+
+def extensions() -> "list[object]":
+    """Return what to compile; nothing while pip still asks what that needs."""
+    try:
+        from mypyc.build import mypycify  # noqa: PLC0415 - only where it is wanted
+    except ImportError:
+        return []
+    return list(mypycify(["--config-file", "pyproject.toml", *COMPILED], opt_level="3", debug_level="0"))
+
+
+is_compiled = os.environ.get("IBKR_CORE_COMPILE", "") not in ("", "0")
+setup(
+    ext_modules=extensions() if is_compiled else [],
+    setup_requires=list(NEEDED) if is_compiled else [],
+)
