@@ -21,7 +21,16 @@ from typing import Final
 
 from benchmarks.peers import CACHE, ROOT, PeerUnavailable, Place
 
-__all__ = ["FOLDER", "HOT", "compiled_python", "compiler", "fingerprint", "sources", "why_not"]
+__all__ = [
+    "FOLDER",
+    "HOT",
+    "compiled_python",
+    "compiler",
+    "fingerprint",
+    "lead_to_programs",
+    "sources",
+    "why_not",
+]
 
 FOLDER: Final = CACHE / "peers" / "compiled"
 HOT: Final = "ibkr_core.lifecycle.express"
@@ -89,6 +98,7 @@ def compiled_python(root: Path = ROOT, folder: Path = FOLDER) -> Path:
 
 @functools.cache  # who fails takes minutes to do so, and every measure asks
 def _make(place: Place, root: Path) -> str:
+    print("compiling the engine, which takes some minutes", file=sys.stderr, flush=True)
     try:
         place.make()
         with TemporaryDirectory(prefix="ibkr-core-bench-") as name:
@@ -102,12 +112,21 @@ def _make(place: Place, root: Path) -> str:
         site, file = _ask(place.python)
         if not file.endswith(tuple(EXTENSION_SUFFIXES)):
             return f"it was built, but not compiled: {HOT} is {file}"
-        # A path file's folders come last: what is installed is found before the tree.
-        Path(site, "benchmarks.pth").write_text(f"{root}\n", encoding="utf-8")
+        lead_to_programs(Path(site), root)
         place.finish()
     except PeerUnavailable as error:
         return f"it could not be built: {error}"
     return ""
+
+
+def lead_to_programs(site: Path, root: Path) -> None:
+    """Let an environment find the root's :mod:`benchmarks`, but the engine of its own.
+
+    Args:
+        site: Where its packages lie.
+        root: Of the tree; what a path file adds is searched after what is installed.
+    """
+    (site / "benchmarks.pth").write_text(f"{root}\n", encoding="utf-8")
 
 
 def _ask(python: Path) -> tuple[str, str]:

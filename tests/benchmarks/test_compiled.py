@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import venv
 from pathlib import Path
 
+import attrs
 import pytest
 
 from benchmarks import compiled
 from benchmarks.arena import COMPILED, OURS, OURS_FOUR, Failed, Field, contest
-from benchmarks.compiled import compiled_python, compiler, fingerprint, sources, why_not
+from benchmarks.compiled import compiled_python, compiler, fingerprint, lead_to_programs, sources, why_not
 from benchmarks.peers import ROOT, PeerUnavailable
 
 
@@ -125,6 +128,22 @@ def test_an_engine_that_is_not_the_one_asked_for_does_not_run() -> None:
     """Plain Python under the name of the compiled one would make every figure a lie."""
     with pytest.raises(Failed, match="not the one compiled that was asked for"):
         contest(OURS["ours"].given(compiled=True), 178, None, orders=1)
+
+
+@pytest.mark.system
+def test_what_is_installed_is_found_before_the_tree(tmp_path: Path) -> None:
+    """The programs are the tree's, the engine is the environment's: its own working directory is the tree."""
+    place = compiled.Place(tmp_path, "")
+    venv.create(tmp_path)
+    ask = [str(place.python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    site = Path(subprocess.check_output(ask, text=True).strip())  # noqa: S603 - the environment just made
+    (site / "attrs.py").touch()  # the program imports it first
+    (site / "ibkr_core").mkdir()
+    (site / "ibkr_core" / "__init__.py").write_text("raise SystemExit('the installed one')")
+    lead_to_programs(site, ROOT)
+    one = attrs.evolve(OURS["ours"], python=place.python, is_installed=True)
+    with pytest.raises(Failed, match="the installed one"):
+        contest(one, 178, None, orders=1)
 
 
 def test_a_build_that_failed_is_not_tried_again(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
