@@ -209,10 +209,9 @@ class _Process:
         values: dict[str, Any] = json.loads(line)
         return values
 
-    def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
-        self._process.wait()
+    def await_death(self) -> None:
+        """Wait until it has died, of whatever."""
+        self._process.wait(_FAR_S)
 
     def leave(self) -> None:
         """Let it come to its end by itself, however long that takes; raises when it does not."""
@@ -280,7 +279,7 @@ class Duel:
         return began
 
     def begin_send(self, stream: Path) -> None:
-        """Let the sender send a stream, and do not wait: for who is to be killed meanwhile."""
+        """Let the sender send a stream, and do not wait: for who dies of it."""
         self._sender.tell({"send": str(stream), "rate": 0.0, "stamps": ""})
 
     def leave(self) -> None:
@@ -291,9 +290,9 @@ class Duel:
         """
         self._contestant.leave()
 
-    def kill(self) -> None:
-        """End the contestant as a power cut would: it gets no chance to do anything more."""
-        self._contestant.kill()
+    def await_death(self) -> None:
+        """Wait until the contestant has died, of whatever."""
+        self._contestant.await_death()
 
     def stamps(self) -> array.array[int]:
         """Return the moments before each frame of a paced stream, in nanoseconds."""

@@ -39,8 +39,9 @@ _WORKING: Final = 100
 _KILLED: Final[Mapping[str, int]] = {"killed": 80, "killed in a rush": 10}
 """What part of the finished orders the killed process has worked through since its start, as a divisor."""
 _BURST: Final = 2_000
-"""Orders of which it is told while it is killed."""
-_STARTER: Final = "ours, restarting"
+"""Orders of which it is told in a burst; it dies in the middle."""
+_STARTER: Final = ", restarting"
+"""What the names of those who start from a journal have more than the tables show."""
 _CONFIRM: Final = {"confirm_s": 600.0}
 """Nobody answers for the orders of the process before; asking once more would take order ids meanwhile."""
 _GROWER: Final = OURS["ours, growing"].given(settings=_CONFIRM)
@@ -54,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--orders", type=int, help="finished orders in the journal [100000; quick 5000]")
     made.add_argument("--rounds", type=int, help="how often it is started [5; quick 3]")
     made.add_argument("--journal", type=Path, help="keep the first process's journal, and use it again")
+    made.add_argument("--only", help="of 'ours;ours, compiled', which they are by default")
     made.add_argument("--quick", action="store_true", help="fewer orders and rounds")
     made.add_argument("--json", type=Path, help="also write the figures to this file")
     return made
@@ -133,17 +135,18 @@ def work_and_kill(before: Left, folder: Path, more: int) -> Left:
         more: How many orders are told of before the burst that is cut short.
     """
     path = before.copy(folder)
+    burst_of = min(_BURST, before.orders)
     with duel(_GROWER, _VERSION, journal=str(path)) as both:
         both.hear()
-        first = both.ask(place=more + _BURST)["first"]
-        middle = first + more
+        first = both.ask(place=more + burst_of)["first"]
+        middle, end = first + more + burst_of // 2, first + more + burst_of
         stream = both.folder / "stream"
-        told = burst(range(first, middle), _VERSION) + end_mark(_VERSION)
-        stream.write_bytes(told + burst(range(middle, middle + _BURST), _VERSION))
+        handled = burst(range(first, middle), _VERSION) + end_mark(_VERSION)
+        stream.write_bytes(handled + burst(range(middle, end), _VERSION))
+        both.ask(die=True)
         both.begin_send(stream)
-        both.ask(expect=1)
-        both.kill()
-    return Left(path, before.finished, before.orders + more + _BURST, alive=-1)
+        both.await_death()
+    return Left(path, before.finished, before.orders + more + burst_of, alive=-1)
 
 
 def start(one: Contestant, left: Left) -> dict[str, Any]:
@@ -182,7 +185,8 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Make the journals and start from them; returns seconds of each start, by end and contestant."""
     orders = options.orders or (5_000 if options.quick else 100_000)
     rounds = options.rounds or (3 if options.quick else 5)
-    field = Field.gather((_STARTER, compiled(_STARTER)))
+    names = options.only.split(";") if options.only else ("ours", compiled("ours"))
+    field = Field.gather(tuple(f"{name}{_STARTER}" for name in names))
     report.tell_missing(console, field.missing)
     starts: dict[str, dict[str, list[dict[str, Any]]]] = {}
     with TemporaryDirectory(prefix="ibkr-core-bench-") as name:
@@ -196,7 +200,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     show(console, orders, starts, sizes)
     told = {
         end: {
-            who.replace(", restarting", ""): {
+            who.removesuffix(_STARTER): {
                 field: [one[field] for one in its] for field in ("seconds", "cpu_s", "resident", "alive")
             }
             for who, its in by_who.items()
@@ -214,7 +218,7 @@ def show(
 ) -> None:
     """Print a row for each way to end, and contestant."""
     rows = {
-        f"{who}: {end}": [
+        f"{who.removesuffix(_STARTER)}: {end}": [
             report.spread([one["seconds"] for one in its], ".2f"),
             report.spread([one["cpu_s"] for one in its], ".2f"),
             f"{its[-1]['alive']:,}",

@@ -9,6 +9,7 @@ Commands on stdin, one JSON a line:
 * ``{"pack": true}`` answers when all finished orders are packed;
 * ``{"look": ids}`` looks at some orders, which must be filled and paid for, and answers with the number of
   all orders;
+* ``{"die": true}`` answers, and kills the process (``kill -9``) when the next end mark comes;
 * ``{"quit": true}`` ends.
 """
 
@@ -16,8 +17,11 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import queue
+import signal
 import sys
+import threading
 import time
 from typing import Any
 
@@ -72,10 +76,14 @@ def main() -> None:
     """Serve the driver until it says quit."""
     stage = begin()
     marks: Marks = queue.SimpleQueue()
+    shall_die = threading.Event()
 
     class Client(TwsClient):
         def currentTime(self, moment: int) -> None:  # noqa: N802 - official name
             if moment == END_MARK:
+                if shall_die.is_set():
+                    # On the thread that receives: what came before the mark it has handled, and nothing more.
+                    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
                 marks.put(time.thread_time())
 
     settings = attrs.evolve(unthrottled(), recheck_s=0, **stage.task.get("settings", {}))
@@ -91,6 +99,10 @@ def main() -> None:
             command = json.loads(line)
             if "quit" in command:
                 break
+            if "die" in command:
+                shall_die.set()
+                stage.say({})
+                continue
             answer, last = obey(engine, marks, command, last)
             stage.say(answer)
 
