@@ -24,7 +24,9 @@ from benchmarks import plots, report
 from benchmarks.arena import Failed, compiled
 
 __all__ = [
+    "FULL",
     "MEASURES",
+    "QUICK",
     "SHORT",
     "Found",
     "Target",
@@ -44,6 +46,8 @@ _P50, _P99 = 0, 1
 _RATE: Final = "1000"
 
 _MAIN: Final = "ours;ours + journal;ours, compiled;ours, compiled + journal;floor;ibapi 10.51;ib_async"
+FULL: Final[Mapping[str, tuple[str, ...]]] = dict.fromkeys(MEASURES, ())
+"""What each measure is told when there is time."""
 SHORT: Final[Mapping[str, tuple[str, ...]]] = {
     "throughput": ("--rounds", "5", "--versions", "178,226", "--only", _MAIN),
     "latency": (
@@ -57,6 +61,16 @@ SHORT: Final[Mapping[str, tuple[str, ...]]] = {
     "scale": ("--sizes", "100,1000,10000,100000", "--rounds", "5"),
 }
 """What fits into half an hour: the peers of the targets, and books of up to 100,000 orders."""
+QUICK: Final[Mapping[str, tuple[str, ...]]] = {
+    "throughput": ("--quick", "--rounds", "1", "--orders", "300"),
+    "latency": ("--quick", "--seconds", "0.5"),
+    "submit": ("--quick", "--rounds", "1", "--orders", "100"),
+    "memory": ("--quick", "--orders", "300"),
+    "profile": ("--quick",),
+    "recovery": ("--quick", "--orders", "500", "--rounds", "1"),
+    "scale": ("--quick", "--sizes", "100,1000,3000", "--rounds", "1"),
+}
+"""What shows in a few minutes that everything runs; the figures are good for nothing."""
 
 
 @attrs.frozen
@@ -301,11 +315,11 @@ def run_all(console: Console, options: argparse.Namespace) -> list[str]:
     folder: Path = options.folder
     folder.mkdir(parents=True, exist_ok=True)
     names = options.measures.split(",") if options.measures else MEASURES
+    told = QUICK if options.quick else SHORT if options.short else FULL
     began = time.monotonic()
     failed = []
     for number, name in enumerate(names, start=1):
-        words = ["--json", str(folder / f"{name}.json")]
-        words += ["--quick"] if options.quick else SHORT[name] if options.short else []
+        words = [*told[name], "--json", str(folder / f"{name}.json")]
         words += ["--plots", str(folder)] if name in _DRAWN else []
         passed = (time.monotonic() - began) / 60
         console.rule(f"{name}, {number} of {len(names)}, after {passed:.1f} minutes")
@@ -325,7 +339,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("folder", type=Path, help="where figures and pictures are kept")
     made.add_argument("--docs", type=Path, help="put tables and pictures into this Markdown file")
-    made.add_argument("--quick", action="store_true", help="all: tiny runs, for trying it out")
+    made.add_argument("--quick", action="store_true", help="all: tiny runs, to see that everything works")
     made.add_argument("--short", action="store_true", help="all: about half an hour instead of two or more")
     made.add_argument("--measures", help=f"all: only these [{','.join(MEASURES)}]")
     return made

@@ -178,14 +178,14 @@ def test_a_measure_that_fails_does_not_cost_the_others(
     monkeypatch.setattr("benchmarks.submit.main", ran.append)
     with pytest.raises(SystemExit, match=r"failed: throughput$"):
         main([str(tmp_path), "--measures", "throughput,submit", "--quick"], run_first=True)
-    assert ran == [["--json", str(tmp_path / "submit.json"), "--quick"]]
+    assert ran == [[*targets.QUICK["submit"], "--json", str(tmp_path / "submit.json")]]
 
 
 @pytest.mark.parametrize("name", targets.MEASURES)
-def test_every_measure_takes_the_words_of_the_short_run(name: str) -> None:
+def test_every_measure_takes_the_words_of_all_its_runs(name: str) -> None:
     """A wrong one would be found half an hour later."""
     made: argparse.ArgumentParser = importlib.import_module(f"benchmarks.{name}").parser()
-    words = targets.SHORT[name]
-    options = made.parse_args([*words, "--json", "figures.json"])
     known = {*OURS, *COMPILED, *PEERS}
-    assert set((getattr(options, "only", None) or "ours").split(";")) <= known
+    for told in (targets.FULL, targets.SHORT, targets.QUICK):
+        options = made.parse_args([*told[name], "--json", "figures.json"])
+        assert set((getattr(options, "only", None) or "ours").split(";")) <= known
