@@ -52,10 +52,10 @@ SHORT: Final[Mapping[str, tuple[str, ...]]] = {
     "throughput": ("--rounds", "5", "--versions", "178,226", "--only", _MAIN),
     "latency": (
         *("--rounds", "3", "--seconds", "2", "--only", _MAIN),
-        *("--rates", "300,1000,3000,10000", "--busy-rates", "1000"),
+        *("--rates", "300,1000,5000", "--busy-rates", "1000"),
     ),
     "submit": ("--rounds", "3", "--orders", "1000", "--only", _MAIN.replace(";floor", "")),
-    "memory": ("--rounds", "1", "--orders", "10000", "--only", "ours;ours + journal;ours, compiled;ib_async"),
+    "memory": ("--rounds", "1", "--orders", "5000", "--only", "ours;ours + journal;ours, compiled;ib_async"),
     "profile": ("--quick",),
     "recovery": ("--rounds", "3"),
     "scale": ("--sizes", "100,1000,10000,100000", "--rounds", "5"),
