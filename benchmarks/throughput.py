@@ -33,7 +33,7 @@ _ALL = (
     "ibapi 9.81",
     "ib_async",
 )
-_FEW = (*OURS_FOUR, "floor", "ibapi 10.50", "ib_async")
+_FEW = (*OURS_FOUR, "floor", "ibapi 10.51", "ib_async")
 _VERSIONS = (157, 178, 226)
 _FEW_VERSIONS = (178, 226)
 
