@@ -498,8 +498,8 @@ class Gatekeeper:
             if is_reached and result is not None:
                 self._pull_brake(gate.name, account, gate.reason(account, result))
 
-    def note_fill(self) -> None:
-        """Have the loss looked at soon: something was filled."""
+    def note_fill(self, _: object) -> None:
+        """Have the loss looked at soon: something was filled, as an event says."""
         if self._loss_timer is not None:
             self._scheduler.call_soon(self.check_loss)
 

@@ -147,17 +147,17 @@ class GuardedBook:
             now = tell_time()
             with lock:
                 told = quick[values[0]](values, now)
-                is_told_only = is_plain and told is not None and not waiters
-                if told is None:
-                    self._take(fact_of(values), now, Frame(server_version, frame) if frame else None)
-                elif is_told_only:
+                if is_plain and told is not None and not waiters:
                     outbox.extend(told)
-                else:
+                elif told is not None:
                     self._note_quick(values, Frame(server_version, frame), now, told)
-            if not is_told_only:
-                self.deliver()
-            elif told:
+                    told = None
+                else:
+                    self._take(fact_of(values), now, Frame(server_version, frame) if frame else None)
+            if told:
                 drain()
+            elif told is None:
+                self.deliver()
 
         return take_hot
 

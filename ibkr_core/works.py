@@ -148,7 +148,7 @@ class Works:
     def _listen(self) -> None:
         listen = self.dispatcher.subscribe
         listen((events.OrderStatusChanged,), self._note_fill, Delivery.INLINE, None)
-        listen((events.ExecutionReceived,), self._note_execution, Delivery.INLINE, None)
+        listen((events.ExecutionReceived,), self.gatekeeper.note_fill, Delivery.INLINE, None)
 
     def _hire_gatekeeper(self, policy: RiskPolicy) -> Gatekeeper:
         return Gatekeeper(
@@ -241,9 +241,6 @@ class Works:
     def _note_fill(self, event: events.OrderStatusChanged) -> None:
         if event.current in _HAS_FILLS and event.previous is not OrderStatus.PARTIALLY_FILLED:
             self.desk.meter.note_filled()  # its first fill
-
-    def _note_execution(self, _: events.ExecutionReceived) -> None:
-        self.gatekeeper.note_fill()
 
     def _position_bases(self) -> Bases | None:
         """Return what is held beside our fills, by account and contract; None before it was told."""

@@ -245,7 +245,7 @@ class OrderEntry:
         history = self._history
         if len(history) >= MAX_HISTORY:
             del history[MAX_HISTORY // 2]
-        history.append((now, target, why, *details))
+        history.append((now, target, why) + details)  # noqa: RUF005 - unpacking costs a list beside it
 
     def _resumed(self) -> OrderStatus:
         """Say what the broker's last word and the fills prove, with our refused request put aside."""
@@ -315,7 +315,7 @@ class OrderEntry:
         if len(history) >= MAX_HISTORY:
             # The beginning tells how it came to be, the end how it stands: drop from the middle.
             del history[MAX_HISTORY // 2]
-        history.append((now, self.status, what, *details))
+        history.append((now, self.status, what) + details)  # noqa: RUF005 - as in go()
 
     def _read_history(self) -> tuple[HistoryEntry, ...]:
         history = self._history

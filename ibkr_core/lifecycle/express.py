@@ -24,7 +24,7 @@ from ibkr_core.lifecycle.transitions import TABLE, Trigger
 from ibkr_core.model import events
 from ibkr_core.model.events import Event
 from ibkr_core.model.facts import CommissionFact, ExecutionFact, HotValues, StatusFact
-from ibkr_core.model.fill import Fill, parse_execution_time
+from ibkr_core.model.fill import Fill, paid_fill, told_fill
 from ibkr_core.model.making import blank
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
@@ -106,14 +106,25 @@ class Express:
         takers: What takes which kind of fact.
     """
 
-    __slots__ = ("_fillings", "_index", "_orders", "_owners", "_packed", "_packed_fills", "_scribe", "takers")
+    __slots__ = (
+        "_feeds",
+        "_index",
+        "_orders",
+        "_orphans",
+        "_owners",
+        "_packed",
+        "_packed_fills",
+        "_scribe",
+        "takers",
+    )
 
     def __init__(self, scribe: Scribe, fillings: Fillings) -> None:
         self._scribe = scribe
         self._index = scribe.index
         self._orders = scribe.index.known_perm_ids
-        self._fillings = fillings
         self._owners = fillings.owners
+        self._orphans = fillings.orphans
+        self._feeds = fillings.feeds
         self._packed = scribe.index.archive.by_perm_id
         self._packed_fills = scribe.index.archive.by_execution
         self.takers: Mapping[type, QuickTaker] = {
@@ -168,12 +179,13 @@ class Express:
     # ── an execution ────────────────────────────────────────────────────────────────────────────
 
     def _take_execution(self, values: HotValues, now: datetime) -> list[Event] | None:
-        _, exec_id, side, shares, price, _, _, _, perm_id, contract, time, account, exchange, *rest = values
-        counted, _, ref, liquidity, may_change = rest
+        (_, exec_id, side, shares, price, _, _, _, perm_id, contract, time, account, exchange,
+         counted, _, ref, liquidity, may_change) = values  # fmt: skip
         entry = self._orders.get(perm_id)
         base, action = exec_id[:-3], _SIDES.get(side)
-        is_known = base in self._owners or base in self._packed_fills  # a finished order that has it wakes
-        if entry is None or action is None or is_known or self._fillings.has_orphan(base):
+        # A finished order that has it wakes; and a report may wait for it.
+        is_known = base in self._owners or base in self._packed_fills or base in self._orphans
+        if entry is None or action is None or is_known:
             return None
         if exec_id[-3:] != _FIRST_REVISION or base.count(".") != _DOTS or ".." in exec_id or base[0] == ".":
             return None  # no usual id, or a correction
@@ -192,29 +204,8 @@ class Express:
             return None  # too many, or some are missing
         if size <= _ZERO or (not is_complete and total is not None and executed >= total):
             return None  # its size is not certain: an order for an amount of money, or one made smaller
-        fill = _FILL()
-        fill.exec_id = exec_id
-        fill.quantity = shares
-        fill.price = price
-        fill.action = action
-        fill.revision = 1
-        fill.time_text = time
-        fill.time = parse_execution_time(time) if time else None
-        fill.exchange = exchange
-        fill.account = account
-        fill.liquidity = liquidity
-        fill.cum_quantity = counted
-        fill.commission = None
-        fill.commission_currency = ""
-        fill.realized_pnl = None
-        fill.is_leg = False
-        fill.symbol = (contract.symbol if contract.sec_type == "STK" else "") or contract.name
-        fill.con_id = contract.con_id
-        fill.price_may_change = may_change
-        fill.contract = contract
-        fill.is_allocated = False
-        fill.is_allocation = False
-        fill.__class__ = Fill
+        told = contract, time, account, exchange, counted, liquidity, may_change
+        fill = told_fill(exec_id, shares, price, action, told)
         return self._book(entry, base, fill, executed, now, is_complete=is_complete)
 
     def _book(
@@ -224,8 +215,8 @@ class Express:
         picture = scribe.picture(entry)
         self._owners[base] = entry
         entry.ledger.add_plain(base, fill, executed)
-        for feed in self._fillings.feeds:
-            feed.note(base, fill)
+        for changed in self._feeds:
+            changed[base] = fill
         entry.heard_time = entry.last_update_time = now
         entry.drawn = None
         entry.note(now, "executed %s at %s%s", fill.quantity, fill.price, "")
@@ -257,32 +248,10 @@ class Express:
         if unpaid is None or unpaid.exec_id != exec_id or unpaid.revision != 1:
             return None  # the same text is the same execution, in the same revision
         picture = scribe.picture(entry)
-        fill = _FILL()
-        fill.exec_id = exec_id
-        fill.quantity = unpaid.quantity
-        fill.price = unpaid.price
-        fill.action = unpaid.action
-        fill.revision = 1
-        fill.time_text = unpaid.time_text
-        fill.time = unpaid.time
-        fill.exchange = unpaid.exchange
-        fill.account = unpaid.account
-        fill.liquidity = unpaid.liquidity
-        fill.cum_quantity = unpaid.cum_quantity
-        fill.commission = amount
-        fill.commission_currency = currency
-        fill.realized_pnl = realized_pnl
-        fill.is_leg = False
-        fill.symbol = unpaid.symbol
-        fill.con_id = unpaid.con_id
-        fill.price_may_change = unpaid.price_may_change
-        fill.contract = unpaid.contract
-        fill.is_allocated = False
-        fill.is_allocation = False
-        fill.__class__ = Fill
+        fill = paid_fill(unpaid, amount, currency, realized_pnl)
         ledger.pay_plain(base, fill, amount)
-        for feed in self._fillings.feeds:
-            feed.note(base, fill)
+        for changed in self._feeds:
+            changed[base] = fill
         entry.note(now, "commission %s %s", amount, currency)
         entry.last_update_time = now
         entry.drawn = None
@@ -320,7 +289,6 @@ _RECEIVED: Final = blank(events.ExecutionReceived)
 _PARTLY: Final = blank(events.OrderPartiallyFilled)
 _FULLY: Final = blank(events.OrderFilled)
 _REPORTED: Final = blank(events.CommissionReported)
-_FILL: Final = blank(Fill)
 """Blanks: a constructor would cost three times as much."""
 
 

@@ -43,15 +43,12 @@ class FillFeed:
         fills: What it begins with.
     """
 
-    __slots__ = ("_changed", "_first")
+    __slots__ = ("_first", "changed")
 
     def __init__(self, fills: Iterable[Fill] = ()) -> None:
         self._first = fills
-        self._changed: dict[str, Fill] = {}
-
-    def note(self, base: str, fill: Fill) -> None:
-        """Take an execution that is new, or is another now."""
-        self._changed[base] = fill
+        self.changed: dict[str, Fill] = {}
+        """Where executions that are new, or are others now, are put by their id without revision."""
 
     def take(self) -> tuple[Fill, ...]:
         """Return what changed since the last call; one may come twice, then the newest is last."""
@@ -62,10 +59,11 @@ class FillFeed:
 
         This is to be called under the book's lock, and what it returns can be read without it.
         """
-        if not self._first and not self._changed:
+        if not self._first and not self.changed:
             return ()
-        first, changed = self._first, tuple(self._changed.values())
-        self._first, self._changed = (), {}
+        first, changed = self._first, tuple(self.changed.values())
+        self._first = ()
+        self.changed.clear()
         return itertools.chain(first, changed) if first else changed
 
 
@@ -79,17 +77,14 @@ class Moved:
         sums: What packed orders have moved.
     """
 
-    __slots__ = ("_changed", "_fills", "contracts", "sums")
+    __slots__ = ("_fills", "changed", "contracts", "sums")
 
     def __init__(self, contracts: dict[Key, Contract], sums: dict[Key, Decimal]) -> None:
         self.contracts = contracts
         self.sums = sums
         self._fills: dict[str, Fill] = {}
-        self._changed: dict[str, Fill] = {}
-
-    def note(self, base: str, fill: Fill) -> None:
-        """Take an execution that is new, or is another now."""
-        self._changed[base] = fill
+        self.changed: dict[str, Fill] = {}
+        """As in :class:`FillFeed`."""
 
     def total(self) -> Mapping[Key, tuple[Contract, Decimal]]:
         """Return contract and sum by account and contract id."""
@@ -98,14 +93,14 @@ class Moved:
 
     def settle(self) -> None:
         """Count what has changed."""
-        for base, fill in self._changed.items():
+        for base, fill in self.changed.items():
             before = self._fills.pop(base, None)
             if before is not None:
                 add_moved(self.sums, self.contracts, before, EXACT.subtract)
             if fill.moves_position:
                 self._fills[base] = fill
                 add_moved(self.sums, self.contracts, fill, EXACT.add)
-        self._changed.clear()
+        self.changed.clear()
 
     def know(self, fills: Iterable[tuple[str, Fill]]) -> None:
         """Take the fills of an order that wakes: they are in the sums."""
@@ -140,17 +135,18 @@ class Fillings:
 
     Attributes:
         owners: By execution id without revision, the order into which it was booked; of those that are awake.
-        feeds: Who follows the changes of executions.
+        feeds: Where changed executions are put for those who follow them, see :class:`FillFeed`.
+        orphans: Commission reports that wait for their execution, by its id without revision.
     """
 
     __slots__ = (
         "_contracts",
         "_index",
         "_moved",
-        "_orphan_commissions",
         "_orphan_executions",
         "_packed_sums",
         "feeds",
+        "orphans",
         "owners",
     )
 
@@ -160,9 +156,9 @@ class Fillings:
         self._packed_sums: dict[Key, Decimal] = {}  # what packed orders have moved
         self._contracts: dict[Key, Contract] = {}
         self._moved: Moved | None = None  # once somebody asks
-        self.feeds: list[FillFeed | Moved] = []
+        self.feeds: list[dict[str, Fill]] = []
         self.owners: dict[str, OrderEntry] = {}
-        self._orphan_commissions: OrderedDict[str, list[CommissionFact]] = OrderedDict()
+        self.orphans: OrderedDict[str, list[CommissionFact]] = OrderedDict()
         self._orphan_executions: OrderedDict[str, None] = OrderedDict()
 
     def owner_of(self, execution_id: ExecutionId) -> OrderEntry | None:
@@ -173,10 +169,6 @@ class Fillings:
         """
         found = self.owners.get(execution_id.base)
         return found if found is not None else self._index.by_execution(execution_id.base)
-
-    def has_orphan(self, base: str) -> bool:
-        """Whether a commission report waits for this execution."""
-        return base in self._orphan_commissions
 
     # ── packed orders ───────────────────────────────────────────────────────────────────────────
 
@@ -202,8 +194,8 @@ class Fillings:
             self._moved = Moved(self._contracts, dict(self._packed_sums))
             for entry in self._index.awake():
                 for base, fill in entry.ledger.newest():
-                    self._moved.note(base, fill)
-            self.feeds.append(self._moved)
+                    self._moved.changed[base] = fill
+            self.feeds.append(self._moved.changed)
         return self._moved.total()
 
     @property
@@ -216,7 +208,7 @@ class Fillings:
                     add_moved(sums, contracts, fill, EXACT.add)
         return FillingsState(
             sums=[(key, contracts[key], total) for key, total in sums.items()],
-            commissions=[(base, tuple(told)) for base, told in self._orphan_commissions.items()],
+            commissions=[(base, tuple(told)) for base, told in self.orphans.items()],
             executions=tuple(self._orphan_executions),
         )
 
@@ -224,7 +216,7 @@ class Fillings:
         """Take back what :attr:`state` was, when all orders are packed; those that wake come after it."""
         for key, contract, total in state.sums:
             self._contracts[key], self._packed_sums[key] = contract, total
-        self._orphan_commissions.update((base, [*told]) for base, told in state.commissions)
+        self.orphans.update((base, [*told]) for base, told in state.commissions)
         self._orphan_executions.update(dict.fromkeys(state.executions))
 
     # ── followers ───────────────────────────────────────────────────────────────────────────────
@@ -232,16 +224,16 @@ class Fillings:
     def follow(self, fills: Iterable[Fill]) -> FillFeed:
         """Return a feed of all changes from now on; it begins with ``fills``."""
         feed = FillFeed(fills)
-        self.feeds.append(feed)
+        self.feeds.append(feed.changed)
         return feed
 
     def _note(self, base: str, entry: OrderEntry, fill: Fill, recounts: int) -> None:
         """Tell who follows: of one execution, or of all of an order when others are different now, too."""
-        for feed in self.feeds:
-            feed.note(base, fill)
+        for changed in self.feeds:
+            changed[base] = fill
             if entry.ledger.recounts != recounts:
                 for one in entry.ledger.all_fills:
-                    feed.note(ExecutionId.parse(one.exec_id).base, one)
+                    changed[ExecutionId.parse(one.exec_id).base] = one
 
     def take_execution(
         self, turn: Turn, entry: OrderEntry, fact: ExecutionFact, execution_id: ExecutionId
@@ -249,8 +241,8 @@ class Fillings:
         """Book an execution into its order."""
         before, recounts = entry.filled, entry.ledger.recounts
         self.owners[execution_id.base] = entry
-        if self._orphan_commissions:
-            for report in self._orphan_commissions.pop(execution_id.base, ()):
+        if self.orphans:
+            for report in self.orphans.pop(execution_id.base, ()):
                 entry.ledger.report_commission(report)
         booking, fill, previous = entry.ledger.book(fact, execution_id)
         self._note(execution_id.base, entry, fill, recounts)
@@ -286,11 +278,11 @@ class Fillings:
         base = execution_id.base
         entry = self.owner_of(execution_id)
         if entry is None:
-            reports = self._orphan_commissions.setdefault(base, [])
+            reports = self.orphans.setdefault(base, [])
             if fact not in reports:  # each reqExecutions brings those of other clients again
                 reports.append(fact)
-            if len(self._orphan_commissions) > MAX_ORPHANS:
-                self._orphan_commissions.popitem(last=False)
+            if len(self.orphans) > MAX_ORPHANS:
+                self.orphans.popitem(last=False)
             return
         fill = entry.ledger.report_commission(fact, execution_id)
         if fill is None:

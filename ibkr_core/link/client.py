@@ -49,6 +49,8 @@ _RAW_ID_BYTES: Final = 4
 _MAX_ID_DIGITS: Final = 4
 _NOT_CONNECTED: Final = 504
 _NO_FRAME: Final = b""
+_MOST_AHEAD: Final = 16
+"""Messages that are decoded in a row, of a burst. More gain nothing, and the first of them waits for all."""
 _ENCODING: Final = (
     "placeOrder",
     "placeOrderProtoBuf",
@@ -127,7 +129,9 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         self.receiver = receiver
         self._captures = threading.local()
         self._buffer = FrameBuffer()
-        self._bodies: Iterator[bytes] = iter(())
+        self._bodies: list[bytes] = []
+        self._place = 0  # of the first one among them that is not decoded
+        self._ahead: Iterator[tuple[HotValues | None, bytes]] = iter(())
         self._transport: Transport | None = None
         self._is_greeted = False
         self._end_reason = ""
@@ -267,24 +271,53 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
 
     def _handle_frames(self) -> None:
         """Handle all messages that are complete, one after the other."""
+        most = 1  # of a burst the first one is handled at once
         while True:
-            decode, take = self._decode_hot, self._take_hot
+            take = self._take_hot
             # Ours for all calls: one that comes after an interrupted one goes on where that was.
-            for body in self._bodies:
+            for values, body in self._ahead:
                 try:
-                    values = decode(body)
                     if values is None:
                         self._handle(body)
                     else:
                         take(values, body)
                 except Exception as error:  # noqa: BLE001 - whatever one message does, the next one counts
                     self.receiver.on_callback_failed(error)
-            bodies = self._buffer.take()
-            if not bodies:
+            if not self._look_ahead(most):
                 return
-            if not self._is_greeted:
-                self._greet(bodies.pop(0))
-            self._bodies = iter(bodies)
+            most = min(2 * most, _MOST_AHEAD)
+
+    def _look_ahead(self, most: int) -> bool:
+        """Decode the next few messages, which changes nothing; returns whether there are any.
+
+        What is done in a row is done faster: the processor has at hand what the last one needed. Each message
+        is handled in its turn all the same.
+        """
+        if self._place == len(self._bodies):
+            self._cut()
+        bodies, place = self._bodies, self._place
+        part = bodies[place : place + most]
+        if not part:
+            return False
+        try:
+            decoded = list(map(self._decode_hot, part))
+        except Exception as error:  # noqa: BLE001 - whatever one message does, the next one counts
+            if len(part) > 1:
+                return self._look_ahead(1)  # it is to fail in its turn
+            self._place = place + 1
+            self.receiver.on_callback_failed(error)
+            return True
+        # At once, and nothing called in between: an interrupt loses no message, and none is taken twice.
+        ahead, place = zip(decoded, part, strict=True), place + len(part)
+        self._ahead, self._place = ahead, place
+        return True
+
+    def _cut(self) -> None:
+        """Take the messages that are complete out of the buffer."""
+        bodies = self._buffer.take()
+        if bodies and not self._is_greeted:
+            self._greet(bodies.pop(0))
+        self._bodies, self._place = bodies, 0
 
     def _handle(self, body: bytes) -> None:
         """Take a message that is not of the hot kinds."""

@@ -4,23 +4,46 @@ from __future__ import annotations
 
 import functools
 import re
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
 
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.making import making
+from ibkr_core.model.making import blank, making
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
 from ibkr_core.model.said import lean_repr, money, plain, said, with_reason
 
-__all__ = ["Fill", "parse_execution_time"]
+__all__ = ["Fill", "Told", "paid_fill", "parse_execution_time", "told_fill"]
+
+Told = tuple[Contract, str, str, str, Decimal | None, int | None, bool]
+"""What an execution says that few look at: contract, time, account, exchange, the broker's running total,
+liquidity, and whether the price may change."""
+
+
+class _Unread:
+    """A fill as far as nobody has looked at it: most fills are told, counted, and never looked at closely.
+
+    Fields that are not set stand in what was told; the first look at one of them sets them all. Nobody can
+    tell: it is called only for what is not set.
+    """
+
+    __slots__ = ("_told",)
+
+    if not TYPE_CHECKING:  # it would let any name pass
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any field
+            """Return what nobody has looked at before."""
+            if name in _UNREAD:
+                _read(self)
+            return object.__getattribute__(self, name)
 
 
 @attrs.frozen
-class Fill:
+class Fill(_Unread):
     """One execution.
 
     Attributes:
@@ -148,9 +171,113 @@ class Fill:
         return fill
 
 
+_FILL: Final = blank(Fill)
+_UNREAD: Final = (
+    "contract",
+    "symbol",
+    "con_id",
+    "time_text",
+    "time",
+    "account",
+    "exchange",
+    "cum_quantity",
+    "liquidity",
+    "price_may_change",
+    "is_leg",
+    "is_allocated",
+    "is_allocation",
+)
+"""The fields that :func:`told_fill` leaves unset, in the order in which they are set."""
+# A frozen class has no other door; looked up once.
+_PUTS: Final = tuple(getattr(Fill, name).__set__ for name in _UNREAD)
+_get_told: Final = _Unread.__dict__["_told"].__get__
+_put_told: Final = _Unread.__dict__["_told"].__set__
+
+
+def told_fill(exec_id: str, quantity: Decimal, price: Decimal, action: Action, told: Told) -> Fill:
+    """Make the fill of a first report of an execution that counts towards its order, and of no group's.
+
+    What few look at is read when somebody does.
+    """
+    fill = _FILL()
+    fill.exec_id = exec_id
+    fill.quantity = quantity
+    fill.price = price
+    fill.action = action
+    fill.revision = 1
+    fill.commission = None
+    fill.commission_currency = ""
+    fill.realized_pnl = None
+    fill._told = told  # noqa: SLF001 - it is of this module
+    fill.__class__ = Fill
+    return fill  # type: ignore[no-any-return]  # it is one now
+
+
+def paid_fill(unpaid: Fill, commission: Decimal, currency: str, realized_pnl: Decimal | None) -> Fill:
+    """Return a copy of such a fill with its first commission; what nobody has read stays unread."""
+    told = _told_of(unpaid)
+    if told is None:
+        return unpaid.placed(
+            is_leg=False,
+            is_allocated=False,
+            is_allocation=False,
+            commission=commission,
+            currency=currency,
+            realized_pnl=realized_pnl,
+        )
+    fill = _FILL()
+    fill.exec_id = unpaid.exec_id
+    fill.quantity = unpaid.quantity
+    fill.price = unpaid.price
+    fill.action = unpaid.action
+    fill.revision = 1
+    fill.commission = commission
+    fill.commission_currency = currency
+    fill.realized_pnl = realized_pnl
+    fill._told = told  # noqa: SLF001 - it is of this module
+    fill.__class__ = Fill
+    return fill  # type: ignore[no-any-return]  # it is one now
+
+
+def _told_of(fill: Fill) -> Told | None:
+    """Return what a fill was told and nobody has read; None where all is set."""
+    try:
+        told: Told | None = _get_told(fill)
+    except AttributeError:  # it was made with all its fields
+        return None
+    return told
+
+
+def _read(fill: Fill) -> None:
+    """Set what nobody has looked at yet. Two threads may do so at once: they set the same."""
+    told = _told_of(fill)
+    if told is None:
+        return
+    contract, text, account, exchange, cum_quantity, liquidity, price_may_change = told
+    values = (
+        contract,
+        contract.name,
+        contract.con_id,
+        text,
+        parse_execution_time(text) if text else None,
+        account,
+        exchange,
+        cum_quantity,
+        liquidity,
+        price_may_change,
+        False,
+        False,
+        False,
+    )
+    for put, value in zip(_PUTS, values, strict=True):
+        put(fill, value)
+    _put_told(fill, None)  # last: whoever finds nothing told finds all fields set
+
+
 _TIME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})([ -]+)(\d{2}):(\d{2}):(\d{2})(?:\s+(\S.*))?")
 _TO_THE_MINUTE = re.compile(r"\d{8} \d{2}:\d{2}:")
 _SECONDS = {f"{second:02}": second for second in range(60)}
+_LAST_SECOND = timedelta(seconds=59)
 
 
 @functools.lru_cache(maxsize=1024)  # many executions share a second
@@ -173,8 +300,18 @@ def parse_execution_time(text: str, local_zone: tzinfo | None = None) -> datetim
 
 @functools.lru_cache(maxsize=1024)  # and nearly all share a minute with another
 def _minute(head: str, rest: str, local_zone: tzinfo | None) -> datetime | None:
-    """Read the minute of a time in the usual form, ``20260828 14:31:`` and what follows the seconds."""
-    return _parse(f"{head}00{rest}", local_zone) if _TO_THE_MINUTE.fullmatch(head) else None
+    """Read the minute of a time in the usual form, ``20260828 14:31:`` and what follows the seconds.
+
+    Returns:
+        The moment at which it begins, or None where its seconds are not those of UTC: the time of a place by
+        its sun, as it was kept until well into the 20th century, or a change of the clocks within it.
+    """
+    if not _TO_THE_MINUTE.fullmatch(head):
+        return None
+    first, last = _parse(f"{head}00{rest}", local_zone), _parse(f"{head}59{rest}", local_zone)
+    if first is None or last is None or (first.second, last - first) != (0, _LAST_SECOND):
+        return None
+    return first
 
 
 def _parse(text: str, local_zone: tzinfo | None) -> datetime | None:

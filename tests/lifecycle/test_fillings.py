@@ -206,7 +206,7 @@ def test_commissions_without_an_execution_do_not_pile_up() -> None:
     desk = Desk()
     for _ in range(100):
         desk.tell(commission("1", "other.b.c.01"), commission("2", "other.b.c.01"))
-    kept = desk.book._fillings._orphan_commissions
+    kept = desk.book._fillings.orphans
     assert [len(reports) for reports in kept.values()] == [2]
 
 
@@ -217,9 +217,9 @@ def test_what_is_kept_for_orders_that_never_come_is_bounded() -> None:
         desk.book.apply(commission("1", f"x{number}.b.c.01"), desk.now)
         desk.book.apply(execution(1, exec_id=f"y{number}", order_id=0, client_id=None), desk.now)
     kept = desk.book._fillings
-    assert len(kept._orphan_commissions) == len(kept._orphan_executions) == MAX_ORPHANS
-    assert f"x{MAX_ORPHANS + 9}.b.c" in kept._orphan_commissions
-    assert "x0.b.c" not in kept._orphan_commissions
+    assert len(kept.orphans) == len(kept._orphan_executions) == MAX_ORPHANS
+    assert f"x{MAX_ORPHANS + 9}.b.c" in kept.orphans
+    assert "x0.b.c" not in kept.orphans
 
 
 def test_the_contract_is_learned_from_an_execution_but_not_from_a_leg() -> None:

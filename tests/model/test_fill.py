@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import decimal
+import operator
+import pickle
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ibkr_core.model.fill import Fill, _parse, parse_execution_time
+from ibkr_core.model.contract import Contract
+from ibkr_core.model.fill import Fill, Told, _parse, paid_fill, parse_execution_time, told_fill
 from ibkr_core.model.order import Action
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -91,12 +100,27 @@ def test_no_text_raises(text: str, with_start: bool) -> None:
     assert read is None or read.utcoffset() == timedelta(0)
 
 
+NEW_YORK_CHANGES = datetime(1883, 11, 18, 12, 3, 57)  # noqa: DTZ001 - the zone is given apart
+"""A second before New York gave up the time by its sun."""
+
+
 @given(
-    st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)),  # noqa: DTZ001 - the zone is drawn apart
-    st.sampled_from(["US/Eastern", "Asia/Kolkata", "UTC", "Australia/Lord_Howe"]),
+    st.one_of(
+        st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)),  # noqa: DTZ001 - the zone is drawn apart
+        st.datetimes(datetime(1850, 1, 1), datetime(1990, 1, 1)),  # noqa: DTZ001 - likewise
+        st.integers(-70, 70).map(lambda second: NEW_YORK_CHANGES + timedelta(seconds=second)),
+    ),
+    st.sampled_from(["US/Eastern", "Asia/Kolkata", "UTC", "Australia/Lord_Howe", "Africa/Monrovia"]),
 )
+@example(datetime(1883, 1, 2, 10, 0, 5), "US/Eastern")  # noqa: DTZ001 - likewise
+@example(datetime(1971, 6, 1, 10, 0, 5), "Africa/Monrovia")  # noqa: DTZ001 - likewise
+@example(NEW_YORK_CHANGES, "US/Eastern")
+@example(NEW_YORK_CHANGES + timedelta(seconds=1), "US/Eastern")
 def test_reading_agrees_with_the_zone_database(moment: datetime, zone: str) -> None:
-    """Wall-clock text plus zone is the moment that the standard library makes of them."""
+    """Wall-clock text plus zone is the moment that the standard library makes of them.
+
+    In years, too, in which a place was whole minutes and some seconds from Greenwich.
+    """
     moment = moment.replace(microsecond=0)
     expected = moment.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
     assert parse_execution_time(f"{moment:%Y%m%d %H:%M:%S} {zone}") == expected
@@ -160,3 +184,144 @@ def test_a_second_of_a_known_minute_is_read_as_any_other(
     """The short way of the usual form comes to what the long way comes to."""
     text = f"{day}{between}{minute}{second}{zone}"
     assert parse_execution_time(text, local) == _parse(text, local)
+
+
+# ── fills that nobody has looked at yet ─────────────────────────────────────────────────────────────
+
+
+AAPL = Contract(con_id=265598, symbol="AAPL", sec_type="STK", exchange="SMART", currency="USD")
+SPY = Contract(
+    con_id=7,
+    symbol="SPY",
+    sec_type="OPT",
+    expiry="20261218",
+    right="C",
+    strike=Decimal(600),
+    exchange="SMART",
+)
+MOMENTS = ("20260828 14:31:45 US/Eastern", "20230224  12:04:56", "", "x", "20260101 10:00:00 America")
+PAID: dict[str, Any] = {
+    "commission": Decimal("0.35"),
+    "commission_currency": "USD",
+    "realized_pnl": Decimal(-5),
+}
+
+
+def told(contract: Contract, text: str) -> Told:
+    """What an execution says."""
+    return contract, text, "DU1", "ARCA", Decimal(50), 2, True
+
+
+def unread(contract: Contract = AAPL, text: str = MOMENTS[0], *, paid: bool = False) -> Fill:
+    """A fill as the express lane makes it."""
+    fill = told_fill("0000e0d5.1.01.01", Decimal(50), Decimal("190.25"), Action.BUY, told(contract, text))
+    return paid_fill(fill, PAID["commission"], "USD", PAID["realized_pnl"]) if paid else fill
+
+
+def whole(contract: Contract = AAPL, text: str = MOMENTS[0], *, paid: bool = False) -> Fill:
+    """The same fill, made as any other value."""
+    return Fill(
+        exec_id="0000e0d5.1.01.01",
+        quantity=Decimal(50),
+        price=Decimal("190.25"),
+        action=Action.BUY,
+        revision=1,
+        time=parse_execution_time(text) if text else None,
+        time_text=text,
+        exchange="ARCA",
+        account="DU1",
+        liquidity=2,
+        cum_quantity=Decimal(50),
+        symbol=contract.name,
+        con_id=contract.con_id,
+        price_may_change=True,
+        contract=contract,
+        **(PAID if paid else {}),
+    )
+
+
+FIELDS = [field.name for field in attrs.fields(Fill)]
+LOOKS: dict[str, Callable[[Fill], Any]] = {
+    **{name: operator.attrgetter(name) for name in FIELDS},
+    "repr": repr,
+    "str": str,
+    "hash": hash,
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda fill: pickle.loads(pickle.dumps(fill)),  # noqa: S301 - our own
+    "evolve": lambda fill: attrs.evolve(fill, quantity=Decimal(1)),
+    "asdict": lambda fill: attrs.asdict(fill, recurse=False),
+    "astuple": lambda fill: attrs.astuple(fill, recurse=False),
+    "value": operator.attrgetter("value"),
+    "counts": operator.attrgetter("counts"),
+    "moves_position": operator.attrgetter("moves_position"),
+    "hasattr": lambda fill: [hasattr(fill, name) for name in (*FIELDS, "_repr_html_", "__array__")],
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("paid", [False, True])
+@pytest.mark.parametrize("text", MOMENTS)
+@pytest.mark.parametrize("contract", [AAPL, SPY], ids=str)
+def test_the_first_look_at_a_fill_sees_what_any_other_does(
+    look: str, contract: Contract, text: str, *, paid: bool
+) -> None:
+    """Whatever is looked at first, and whether it was paid before: nobody can tell that it was not read."""
+    seen, ordinary = unread(contract, text, paid=paid), whole(contract, text, paid=paid)
+    assert LOOKS[look](seen) == LOOKS[look](ordinary)
+    assert seen == ordinary
+    assert ordinary == unread(contract, text, paid=paid)
+    assert type(seen) is Fill
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        seen.exchange = "IBKR"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_paying_a_fill_leaves_the_unpaid_one_as_it_was(*, is_read: bool) -> None:
+    """Both are values of their own, and each can be looked at first."""
+    before = unread()
+    assert not is_read or before.exchange == "ARCA"
+    after = paid_fill(before, PAID["commission"], "USD", PAID["realized_pnl"])
+    assert (after, before) == (whole(paid=True), whole())
+    assert paid_fill(whole(), PAID["commission"], "USD", PAID["realized_pnl"]) == after
+
+
+def test_what_is_no_field_is_missed_as_anywhere() -> None:
+    """The same error as of any object, read or not, and of one that was never set."""
+    for fill in (unread(), whole()):
+        with pytest.raises(AttributeError, match="'Fill' object has no attribute 'quantitiy'"):
+            fill.quantitiy  # type: ignore[attr-defined]  # noqa: B018 - looked up to fail
+    bare = object.__new__(Fill)
+    with pytest.raises(AttributeError, match="exchange"):
+        bare.exchange  # noqa: B018 - likewise
+
+
+def test_what_was_read_is_kept_no_longer() -> None:
+    """A fill that was looked at holds its fields, and not also what they were read from."""
+    said = told(AAPL, MOMENTS[0])
+    held = sys.getrefcount(said)
+    fill = told_fill("0000e0d5.1.01.01", Decimal(50), Decimal("190.25"), Action.BUY, said)
+    paid = paid_fill(fill, Decimal(1), "USD", None)
+    assert sys.getrefcount(said) == held + 2
+    assert fill.symbol == paid.symbol == "AAPL"
+    assert sys.getrefcount(said) == held
+
+
+def test_two_threads_may_look_first() -> None:
+    """They see the same, however they meet."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            for _ in range(300):
+                fill, ordinary, meet = unread(), whole(), threading.Barrier(2)
+
+                def look(name: str, fill: Fill = fill, meet: threading.Barrier = meet) -> object:
+                    meet.wait(10)
+                    return getattr(fill, name)
+
+                names = ("is_allocation", "contract")  # the last that is set, and the first
+                assert [*pool.map(look, names)] == [getattr(ordinary, name) for name in names]
+                assert fill == ordinary
+    finally:
+        sys.setswitchinterval(interval)
