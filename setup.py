@@ -4,6 +4,7 @@ The sources are the same, and so is what they do: the tests run on both. Without
 usual case, the package is pure Python and needs no compiler.
 """
 
+import configparser
 import os
 
 from setuptools import setup
@@ -24,8 +25,16 @@ COMPILED = (
 )
 """What a busy session spends its time in. Modules of values (attrs classes) gain nothing."""
 
-NEEDED = ("mypy>=2.1", "attrs>=23.2", "types-protobuf>=5.29")
-"""What compiling needs beside a C compiler; pip fetches it when the variable is set."""
+TOOLS = ("mypy>=2.1", "types-protobuf>=5.29")
+"""What compiling needs beside a C compiler and what the package needs: mypy reads the types of that too."""
+
+
+def needed() -> "list[str]":
+    """Return what pip has to fetch for compiling."""
+    about = configparser.ConfigParser()
+    about.read("setup.cfg", encoding="utf-8")
+    lines = about["options"]["install_requires"].splitlines()
+    return [*TOOLS, *filter(None, lines)]
 
 
 def extensions() -> "list[object]":
@@ -40,5 +49,5 @@ def extensions() -> "list[object]":
 is_compiled = os.environ.get("IBKR_CORE_COMPILE", "") not in ("", "0")
 setup(
     ext_modules=extensions() if is_compiled else [],
-    setup_requires=list(NEEDED) if is_compiled else [],
+    setup_requires=needed() if is_compiled else [],
 )

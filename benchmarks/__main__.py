@@ -2,11 +2,13 @@
 
     python -m benchmarks throughput|latency|submit|scale|recovery|memory [--quick] [--json FILE]
     python -m benchmarks profile|gateway
-    python -m benchmarks all|targets FOLDER [--quick] [--docs FILE]
+    python -m benchmarks all FOLDER [--quick|--short] [--measures A,B] [--docs FILE]
+    python -m benchmarks targets FOLDER [--docs FILE]
     python -m benchmarks micro
 
 Each of them takes ``--help``. Plots and ``micro`` need the ``bench`` extra: ``make bench ARGS="latency
---quick"`` installs it.
+--quick"`` installs it. The first run makes the environments of the peers, and compiles the engine where there
+is a C compiler; they stay in ``.bench``.
 """
 
 from __future__ import annotations

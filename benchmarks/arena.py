@@ -18,9 +18,22 @@ from typing import Any, Final
 
 import attrs
 
-from benchmarks.peers import PEERS, ROOT, ready_peers
+from benchmarks.compiled import compiled_python
+from benchmarks.peers import PEERS, ROOT, PeerUnavailable, ready_peers
 
-__all__ = ["OURS", "Contestant", "Duel", "Failed", "Field", "Run", "contest", "duel"]
+__all__ = [
+    "COMPILED",
+    "OURS",
+    "OURS_FOUR",
+    "Contestant",
+    "Duel",
+    "Failed",
+    "Field",
+    "Run",
+    "compiled",
+    "contest",
+    "duel",
+]
 
 _FAR_S: Final = 600.0
 _PATIENCE_S: Final = 5.0
@@ -41,6 +54,7 @@ class Contestant:
         task: What its program is told beside the port and the protocol version.
         lowest: The lowest protocol version that it speaks.
         newest: The newest.
+        is_installed: Whether the engine that it imports is the one of its environment, not that of this tree.
     """
 
     name: str
@@ -49,6 +63,7 @@ class Contestant:
     task: Mapping[str, Any] = attrs.Factory(dict)
     lowest: int = 100
     newest: int = 226
+    is_installed: bool = False
 
     def given(self, **more: Any) -> Contestant:
         """Return the same one with more in its task."""
@@ -71,6 +86,22 @@ OURS: Final[Mapping[str, Contestant]] = MappingProxyType(
 )
 """What needs no environment of its own, by name."""
 
+_ENGINES: Final = frozenset({"engine", "growing", "restarting"})
+
+
+def compiled(name: str) -> str:
+    """Return the name of a contestant of ours when it is compiled."""
+    return name.replace("ours", "ours, compiled", 1)
+
+
+COMPILED: Final[Mapping[str, str]] = MappingProxyType(
+    {compiled(one.name): one.name for one in OURS.values() if one.program in _ENGINES}
+)
+"""Names of contestants whose engine is compiled, and of those that they are otherwise the same as."""
+
+OURS_FOUR: Final = ("ours", "ours + journal", "ours, compiled", "ours, compiled + journal")
+"""The engine as users have it."""
+
 
 @attrs.frozen
 class Field:
@@ -87,14 +118,23 @@ class Field:
     @classmethod
     def gather(cls, names: tuple[str, ...]) -> Field:
         """Find these contestants, and make environments for those that need one."""
-        pythons, missing = ready_peers(name for name in names if name not in OURS)
+        pythons, missing = ready_peers(name for name in names if name in PEERS)
         found = {}
         for name in names:
             if name in OURS:
                 found[name] = OURS[name]
+            elif name in COMPILED:
+                try:
+                    found[name] = attrs.evolve(
+                        OURS[COMPILED[name]], name=name, python=compiled_python(), is_installed=True
+                    )
+                except PeerUnavailable as error:
+                    missing[name] = str(error)
             elif name in pythons:
                 peer = PEERS[name]
                 found[name] = Contestant(name, pythons[name], peer.program, {}, peer.lowest, peer.newest)
+            elif name not in missing:
+                raise SystemExit(f"nobody is called {name!r}: {'; '.join((*OURS, *COMPILED, *PEERS))}")
         return cls(found, missing)
 
     def at(self, version: int) -> dict[str, Contestant]:
@@ -132,13 +172,18 @@ class Run:
 class _Process:
     """A program that speaks JSON lines."""
 
-    def __init__(self, command: list[str], errors: Path) -> None:
+    def __init__(self, command: list[str], errors: Path, environment: Mapping[str, str]) -> None:
         self.name = command[2]
         self._errors = errors
         pipe = subprocess.PIPE
         with errors.open("wb") as sink:
             self._process = subprocess.Popen(  # noqa: S603 - our own modules
-                command, stdin=pipe, stdout=pipe, stderr=sink, cwd=ROOT, env=_environment()
+                command,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=sink,
+                cwd=ROOT,
+                env=environment,
             )
         self._rest = b""
 
@@ -164,6 +209,17 @@ class _Process:
         values: dict[str, Any] = json.loads(line)
         return values
 
+    def await_death(self) -> None:
+        """Wait until it has died, of whatever."""
+        self._process.wait(_FAR_S)
+
+    def leave(self) -> None:
+        """Let it come to its end by itself, however long that takes; raises when it does not."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        if code := self._process.wait(_FAR_S):
+            raise Failed(f"{self.name} ended with {code}: {self._errors.read_text(errors='replace')[-2000:]}")
+
     def end(self) -> None:
         """See it out."""
         assert self._process.stdin is not None
@@ -178,14 +234,15 @@ class _Process:
         self._process.stdout.close()
 
 
-def _environment() -> dict[str, str]:
+def _environment(*, is_installed: bool) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    return {**kept, "PYTHONPATH": str(ROOT)}
+    # A safe path is one without the working directory, where the tree's own engine would be found first.
+    return {**kept, "PYTHONSAFEPATH": "1"} if is_installed else {**kept, "PYTHONPATH": str(ROOT)}
 
 
 @contextlib.contextmanager
-def _process(command: list[str], folder: Path) -> Iterator[_Process]:
-    process = _Process(command, folder / f"{command[2]}.err")
+def _process(command: list[str], folder: Path, *, is_installed: bool = False) -> Iterator[_Process]:
+    process = _Process(command, folder / f"{command[2]}.err", _environment(is_installed=is_installed))
     try:
         yield process
     finally:
@@ -221,6 +278,22 @@ class Duel:
         began: float = self._sender.hear()["began"]
         return began
 
+    def begin_send(self, stream: Path) -> None:
+        """Let the sender send a stream, and do not wait: for who dies of it."""
+        self._sender.tell({"send": str(stream), "rate": 0.0, "stamps": ""})
+
+    def leave(self) -> None:
+        """Tell the contestant that nothing more comes, and wait until it has ended in order.
+
+        Raises:
+            Failed: It did not.
+        """
+        self._contestant.leave()
+
+    def await_death(self) -> None:
+        """Wait until the contestant has died, of whatever."""
+        self._contestant.await_death()
+
     def stamps(self) -> array.array[int]:
         """Return the moments before each frame of a paced stream, in nanoseconds."""
         stamps = array.array("Q")
@@ -253,9 +326,11 @@ def duel(one: Contestant, version: int, **task: Any) -> Iterator[Duel]:
         sender = stack.enter_context(
             _process([sys.executable, "-m", "benchmarks.sender", str(version)], folder)
         )
-        words = json.dumps({"port": sender.hear()["port"], "version": version, **one.task, **task})
+        about = {"port": sender.hear()["port"], "version": version, "compiled": one.is_installed}
+        words = json.dumps({**about, **one.task, **task})
         command = [str(one.python), "-m", f"benchmarks.programs.{one.program}", words]
-        yield Duel(sender, stack.enter_context(_process(command, folder)), folder)
+        contestant = stack.enter_context(_process(command, folder, is_installed=one.is_installed))
+        yield Duel(sender, contestant, folder)
 
 
 def contest(one: Contestant, version: int, stream: Path | None, *, rate: float = 0.0, **task: Any) -> Run:

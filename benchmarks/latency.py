@@ -20,11 +20,11 @@ import attrs
 from rich.console import Console
 
 from benchmarks import plots, report
-from benchmarks.arena import Contestant, Field, Run, contest
+from benchmarks.arena import OURS_FOUR, Contestant, Failed, Field, Run, contest
 from benchmarks.feed import CALLBACKS_PER_ORDER, burst, exec_id
 from benchmarks.terms import FIRST_ID
 
-__all__ = ["Setting", "main", "percentile", "samples"]
+__all__ = ["Setting", "draw", "main", "medians", "percentile", "samples", "settings"]
 
 SMALL_INTERVAL_S: Final = 0.0001
 _DEFAULT_INTERVAL_S: Final = 0.005
@@ -34,9 +34,13 @@ _COMMISSIONS: Final = {1: 4, 2: 7}
 _POINTS: Final = (50.0, 99.0, 99.9, 100.0)
 _WARM_UP: Final = 0.05
 _OFFICIAL: Final = "ibapi 10.51"
+_ALONE: Final = "alone"
+_BUSY: Final = "burning, 5 ms switch"
+_WITH_PROFILE: Final = {_ALONE: "alone, profile", _BUSY: "burning, profile"}
+"""Settings that only the engine has, in the pictures of those that they are to be compared with."""
 
-_ALL = ("ours", "ours + journal", "floor", "ibapi 10.51", "ibapi 10.50", "ibapi 9.81", "ib_async")
-_FEW = ("ours", "ours + journal", "floor", "ibapi 10.51", "ib_async")
+_ALL = (*OURS_FOUR, "floor", "ibapi 10.51", "ibapi 10.50", "ibapi 9.81", "ib_async")
+_FEW = (*OURS_FOUR, "floor", "ibapi 10.51", "ib_async")
 _RATES = (100, 300, 1_000, 3_000, 10_000)
 _FEW_RATES = (1_000,)
 
@@ -59,14 +63,14 @@ class Setting:
 def settings(*, has_profile: bool) -> tuple[Setting, ...]:
     """Return the settings to try."""
     made = [
-        Setting("alone", {}),
-        Setting("burning, 5 ms switch", {"burn": True, "switch_interval_s": _DEFAULT_INTERVAL_S}),
+        Setting(_ALONE, {}),
+        Setting(_BUSY, {"burn": True, "switch_interval_s": _DEFAULT_INTERVAL_S}),
         Setting("burning, 0.1 ms switch", {"burn": True, "switch_interval_s": SMALL_INTERVAL_S}),
     ]
     if has_profile:
         made += [
-            Setting("alone, profile", {"profile": True}, is_ours_only=True),
-            Setting("burning, profile", {"burn": True, "profile": True}, is_ours_only=True),
+            Setting(_WITH_PROFILE[_ALONE], {"profile": True}, is_ours_only=True),
+            Setting(_WITH_PROFILE[_BUSY], {"burn": True, "profile": True}, is_ours_only=True),
         ]
     return tuple(made)
 
@@ -75,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line of this measure."""
     made = argparse.ArgumentParser(prog="python -m benchmarks latency", description=__doc__.splitlines()[0])
     made.add_argument("--rates", help="messages a second [100,300,1000,3000,10000; quick 1000]")
+    made.add_argument("--busy-rates", help="the same for all settings but 'alone' [as --rates]")
     made.add_argument("--seconds", type=float, help="of each run [6; quick 2]")
     made.add_argument("--rounds", type=int, help="how often each contestant runs [3; quick 1]")
     made.add_argument("--version", type=int, default=226, help="protocol version, or a peer's newest")
@@ -136,12 +141,12 @@ def measure(
                 stream = Path(folder) / str(version)
                 if not stream.exists():
                     stream.write_bytes(burst(range(FIRST_ID, FIRST_ID + orders), version))
-                with console.status(f"{rate}/s, {setting.name}, round {number + 1}: {name}"):
+                with report.doing(console, f"{rate}/s, {setting.name}, round {number + 1}: {name}"):
                     run = contest(one, version, stream, rate=rate, orders=orders)
                 try:
                     found[name].append(samples(run))
                 except ValueError as error:
-                    raise ValueError(f"{name}: {error}") from error
+                    raise Failed(f"{name}: {error}") from error
     return found
 
 
@@ -167,23 +172,25 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Run all rates and settings; returns the percentiles of each run."""
     options.rounds = options.rounds or (1 if options.quick else 3)
     options.seconds = options.seconds or (2.0 if options.quick else 6.0)
-    rates: tuple[int, ...] = _FEW_RATES if options.quick else _RATES
-    if options.rates:
-        rates = tuple(int(text) for text in options.rates.split(","))
+    rates = _numbers(options.rates) or (_FEW_RATES if options.quick else _RATES)
     names = tuple(options.only.split(";")) if options.only else (_FEW if options.quick else _ALL)
     field = Field.gather(names)
-    for why in field.missing.values():
-        console.print(f"[yellow]missing:[/] {why}")
+    report.tell_missing(console, field.missing)
     has_profile = importlib.util.find_spec("ibkr_core.profiles") is not None
     if not has_profile:
         console.print("no latency profile in this version of the engine")
-    figures: dict[str, Any] = {"seconds": options.seconds, "points": _POINTS, "settings": {}}
+    figures: dict[str, Any] = {
+        "seconds": options.seconds,
+        "points": _POINTS,
+        "missing": field.missing,
+        "settings": {},
+    }
     wanted = options.settings.split(";") if options.settings else None
     for setting in settings(has_profile=has_profile):
         if wanted is not None and setting.name not in wanted:
             continue
         by_rate = figures["settings"].setdefault(setting.name, {})
-        for rate in rates:
+        for rate in rates if setting.name == _ALONE else _numbers(options.busy_rates) or rates:
             found = measure(console, field.contestants, options, rate, setting)
             show(console, f"wire to listener in microseconds, {rate:,} messages/s, {setting.name}", found)
             by_rate[str(rate)] = {
@@ -210,5 +217,23 @@ def main(arguments: list[str]) -> None:
     figures = run(options, report.console())
     report.write_json(options.json, "latency", figures)
     if options.plots is not None:
-        for setting in figures["settings"]:
-            plots.latency(options.plots, setting, medians(figures, setting))
+        draw(figures, options.plots)
+
+
+def draw(figures: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Draw the pictures of a run's figures, one for each setting; returns where they are."""
+    told, made = figures["settings"], []
+    for setting in told:
+        if setting in _WITH_PROFILE.values():
+            continue
+        drawn = medians(figures, setting)
+        more = _WITH_PROFILE.get(setting, "")
+        if more in told:
+            their = medians(figures, more)
+            drawn |= {f"{name}, profile": its for name, its in their.items() if "journal" not in name}
+        made.append(plots.latency(folder, setting, drawn))
+    return made
+
+
+def _numbers(text: str | None) -> tuple[int, ...]:
+    return tuple(int(word) for word in text.split(",")) if text else ()

@@ -12,20 +12,17 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-import attrs
 from rich.console import Console
 
 from benchmarks import report
 from benchmarks.arena import Field, contest
 from benchmarks.feed import burst
 from benchmarks.terms import FIRST_ID
-from ibkr_core import EngineSettings
 
 __all__ = ["main", "run"]
 
-_NAMES: Final = ("ours", "ours + journal", "ib_async")
+_NAMES: Final = ("ours", "ours + journal", "ours, compiled", "ib_async")
 _VERSION: Final = 178
-_SLIM_SETTING: Final = "slim_after_s"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,15 +36,15 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def gather(names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the contestants; the engine a second time with records that slim down at once, where it can."""
+def gather(names: tuple[str, ...]) -> Field:
+    """Return the contestants; the engine a second time with records that slim down at once."""
     field = Field.gather(names)
-    found = dict(field.contestants)
-    if _SLIM_SETTING in {field.name for field in attrs.fields(EngineSettings)}:
-        for name, one in field.contestants.items():
-            if one.program == "engine":
-                found[f"{name}, slim"] = one.given(settings={_SLIM_SETTING: 0.0}, slim=True)
-    return found
+    slim = {
+        f"{name}, slim": one.given(settings={"slim_after_s": 0.0}, slim=True)
+        for name, one in field.contestants.items()
+        if one.program == "engine"
+    }
+    return Field({**field.contestants, **slim}, field.missing)
 
 
 def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -55,14 +52,17 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     orders = options.orders or (2_000 if options.quick else 20_000)
     rounds = options.rounds or (1 if options.quick else 3)
     field = gather(tuple(options.only.split(";")) if options.only else _NAMES)
-    found: dict[str, dict[str, list[float]]] = {name: {"resident": [], "traced": []} for name in field}
+    report.tell_missing(console, field.missing)
+    found: dict[str, dict[str, list[float]]] = {
+        name: {"resident": [], "traced": []} for name in field.contestants
+    }
     with tempfile.NamedTemporaryFile(prefix="ibkr-core-bench-", suffix=".stream") as stream:
         stream.write(burst(range(FIRST_ID, FIRST_ID + orders), _VERSION))
         stream.flush()
         for number in range(rounds):
-            for name, one in field.items():
+            for name, one in field.contestants.items():
                 for way, its in found[name].items():
-                    with console.status(f"round {number + 1} of {rounds}: {name}, {way}"):
+                    with report.doing(console, f"round {number + 1} of {rounds}: {name}, {way}"):
                         told = contest(
                             one, _VERSION, Path(stream.name), orders=orders, trace=way == "traced"
                         ).answer
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     }
     title = f"bytes for each of {orders:,} finished orders with two fills"
     report.show(console, title, ("contestant", "resident", "traced"), rows)
-    return {"orders": orders, "bytes": found}
+    return {"orders": orders, "missing": field.missing, "bytes": found}
 
 
 def main(arguments: list[str]) -> None:

@@ -6,6 +6,7 @@ An environment is made the first time that it is needed and kept; delete ``.benc
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import subprocess
 import sys
 import venv
@@ -16,7 +17,7 @@ from typing import Final
 
 import attrs
 
-__all__ = ["CACHE", "PEERS", "ROOT", "Peer", "PeerUnavailable", "python_of", "ready_peers"]
+__all__ = ["CACHE", "PEERS", "ROOT", "Peer", "PeerUnavailable", "Place", "python_of", "ready_peers"]
 
 ROOT: Final = Path(__file__).parent.parent
 CACHE: Final = ROOT / ".bench"
@@ -89,28 +90,70 @@ PEERS: Final[Mapping[str, Peer]] = MappingProxyType(
 """By name."""
 
 
+@attrs.frozen
+class Place:
+    """An environment that is made when it is first needed, and again when it shall hold something else.
+
+    Attributes:
+        folder: Where it lies.
+        wanted: What it shall hold; written into it when it does.
+    """
+
+    folder: Path
+    wanted: str
+
+    @property
+    def python(self) -> Path:
+        """Its Python."""
+        return self.folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it holds what it shall hold."""
+        done = self.folder / _DONE
+        return done.exists() and done.read_text(encoding="utf-8") == self.wanted
+
+    def make(self) -> None:
+        """Make it anew, empty."""
+        (self.folder / _DONE).unlink(missing_ok=True)
+        venv.create(self.folder, clear=True, with_pip=True)
+
+    def install(self, *words: str, **variables: str) -> None:
+        """Let its pip install something.
+
+        Args:
+            *words: What follows ``pip install``.
+            **variables: Of the environment, beside those that are set.
+
+        Raises:
+            PeerUnavailable: It could not, for example without a network.
+        """
+        command = [str(self.python), "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+        outcome = subprocess.run(  # noqa: S603 - our own words
+            [*command, *words], capture_output=True, text=True, check=False, env={**os.environ, **variables}
+        )
+        if outcome.returncode:
+            raise PeerUnavailable(outcome.stderr.strip()[-500:])
+
+    def finish(self) -> None:
+        """Note that it is ready."""
+        (self.folder / _DONE).write_text(self.wanted, encoding="utf-8")
+
+
 def python_of(peer: Peer) -> Path:
     """Return the Python of a peer's environment, which is made if it is not there.
 
     Raises:
         PeerUnavailable: It cannot be made, for example without a network.
     """
-    wanted = "\n".join((sys.version, *peer.requirements))
-    python = peer.folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    done = peer.folder / _DONE
-    if done.exists() and done.read_text(encoding="utf-8") == wanted:
-        return python
-    done.unlink(missing_ok=True)
-    venv.create(peer.folder, clear=True, with_pip=True)
-    command = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-deps"]
-    if peer.name == "nautilus-ibapi":  # asks for a newer Python than its code needs
-        command.append("--ignore-requires-python")
-    command += peer.requirements
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
-    if outcome.returncode:
-        raise PeerUnavailable(f"{peer.name}: {outcome.stderr.strip()[-500:]}")
-    done.write_text(wanted, encoding="utf-8")
-    return python
+    place = Place(peer.folder, "\n".join((sys.version, *peer.requirements)))
+    if not place.is_ready:
+        place.make()
+        # nautilus-ibapi asks for a newer Python than its code needs.
+        more = ["--ignore-requires-python"] if peer.name == "nautilus-ibapi" else []
+        place.install("--no-deps", *more, *peer.requirements)
+        place.finish()
+    return place.python
 
 
 def ready_peers(names: Iterable[str]) -> tuple[dict[str, Path], dict[str, str]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,41 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["console", "machine", "ratios", "show", "spread", "write_json"]
+__all__ = ["console", "doing", "machine", "ratios", "show", "spread", "tell_missing", "write_json"]
+
+_WIDTH = 170
 
 
 def console() -> Console:
     """Return where to print: wide enough for the tables where it is no terminal."""
     made = Console()
-    return made if made.is_terminal else Console(width=140)
+    return made if made.is_terminal else Console(width=_WIDTH)
+
+
+@contextlib.contextmanager
+def doing(where: Console, what: str) -> Iterator[Callable[[str], None]]:
+    """Show what goes on while it does: in one line on a terminal, else line by line with the time of day.
+
+    Yields:
+        What shows how far it has come.
+    """
+    if where.is_terminal:
+        with where.status(what) as status:
+            yield status.update
+        return
+
+    def say(words: str) -> None:
+        where.print(f"{time.strftime('%H:%M:%S')}  {words}", markup=False, highlight=False)
+
+    say(what)
+    yield say
+
+
+def tell_missing(where: Console, missing: Mapping[str, str]) -> None:
+    """Say who does not take part, and why."""
+    for name, why in missing.items():
+        where.print(f"[yellow]missing:[/] {name}: ", end="")
+        where.print(why, markup=False, highlight=False)
 
 
 def machine() -> dict[str, Any]:

@@ -16,15 +16,15 @@ from typing import Any, Final
 from rich.console import Console
 
 from benchmarks import report
-from benchmarks.arena import Failed, Field, contest
+from benchmarks.arena import OURS_FOUR, Failed, Field, contest
 from benchmarks.latency import percentile
 
 __all__ = ["main", "run"]
 
 _POINTS: Final = (50.0, 99.0, 100.0)
 _PEER: Final = "ib_async"
-_ALL = ("ours", "ours + journal", "ibapi 10.51", "ibapi 10.50", "nautilus-ibapi", "ibapi 9.81", "ib_async")
-_FEW = ("ours", "ours + journal", "ibapi 10.51", "ib_async")
+_ALL = (*OURS_FOUR, "ibapi 10.51", "ibapi 10.50", "nautilus-ibapi", "ibapi 9.81", "ib_async")
+_FEW = (*OURS_FOUR, "ibapi 10.51", "ib_async")
 _VERSIONS = (178, 226)
 _WARM_UP: Final = 0.1
 
@@ -53,7 +53,7 @@ def measure(
         turn = number % len(found)
         for name in [*found][turn:] + [*found][:turn]:
             one = field.contestants[name].given(submit=True, pause_s=pause_s)
-            with console.status(f"version {version}, round {number + 1} of {rounds}: {name}"):
+            with report.doing(console, f"version {version}, round {number + 1} of {rounds}: {name}"):
                 run = contest(one, version, None, orders=orders)
             if run.orders != orders:
                 raise Failed(f"{name}: {run.orders} of {orders} orders arrived")
@@ -85,9 +85,13 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     rounds = options.rounds or (2 if options.quick else 5)
     names = tuple(options.only.split(";")) if options.only else (_FEW if options.quick else _ALL)
     field = Field.gather(names)
-    for why in field.missing.values():
-        console.print(f"[yellow]missing:[/] {why}")
-    figures: dict[str, Any] = {"orders": orders, "points": _POINTS, "versions": {}}
+    report.tell_missing(console, field.missing)
+    figures: dict[str, Any] = {
+        "orders": orders,
+        "points": _POINTS,
+        "missing": field.missing,
+        "versions": {},
+    }
     for version in (int(text) for text in options.versions.split(",")):
         found = measure(console, field, version, orders, rounds, options.pause_ms / 1e3)
         show(console, version, found)

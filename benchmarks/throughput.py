@@ -16,15 +16,14 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import plots, report
-from benchmarks.arena import Contestant, Field, contest
+from benchmarks.arena import OURS_FOUR, Contestant, Field, contest
 from benchmarks.feed import CALLBACKS_PER_ORDER, burst
 from benchmarks.terms import FIRST_ID
 
-__all__ = ["main", "run"]
+__all__ = ["draw", "main", "run"]
 
 _ALL = (
-    "ours",
-    "ours + journal",
+    *OURS_FOUR,
     "ours, looking",
     "floor",
     "floor, cut only",
@@ -34,7 +33,7 @@ _ALL = (
     "ibapi 9.81",
     "ib_async",
 )
-_FEW = ("ours", "ours + journal", "floor", "ibapi 10.50", "ib_async")
+_FEW = (*OURS_FOUR, "floor", "ibapi 10.51", "ib_async")
 _VERSIONS = (157, 178, 226)
 _FEW_VERSIONS = (178, 226)
 
@@ -68,7 +67,7 @@ def measure(
             turn = number % len(field)
             names = [*field][turn:] + [*field][:turn]
             for name in names:
-                with console.status(f"version {version}, round {number + 1} of {rounds}: {name}"):
+                with report.doing(console, f"version {version}, round {number + 1} of {rounds}: {name}"):
                     result = contest(field[name], version, Path(stream.name), orders=orders)
                 found[name]["seconds"].append(result.seconds)
                 found[name]["cpu_s"].append(result.cpu_s)
@@ -80,17 +79,17 @@ def show(
 ) -> None:
     """Print what came out at one protocol version."""
     rows = {}
+    mine = [ours for ours in OURS_FOUR if ours in found]
     for name, its in found.items():
         cells = [
             report.spread([callbacks / s for s in its["seconds"]]),
             f"{min(its['cpu_s']) / callbacks * 1e6:.1f}",
         ]
-        for ours in ("ours", "ours + journal"):
-            mine = found.get(ours)
-            cells.append(report.spread(report.ratios(its["seconds"], mine["seconds"]), ".2f") if mine else "")
+        against = [report.ratios(its["seconds"], found[ours]["seconds"]) for ours in mine]
+        cells += [report.spread(values, ".2f") for values in against]
         rows[name] = cells
     title = f"{callbacks:,} order callbacks over TCP, protocol version {version}; medians (lowest .. highest)"
-    headings = ("contestant", "callbacks/s", "CPU us each", "ours is x times", "with journal x times")
+    headings = ("contestant", "callbacks/s", "CPU us each", *(f"{ours} x" for ours in mine))
     report.show(console, title, headings, rows)
 
 
@@ -103,10 +102,14 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
         versions = tuple(int(text) for text in options.versions.split(","))
     names = tuple(options.only.split(";")) if options.only else (_FEW if options.quick else _ALL)
     field = Field.gather(names)
-    for why in field.missing.values():
-        console.print(f"[yellow]missing:[/] {why}")
+    report.tell_missing(console, field.missing)
     callbacks = orders * CALLBACKS_PER_ORDER
-    figures: dict[str, Any] = {"callbacks": callbacks, "rounds": rounds, "versions": {}}
+    figures: dict[str, Any] = {
+        "callbacks": callbacks,
+        "rounds": rounds,
+        "missing": field.missing,
+        "versions": {},
+    }
     for version in versions:
         found = measure(console, field.at(version), version, orders, rounds)
         show(console, version, callbacks, found)
@@ -120,11 +123,16 @@ def main(arguments: list[str]) -> None:
     figures = run(options, report.console())
     report.write_json(options.json, "throughput", figures)
     if options.plots is not None:
-        rates = {
-            version: {name: _three(figures["callbacks"], its["seconds"]) for name, its in found.items()}
-            for version, found in figures["versions"].items()
-        }
-        plots.throughput(options.plots, rates)
+        draw(figures, options.plots)
+
+
+def draw(figures: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Draw the picture of a run's figures; returns where it is."""
+    rates = {
+        version: {name: _three(figures["callbacks"], its["seconds"]) for name, its in found.items()}
+        for version, found in figures["versions"].items()
+    }
+    return [plots.throughput(folder, rates)]
 
 
 def _three(callbacks: int, seconds: list[float]) -> list[float]:

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import time
 from collections.abc import Iterator
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,9 +16,24 @@ import attrs
 from benchmarks.programs.stage import FAR_S, Stage
 from benchmarks.terms import CLIENT_ID, END_MARK, FIRST_ID, QUANTITY, terms
 from ibkr_core import Contract, Delivery, Engine, EngineSettings, Order, TwsClient, events
+from ibkr_core.lifecycle import express
 from ibkr_core.model.status import OrderStatus
 
-__all__ = ["check", "make_order", "open_engine", "place", "unthrottled"]
+__all__ = ["begin", "check", "make_order", "open_engine", "place", "unthrottled"]
+
+
+def begin() -> Stage:
+    """Begin a run of the engine that the driver asked for, compiled or not, and of no other.
+
+    Raises:
+        SystemExit: What is imported is the other one.
+    """
+    stage = Stage()
+    is_compiled = (express.__file__ or "").endswith(tuple(EXTENSION_SUFFIXES))
+    if is_compiled != stage.task["compiled"]:
+        wanted = "compiled" if stage.task["compiled"] else "in plain Python"
+        raise SystemExit(f"the engine is not the one {wanted} that was asked for: {express.__file__}")
+    return stage
 
 
 def make_order(order_id: int) -> tuple[Contract, Order]:
@@ -136,7 +152,7 @@ def wait_slim(engine: Engine) -> None:
 
 def main() -> None:
     """Run once."""
-    stage = Stage()
+    stage = begin()
     with profile(stage), open_engine(stage) as engine:
         stage.weigh()
         took = place(engine, stage.task["orders"], stage.task.get("pause_s", 0.0))

@@ -6,6 +6,10 @@ Commands on stdin, one JSON a line:
 * ``{"expect": n}`` waits for so many end marks and answers with the CPU seconds that the reader thread
   spent since the last one, and the whole process's memory;
 * ``{"flush": true}`` answers when all is in the journal;
+* ``{"pack": true}`` answers when all finished orders are packed;
+* ``{"look": ids}`` looks at some orders, which must be filled and paid for, and answers with the number of
+  all orders;
+* ``{"die": true}`` answers, and kills the process (``kill -9``) when the next end mark comes;
 * ``{"quit": true}`` ends.
 """
 
@@ -13,17 +17,21 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import queue
+import signal
 import sys
+import threading
 import time
 from typing import Any
 
 import attrs
 
-from benchmarks.programs.engine import make_order, unthrottled
-from benchmarks.programs.stage import FAR_S, Stage, resident
-from benchmarks.terms import CLIENT_ID, END_MARK
+from benchmarks.programs.engine import begin, make_order, unthrottled, wait_slim
+from benchmarks.programs.stage import FAR_S, resident
+from benchmarks.terms import CLIENT_ID, END_MARK, QUANTITY
 from ibkr_core import Delivery, Engine, TwsClient, events
+from ibkr_core.model.status import OrderStatus
 
 Marks = queue.SimpleQueue[float]
 
@@ -40,25 +48,42 @@ def obey(engine: Engine, marks: Marks, command: dict[str, Any], last: float) -> 
         if engine.journal is not None:
             engine.journal.flush()
         return {}, last
+    if "pack" in command:
+        wait_slim(engine)
+        return {}, last
+    if "look" in command:
+        look_at(engine, command["look"])
+        # Not len(engine.orders()): a million records would be the largest thing in this process.
+        return {"orders": engine._book.read(lambda book: len(book.index))}, last  # noqa: SLF001 - nobody asks
     spent = 0.0
     for _ in range(command["expect"]):
         mark = marks.get(timeout=FAR_S)
         spent, last = mark - last, mark
-    return {
-        "cpu_s": spent,
-        "resident": resident(),
-        "orders": len(engine.orders()) if command.get("count") else 0,
-    }, last
+    return {"cpu_s": spent, "resident": resident()}, last
+
+
+def look_at(engine: Engine, order_ids: list[int]) -> None:
+    """Raise unless each of these orders has its end."""
+    for order_id in order_ids:
+        record = engine.order(order_id)
+        if record.status is not OrderStatus.FILLED or record.filled_quantity != QUANTITY:
+            raise SystemExit(f"not filled: {record}")
+        if len(record.fills) != 2 or None in [fill.commission for fill in record.fills]:
+            raise SystemExit(f"not paid: {record}")
 
 
 def main() -> None:
     """Serve the driver until it says quit."""
-    stage = Stage()
+    stage = begin()
     marks: Marks = queue.SimpleQueue()
+    shall_die = threading.Event()
 
     class Client(TwsClient):
         def currentTime(self, moment: int) -> None:  # noqa: N802 - official name
             if moment == END_MARK:
+                if shall_die.is_set():
+                    # On the thread that receives: what came before the mark it has handled, and nothing more.
+                    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
                 marks.put(time.thread_time())
 
     settings = attrs.evolve(unthrottled(), recheck_s=0, **stage.task.get("settings", {}))
@@ -74,6 +99,10 @@ def main() -> None:
             command = json.loads(line)
             if "quit" in command:
                 break
+            if "die" in command:
+                shall_die.set()
+                stage.say({})
+                continue
             answer, last = obey(engine, marks, command, last)
             stage.say(answer)
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import array
 import io
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from benchmarks import report
+from benchmarks import plots, report
 from benchmarks.arena import Run
 from benchmarks.feed import CALLBACKS_PER_ORDER, exec_id
-from benchmarks.latency import medians, percentile, samples, settings
+from benchmarks.latency import draw, medians, percentile, samples, settings
 from benchmarks.terms import FIRST_ID
 
 
@@ -93,3 +95,41 @@ def test_rounds_become_one_line_of_a_plot() -> None:
     """Each percentile's median over the rounds."""
     figures = {"settings": {"alone": {"100": {"ours": [[1.0, 9.0], [3.0, 7.0], [2.0, 8.0]]}}}}
     assert medians(figures, "alone") == {"ours": {100: [2.0, 8.0]}}
+
+
+def test_a_log_file_shows_how_far_a_measure_has_come() -> None:
+    """Line by line with the time of day; a spinner would leave nothing there."""
+    out = io.StringIO()
+    with report.doing(Console(file=out, width=80), "filling [a] book") as say:
+        say("half of it")
+    lines = out.getvalue().splitlines()
+    assert [line[8:].strip() for line in lines] == ["filling [a] book", "half of it"]
+    assert all(re.match(r"\d\d:\d\d:\d\d  ", line) for line in lines)
+
+
+def test_who_is_missing_is_told_with_the_reason() -> None:
+    """As it was given, whatever brackets are in it."""
+    out = io.StringIO()
+    report.tell_missing(Console(file=out, width=80), {"ours, compiled": "no [C] compiler"})
+    assert out.getvalue() == "missing: ours, compiled: no [C] compiler\n"
+
+
+def test_the_profile_is_drawn_beside_what_it_is_compared_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture for each setting that everybody has; the engine's own settings are lines in these."""
+    drawn: dict[str, list[str]] = {}
+
+    def latency(folder: Path, setting: str, found: dict[str, Any]) -> Path:
+        drawn[setting] = [*found]
+        return folder / setting
+
+    monkeypatch.setattr(plots, "latency", latency)
+    runs = {name: [[1.0, 2.0, 3.0, 4.0]] for name in ("ours", "ours + journal")}
+    told = {setting.name: {"1000": runs} for setting in settings(has_profile=True)}
+    assert draw({"settings": told}, tmp_path) == [tmp_path / setting for setting in drawn]
+    assert drawn == {
+        "alone": ["ours", "ours + journal", "ours, profile"],
+        "burning, 5 ms switch": ["ours", "ours + journal", "ours, profile"],
+        "burning, 0.1 ms switch": ["ours", "ours + journal"],
+    }

@@ -21,7 +21,7 @@ MEASURES = {
     "latency": (latency, "--rates 2000 --seconds 0.1 --rounds 1 --settings alone --only ours;floor"),
     "submit": (submit, "--orders 20 --rounds 1 --pause-ms 0 --versions 226 --only ours;ours~+~journal"),
     "scale": (scale, "--sizes 100,500 --rounds 1"),
-    "recovery": (recovery, "--orders 30 --rounds 1"),
+    "recovery": (recovery, "--orders 30 --rounds 1 --only ours"),
     "memory": (memory, "--orders 50 --rounds 1 --only ours"),
     "profile": (profile, "--orders 20 --version 178"),
 }

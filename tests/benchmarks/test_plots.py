@@ -21,9 +21,11 @@ def test_each_measure_draws_a_picture(tmp_path: Path) -> None:
     made = [
         plots.throughput(tmp_path, {"178": {"ours": three, "floor": three}, "226": {"ours": three}}),
         plots.latency(tmp_path, "burning, 5 ms switch", {"ours": {100: points, 1_000: points}}),
+        plots.latency(tmp_path, "alone", {"ours": {1_000: points}, "ibapi 10.51": {1_000: points}}),
         plots.scale(tmp_path, {"new orders": {100: three, 1_000_000: three}}),
     ]
-    assert [path.name for path in made] == ["throughput.png", "latency-burning-5-ms-switch.png", "scale.png"]
+    names = ["throughput.png", "latency-burning-5-ms-switch.png", "latency-alone.png", "scale.png"]
+    assert [path.name for path in made] == names
     assert all(path.read_bytes().startswith(PNG) for path in made)
 
 
@@ -32,3 +34,5 @@ def test_without_the_library_one_is_told_what_to_install(tmp_path: Path) -> None
     """The figures are there all the same: only the picture is not."""
     with pytest.raises(plots.PlotsUnavailable, match="bench"):
         plots.scale(tmp_path, {})
+    with pytest.raises(plots.PlotsUnavailable, match="bench"):
+        plots.check()
