@@ -214,7 +214,7 @@ class Admission:
     def _check_keys(self, legs: Sequence[inputs.NewOrder]) -> None:
         """Raise where the key of a group's leg belongs to an order that has left the book."""
         if self._journal is None or len(legs) == 1:
-            return  # a single order's key was looked for already
+            return  # who sends a single order has looked for its key already
         known = self._book.read(lambda book: {new.key for new in legs if book.by_key(new.key) is not None})
         for new in legs:
             used = self._journal.knows_key(new.key) if new.key not in known else None

@@ -219,6 +219,7 @@ class Brackets:
                     0,
                     f"the gateway attaches exits from version {ATTACHED_SINCE} on; this one speaks {version}",
                 )
+            self._desk.known(parent.order_ref, contract, parent)  # what is in the book, the book refuses
             ids = self._desk.peek_ids(1 + bool(take_profit) + bool(stop_loss))
             planned, exits = plan_attached(parent, ids, take_profit=take_profit, stop_loss=stop_loss)
             made = [inputs.NewOrder(order_id, "", contract, None) for order_id in exits]

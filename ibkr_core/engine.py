@@ -245,6 +245,7 @@ class Engine(OrderEngine):
         Raises:
             InvalidGroup: No exit is wanted, or the order is a child or held.
             RequestRefused: The gateway is older than server version 218, or the official client is.
+            DuplicateOrder: An order with the key in its ``order_ref`` was sent before, even this very one.
             IbkrError: As for :meth:`submit`.
         """
         self._check_parent(parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -107,10 +108,8 @@ class Brake:
     def _keep(self, reason: str) -> None:
         if self._journal is None:
             return
-        try:
+        with contextlib.suppress(JournalError):  # told by itself; it is written as soon as that can be
             self._journal.set_state(HALT_STATE, reason)
-        except JournalError as error:
-            self._publish(events.JournalBroken, error=str(error))
 
     def _may_work(self, record: OrderRecord, findings: Findings) -> bool:
         """Whether an order that is not finished can still trade."""

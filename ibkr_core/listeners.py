@@ -145,21 +145,25 @@ class Dispatcher:
     # ── subscribing ─────────────────────────────────────────────────────────────────────────────
 
     def subscribe(
-        self,
-        kinds: tuple[type[Event], ...],
-        listener: Listener,
-        delivery: Delivery,
-        loop: asyncio.AbstractEventLoop | None,
+        self, kinds: tuple[object, ...], listener: object, delivery: object, loop: object
     ) -> Subscription:
         """Add a listener for some kinds of events, subclasses included.
+
+        Args:
+            kinds: Classes of events; all of them where none is named.
+            listener: What is called with each (:data:`Listener`).
+            delivery: Where, one of :class:`Delivery`.
+            loop: An asyncio loop, or None.
 
         Raises:
             InvalidInput: No event kind, something that is no callable, no such delivery, a coroutine
                 function without an asyncio loop to run it.
         """
+        wanted: list[type[Event]] = []
         for kind in kinds:
             if not (isinstance(kind, type) and issubclass(kind, Event)):
                 raise InvalidInput("kind", f"must be event classes, not {kind!r}")
+            wanted.append(kind)
         if not callable(listener):
             raise InvalidInput("listener", f"must be callable, not {listener!r}")
         if not isinstance(delivery, Delivery):
@@ -175,7 +179,7 @@ class Dispatcher:
                 raise InvalidInput("loop", "is required outside a running asyncio loop") from None
         if delivery is not Delivery.ASYNCIO and _is_coroutine_function(listener):
             raise InvalidInput("listener", "is a coroutine function: it needs delivery=Delivery.ASYNCIO")
-        subscription = Subscription(kinds or (Event,), listener, delivery, loop, self)
+        subscription = Subscription(tuple(wanted) or (Event,), listener, delivery, loop, self)
         with self._change:
             self._subscriptions = (*self._subscriptions, subscription)
             self._routes = {}

@@ -140,6 +140,7 @@ LOCK_HOMES = (
 LOCK_GUESTS: dict[str, str] = {
     "ibkr_core/dryrun.py": "around the gateway in memory, which calls nothing of ours",
     "ibkr_core/journal/journal.py": "one owner at a time of the connection, never with the state lock held",
+    "ibkr_core/journal/store.py": "around the connection that carries the log over; nothing else is called",
     "ibkr_core/journal/reading.py": "one query at a time on a reader's connection",
     "ibkr_core/inquiries.py": "around its tables and the pure collectors; nothing else is called under it",
     "ibkr_core/orderkeys.py": "around the newest stamp; nothing else is called under it",

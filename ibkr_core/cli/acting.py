@@ -113,7 +113,7 @@ def place(
     port: given.Port = 4002,
     client_id: given.TradingClientId = 1,
     timeout: given.Timeout = 10.0,
-    journal: given.Journal = None,
+    journal: given.KeptJournal = None,
     as_json: given.AsJson = False,
     mask_accounts: given.MaskAccounts = False,
     debug: given.Debug = False,
@@ -127,8 +127,7 @@ def place(
     contract = wish.make_contract(symbol, sec_type, expiry, strike, right, exchange, currency)
     order = wish.make_order(side, quantity, limit, stop, tif, account=account, outside_rth=outside_rth)
     shown = Shown.like(as_json=as_json, mask_accounts=mask_accounts)
-    if not (yes or what_if or dry_run) and not _is_terminal():
-        raise InvalidInput("--yes", "say it where nobody can be asked: standard input is no terminal")
+    _check_manner(yes=yes, what_if=what_if, dry_run=dry_run)
     if dry_run:
         _run_dry(contract, order, key, wait or timeout, shown)
         return
@@ -140,6 +139,13 @@ def place(
         if not yes:
             _ask(engine, contract, order, way, shown)
         _send(engine, contract, order, key, wait or timeout, shown, to_the_end=wait is not None)
+
+
+def _check_manner(*, yes: bool, what_if: bool, dry_run: bool) -> None:
+    if what_if and dry_run:
+        raise InvalidInput("--what-if", "asks the broker, and --dry-run nobody: say one of them")
+    if not (yes or what_if or dry_run) and not _is_terminal():
+        raise InvalidInput("--yes", "say it where nobody can be asked: standard input is no terminal")
 
 
 def _run_dry(contract: Contract, order: Order, key: str, timeout_s: float, shown: Shown) -> None:
@@ -295,14 +301,14 @@ def _amount(value: Any) -> str:  # noqa: ANN401 - a Decimal or None
 def cancel(
     *,
     order_ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ORDER]...", help="Order ids of this client id.")
+        list[int] | None, typer.Argument(metavar="ORDER", help="Order ids of this client id.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All active orders of this client id.")] = False,
     host: given.Host = "127.0.0.1",
     port: given.Port = 4002,
     client_id: given.TradingClientId = 1,
     timeout: given.Timeout = 10.0,
-    journal: given.Journal = None,
+    journal: given.KeptJournal = None,
     as_json: given.AsJson = False,
     mask_accounts: given.MaskAccounts = False,
     debug: given.Debug = False,
@@ -314,7 +320,7 @@ def cancel(
     """
     del debug
     if bool(order_ids) == everything:
-        raise InvalidInput("ORDER", "name order ids, or say --all")
+        raise InvalidInput("ORDER", "name order ids, or say --all" + (", not both" if everything else ""))
     way = _Way(place=given.Place(host, port, timeout), client_id=client_id, journal=journal)
     with _trading(way) as engine:
         refused: list[OrderStateError] = []
@@ -370,7 +376,7 @@ def halt(
     port: given.Port = 4002,
     client_id: given.TradingClientId = 1,
     timeout: given.Timeout = 10.0,
-    journal: given.Journal = None,
+    journal: given.KeptJournal = None,
     as_json: given.AsJson = False,
     debug: given.Debug = False,
 ) -> None:

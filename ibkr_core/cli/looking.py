@@ -135,7 +135,7 @@ def history(
     context: typer.Context,
     order: Annotated[
         str | None,
-        typer.Argument(metavar="[ORDER]", help="An order id, or a client order key; all orders without."),
+        typer.Argument(metavar="ORDER", help="An order id, or a client order key; all orders without."),
     ] = None,
     kind: Annotated[
         str | None,

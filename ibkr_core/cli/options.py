@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -15,11 +15,14 @@ from ibkr_core.errors import InvalidInput
 
 __all__ = [
     "AsJson",
+    "CheckedJournal",
+    "CheckedLogDir",
     "ClientId",
     "Day",
     "Debug",
     "Host",
     "Journal",
+    "KeptJournal",
     "Live",
     "LogDir",
     "MaskAccounts",
@@ -93,27 +96,36 @@ Timeout = Annotated[
         rich_help_panel=_CONNECTION,
     ),
 ]
-Journal = Annotated[
-    Path | None,
-    typer.Option(
+
+
+def _journal(text: str) -> Any:  # noqa: ANN401 - typer's own class, which it does not name
+    return typer.Option(
         "--journal",
         metavar="FILE",
         dir_okay=False,
         envvar="IBKR_CORE_JOURNAL",
-        help="The engine's journal. Looking reads it, also while the engine runs, instead of connecting.",
+        help=text,
         rich_help_panel=_CONNECTION,
-    ),
-]
-LogDir = Annotated[
+    )
+
+
+def _log_dir(text: str) -> Any:  # noqa: ANN401 - likewise
+    return typer.Option(
+        "--log-dir", metavar="DIR", envvar="IBKR_CORE_LOG_DIR", help=text, rich_help_panel=_CONNECTION
+    )
+
+
+Journal = Annotated[
     Path | None,
-    typer.Option(
-        "--log-dir",
-        metavar="DIR",
-        envvar="IBKR_CORE_LOG_DIR",
-        help="Read the event log of this folder instead.",
-        rich_help_panel=_CONNECTION,
-    ),
+    _journal("Read this journal instead of connecting, also while its engine runs."),
 ]
+KeptJournal = Annotated[
+    Path | None,
+    _journal("Write what is done into this journal; no engine may have it open meanwhile."),
+]
+CheckedJournal = Annotated[Path | None, _journal("Check this journal too, also while its engine runs.")]
+LogDir = Annotated[Path | None, _log_dir("Read the event log of this folder instead.")]
+CheckedLogDir = Annotated[Path | None, _log_dir("Check the folder of this event log too.")]
 Live = Annotated[
     bool,
     typer.Option(

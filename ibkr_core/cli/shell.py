@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -82,8 +83,10 @@ class CommandGroup(TyperGroup):
             raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
         except Exception as error:
             # Exits and usage errors know their exit code; the parser tells of them well enough.
-            if hasattr(error, "exit_code") or ctx.meta.get(_DEBUG):
+            if hasattr(error, "exit_code"):
                 raise
+            if ctx.meta.get(_DEBUG):
+                traceback.print_exception(error)
             complain(_words(error), advice(error))
             raise typer.Exit(int(exit_code(error))) from error
 

@@ -33,7 +33,10 @@ __all__ = [
 
 Side = Annotated[str, typer.Argument(metavar="SIDE", help="BUY or SELL.")]
 Quantity = Annotated[str, typer.Argument(metavar="QUANTITY", help="How many shares or contracts.")]
-Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="AAPL, EUR.USD, ES ...")]
+Symbol = Annotated[
+    str,
+    typer.Argument(metavar="SYMBOL", help="AAPL; EUR.USD with --sec-type CASH; ES with --sec-type FUT ..."),
+]
 Limit = Annotated[
     str | None, typer.Option("--limit", metavar="PRICE", help="Limit price; none is a market order.")
 ]

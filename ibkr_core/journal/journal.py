@@ -6,7 +6,6 @@ import logging
 import os
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from datetime import datetime
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any, Final, Self
 from ibkr_core.clock import Clock
 from ibkr_core.errors import InvalidInput, JournalFailed
 from ibkr_core.journal.entries import Entry, Payload
+from ibkr_core.journal.health import Health, Part
 from ibkr_core.journal.noting import note
 from ibkr_core.journal.packed import PackedOrders
 from ibkr_core.journal.pruning import pruning
@@ -38,8 +38,6 @@ _LOG = logging.getLogger("ibkr_core.journal")
 
 BATCH_S: Final = 0.02
 """How long the writer lets inputs gather."""
-_FIRST_RETRY_S: Final = 0.1
-_LAST_RETRY_S: Final = 5.0
 _CHECKPOINT_PAGES: Final = 2_000
 """Pages in the log, roughly, after which it is carried over into the file."""
 _ROWS_A_PAGE: Final = 8
@@ -118,12 +116,7 @@ class Journal:
         self._thread: threading.Thread | None = None
         self._is_closed = False
         self._since_checkpoint = 0
-        self.failure: JournalFailed | None = None
-        self._untold: deque[JournalFailed | None] = deque()
-        self._retry_at = 0.0
-        self._retry_s = _FIRST_RETRY_S
-        self._on_failure: Callable[[JournalFailed], None] | None = None
-        self._on_recovery: Callable[[], None] | None = None
+        self._health = Health(self.path, clock)
 
     @classmethod
     def open(
@@ -175,7 +168,12 @@ class Journal:
 
         They are called with no lock of the journal held, on the thread that noticed it.
         """
-        self._on_failure, self._on_recovery = on_failure, on_recovery
+        self._health.watch(on_failure, on_recovery)
+
+    @property
+    def failure(self) -> JournalFailed | None:
+        """Why it cannot be written, wholly or in part; None when it can."""
+        return self._health.failure
 
     # ── what is stored ──────────────────────────────────────────────────────────────────────────
 
@@ -221,9 +219,11 @@ class Journal:
             return _nothing
 
         with self._writing:
-            error = self._write(act)
-        self._tell()
+            error = self._write(act, Part.APART)
+        self._health.tell()
         if error is not None:
+            self._is_dirty = True  # the writer finds out whether anything else is wrong
+            self._wake.set()
             raise error
 
     def knows_key(self, key: str) -> int | None:
@@ -252,7 +252,7 @@ class Journal:
             self._states[name] = text
             self._intake.add_state(name, text, to_text(self._clock.now()))
             error = self._write_inputs()
-        self._tell()
+        self._health.tell()
         if error is not None:
             self._is_dirty = True
             self._wake.set()
@@ -352,8 +352,7 @@ class Journal:
         with self._writing:
             if self._committed < wanted:  # else another call took ours along
                 error = self._write_inputs()
-        if self._untold:
-            self._tell()
+        self._health.tell()
         if error is not None:
             raise error
 
@@ -363,25 +362,29 @@ class Journal:
         try:
             intake.pack()
         except Exception as fault:  # noqa: BLE001 - ours; it must neither cost the input nor be silent
-            return self._note_failure(fault)
+            return self._health.failed(Part.INPUTS, fault)
         if not intake.waits:
-            return None
+            return self._write(lambda _: _nothing, Part.INPUTS) if self._health.is_in_doubt else None
         through, single = intake.through, intake.single
         self._since_checkpoint += 2 + intake.size // _PAGE_BYTES
         if single is not None:
-            error = self._try(lambda: self._store.run(INSERT_SEGMENT, single.row))
+            error = self._try(lambda: self._store.run(INSERT_SEGMENT, single.row), Part.INPUTS)
             if error is None:
                 intake.written()
         else:
-            error = self._write(intake.write)
+            error = self._write(intake.write, Part.INPUTS)
         if error is None and through is not None:
             self._committed = through
         return error
 
-    def _write(self, work: Callable[[sqlite3.Connection], Callable[[], None]]) -> JournalFailed | None:
+    def _write(
+        self, work: Callable[[sqlite3.Connection], Callable[[], None]], part: Part
+    ) -> JournalFailed | None:
         """Run one transaction and note how it went. Requires holding the write lock."""
         done: list[Callable[[], None]] = []
-        error = self._try(lambda: self._store.transact(lambda connection: done.append(work(connection))))
+        error = self._try(
+            lambda: self._store.transact(lambda connection: done.append(work(connection))), part
+        )
         for forget in done if error is None else ():
             forget()
         return error
@@ -393,7 +396,7 @@ class Journal:
         why = "it is closed" if self._is_closed else "this is a forked child of the process that opened it"
         return JournalFailed(self.path, why, "open it again")
 
-    def _try(self, write: Callable[[], None]) -> JournalFailed | None:
+    def _try(self, write: Callable[[], None], part: Part) -> JournalFailed | None:
         """Write, and note how it went. Requires holding the write lock."""
         refused = self._refuse()
         if refused is not None:
@@ -401,11 +404,8 @@ class Journal:
         try:
             write()
         except Exception as error:  # noqa: BLE001 - whatever it is, what was not written is not durable
-            return self._note_failure(error)
-        if self.failure is not None:
-            self.failure = None
-            self._retry_s = _FIRST_RETRY_S
-            self._untold.append(None)
+            return self._health.failed(part, error)
+        self._health.worked(part)
         return None
 
     # ── writing: what may wait until there is time ──────────────────────────────────────────────
@@ -420,7 +420,7 @@ class Journal:
             Whether everything is in the file.
         """
         error = self.failure
-        if error is None or self._clock.monotonic() >= self._retry_at:
+        if self._health.is_time:
             self._is_urgent = True
             self._is_dirty = False
             error = self._settle(_nothing, lambda: True)
@@ -433,20 +433,20 @@ class Journal:
         are brought up to date all the same every few seconds, and when much has gathered.
 
         Returns:
-            Whether writing works.
+            Whether what was queued is durable; the tables may fail meanwhile.
         """
-        error = self.failure
-        if error is None or self._clock.monotonic() >= self._retry_at:
+        error, is_time = self.failure, self._health.is_time
+        if is_time or self._health.takes_inputs:
             self._is_dirty = self._is_urgent = False
             error, count = self._write_queued()
-            if error is None and self._has_time(count):
+            if error is None and is_time and self._has_time(count):
                 error = self._settle(self._breathe, self._goes_on)
         return self._end_turn(error)
 
     def _end_turn(self, error: JournalFailed | None) -> bool:
         if error is not None:
             self._is_dirty = True
-        self._tell()
+        self._health.tell()
         if error is None and self._since_checkpoint >= _CHECKPOINT_PAGES and not self._is_closed:
             self._checkpoint()
         return error is None
@@ -507,6 +507,8 @@ class Journal:
                         return made
                     if made is None:
                         self._behind_since = None
+                        with self._writing:
+                            self._health.worked(Part.MAKING)
                         return None
                     left -= made
                     error = self._write_ready()
@@ -534,7 +536,7 @@ class Journal:
                 return 0
         except Exception as fault:  # noqa: BLE001 - whatever it is, it must not be silent
             with self._writing:
-                return self._note_failure(fault)
+                return self._health.failed(Part.MAKING, fault)
         return None
 
     def _write_ready(self) -> JournalFailed | None:
@@ -543,7 +545,7 @@ class Journal:
         if error is not None or not self._tables.ready:
             return error
         with self._writing:
-            error = self._write(self._tables.write)
+            error = self._write(self._tables.write, Part.ROWS)
         moved = self._moved
         if error is None and moved is not None:
             self._moved = None
@@ -552,16 +554,6 @@ class Journal:
         self._since_checkpoint += 2 + EVENTS_AT_ONCE // _ROWS_A_PAGE
         return error
 
-    def _note_failure(self, error: Exception) -> JournalFailed:
-        failure = describe_failure(self.path, error)
-        failure.__cause__ = error
-        if self.failure is None:
-            self._untold.append(failure)
-        self.failure = failure
-        self._retry_at = self._clock.monotonic() + self._retry_s
-        self._retry_s = min(self._retry_s * 2, _LAST_RETRY_S)
-        return failure
-
     def _checkpoint(self) -> None:
         """Keep the log short. Called without the write lock."""
         self._since_checkpoint = 0
@@ -569,22 +561,6 @@ class Journal:
             self._store.checkpoint()
         except sqlite3.Error as error:  # what is committed stays in the log; it is tried again later
             _LOG.warning("journal %s: the log cannot be carried over: %s", self.path, error)
-
-    def _tell(self) -> None:
-        """Tell of failure and recovery. Called without the write lock."""
-        while self._untold:
-            try:
-                failure = self._untold.popleft()
-            except IndexError:
-                return  # another thread tells it
-            if failure is None:
-                _LOG.warning("journal %s: writing works again", self.path)
-                if self._on_recovery is not None:
-                    self._on_recovery()
-            else:
-                _LOG.error("%s", failure)
-                if self._on_failure is not None:
-                    self._on_failure(failure)
 
     # ── retention ───────────────────────────────────────────────────────────────────────────────
 
@@ -630,8 +606,8 @@ class Journal:
                 self._wake.wait()
             self._wake.clear()
             self._stop.wait(self._batch_s)  # let some gather
-            if not self._stop.is_set() and not self.work():
-                self._stop.wait(max(self._retry_at - self._clock.monotonic(), self._batch_s))
+            if not self._stop.is_set() and not self.work() and not self._health.takes_inputs:
+                self._stop.wait(max(self._health.retry_at - self._clock.monotonic(), self._batch_s))
 
     def _end_thread(self) -> None:
         self._stop.set()
@@ -656,7 +632,7 @@ class Journal:
                 self._store.close(to_text(self._clock.now()) if failure is None else None)
             except (sqlite3.Error, OSError) as error:
                 failure = failure or describe_failure(self.path, error)
-        self._tell()
+        self._health.tell()
         if failure is not None:
             raise failure
 

@@ -7,6 +7,7 @@ import enum
 import errno
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -54,8 +55,44 @@ class Durability(enum.Enum):
     """A power cut too: every commit waits for the disk."""
 
 
+class _Carrier:
+    """Carries the log over into the file, on a connection of its own: it holds up nobody who commits.
+
+    Args:
+        path: The journal.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._carrying = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._is_closed = False
+
+    def carry(self) -> None:
+        """Carry over what can be, unless another thread is at it."""
+        if not self._carrying.acquire(blocking=False):
+            return
+        try:
+            if self._is_closed:
+                return
+            if self._connection is None:
+                self._connection = connect(self._path, "rw")
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        finally:
+            self._carrying.release()
+
+    def close(self) -> None:
+        """Let the file go, for good, when who carries has finished."""
+        with self._carrying:
+            self._is_closed = True
+            if self._connection is not None:
+                self._connection.close()
+
+
 class Store:
-    """The open file, with the lock that makes us its only writer. Not thread-safe by itself.
+    """The open file, with the lock that makes us its only writer.
+
+    Not thread-safe by itself, except :meth:`checkpoint`.
 
     Args:
         path: The journal.
@@ -81,7 +118,7 @@ class Store:
             self._prepare(connection, client_id, durability)
             self.epoch = _begin_run(connection, now)
             self.connection = connection
-            self._carrier: sqlite3.Connection | None = None
+            self._carrier = _Carrier(self.path)
             self._identity = self._files()
         except BaseException as error:
             if connection is not None:
@@ -157,12 +194,13 @@ class Store:
     def checkpoint(self) -> None:
         """Carry the log over into the file, as far as readers allow. Commits go on meanwhile.
 
+        Any thread may call it at any time: one that comes while another is at it, or after the end, does
+        nothing.
+
         Raises:
             sqlite3.Error: It failed. Nothing is lost: what is committed stays in the log.
         """
-        if self._carrier is None:  # a connection of its own, so that it holds up nobody who commits
-            self._carrier = connect(self.path, "rw")
-        self._carrier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        self._carrier.carry()
 
     def close(self, now: str | None) -> None:
         """Close the file and let the lock go.
@@ -174,8 +212,7 @@ class Store:
             if now is not None:
                 self.transact(lambda connection: _end_run(connection, self.epoch, now))
         finally:
-            if self._carrier is not None:
-                self._carrier.close()
+            self._carrier.close()
             self.connection.close()
             self._lock.release()
 

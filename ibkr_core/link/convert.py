@@ -33,6 +33,7 @@ __all__ = [
     "contract_from_protobuf",
     "contract_to_official",
     "execution_fact",
+    "leg_from_official",
     "open_order_fact",
     "order_to_official",
     "position",
@@ -254,7 +255,7 @@ def contract_from_official(official: IbContract) -> Contract:
         trading_class=official.tradingClass,
         sec_id_type=official.secIdType,
         sec_id=official.secId,
-        combo_legs=tuple(_leg_from_official(leg) for leg in official.comboLegs or ()),
+        combo_legs=tuple(leg_from_official(leg) for leg in official.comboLegs or ()),
         combo_legs_description=official.comboLegsDescrip or "",
         delta_neutral=_delta_neutral(official.deltaNeutralContract),
     )
@@ -266,7 +267,8 @@ def contract_from_protobuf(message: Any) -> Contract:  # noqa: ANN401 - a genera
     return contract_from_official(decoder_utils.decodeContract(message))
 
 
-def _leg_from_official(leg: IbComboLeg) -> ComboLeg:
+def leg_from_official(leg: IbComboLeg) -> ComboLeg:
+    """Make our leg of a combo of the official one."""
     return ComboLeg(
         con_id=leg.conId,
         ratio=leg.ratio,

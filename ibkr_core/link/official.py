@@ -20,7 +20,14 @@ from ibapi.order import Order as IbOrder
 from ibapi.softdollartier import SoftDollarTier
 
 from ibkr_core.errors import InvalidContract, InvalidOrder
-from ibkr_core.link.convert import NO_RIGHT, UNSET_DECIMAL, UNSET_DOUBLE, UNSET_INTEGER, UNSET_LONG
+from ibkr_core.link.convert import (
+    NO_RIGHT,
+    UNSET_DECIMAL,
+    UNSET_DOUBLE,
+    UNSET_INTEGER,
+    UNSET_LONG,
+    leg_from_official,
+)
 from ibkr_core.model.contract import ComboLeg, Contract, DeltaNeutral
 from ibkr_core.model.fieldnames import check_names
 from ibkr_core.model.numbers import to_number
@@ -137,16 +144,7 @@ def _leg(leg: object) -> ComboLeg:
     if not isinstance(leg, IbComboLeg):
         raise InvalidContract("comboLegs", f"must be ibapi ComboLeg objects, not {leg!r}")
     check_names(vars(leg), _usual(IbComboLeg), "ComboLeg")
-    return ComboLeg(
-        con_id=leg.conId,
-        ratio=leg.ratio,
-        action=leg.action,
-        exchange=leg.exchange,
-        open_close=leg.openClose,
-        short_sale_slot=leg.shortSaleSlot,
-        designated_location=leg.designatedLocation,
-        exempt_code=leg.exemptCode,
-    )
+    return leg_from_official(leg)
 
 
 def _delta_neutral(official: object) -> DeltaNeutral | None:

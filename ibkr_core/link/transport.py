@@ -39,7 +39,7 @@ class Transport(Protocol):
         """
 
     def send(self, data: bytes) -> None:
-        """Give every byte to the kernel.
+        """Give every byte to the kernel; of none there is nothing to do.
 
         Raises:
             NotReady: It was closed before; certainly no byte left.
@@ -111,6 +111,8 @@ class SocketTransport:
         with self._send_lock:
             if self._closed:
                 raise NotReady(f"{self._fault or 'the connection is closed'}; nothing was sent")
+            if not data:
+                return  # Python's time limit would wait for room even so, and end the connection without it
             try:
                 if _AT_ONCE:
                     self._send_all(data)

@@ -521,7 +521,8 @@ class RetryScheduled(OrderEvent):
 class JournalBroken(Event):
     """Alarm: the journal cannot be written. New orders are refused; cancels and facts are still taken.
 
-    What is recorded waits in memory, and writing is tried again by itself. Told once for each failure.
+    What is recorded waits in memory, and writing is tried again by itself. Told once for a fault, however
+    long it lasts, also where only a part cannot be written.
 
     Attributes:
         error: The error's text: the file, what is wrong, what to do.

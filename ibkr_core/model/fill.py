@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -254,6 +254,7 @@ def _read(fill: Fill) -> None:
 _TIME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})([ -]+)(\d{2}):(\d{2}):(\d{2})(?:\s+(\S.*))?")
 _TO_THE_MINUTE = re.compile(r"\d{8} \d{2}:\d{2}:")
 _SECONDS = {f"{second:02}": second for second in range(60)}
+_LAST_SECOND = timedelta(seconds=59)
 
 
 @functools.lru_cache(maxsize=1024)  # many executions share a second
@@ -276,8 +277,18 @@ def parse_execution_time(text: str, local_zone: tzinfo | None = None) -> datetim
 
 @functools.lru_cache(maxsize=1024)  # and nearly all share a minute with another
 def _minute(head: str, rest: str, local_zone: tzinfo | None) -> datetime | None:
-    """Read the minute of a time in the usual form, ``20260828 14:31:`` and what follows the seconds."""
-    return _parse(f"{head}00{rest}", local_zone) if _TO_THE_MINUTE.fullmatch(head) else None
+    """Read the minute of a time in the usual form, ``20260828 14:31:`` and what follows the seconds.
+
+    Returns:
+        The moment at which it begins, or None where its seconds are not those of UTC: the time of a place by
+        its sun, as it was kept until well into the 20th century, or a change of the clocks within it.
+    """
+    if not _TO_THE_MINUTE.fullmatch(head):
+        return None
+    first, last = _parse(f"{head}00{rest}", local_zone), _parse(f"{head}59{rest}", local_zone)
+    if first is None or last is None or (first.second, last - first) != (0, _LAST_SECOND):
+        return None
+    return first
 
 
 def _parse(text: str, local_zone: tzinfo | None) -> datetime | None:

@@ -10,7 +10,6 @@ import pytest
 
 from ibkr_core.cli import acting
 from ibkr_core.engine import Engine
-from ibkr_core.errors import JournalFailed
 from ibkr_core.gateway import SimulatedGateway
 from ibkr_core.journal import Journal, JournalReader
 from ibkr_core.model.contract import Contract
@@ -175,6 +174,7 @@ def test_an_order_that_does_not_end_in_time_is_told(gateway: SimulatedGateway) -
         ("BUY 1 AAPL --sec-type OPT", "--strike: is needed for --sec-type OPT"),
         ("BUY 1 ES --sec-type FUT --expiry 202612", "--exchange: is needed for a future"),
         ("BUY 1 AAPL --tif SOMETIMES", "tif"),
+        ("BUY 10 AAPL --what-if --dry-run", "--what-if: asks the broker, and --dry-run nobody"),
     ],
 )
 def test_what_makes_no_sense_is_never_sent(gateway: SimulatedGateway, line: str, words: str) -> None:
@@ -239,7 +239,7 @@ def test_orders_are_cancelled_by_their_client(gateway: SimulatedGateway, resting
     ("line", "code", "words"),
     [
         ("cancel", 2, "name order ids, or say --all"),
-        ("cancel 7 --all", 2, "name order ids, or say --all"),
+        ("cancel 7 --all", 2, "name order ids, or say --all, not both"),
         ("cancel 99", 4, "order 99: no such order"),
     ],
 )
@@ -348,9 +348,14 @@ def test_a_journal_that_cannot_be_written_keeps_nothing(
     with Engine(1, journal=journal) as engine:
         engine.halt("before")
 
-    def full(self: Journal, *_: object) -> None:
-        self.failure = JournalFailed(journal, "the disk is full", "free some space")
-        raise self.failure
+    keep = Journal.set_state
+
+    def no_room() -> None:
+        raise OSError(28, "No space left on device")
+
+    def full(self: Journal, name: str, text: str) -> None:
+        monkeypatch.setattr(self._store, "check_files", no_room)
+        keep(self, name, text)
 
     monkeypatch.setattr(Journal, "set_state", full)
     result = run(*words, "--journal", journal)

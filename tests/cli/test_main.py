@@ -168,12 +168,14 @@ def test_an_error_is_one_line_and_its_exit_code(
 
 @pytest.mark.parametrize("arguments", [["--debug", "demo"], ["demo", "--debug"]])
 def test_debug_shows_the_whole_error(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error itself comes out, with its traceback, wherever the option stands."""
+    """Its traceback comes first, wherever the option stands; the line and the exit code are the same."""
     error = ConnectionFailed("no gateway")
     monkeypatch.setattr(simulated, "run_demo", failing_demo(error))
     result = CliRunner().invoke(main.app, arguments)
-    assert result.exception is error
-    assert result.exit_code == 1
+    assert result.stderr.startswith("Traceback (most recent call last):")
+    assert "ConnectionFailed: no gateway\n" in result.stderr
+    assert result.stderr.endswith("error: no gateway\n")
+    assert (result.exit_code, result.stdout) == (exit_code(error), "")
 
 
 def test_ctrl_c_is_one_line_and_exit_code_130(monkeypatch: pytest.MonkeyPatch) -> None:

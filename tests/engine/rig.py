@@ -127,6 +127,12 @@ def settle(engine: Engine) -> None:
             client.currentTime = before
 
 
+def leave(engine: Engine, gateway: WatchedGateway) -> None:
+    """Close an engine, and wait until the gateway has seen it: no other one may be connected."""
+    engine.close()
+    gateway.wait_for(lambda _: gateway.client_ids == ())
+
+
 def buy(engine: Engine, quantity: int | str = 10, *, key: str = "", **fields: Any) -> Any:
     """Submit a market order."""
     return engine.submit(STOCK, Order.market("BUY", quantity, **fields), key=key)

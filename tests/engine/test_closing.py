@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -503,21 +503,26 @@ def test_a_position_that_changes_meanwhile(serve: Serve, connect: Connect) -> No
     assert sent(gateway, 2) == [("SELL", "MKT", 6)]
 
 
-def test_a_list_of_positions_that_lags_behind(serve: Serve, connect: Connect) -> None:
-    """Flat a moment ago, and the next list still shows ten: it is asked for again, nothing is sold short."""
+def lagging(stale: list[bool]) -> Callable[[int, Message], Iterable[Delivery]]:
+    """Add to a list of positions the first row that was ever told; each time takes a mark away."""
     rows: list[Message] = []
-    stale: list[bool] = []
 
     def outlet(_: int, message: Message) -> Iterable[Delivery]:
         if message.kind == "positionMulti":
             rows.append(message)
         if message.kind == "positionMultiEnd" and stale:
             stale.pop()
-            late = {**rows[-1].fields, "reqId": message.fields["reqId"]}
+            late = {**rows[0].fields, "reqId": message.fields["reqId"]}
             return Delivery(Message("positionMulti", late)), Delivery(message)
         return (Delivery(message),)
 
-    gateway = stage(serve, outlet=outlet)
+    return outlet
+
+
+def test_a_list_of_positions_that_lags_behind(serve: Serve, connect: Connect) -> None:
+    """Flat a moment ago, and the next list still shows ten: it is asked for again, nothing is sold short."""
+    stale: list[bool] = []
+    gateway = stage(serve, outlet=lagging(stale))
     engine = connect(gateway, **JOIN)
     hold(engine, LONG)
     assert engine.close_position(LONG).success
@@ -530,22 +535,12 @@ def test_a_list_of_positions_that_lags_behind(serve: Serve, connect: Connect) ->
 
 def test_a_list_that_lags_longer_than_there_is_time(serve: Serve, connect: Connect) -> None:
     """Asked twice in haste, it shows ten twice: what the fills come to counts, and nothing is sold short."""
-    rows: list[Message] = []
     stale: list[bool] = []
-
-    def outlet(_: int, message: Message) -> Iterable[Delivery]:
-        if message.kind == "positionMulti":
-            rows.append(message)
-        if message.kind == "positionMultiEnd" and stale:
-            late = {**rows[0].fields, "reqId": message.fields["reqId"]}
-            return Delivery(Message("positionMulti", late)), Delivery(message)
-        return (Delivery(message),)
-
-    gateway = stage(serve, outlet=outlet)
+    gateway = stage(serve, outlet=lagging(stale))
     engine = connect(gateway, settings=attrs.evolve(FAST, confirm_s=0.5), clock=THEN)
     hold(engine, LONG)
     assert engine.close_position(LONG).success
-    stale.append(True)
+    stale += [True] * 100
     result = engine.close_position(LONG, exits_timeout_s=0.05)
     assert result.action_taken is ActionTaken.FAILED
     assert "did not settle; the smaller figures were used" in result.notes[0]

@@ -15,7 +15,7 @@ from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
-from tests.engine.rig import UNLIMITED, VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway, settle
+from tests.engine.rig import UNLIMITED, VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway, leave, settle
 
 pytestmark = pytest.mark.system
 
@@ -231,8 +231,7 @@ def test_what_a_second_session_makes_of_it(serve: Serve, connect: Connect) -> No
         trader.act()
         settle(first)
         gateway.run(trader.rng.uniform(0, 10))
-    first.close()
-    gateway.wait_for(lambda _: gateway.client_ids == ())
+    leave(first, gateway)
     gateway.run(60)  # the rest of it happens while nobody listens
     for symbol in SYMBOLS:
         gateway.market(symbol).freeze()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +34,7 @@ from ibkr_core.model.order import Order
 from ibkr_core.model.results import ActionTaken
 from ibkr_core.wire.message import Message
 from tests.engine.rig import STOCK, VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway, rest, settle
+from tests.journal.making import Keeping, ManualClock, filled_order, open_journal
 
 pytestmark = pytest.mark.system
 D = Decimal
@@ -459,3 +463,46 @@ def test_an_order_with_attached_exits_gets_no_new_id(serve: Serve, connect: Conn
     assert engine._desk.send_under_new_id(bracket.parent.order_id, "its id was taken") is False
     settle(engine)
     assert [order.order_id for order in engine.orders()] == [leg.order_id for leg in bracket.all]
+
+
+# ── keys of orders that are gone ────────────────────────────────────────────────────────────────────
+
+GONE = LOW.replace(order_ref="key-7")
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        pytest.param(lambda engine: engine.submit(STOCK, GONE), id="submit"),
+        pytest.param(lambda engine: engine.submit_bracket(STOCK, GONE, stop_loss="90"), id="bracket"),
+        pytest.param(lambda engine: engine.submit_oca([(STOCK, LOW), (STOCK, GONE)]), id="oca"),
+        pytest.param(lambda engine: engine.submit_scale_out(STOCK, GONE, PAIRS), id="scale_out"),
+        pytest.param(lambda engine: engine.submit_attached(STOCK, GONE), id="attached", marks=can_attach),
+    ],
+)
+def test_the_key_of_an_order_that_the_journal_dropped_sends_nothing(
+    send: Callable[[Engine], object], gateway: WatchedGateway, connect: Connect, tmp_path: Path
+) -> None:
+    """It traded once; that retention let its inputs go does not make the key new, whatever it comes with."""
+    path, clock = tmp_path / "orders.db", ManualClock()
+    with open_journal(path, clock) as journal:
+        keeping = Keeping(journal, clock)
+        keeping.take_all(filled_order(7))
+        clock.advance(timedelta(days=31).total_seconds())
+        assert journal.prune(clock.now(), keeping.book.orders()) == len(filled_order(7))
+    engine = connect(gateway, journal=path)
+    with pytest.raises(DuplicateOrder, match=r"'key-7'.*left the book"):
+        send(engine)
+    settle(engine)
+    assert gateway.orders_arrived() == []
+    assert engine.orders() == ()
+
+
+@can_attach
+def test_attached_exits_are_not_sent_twice(engine: Engine) -> None:
+    """With the key of an order in the book nothing is sent: nobody could tell the exits of the one it is."""
+    engine.submit_attached(STOCK, LOW.replace(order_ref="mine"))
+    for order in (LOW, LOW.replace(quantity=11)):
+        with pytest.raises(DuplicateOrder, match="'mine'"):
+            engine.submit_attached(STOCK, order.replace(order_ref="mine"))
+    assert len(engine.orders()) == 3

@@ -31,7 +31,20 @@ from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.session import SessionState
 from ibkr_core.settings import EngineSettings
-from tests.engine.rig import STOCK, VERSIONS, WAIT, Connect, Log, S, Serve, WatchedGateway, buy, rest, settle
+from tests.engine.rig import (
+    STOCK,
+    VERSIONS,
+    WAIT,
+    Connect,
+    Log,
+    S,
+    Serve,
+    WatchedGateway,
+    buy,
+    leave,
+    rest,
+    settle,
+)
 from tests.link.peers import (
     PATIENCE_S,
     SURVEY,
@@ -357,8 +370,7 @@ def test_resting_orders_of_an_earlier_session_are_taken_over(
     gateway = serve(versions=[version])
     first = connect(gateway, 5)
     old = rest(first, "90", order_ref="mine").record
-    first.close()
-    gateway.wait_for(lambda _: gateway.client_ids == ())
+    leave(first, gateway)
 
     second = Engine(5)
     log = Log(second)
@@ -388,8 +400,7 @@ def test_the_unsolicited_snapshot_is_heard(gateway: WatchedGateway, connect: Con
     """A listener that was there before sees the resting order before the session is synchronised."""
     first = connect(gateway, 5)
     rest(first)
-    first.close()
-    gateway.wait_for(lambda _: gateway.client_ids == ())
+    leave(first, gateway)
     engine = Engine(5)
     log = Log(engine)
     with engine:
@@ -404,8 +415,7 @@ def test_new_ids_start_above_everything_that_was_seen(gateway: WatchedGateway, c
     """The broker counts ids of earlier sessions too; the first order is not refused with 103."""
     first = connect(gateway, 5)
     highest = max(buy(first).wait(**WAIT).order_id for _ in range(3))
-    first.close()
-    gateway.wait_for(lambda _: gateway.client_ids == ())
+    leave(first, gateway)
     ticket = buy(connect(gateway, 5))
     assert ticket.order_id > highest
     assert ticket.wait(**WAIT).status is S.FILLED
@@ -422,8 +432,7 @@ def test_a_key_of_an_earlier_session_cannot_trade_again(version: int, serve: Ser
     first = connect(gateway, 5)
     old = buy(first, order_ref="mine")
     assert old.wait(**WAIT).status is S.FILLED
-    first.close()
-    gateway.wait_for(lambda _: gateway.client_ids == ())
+    leave(first, gateway)
 
     engine = Engine(5)
     log = Log(engine)
@@ -449,8 +458,7 @@ def test_executions_of_an_earlier_session_are_booked_once(
     old = buy(first, order_ref="mine")
     log.wait(events.CommissionReported)
     before = old.record
-    first.close()
-    gateway.wait_for(lambda _: gateway.client_ids == ())
+    leave(first, gateway)
 
     engine = Engine(5)
     log = Log(engine)

@@ -199,7 +199,7 @@ def test_every_input_is_recorded_as_it_is_applied(rig: Rig) -> None:
     rig.submit()
     rig.clock.advance(5)
     status = StatusFact(order_id=5, status="Submitted", client_id=1, perm_id=75, remaining=Decimal(10))
-    rig.book.apply(status, memoryview(bytearray(b"the bytes")), 203)
+    rig.book.apply(status, b"the bytes", 203)
     local = ErrorFact(request_id=-1, code=504, message="Not connected")
     rig.book.apply(local)  # the official client's own word came in no frame
     (first, began, before, none), (second, at, _, fact), (third, _, _, same) = rig.journal.inputs

@@ -11,10 +11,11 @@ import pytest
 from ibkr_core.engine import Engine
 from ibkr_core.errors import InvalidInput, TradingHalted
 from ibkr_core.gateway.faults import Drop, When
+from ibkr_core.journal.store import Store
 from ibkr_core.model import events
 from ibkr_core.model.order import Order
 from ibkr_core.settings import Backoff, EngineSettings
-from tests.engine.rig import STOCK, WAIT, Connect, Log, S, WatchedGateway, buy, rest
+from tests.engine.rig import STOCK, WAIT, Connect, Log, S, WatchedGateway, buy, rest, settle
 from tests.link.peers import PATIENCE_S
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("quickly")]
@@ -146,3 +147,30 @@ def test_a_halt_without_a_connection_waits_for_one(gateway: WatchedGateway, conn
     log.wait(events.HaltConfirmed)
     assert engine.wait_flat(0)
     assert ticket.status is S.CANCELLED
+
+
+def test_a_halt_that_cannot_be_written_counts_all_the_same(
+    gateway: WatchedGateway, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once in this run; the disk is told of once, and gets the halt as soon as it takes something."""
+    path = tmp_path / "orders.db"
+    engine = connect(gateway, settings=QUICK, journal=path)
+    log = Log(engine)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "check_files", full)
+        engine.halt("enough")
+        assert engine.is_halted
+        log.wait(events.JournalBroken)
+        engine.release()
+        engine.halt("enough indeed")
+        settle(engine)
+        assert len(log.of(events.JournalBroken)) == 1
+    log.wait(events.JournalRestored)
+    engine.close()
+    again = connect(gateway, settings=QUICK, journal=path)
+    with pytest.raises(TradingHalted, match="enough indeed"):
+        buy(again)

@@ -16,18 +16,9 @@ import pytest
 
 from ibkr_core.errors import JournalError, JournalFailed
 from ibkr_core.journal import Entry, Frame, Journal, JournalReader, Payload
+from ibkr_core.journal.health import Part
 from ibkr_core.lifecycle.inputs import Cancel, Disconnect
 from tests.journal.making import START, Keeping, ManualClock, filled_order, open_journal, status
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal.sqlite"
 
 
 class Watch:
@@ -340,4 +331,152 @@ def test_an_input_that_cannot_be_encoded_is_not_passed_over(
         Entry(1, START, Cancel(1), 0, 1),
         Entry(2, START, Cancel(2), 0, 1),
     ]
+    journal.close()
+
+
+# ── a part fails, and the rest works ────────────────────────────────────────────────────────────────
+
+
+def rows_fail(journal: Journal, table: str) -> None:
+    """Have the file refuse rows of one table, as a damaged page of it would."""
+    journal.write(
+        lambda connection: connection.execute(
+            f"CREATE TRIGGER refuse BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'no {table}'); END"
+        ).close()
+    )
+
+
+def rows_work(journal: Journal) -> None:
+    journal._store.connection.execute("DROP TRIGGER refuse")
+
+
+@pytest.mark.parametrize("table", ["events", "orders", "fills", "inputs"])
+def test_a_lasting_fault_of_rows_is_told_once(path: Path, clock: ManualClock, table: str) -> None:
+    """Segments are committed all the while, at every turn; it works again when the rows are written."""
+    journal = open_journal(path, clock)
+    watch, keeping = Watch(journal), Keeping(journal, clock)
+    rows_fail(journal, table)
+    for order_id in range(1, 101):
+        keeping.take_all(filled_order(order_id))
+        journal.work()
+        assert journal.committed == journal.recorded
+        keeping.take(Cancel(order_id))
+        journal.commit()
+        clock.advance(0.5)
+    assert [table in told for told in watch.told] == [True]
+    assert journal.failure is not None
+    assert table in journal.failure.reason
+    rows_work(journal)
+    clock.advance(10.0)
+    journal.work()
+    assert watch.told[1:] == ["recovered"]
+    assert journal.failure is None
+    assert journal.backlog == 0
+    with JournalReader(path) as reader:
+        assert len(reader.orders()) == len(reader.fills()) == 100
+        assert reader.check().is_sound
+    journal.close()
+
+
+class Turns:
+    """Stands where the writer looks whether to end: lets time pass as it waits, and ends it after a while."""
+
+    def __init__(self, clock: ManualClock, seconds: float) -> None:
+        self.waits: list[float] = []
+        self._clock = clock
+        self._end = clock.monotonic() + seconds
+
+    def wait(self, seconds: float) -> bool:
+        self.waits.append(seconds)
+        self._clock.advance(seconds)
+        return self.is_set()
+
+    def is_set(self) -> bool:
+        return self._clock.monotonic() >= self._end
+
+    def set(self) -> None:
+        self._end = 0.0
+
+
+def test_what_is_recorded_is_committed_soon_though_rows_fail(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer tries the rows again at growing intervals, and does not sleep through them."""
+    journal = open_journal(path, clock, batch_s=0.02)
+    keeping, turns, tried_at = Keeping(journal, clock), Turns(clock, 60.0), list[float]()
+    rows_fail(journal, "orders")
+    failed = journal._health.failed
+
+    def note(part: Part, error: Exception) -> JournalFailed:
+        tried_at.append(clock.monotonic())
+        return failed(part, error)
+
+    monkeypatch.setattr(journal._health, "failed", note)
+    monkeypatch.setattr(journal, "_stop", turns)
+    keeping.take_all(filled_order(1))
+    journal._work()
+    assert max(turns.waits) <= 0.02
+    assert 15 <= len(tried_at) <= 25
+    journal.abandon()
+
+
+def test_a_fault_of_ours_in_making_rows_is_told_once(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though rows that are made before those at fault are written each time."""
+    journal = open_journal(path, clock)
+    watch, keeping = Watch(journal), Keeping(journal, clock)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal._tables, "make_orders", fail)
+        for order_id in range(1, 21):
+            keeping.take_all(filled_order(order_id))
+            assert not journal.flush()
+            clock.advance(10.0)
+    assert ["a fault of ours" in told for told in watch.told] == [True]
+    assert journal.flush()
+    assert watch.told[1:] == ["recovered"]
+    journal.close()
+
+
+def test_a_lasting_fault_beside_what_is_recorded_is_told_once(
+    path: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A checkpoint that can never be written keeps nobody from trading; later times go to the log alone."""
+    journal = open_journal(path, clock)
+    watch = Watch(journal)
+
+    def fail(_: sqlite3.Connection) -> None:
+        raise sqlite3.IntegrityError("no checkpoint")
+
+    for _ in range(3):
+        for _ in range(10):
+            with pytest.raises(JournalFailed, match="no checkpoint"):
+                journal.write(fail)
+            assert journal.work()
+            assert journal.failure is None
+        assert [told if told == "recovered" else "broken" for told in watch.told] == ["broken", "recovered"]
+        journal.write(lambda _: None)
+        watch.told.clear()
+    assert sum("no checkpoint" in line for line in caplog.messages) == 30
+    journal.close()
+
+
+def test_a_fault_that_nobody_tries_again_is_over_when_writing_works(path: Path, clock: ManualClock) -> None:
+    """Nothing is recorded meanwhile, for new orders are refused: the writer finds it out by itself."""
+    journal = open_journal(path, clock, start_writer=True, batch_s=0.001)
+    failed, recovered = threading.Event(), threading.Event()
+    journal.watch(lambda _: failed.set(), recovered.set)
+    fault = locked(journal)
+    fault.make()
+    with pytest.raises(JournalFailed, match="locked"):
+        journal.write(lambda _: None)
+    assert failed.wait(60)
+    fault.mend()
+    clock.advance(60)
+    assert recovered.wait(60)
+    assert journal.failure is None
     journal.close()

@@ -36,16 +36,6 @@ from tests.journal.making import (
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal.sqlite"
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def journal(path: Path, clock: ManualClock) -> Iterator[Journal]:
     with open_journal(path, clock) as made:
         yield made

@@ -33,11 +33,6 @@ LONG_AGO = datetime(2020, 2, 29, 14, 30, tzinfo=UTC)
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal.sqlite"
-
-
-@pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(LONG_AGO)
 

@@ -37,16 +37,6 @@ DAY_S = 86_400.0
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal.sqlite"
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def journal(path: Path, clock: ManualClock) -> Iterator[Journal]:
     with open_journal(path, clock, retention=Retention(days=30)) as made:
         yield made

@@ -169,16 +169,6 @@ def test_a_kill_between_any_two_statements(acts: list[str], at: frozenset[int]) 
         check_copy(Path(folder) / "j", len(told), len(told), told, seqs, clock)
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal.sqlite"
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
 def rows_in(path: Path, table: str) -> int:
     with JournalReader(path) as reader:
         return int(reader.query(f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608 - our own tables

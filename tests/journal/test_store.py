@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,15 +22,10 @@ from ibkr_core.errors import (
     JournalTooNew,
 )
 from ibkr_core.journal import Durability, Entry, Journal, JournalReader, schema
-from ibkr_core.journal.store import Store, describe_failure
+from ibkr_core.journal.store import Store, connect, describe_failure
 from tests.journal.making import Keeping, ManualClock, filled_order, open_journal
 
 NOW = "2026-11-21T14:30:00.000000Z"
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal.sqlite"
 
 
 @pytest.fixture
@@ -106,6 +102,37 @@ def test_a_transaction_is_whole_or_nothing(path: Path) -> None:
     store.transact(lambda c: c.execute("INSERT INTO meta VALUES ('b', '1')").close())
     assert store.connection.execute("SELECT name FROM meta WHERE name IN ('a', 'b')").fetchall() == [("b",)]
     store.close(None)
+
+
+def test_one_connection_carries_the_log_over_whatever_threads_ask(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that comes while another is at it leaves it to that one; after the end nothing is opened."""
+    store = opened(path)
+    made: list[str] = []
+    is_inside, may_go_on = threading.Event(), threading.Event()
+
+    def slowly(path: str, mode: str) -> sqlite3.Connection:
+        made.append(mode)
+        if len(made) == 1:
+            is_inside.set()
+            assert may_go_on.wait(30)
+        return connect(path, mode)
+
+    monkeypatch.setattr("ibkr_core.journal.store.connect", slowly)
+    first = threading.Thread(target=store.checkpoint)
+    first.start()
+    assert is_inside.wait(30)
+    store.checkpoint()
+    may_go_on.set()
+    first.join(30)
+    store.transact(lambda c: c.execute("INSERT INTO meta VALUES ('a', '1')").close())
+    before = path.read_bytes()
+    store.checkpoint()
+    assert path.read_bytes() != before
+    store.close(None)
+    store.checkpoint()
+    assert made == ["rw"]
 
 
 _TRY_TO_OPEN = """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import select
 import signal
 import socket
 import threading
@@ -256,6 +258,40 @@ def test_nothing_is_sent_after_a_close() -> None:
         with pytest.raises(NotReady, match="nothing was sent"):
             transport.send(b"never")
     assert ends == [b""]
+
+
+def test_a_message_of_no_bytes_is_nothing() -> None:
+    """It neither waits for room that others take up, nor ends the connection; after a close it is refused."""
+    arrived: list[bytes] = []
+    reads = threading.Event()
+
+    def script(line: Line) -> None:
+        reads.wait(PATIENCE_S)
+        arrived.append(line.read_to_end())
+
+    with Peer(script, receive_buffer=8192) as peer:
+        transport = connected(peer, send_timeout_s=0.2)
+        transport.send(b"")
+        filler = fill_up(transport._sender)
+        transport.send(b"")
+        reads.set()
+        transport._send_timeout_s = PATIENCE_S
+        transport._sender.settimeout(PATIENCE_S)
+        transport.send(b"after")
+        close(transport)
+        with pytest.raises(NotReady):
+            transport.send(b"")
+    assert arrived == [filler + b"after"]
+
+
+def fill_up(sock: socket.socket) -> bytes:
+    """Send until the kernel takes no more; returns what it took."""
+    piece, taken = b"x" * 4096, 0
+    while select.select([], [sock], [], 0.1)[1]:
+        with contextlib.suppress(BlockingIOError, TimeoutError):
+            while True:
+                taken += sock.send(piece, socket.MSG_DONTWAIT)
+    return b"x" * taken
 
 
 class Counting:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ibkr_core.model.contract import Contract
@@ -100,12 +100,27 @@ def test_no_text_raises(text: str, with_start: bool) -> None:
     assert read is None or read.utcoffset() == timedelta(0)
 
 
+NEW_YORK_CHANGES = datetime(1883, 11, 18, 12, 3, 57)  # noqa: DTZ001 - the zone is given apart
+"""A second before New York gave up the time by its sun."""
+
+
 @given(
-    st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)),  # noqa: DTZ001 - the zone is drawn apart
-    st.sampled_from(["US/Eastern", "Asia/Kolkata", "UTC", "Australia/Lord_Howe"]),
+    st.one_of(
+        st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)),  # noqa: DTZ001 - the zone is drawn apart
+        st.datetimes(datetime(1850, 1, 1), datetime(1990, 1, 1)),  # noqa: DTZ001 - likewise
+        st.integers(-70, 70).map(lambda second: NEW_YORK_CHANGES + timedelta(seconds=second)),
+    ),
+    st.sampled_from(["US/Eastern", "Asia/Kolkata", "UTC", "Australia/Lord_Howe", "Africa/Monrovia"]),
 )
+@example(datetime(1883, 1, 2, 10, 0, 5), "US/Eastern")  # noqa: DTZ001 - likewise
+@example(datetime(1971, 6, 1, 10, 0, 5), "Africa/Monrovia")  # noqa: DTZ001 - likewise
+@example(NEW_YORK_CHANGES, "US/Eastern")
+@example(NEW_YORK_CHANGES + timedelta(seconds=1), "US/Eastern")
 def test_reading_agrees_with_the_zone_database(moment: datetime, zone: str) -> None:
-    """Wall-clock text plus zone is the moment that the standard library makes of them."""
+    """Wall-clock text plus zone is the moment that the standard library makes of them.
+
+    In years, too, in which a place was whole minutes and some seconds from Greenwich.
+    """
     moment = moment.replace(microsecond=0)
     expected = moment.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
     assert parse_execution_time(f"{moment:%Y%m%d %H:%M:%S} {zone}") == expected
