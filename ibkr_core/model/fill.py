@@ -20,9 +20,9 @@ from ibkr_core.model.said import lean_repr, money, plain, said, with_reason
 __all__ = ["Fill", "Told", "parse_execution_time", "told_fill"]
 
 Told = tuple[Any, ...]
-"""What an execution says, in this order: its id, quantity, price and side; and what few look at: contract, time,
-account, exchange, the broker's running total, liquidity, and whether the price may change. One object that is
-handed on as it is, in a compiled build too, which would copy a tuple whose fields it knew."""
+"""What an execution says, in this order: its id, quantity, price and side; and what few look at: contract,
+time, account, exchange, the broker's running total, liquidity, and whether the price may change. One object
+that is handed on as it is, in a compiled build too, which would copy a tuple whose fields it knew."""
 
 
 class _Unread:
