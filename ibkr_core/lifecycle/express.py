@@ -24,7 +24,7 @@ from ibkr_core.lifecycle.transitions import TABLE, Trigger
 from ibkr_core.model import events
 from ibkr_core.model.events import Event
 from ibkr_core.model.facts import CommissionFact, ExecutionFact, HotValues, StatusFact
-from ibkr_core.model.fill import Fill, paid_fill, told_fill
+from ibkr_core.model.fill import Fill, Told
 from ibkr_core.model.making import blank
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
@@ -204,22 +204,33 @@ class Express:
             return None  # too many, or some are missing
         if size <= _ZERO or (not is_complete and total is not None and executed >= total):
             return None  # its size is not certain: an order for an amount of money, or one made smaller
-        told = contract, time, account, exchange, counted, liquidity, may_change
-        fill = told_fill(exec_id, shares, price, action, told)
-        return self._book(entry, base, fill, executed, now, is_complete=is_complete)
+        its = (
+            exec_id,
+            shares,
+            price,
+            action,
+            contract,
+            time,
+            account,
+            exchange,
+            counted,
+            liquidity,
+            may_change,
+        )
+        return self._book(entry, base, its, executed, now, is_complete=is_complete)
 
     def _book(
-        self, entry: OrderEntry, base: str, fill: Fill, executed: Decimal, now: datetime, *, is_complete: bool
+        self, entry: OrderEntry, base: str, its: Told, executed: Decimal, now: datetime, *, is_complete: bool
     ) -> list[Event]:
         scribe, before = self._scribe, entry.status
         picture = scribe.picture(entry)
         self._owners[base] = entry
-        entry.ledger.add_plain(base, fill, executed)
+        fill = entry.ledger.add_plain(base, its, executed)
         for changed in self._feeds:
             changed[base] = fill
         entry.heard_time = entry.last_update_time = now
         entry.drawn = None
-        entry.note(now, "executed %s at %s%s", fill.quantity, fill.price, "")
+        entry.note(now, "executed %s at %s%s", its[1], its[2], "")
         told = [] if entry.acknowledged_time is not None else self._acknowledge(entry, now, picture)
         scribe.seq = seq = scribe.seq + 1
         told.append(_about_fill(_RECEIVED(), events.ExecutionReceived, now, seq, picture, fill))
@@ -244,12 +255,11 @@ class Express:
         if entry is None or amount is None or not entry.ledger.is_plain:
             return None
         ledger, scribe = entry.ledger, self._scribe
-        unpaid = ledger.unpaid(base)
-        if unpaid is None or unpaid.exec_id != exec_id or unpaid.revision != 1:
+        its = ledger.unpaid(base)
+        if its is None or its[0] != exec_id:
             return None  # the same text is the same execution, in the same revision
         picture = scribe.picture(entry)
-        fill = paid_fill(unpaid, amount, currency, realized_pnl)
-        ledger.pay_plain(base, fill, amount)
+        fill = ledger.pay_plain(base, its, amount, currency, realized_pnl)
         for changed in self._feeds:
             changed[base] = fill
         entry.note(now, "commission %s %s", amount, currency)

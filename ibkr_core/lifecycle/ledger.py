@@ -15,14 +15,14 @@ import re
 from collections.abc import KeysView, Mapping
 from decimal import Context, Decimal
 from types import MappingProxyType
-from typing import Self
+from typing import Final, Self
 
 import attrs
 
 from ibkr_core.lifecycle.executionid import ExecutionId
 from ibkr_core.lifecycle.parts import LedgerParts
 from ibkr_core.model.facts import CommissionFact, ExecutionFact
-from ibkr_core.model.fill import Fill, parse_execution_time
+from ibkr_core.model.fill import Fill, Told, parse_execution_time, told_fill
 from ibkr_core.model.making import making
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
@@ -30,6 +30,7 @@ from ibkr_core.model.order import Action
 __all__ = ["Booking", "Ledger", "fill_from"]
 
 _ZERO = Decimal(0)
+_add: Final = EXACT.add
 _AVERAGE = Context(prec=28, traps=[])
 """For quotients, which have no end. Not the host's context, for the reasons given at EXACT."""
 
@@ -81,13 +82,15 @@ def _paid(fill: Fill) -> tuple[Decimal | None, str, Decimal | None]:
 class _Entry:
     """One execution: its newest revision, its kind, the largest quantity that any revision had, its place."""
 
-    __slots__ = ("fill", "is_advisors", "is_bag", "peak", "place")
+    __slots__ = ("fill", "is_advisors", "is_bag", "peak", "place", "unpaid")
     fill: Fill
     is_bag: bool
     is_advisors: bool
     peak: Decimal
     place: int
     """Where in its list the fill stands."""
+    unpaid: Told | None
+    """What it was told, while that is all and it is plain; see :meth:`Ledger.add_plain`."""
 
 
 class Booking(enum.Enum):
@@ -243,43 +246,52 @@ class Ledger:
 
     # ── the same for what is plain ──────────────────────────────────────────────────────────────
 
-    def add_plain(self, base: str, fill: Fill, quantity: Decimal) -> None:
+    def add_plain(self, base: str, told: Told, quantity: Decimal) -> Fill:
         """Book an execution that is new: its first revision, with no commission yet, of a plain ledger.
 
         Args:
             base: Its id without the revision.
-            fill: The execution, of a client's account.
+            told: The execution, of a client's account.
             quantity: What the executions come to with it.
         """
         fills = self._fills
         entry = _Entry()
-        entry.fill, entry.peak, entry.place = fill, fill.quantity, len(fills)
+        fill = entry.fill = told_fill(told)
+        entry.peak, entry.place, entry.unpaid = told[1], len(fills), told
         entry.is_bag = entry.is_advisors = False
         self._entries[base] = entry
         fills.append(fill)
         self.quantity = quantity
         self._has_clients = True
+        return fill
 
-    def unpaid(self, base: str) -> Fill | None:
-        """Return an execution of which no commission was reported; None where one was."""
-        fill = self._entries[base].fill
-        return fill if fill.commission is None and base not in self._commissions else None
+    def unpaid(self, base: str) -> Told | None:
+        """Return what :meth:`add_plain` took of an execution; None where anything else was said of it."""
+        return self._entries[base].unpaid
 
-    def pay_plain(self, base: str, paid: Fill, amount: Decimal) -> None:
-        """Take the first commission of the only revision of an execution of a plain ledger.
+    def pay_plain(
+        self, base: str, told: Told, amount: Decimal, currency: str, realized_pnl: Decimal | None
+    ) -> Fill:
+        """Take the first commission of an execution that is :meth:`unpaid`.
 
         The report is not kept: the fill says the same; see :meth:`_reports`.
 
         Args:
             base: The id of the execution without the revision.
-            paid: The fill with it.
+            told: What :meth:`unpaid` returned.
             amount: What it costs.
+            currency: Of the amount.
+            realized_pnl: As reported.
+
+        Returns:
+            The fill with it.
         """
         entry = self._entries[base]
-        entry.fill = self._fills[entry.place] = paid
-        charged, currency = self._charged, paid.commission_currency
-        before = charged.get(currency)
-        charged[currency] = EXACT.add(_ZERO if before is None else before, amount)
+        entry.fill = self._fills[entry.place] = fill = told_fill(told, amount, currency, realized_pnl)
+        entry.unpaid = None
+        charged = self._charged
+        charged[currency] = _add(charged.get(currency, _ZERO), amount)
+        return fill
 
     # ── totals out ──────────────────────────────────────────────────────────────────────────────
 
@@ -373,6 +385,7 @@ class Ledger:
         for base, fill, is_bag, is_advisors, peak in parts.executions:
             entry = ledger._entries[base] = _Entry()
             entry.fill, entry.is_bag, entry.is_advisors, entry.peak = fill, is_bag, is_advisors, peak
+            entry.unpaid = None
             ledger._has_advisors |= is_advisors
             ledger._has_clients |= not is_advisors
         for base, entry in ledger._entries.items():
@@ -414,6 +427,7 @@ class Ledger:
 
     def _settle(self, base: str, entry: _Entry) -> None:
         """Give an entry's fill its commission and its place (order, leg or allocation)."""
+        entry.unpaid = None
         fill = entry.fill
         report = self._live_commission(base, fill.revision)
         is_leg, is_allocation = self._is_leg(entry), self._is_allocation(entry)
@@ -443,6 +457,8 @@ class Ledger:
         if reports is None:
             reports = self._commissions[base] = {}
             entry = self._entries.get(base)
+            if entry is not None:
+                entry.unpaid = None
             if entry is not None and entry.fill.commission is not None:  # taken by pay_plain()
                 fill = entry.fill
                 reports[fill.revision] = CommissionFact(

@@ -17,11 +17,12 @@ from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import Action
 from ibkr_core.model.said import lean_repr, money, plain, said, with_reason
 
-__all__ = ["Fill", "Told", "paid_fill", "parse_execution_time", "told_fill"]
+__all__ = ["Fill", "Told", "parse_execution_time", "told_fill"]
 
-Told = tuple[Contract, str, str, str, Decimal | None, int | None, bool]
-"""What an execution says that few look at: contract, time, account, exchange, the broker's running total,
-liquidity, and whether the price may change."""
+Told = tuple[Any, ...]
+"""What an execution says, in this order: its id, quantity, price and side; and what few look at: contract,
+time, account, exchange, the broker's running total, liquidity, and whether the price may change. One object
+that is handed on as it is, in a compiled build too, which would copy a tuple whose fields it knew."""
 
 
 class _Unread:
@@ -194,42 +195,24 @@ _get_told: Final = _Unread.__dict__["_told"].__get__
 _put_told: Final = _Unread.__dict__["_told"].__set__
 
 
-def told_fill(exec_id: str, quantity: Decimal, price: Decimal, action: Action, told: Told) -> Fill:
+def told_fill(
+    told: Told, commission: Decimal | None = None, currency: str = "", realized_pnl: Decimal | None = None
+) -> Fill:
     """Make the fill of a first report of an execution that counts towards its order, and of no group's.
 
     What few look at is read when somebody does.
+
+    Args:
+        told: What the execution says.
+        commission: Its commission, where that is known.
+        currency: Of the commission.
+        realized_pnl: As it is reported with the commission.
     """
     fill = _FILL()
-    fill.exec_id = exec_id
-    fill.quantity = quantity
-    fill.price = price
-    fill.action = action
-    fill.revision = 1
-    fill.commission = None
-    fill.commission_currency = ""
-    fill.realized_pnl = None
-    fill._told = told  # noqa: SLF001 - it is of this module
-    fill.__class__ = Fill
-    return fill  # type: ignore[no-any-return]  # it is one now
-
-
-def paid_fill(unpaid: Fill, commission: Decimal, currency: str, realized_pnl: Decimal | None) -> Fill:
-    """Return a copy of such a fill with its first commission; what nobody has read stays unread."""
-    told = _told_of(unpaid)
-    if told is None:
-        return unpaid.placed(
-            is_leg=False,
-            is_allocated=False,
-            is_allocation=False,
-            commission=commission,
-            currency=currency,
-            realized_pnl=realized_pnl,
-        )
-    fill = _FILL()
-    fill.exec_id = unpaid.exec_id
-    fill.quantity = unpaid.quantity
-    fill.price = unpaid.price
-    fill.action = unpaid.action
+    fill.exec_id = told[0]
+    fill.quantity = told[1]
+    fill.price = told[2]
+    fill.action = told[3]
     fill.revision = 1
     fill.commission = commission
     fill.commission_currency = currency
@@ -239,21 +222,15 @@ def paid_fill(unpaid: Fill, commission: Decimal, currency: str, realized_pnl: De
     return fill  # type: ignore[no-any-return]  # it is one now
 
 
-def _told_of(fill: Fill) -> Told | None:
-    """Return what a fill was told and nobody has read; None where all is set."""
-    try:
-        told: Told | None = _get_told(fill)
-    except AttributeError:  # it was made with all its fields
-        return None
-    return told
-
-
 def _read(fill: Fill) -> None:
     """Set what nobody has looked at yet. Two threads may do so at once: they set the same."""
-    told = _told_of(fill)
+    try:
+        told: Told | None = _get_told(fill)
+    except AttributeError:  # nothing was: it is being unpickled, say
+        return
     if told is None:
         return
-    contract, text, account, exchange, cum_quantity, liquidity, price_may_change = told
+    contract, text, account, exchange, cum_quantity, liquidity, price_may_change = told[4:]
     values = (
         contract,
         contract.name,

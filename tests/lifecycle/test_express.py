@@ -313,6 +313,33 @@ def test_a_plain_life_takes_the_lane() -> None:
     pair.compare()
 
 
+BETWEEN: dict[str, Callable[[ExecutionFact], BrokerFact]] = {
+    "the same again": lambda first: first,
+    "more of it": lambda first: attrs.evolve(first, shares=Decimal(30)),
+    "a correction": lambda first: attrs.evolve(first, exec_id="0000e0d5.1.01.02", shares=Decimal(10)),
+    "an older one": lambda first: attrs.evolve(first, exec_id="0000e0d5.1.01.00"),
+    "a leg": lambda first: attrs.evolve(first, exec_id="0000e0d5.1.01.01.01"),
+    "an advisor's": lambda first: attrs.evolve(first, exec_id="0000e0d5.1.07.01", account="F1"),
+    "a report that says nothing": lambda first: CommissionFact(first.exec_id, None),
+    "its commission": lambda first: CommissionFact(first.exec_id, Decimal(3), "EUR"),
+    "the correction's commission": lambda _: CommissionFact("0000e0d5.1.01.02", Decimal(3), "EUR"),
+}
+"""By name, what may come between an execution and its commission."""
+
+
+@pytest.mark.parametrize("between", BETWEEN)
+@pytest.mark.parametrize("looks", [True, False])
+def test_what_comes_between_an_execution_and_its_commission(between: str, *, looks: bool) -> None:
+    """Whatever else was said of an execution, its commission is joined to what it is by then."""
+    pair = Pair()
+    pair.do(lambda book, now: book.take(submit(1, ORDER, AAPL), now), looks=looks)
+    for fact in story():
+        pair.do(taking(fact), looks=looks)
+        if isinstance(fact, ExecutionFact) and fact.exec_id == "0000e0d5.1.01.01":
+            pair.do(taking(BETWEEN[between](fact)), looks=looks)
+    pair.compare()
+
+
 def test_what_the_lane_makes_is_frozen_and_whole() -> None:
     """Every field of its fills and events is set, and none can be set again."""
     book = Book(1)

@@ -7,7 +7,6 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,8 +23,7 @@ from ibkr_core.model.algos import ALGOS
 from ibkr_core.model.conditions import PriceCondition
 from ibkr_core.model.contract import ComboLeg, Contract
 from ibkr_core.model.facts import BrokerFact
-from ibkr_core.model.fill import Fill
-from ibkr_core.model.order import BrokerOrder, Order
+from ibkr_core.model.order import Action, BrokerOrder, Order
 from ibkr_core.model.record import HistoryEntry, OrderMessage, Request
 from ibkr_core.model.status import BrokerWord, OrderStatus
 from ibkr_core.testing.strategies import Life, Step, arbitrary_facts, noisy_steps_of, perform, several_lives
@@ -216,9 +214,10 @@ def rich_ledger(name: str) -> Ledger:
         case "is_plain":
             ledger.set_contract("STK")
             book(execution(10))
-            fill = Fill("0000a.c.01.01", Decimal(5), Decimal("1.50"), commission=Decimal("0.350"))
-            ledger.add_plain("0000a.c.01", attrs.evolve(fill, commission=None), Decimal(15))
-            ledger.pay_plain("0000a.c.01", fill, Decimal("0.350"))
+            its = ("0000a.c.01.01", Decimal(5), Decimal("1.50"), Action.BUY)
+            told = (*its, AAPL, "20261121 09:30:00 US/Eastern", "DU1", "", Decimal(15), None, False)
+            ledger.add_plain("0000a.c.01", told, Decimal(15))
+            ledger.pay_plain("0000a.c.01", told, Decimal("0.350"), "USD", None)
         case "_gone" | "recounts":
             book(execution(10))
             book(execution(8, exec_id="0000a.b.01.02"))

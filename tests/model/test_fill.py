@@ -21,7 +21,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.fill import Fill, Told, _parse, paid_fill, parse_execution_time, told_fill
+from ibkr_core.model.fill import Fill, Told, _parse, parse_execution_time, told_fill
 from ibkr_core.model.order import Action
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -209,13 +209,14 @@ PAID: dict[str, Any] = {
 
 def told(contract: Contract, text: str) -> Told:
     """What an execution says."""
-    return contract, text, "DU1", "ARCA", Decimal(50), 2, True
+    its = ("0000e0d5.1.01.01", Decimal(50), Decimal("190.25"), Action.BUY)
+    return *its, contract, text, "DU1", "ARCA", Decimal(50), 2, True
 
 
 def unread(contract: Contract = AAPL, text: str = MOMENTS[0], *, paid: bool = False) -> Fill:
     """A fill as the express lane makes it."""
-    fill = told_fill("0000e0d5.1.01.01", Decimal(50), Decimal("190.25"), Action.BUY, told(contract, text))
-    return paid_fill(fill, PAID["commission"], "USD", PAID["realized_pnl"]) if paid else fill
+    its = told(contract, text)
+    return told_fill(its, PAID["commission"], "USD", PAID["realized_pnl"]) if paid else told_fill(its)
 
 
 def whole(contract: Contract = AAPL, text: str = MOMENTS[0], *, paid: bool = False) -> Fill:
@@ -276,16 +277,6 @@ def test_the_first_look_at_a_fill_sees_what_any_other_does(
         seen.exchange = "IBKR"  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("is_read", [False, True])
-def test_paying_a_fill_leaves_the_unpaid_one_as_it_was(*, is_read: bool) -> None:
-    """Both are values of their own, and each can be looked at first."""
-    before = unread()
-    assert not is_read or before.exchange == "ARCA"
-    after = paid_fill(before, PAID["commission"], "USD", PAID["realized_pnl"])
-    assert (after, before) == (whole(paid=True), whole())
-    assert paid_fill(whole(), PAID["commission"], "USD", PAID["realized_pnl"]) == after
-
-
 def test_what_is_no_field_is_missed_as_anywhere() -> None:
     """The same error as of any object, read or not, and of one that was never set."""
     for fill in (unread(), whole()):
@@ -300,8 +291,7 @@ def test_what_was_read_is_kept_no_longer() -> None:
     """A fill that was looked at holds its fields, and not also what they were read from."""
     said = told(AAPL, MOMENTS[0])
     held = sys.getrefcount(said)
-    fill = told_fill("0000e0d5.1.01.01", Decimal(50), Decimal("190.25"), Action.BUY, said)
-    paid = paid_fill(fill, Decimal(1), "USD", None)
+    fill, paid = told_fill(said), told_fill(said, Decimal(1), "USD")
     assert sys.getrefcount(said) == held + 2
     assert fill.symbol == paid.symbol == "AAPL"
     assert sys.getrefcount(said) == held
