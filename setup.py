@@ -6,6 +6,7 @@ usual case, the package is pure Python and needs no compiler.
 
 import configparser
 import os
+import sys
 
 from setuptools import setup
 
@@ -13,7 +14,6 @@ COMPILED = (
     "ibkr_core/guardedbook.py",
     "ibkr_core/journal/intents.py",
     "ibkr_core/journal/noting.py",
-    "ibkr_core/journal/tail.py",
     "ibkr_core/journal/writing.py",
     "ibkr_core/lifecycle/effects.py",
     "ibkr_core/lifecycle/entry.py",
@@ -49,7 +49,9 @@ def extensions() -> "list[object]":
     try:
         from mypyc.build import mypycify  # noqa: PLC0415 - only where it is wanted
     except ImportError:
-        return []
+        if "egg_info" in sys.argv:
+            return []
+        raise SystemExit("IBKR_CORE_COMPILE=1 needs mypy here: pip install mypy types-protobuf") from None
     return list(mypycify(["--config-file", "pyproject.toml", *COMPILED], opt_level="3", debug_level="0"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import email
 import importlib.metadata
@@ -120,3 +121,18 @@ def test_the_wheel_tells_what_it_needs(archives: Path) -> None:
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.11"
     assert {line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line} == wanted
+
+
+def test_compiled_modules_hold_no_class_that_attrs_makes() -> None:
+    """Of a class of slots attrs makes a second one, and compiled code checks for the first."""
+    (modules,) = (
+        ast.literal_eval(node.value)
+        for node in ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMPILED"
+    )
+    assert len(set(modules)) == len(modules) > 1
+    for module in modules:
+        tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
+        classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        decorators = {one.name: " ".join(map(ast.unparse, one.decorator_list)) for one in classes}
+        assert not [name for name, words in decorators.items() if "attrs" in words], module

@@ -19,6 +19,7 @@ import attrs
 from ibkr_core._version import __version__
 from ibkr_core.errors import JournalError
 from ibkr_core.journal import JournalReader
+from ibkr_core.lifecycle import express
 from ibkr_core.link.compat import LOWEST_SERVER_VERSION, PROTOBUF_SINCE, client_versions
 from ibkr_core.model.events import BrokerMessage
 
@@ -80,8 +81,9 @@ class Check:
 
 
 def check_python() -> Check:
-    """Say which Python and which ibkr_core this is."""
-    text = f"{platform.python_version()} on {platform.system()}, ibkr_core {__version__}"
+    """Say which Python and which ibkr_core this is, and whether its busiest modules are compiled."""
+    how = "pure Python" if str(express.__file__).endswith(".py") else "compiled"
+    text = f"{platform.python_version()} on {platform.system()}, ibkr_core {__version__} ({how})"
     return Check("python", Health.OK, text)
 
 

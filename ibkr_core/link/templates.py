@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from operator import attrgetter, itemgetter
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import attrs
 
@@ -93,8 +93,7 @@ class _Template(Protocol):
         """Return the frame of an order with these values, each in its place."""
 
 
-@attrs.frozen
-class _Sample:
+class _Sample(NamedTuple):
     """An order, and what the official encoder made of it."""
 
     order_id: int
