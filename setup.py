@@ -12,7 +12,6 @@ from setuptools import setup
 
 COMPILED = (
     "ibkr_core/guardedbook.py",
-    "ibkr_core/journal/intents.py",
     "ibkr_core/journal/noting.py",
     "ibkr_core/journal/writing.py",
     "ibkr_core/lifecycle/effects.py",
