@@ -152,7 +152,7 @@ class Store:
         """Run work as one transaction: wholly, or not at all.
 
         Args:
-            work: Writes. What it returns is called once the file has that, also where an interrupt, which
+            work: Writes. What it returns is called once the file has that; again where an interrupt, which
                 goes on from here, comes just then.
 
         Raises:
@@ -166,15 +166,15 @@ class Store:
             done = work(connection)
             is_ending = True
             connection.execute("COMMIT")
+            if done is not None:
+                done()
         except BaseException as error:
             if connection.in_transaction:  # some failures have rolled back already
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
             elif is_ending and done is not None and not isinstance(error, Exception):
-                done()  # nothing failed: a Ctrl-C came while the disk was waited for
+                done()  # nothing failed: a Ctrl-C came while the disk was waited for, or right after that
             raise
-        if done is not None:
-            done()
 
     def run(self, statement: str, values: Sequence[object]) -> None:
         """Run one statement as a transaction of its own, which costs a third of one that is begun and ended.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import sqlite3
@@ -18,9 +19,12 @@ import pytest
 
 from ibkr_core.errors import JournalError, JournalFailed
 from ibkr_core.journal import Entry, Frame, Journal, JournalReader, Payload, writing
+from ibkr_core.journal import journal as journals
+from ibkr_core.journal import store as stores
 from ibkr_core.journal.health import Part
 from ibkr_core.journal.tail import SEGMENT_INPUTS
 from ibkr_core.lifecycle.inputs import Cancel, Disconnect
+from tests.journal.interrupting import interrupt
 from tests.journal.making import START, Keeping, ManualClock, filled_order, open_journal, status, submit
 
 
@@ -580,3 +584,29 @@ class Interrupting:
         if statement == self._statement and self._left == 0:
             raise KeyboardInterrupt
         return cursor
+
+
+@pytest.mark.parametrize(("act", "step"), [("commit", 1), ("flush", 3)])
+def test_an_interrupt_at_any_place_costs_no_input_and_stops_nothing(
+    tmp_path: Path, act: str, step: int
+) -> None:
+    """Wherever it comes: each input is there once, no event is there twice, and no lock is held."""
+    modules = {str(module.__file__) for module in (writing, journals, stores)}
+    for number in itertools.count(1, step):
+        with open_journal(tmp_path / str(number)) as journal:
+            keeping = Keeping(journal, ManualClock())
+            keeping.take_all((submit(7, key="k"), *filled_order()[1:]))
+            journal._intake.add_state("name", "text", "at")
+            is_interrupted = True
+            with contextlib.suppress(KeyboardInterrupt), interrupt(modules, number):
+                getattr(journal, act)()
+                is_interrupted = False
+            keeping.take(submit(9, key="z"))
+            journal.commit()
+            assert journal.flush()
+            assert journal.query("SELECT count(*), max(number) FROM inputs") == [(6, 6)]
+            assert journal.query("SELECT seq FROM events GROUP BY seq HAVING count(*) > 1") == []
+            assert (journal.knows_key("k"), journal.knows_key("z"), journal.high_water) == (7, 9, 9)
+        if not is_interrupted:
+            break
+    assert number > 1 or not writing.__file__.endswith(".py")

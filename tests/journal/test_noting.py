@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import dis
 import itertools
 import json
 import math
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from types import FrameType
 from typing import Any, Final
 
 import attrs
@@ -34,6 +31,7 @@ from ibkr_core.model.facts import BrokerFact
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.record import OrderMessage, OrderRecord
 from ibkr_core.testing.strategies import Life, Step, arbitrary_facts, noisy_steps_of, several_lives
+from tests.journal.interrupting import interrupt
 from tests.journal.making import (
     CLIENT_ID,
     START,
@@ -262,36 +260,6 @@ def test_the_events_of_a_plain_callback_are_noted_alike(
     target(float(quickly))
 
 
-_ASKED_AFTER: Final = ("CALL", "JUMP_BACKWARD", "RESUME")
-"""After which instructions the interpreter asks whether the user pressed Ctrl-C."""
-
-
-@contextlib.contextmanager
-def interrupt(module: str, number: int) -> Iterator[None]:
-    """Have a Ctrl-C come at one of the places of a module where one can."""
-    left, before = number, ""
-
-    def look(frame: FrameType, what: str, _: object) -> Any:
-        nonlocal left, before
-        if frame.f_code.co_filename != module:
-            return None
-        frame.f_trace_opcodes = True
-        if what == "opcode":
-            left -= before.startswith(_ASKED_AFTER)
-            if left == 0:
-                left = -1
-                raise KeyboardInterrupt
-            before = dis.opname[frame.f_code.co_code[frame.f_lasti]]
-        return look
-
-    traced = sys.gettrace()
-    sys.settrace(look)
-    try:
-        yield
-    finally:
-        sys.settrace(traced)
-
-
 def noted_twice(notes: Notes) -> list[str]:
     """Note the lives of two orders, what is plain in one go; returns the kinds of the events."""
     book, kinds = Book(CLIENT_ID), list[str]()
@@ -314,7 +282,7 @@ def test_an_interrupt_while_notes_are_taken_costs_at_most_the_one_that_was_on_it
     notes = Notes()
     kinds = noted_twice(notes)
     read = list[str]()
-    with contextlib.suppress(KeyboardInterrupt), interrupt(noting.__file__, number):
+    with contextlib.suppress(KeyboardInterrupt), interrupt({noting.__file__}, number):
         while notes:
             read.append(notes.popleft()[0].name)
     lost = len(kinds) - len(read) - len(notes)
