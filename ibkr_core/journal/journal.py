@@ -112,7 +112,7 @@ class Journal:
         self._behind_since: float | None = None
         self._is_urgent = False
         self._count = self._portions = 0
-        self._is_dirty = False
+        self._is_dirty = self._is_in_doubt = False
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -379,6 +379,10 @@ class Journal:
     def _write_inputs(self) -> JournalFailed | None:
         """Write all queued inputs, oldest first, as segments. Requires holding the write lock."""
         intake = self._intake
+        if self._is_in_doubt:
+            doubt = self._try(self._see_what_is_written, Part.INPUTS)
+            if doubt is not None:
+                return doubt
         try:
             intake.pack()
         except Exception as fault:  # noqa: BLE001 - ours; it must neither cost the input nor be silent
@@ -386,6 +390,7 @@ class Journal:
         if not intake.waits:
             return self._write(lambda _: _nothing, Part.INPUTS) if self._health.is_in_doubt else None
         through, single = intake.through, intake.single
+        self._is_in_doubt = True  # until it is known how it went: an interrupt may come before that
         self._since_checkpoint += 2 + (intake if single is None else single).size // _PAGE_BYTES
         if single is not None:
             error = self._try(lambda: self._store.run(INSERT_SEGMENT, single.row), Part.INPUTS)
@@ -395,19 +400,22 @@ class Journal:
             error = self._write(intake.write, Part.INPUTS)
         if error is None and through is not None:
             self._committed = through
+        self._is_in_doubt = False
         return error
+
+    def _see_what_is_written(self) -> None:
+        """Look whether the file has what was on its way when an interrupt came. It is not moved on before."""
+        (last,) = self._store.connection.execute("SELECT max(last) FROM tail").fetchone()
+        if last is not None:
+            self._intake.found_written(last)
+            self._committed = max(self._committed, last)
+        self._is_in_doubt = False
 
     def _write(
         self, work: Callable[[sqlite3.Connection], Callable[[], None]], part: Part
     ) -> JournalFailed | None:
         """Run one transaction and note how it went. Requires holding the write lock."""
-        done: list[Callable[[], None]] = []
-        error = self._try(
-            lambda: self._store.transact(lambda connection: done.append(work(connection))), part
-        )
-        for forget in done if error is None else ():
-            forget()
-        return error
+        return self._try(lambda: self._store.transact(work), part)
 
     def _refuse(self) -> JournalFailed | None:
         """Return why nothing may be written ever more."""
@@ -565,14 +573,21 @@ class Journal:
         if error is not None or not self._tables.ready:
             return error
         with self._writing:
-            error = self._write(self._tables.write, Part.ROWS)
-        moved = self._moved
-        if error is None and moved is not None:
-            self._moved = None
-            self._settled = moved.last
-            self._intake.keys.settled(moved.last)
+            error = self._write(self._write_rows, Part.ROWS)
         self._since_checkpoint += 2 + EVENTS_AT_ONCE // _ROWS_A_PAGE
         return error
+
+    def _write_rows(self, connection: sqlite3.Connection) -> Callable[[], None]:
+        forget = self._tables.write(connection)
+
+        def written() -> None:
+            forget()
+            moved, self._moved = self._moved, None
+            if moved is not None:
+                self._settled = moved.last
+                self._intake.keys.settled(moved.last)
+
+        return written
 
     def _checkpoint(self) -> None:
         """Keep the log short. Called without the write lock."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from itertools import repeat, starmap
+from itertools import islice, repeat, starmap
 from typing import Any, Final, cast
 
 import attrs
@@ -103,7 +103,7 @@ class Notes:
         self._together: deque[Note] = deque()  # of the callback that is being taken
 
     def __len__(self) -> int:
-        return self._added - self._taken
+        return self._added - self._taken + len(self._together)
 
     def append(self, noted: Note) -> None:
         """Put a note behind the others."""
@@ -143,27 +143,43 @@ class Notes:
         """
         if not self._together:
             self._take()
-        noted = self._together.popleft()
-        self._taken += 1
-        return noted
+        return self._together.popleft()
 
     def _take(self) -> None:
-        """Take what was noted together."""
-        take = self._flat.popleft
-        kind = take()
+        """Take what was noted together: wholly or not at all, should an interrupt come."""
+        flat = self._flat
+        made: deque[Note] = deque()
+        kind = flat[0]
         if kind is not None:
-            shown, order_id = take(), take()
-            told = tuple(starmap(take, repeat((), len(kind.names) + 2)))
-            self._together.append((kind, told, shown, order_id))
-            return
-        count, at, seq = take(), take(), take()
-        brief = brief_of(starmap(take, repeat((), BRIEF_ATOMS)))
-        for place in range(count):
-            event_class = take()
-            details = starmap(take, repeat((), _HOT_DETAILS[event_class]))
-            self._together.append((_kind(event_class), (at, seq + place, *details), brief, None))
+            size = _BESIDE + 2 + len(kind.names)
+            part = tuple(islice(flat, size))
+            made.append((kind, part[_BESIDE:], part[1], part[2]))
+        else:
+            part = tuple(islice(flat, _HOT_HEAD + flat[1] * _MOST_DETAILS))
+            size = _read_hot(part, made)
+        rest = starmap(flat.popleft, repeat((), size))
+        self._together, self._taken = made, self._taken + len(made)
+        deque(rest, 0)  # the first call after those two were set, and of C: nothing comes in between
 
 
+def _read_hot(part: tuple[Any, ...], made: deque[Note]) -> int:
+    """Read what :meth:`Notes.append_hot` wrote; returns how much of it that was."""
+    _, count, at, seq = part[:4]
+    brief, size = brief_of(part[4:_HOT_HEAD]), _HOT_HEAD
+    for place in range(count):
+        event_class = part[size]
+        end = size + 1 + _HOT_DETAILS[event_class]
+        made.append((_kind(event_class), (at, seq + place, *part[size + 1 : end]), brief, None))
+        size = end
+    return size
+
+
+_BESIDE: Final = 3
+"""What stands before an event's own values: its kind, what it shows, and an order id."""
+_HOT_HEAD: Final = 4 + BRIEF_ATOMS
+"""What stands before the events of a plain callback."""
+_MOST_DETAILS: Final = 3
+"""The most that one of them has: its class, and two statuses."""
 _HOT_DETAILS: Final[Mapping[type[Event], int]] = {
     events.OrderAcknowledged: 0,
     events.OrderStatusChanged: 2,

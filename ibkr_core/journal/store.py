@@ -148,23 +148,32 @@ class Store:
         connection.execute("PRAGMA journal_size_limit = 67108864")
         schema.migrate(connection, found)
 
-    def transact(self, work: Callable[[sqlite3.Connection], None]) -> None:
+    def transact(self, work: Callable[[sqlite3.Connection], Callable[[], None] | None]) -> None:
         """Run work as one transaction: wholly, or not at all.
+
+        Args:
+            work: Writes. What it returns is called once the file has that; again where an interrupt, which
+                goes on from here, comes just then.
 
         Raises:
             sqlite3.Error: It failed; nothing of it is in the file.
             OSError: The file was removed or replaced; likewise.
         """
         self.check_files()
-        connection = self.connection
-        connection.execute("BEGIN IMMEDIATE")
+        connection, is_ending, done = self.connection, False, None
         try:
-            work(connection)
+            connection.execute("BEGIN IMMEDIATE")
+            done = work(connection)
+            is_ending = True
             connection.execute("COMMIT")
-        except BaseException:
+            if done is not None:
+                done()
+        except BaseException as error:
             if connection.in_transaction:  # some failures have rolled back already
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
+            elif is_ending and done is not None and not isinstance(error, Exception):
+                done()  # nothing failed: a Ctrl-C came while the disk was waited for, or right after that
             raise
 
     def run(self, statement: str, values: Sequence[object]) -> None:

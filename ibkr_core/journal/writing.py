@@ -6,6 +6,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from itertools import repeat, starmap
 from typing import Any, Final, cast
 
 from ibkr_core.journal import rows
@@ -167,10 +168,12 @@ class Intake:
             Exception: A fault of ours. What came before the input at fault is packed; it and what is
                 behind it stay where they are.
         """
-        taken, queue = self._taken, self.queue
+        taken, queue, through = self._taken, self.queue, self.through
+        while through is not None and taken and taken[0][0] <= through:
+            del taken[0]  # an interrupt came before it was dropped
         while taken or queue:
-            while len(taken) < SEGMENT_INPUTS and queue:
-                taken.append(queue.popleft())
+            room = min(SEGMENT_INPUTS - len(taken), len(queue))
+            taken.extend(starmap(queue.popleft, repeat((), room)))  # at once: an interrupt loses none
             try:
                 self._add(taken)
             except Exception:
@@ -208,9 +211,10 @@ class Intake:
                 order_id = _IDS_OF_OURS[kind](told, self._client_id)
                 if order_id is not None and order_id > highest:
                     highest = order_id
-        self._segments.append(pack(self._epoch, flat, highest))
+        segment = pack(self._epoch, flat, highest)
         self.high_water = highest
         self._commands += commands
+        self._segments.append(segment)  # last: what an interrupt leaves undone is done again
 
     def write(self, connection: sqlite3.Connection) -> Forget:
         """Write all that waits, in the caller's transaction."""
@@ -225,6 +229,14 @@ class Intake:
         self._commands.clear()
         self._segments.clear()
         self._states.clear()
+
+    def found_written(self, through: int) -> None:
+        """Forget inputs up to a number: the file has them, and an interrupt kept that from being told."""
+        for number, told in self._commands:
+            if number <= through:
+                self.keys.learn(number, told)
+        self._commands = [one for one in self._commands if one[0] > through]
+        self._segments = [one for one in self._segments if one.last > through]
 
 
 def _id_by_client(fact: Any, client_id: int) -> int | None:  # noqa: ANN401 - any of three facts

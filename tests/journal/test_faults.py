@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import sqlite3
@@ -11,14 +12,20 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
 from ibkr_core.errors import JournalError, JournalFailed
-from ibkr_core.journal import Entry, Frame, Journal, JournalReader, Payload
+from ibkr_core.journal import Entry, Frame, Journal, JournalReader, Payload, writing
+from ibkr_core.journal import journal as journals
+from ibkr_core.journal import store as stores
 from ibkr_core.journal.health import Part
+from ibkr_core.journal.tail import SEGMENT_INPUTS
 from ibkr_core.lifecycle.inputs import Cancel, Disconnect
-from tests.journal.making import START, Keeping, ManualClock, filled_order, open_journal, status
+from tests.journal.interrupting import interrupt
+from tests.journal.making import START, Keeping, ManualClock, filled_order, open_journal, status, submit
 
 
 class Watch:
@@ -480,3 +487,126 @@ def test_a_fault_that_nobody_tries_again_is_over_when_writing_works(path: Path, 
     assert recovered.wait(60)
     assert journal.failure is None
     journal.close()
+
+
+def interrupted(owner: object, name: str, number: int = 1) -> contextlib.AbstractContextManager[object]:
+    """Have a Ctrl-C come as a call ends: it is told when C returns, and C waits for the disk."""
+    real, calls = getattr(owner, name), iter(range(1, 100))
+
+    def call(*values: object) -> object:
+        result = real(*values)
+        if next(calls) == number:
+            raise KeyboardInterrupt
+        return result
+
+    return mock.patch.object(owner, name, call)
+
+
+@pytest.mark.parametrize("has_state", [False, True])
+def test_an_interrupt_right_after_a_commit_neither_doubles_nor_stops_anything(
+    path: Path, *, has_state: bool
+) -> None:
+    """The file has the input by then; were it written again, SQLite would refuse it and all that follows."""
+    with open_journal(path) as journal:
+        journal.record(submit(7, key="k"), START, 0)
+        if has_state:
+            journal._intake.add_state("name", "text", "at")
+        writes = interrupted(journal._store, "transact" if has_state else "run")
+        with writes, pytest.raises(KeyboardInterrupt):
+            journal.commit()
+        journal.record(Cancel(7), START, 0)
+        journal.commit()
+        assert journal.failure is None
+        assert journal.committed == 2
+        assert journal.knows_key("k") == 7
+        assert journal.flush()
+        assert journal.query("SELECT number, kind FROM inputs") == [(1, "Submit"), (2, "Cancel")]
+
+
+@pytest.mark.skipif(not writing.__file__.endswith(".py"), reason="compiled, it is not interrupted within")
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_interrupt_while_segments_are_made_neither_loses_nor_doubles_an_input(
+    path: Path, number: int
+) -> None:
+    """Behind each of two segments."""
+    with open_journal(path) as journal:
+        for _ in range(SEGMENT_INPUTS + 1):
+            journal.record(Cancel(7), START, 0)
+        with interrupted(journal._intake, "_add", number), pytest.raises(KeyboardInterrupt):
+            journal.commit()
+        journal.record(submit(9, key="k"), START, 0)
+        journal.commit()
+        assert journal.flush()
+        count = SEGMENT_INPUTS + 2
+        assert journal.query("SELECT count(*), min(number), max(number) FROM inputs") == [(count, 1, count)]
+        assert journal.high_water == 9
+
+
+def test_an_interrupt_at_the_beginning_of_a_transaction_leaves_none_open(path: Path) -> None:
+    """Another could not begin within it, ever."""
+    with open_journal(path) as journal:
+        store = journal._store
+        interrupting = Interrupting(store.connection, "BEGIN IMMEDIATE")
+        with mock.patch.object(store, "connection", interrupting), pytest.raises(KeyboardInterrupt):
+            journal.set_state("name", "text")
+        journal.set_state("name", "text")
+        assert journal.query("SELECT value FROM state WHERE name = 'name'") == [("text",)]
+
+
+@pytest.mark.parametrize("transaction", range(1, 6))
+def test_an_interrupt_right_after_rows_were_written_doubles_none(path: Path, transaction: int) -> None:
+    """Of events, orders, executions and inputs: each has its transaction."""
+    with open_journal(path) as journal:
+        Keeping(journal, ManualClock()).take_all(filled_order())
+        store = journal._store
+        interrupting = Interrupting(store.connection, "COMMIT", transaction)
+        with mock.patch.object(store, "connection", interrupting), contextlib.suppress(KeyboardInterrupt):
+            journal.flush()
+        assert journal.flush()
+        assert journal.query("SELECT seq, count(*) FROM events GROUP BY seq HAVING count(*) > 1") == []
+        [(count,)] = journal.query("SELECT count(*) FROM inputs")
+        assert count == journal.recorded == journal.committed
+        assert journal.query("SELECT count(*) FROM tail") == [(0,)]
+
+
+class Interrupting:
+    """A connection whose user presses Ctrl-C while a statement runs."""
+
+    def __init__(self, connection: sqlite3.Connection, statement: str, number: int = 1) -> None:
+        self._connection, self._statement, self._left = connection, statement, number
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        cursor = self._connection.execute(statement, *values)
+        self._left -= statement == self._statement
+        if statement == self._statement and self._left == 0:
+            raise KeyboardInterrupt
+        return cursor
+
+
+@pytest.mark.parametrize(("act", "step"), [("commit", 1), ("flush", 3)])
+def test_an_interrupt_at_any_place_costs_no_input_and_stops_nothing(
+    tmp_path: Path, act: str, step: int
+) -> None:
+    """Wherever it comes: each input is there once, no event is there twice, and no lock is held."""
+    modules = {str(module.__file__) for module in (writing, journals, stores)}
+    for number in itertools.count(1, step):
+        with open_journal(tmp_path / str(number)) as journal:
+            keeping = Keeping(journal, ManualClock())
+            keeping.take_all((submit(7, key="k"), *filled_order()[1:]))
+            journal._intake.add_state("name", "text", "at")
+            is_interrupted = True
+            with contextlib.suppress(KeyboardInterrupt), interrupt(modules, number):
+                getattr(journal, act)()
+                is_interrupted = False
+            keeping.take(submit(9, key="z"))
+            journal.commit()
+            assert journal.flush()
+            assert journal.query("SELECT count(*), max(number) FROM inputs") == [(6, 6)]
+            assert journal.query("SELECT seq FROM events GROUP BY seq HAVING count(*) > 1") == []
+            assert (journal.knows_key("k"), journal.knows_key("z"), journal.high_water) == (7, 9, 9)
+        if not is_interrupted:
+            break
+    assert number > 1 or not writing.__file__.endswith(".py")

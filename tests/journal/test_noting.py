@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
@@ -17,6 +18,7 @@ from hypothesis import given, target
 from hypothesis import strategies as st
 
 from ibkr_core.errors import OrderStateError
+from ibkr_core.journal import noting
 from ibkr_core.journal.noting import _HOT_DETAILS, INSERT_EVENT, EventRows, Note, Notes, fill_in, note
 from ibkr_core.journal.rows import JSON, Row
 from ibkr_core.journal.times import to_text
@@ -29,6 +31,7 @@ from ibkr_core.model.facts import BrokerFact
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.record import OrderMessage, OrderRecord
 from ibkr_core.testing.strategies import Life, Step, arbitrary_facts, noisy_steps_of, several_lives
+from tests.journal.interrupting import interrupt
 from tests.journal.making import (
     CLIENT_ID,
     START,
@@ -255,6 +258,39 @@ def test_the_events_of_a_plain_callback_are_noted_alike(
     with pytest.raises(IndexError):
         notes.popleft()
     target(float(quickly))
+
+
+def noted_twice(notes: Notes) -> list[str]:
+    """Note the lives of two orders, what is plain in one go; returns the kinds of the events."""
+    book, kinds = Book(CLIENT_ID), list[str]()
+    for fact in [*filled_order(7), *filled_order(8)]:
+        values = quick_values(fact) if type(fact) in book.quick else None
+        told = book.quick[type(fact)](values, START) if values is not None else None
+        if told:
+            notes.append_hot(told)
+        elif told is None:
+            told = book.take(fact, START).events
+            for event in told:
+                notes.append(note(event))
+        kinds += [type(event).__name__ for event in told]
+    return kinds
+
+
+@pytest.mark.parametrize("number", range(1, 60))
+def test_an_interrupt_while_notes_are_taken_costs_at_most_the_one_that_was_on_its_way(number: int) -> None:
+    """Were half of it taken, nothing behind it could be read any more."""
+    notes = Notes()
+    kinds = noted_twice(notes)
+    read = list[str]()
+    with contextlib.suppress(KeyboardInterrupt), interrupt({noting.__file__}, number):
+        while notes:
+            read.append(notes.popleft()[0].name)
+    lost = len(kinds) - len(read) - len(notes)
+    assert lost in (0, 1)
+    begun = len(read) + lost
+    while notes:
+        read.append(notes.popleft()[0].name)
+    assert read == kinds[: begun - lost] + kinds[begun:]
 
 
 def test_all_that_plain_callbacks_bring_is_foreseen() -> None:

@@ -60,3 +60,69 @@ def test_effects_of_two_turns_are_apart() -> None:
     first, second = turn(), turn()
     first.tell_all(events.AnomalyDetected, what="odd")
     assert second == Effects()
+
+
+# ── pictures: these tests run on the compiled modules too, where holders might be counted otherwise ─────────
+
+
+def pictured(count: int = 1) -> tuple[Scribe, list[OrderEntry]]:
+    """Return a scribe, and orders."""
+    orders = [OrderEntry(number, status=OrderStatus.SUBMITTED, is_ours=True) for number in range(count)]
+    return Scribe(OrderIndex(), nullcontext()), orders
+
+
+def change(entry: OrderEntry) -> None:
+    """Change an order, as a fact does."""
+    entry.why_held = "locate"
+    entry.touched(NOW)
+
+
+@pytest.mark.parametrize("through", ["picture", "fix_pictures"])
+def test_a_picture_that_anybody_holds_shows_what_was_true(through: str) -> None:
+    """Held once, by whatever holds it: a list, an event, a variable."""
+    scribe, [entry] = pictured()
+    held = [scribe.picture(entry)]
+    if through == "picture":
+        assert scribe.picture(entry) is not held[0]
+    else:
+        scribe.fix_pictures()
+    change(entry)
+    assert held[0].record().why_held == ""
+    assert scribe.picture(entry).record().why_held == "locate"
+
+
+@pytest.mark.parametrize("through", ["picture", "fix_pictures"])
+def test_an_event_that_is_kept_shows_what_was_true(through: str) -> None:
+    """Nothing but the event holds the picture."""
+    scribe, [entry] = pictured()
+    turn = Turn(NOW, scribe)
+    turn.tell(events.OrderAcknowledged, entry)
+    kept = turn.events
+    del turn
+    getattr(scribe, through)(*([entry] if through == "picture" else []))
+    change(entry)
+    assert [event.record.why_held for event in kept if isinstance(event, events.OrderEvent)] == [""]
+
+
+def test_a_picture_that_nobody_holds_is_used_again_and_shows_what_is() -> None:
+    """Most events are gone before the next one comes: a record of each would cost more than all the rest."""
+    scribe, [entry] = pictured()
+    first = scribe.picture(entry)
+    assert first.record().why_held == ""
+    was = id(first)
+    del first
+    change(entry)
+    again = scribe.picture(entry)
+    assert id(again) == was
+    assert again.record().why_held == "locate"
+
+
+def test_pictures_of_many_orders_are_fixed_and_let_go() -> None:
+    """No order keeps one for ever, and whoever holds one sees what was true."""
+    scribe, entries = pictured(200)
+    held = [scribe.picture(entry) for entry in entries]
+    assert sum(entry.shown is not None for entry in entries) <= effects._MOST_TOLD + 1
+    for entry in entries:
+        change(entry)
+    early = [one.fixed for one in held[: -effects._MOST_TOLD - 1]]
+    assert {record.why_held if record is not None else None for record in early} == {""}
