@@ -20,7 +20,7 @@ from ibkr_core.lifecycle.inputs import Command
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import BrokerFact
 from ibkr_core.model.order import Order
-from ibkr_core.model.shapes import VARYING, Shape, Shapes
+from ibkr_core.model.shapes import Shape, Shapes
 
 __all__ = ["Intents"]
 
@@ -136,20 +136,23 @@ def _learnt(value: inputs.Submit, shape: Shape) -> _Template | None:
     plain = encoding.to_json(value)
     packed = json.loads(plain)
     held = packed["orders"][0]
-    mine, terms = ([name for name in VARYING[kind] if name in shape.filled] for kind in (Contract, Order))
+    # In the order of the text, which is filled in from left to right.
+    mine, terms = ([name for name in held[part] if name in shape.filled] for part in ("contract", "order"))
+    if len(mine) + len(terms) != len(shape.filled):
+        return None
     kinds = [type(getattr(new.contract, name)) for name in mine] + [
         type(getattr(new.order, name)) for name in terms
     ]
     places = [(held["contract"], name) for name in mine] + [(held["order"], name) for name in terms]
-    if any(name not in among for among, name in places):
-        return None
     for number, (among, name) in enumerate(((held, "order_id"), (held, "key"), *places)):
         among[name] = f"<{number}>"
     text = json.dumps(packed, separators=(",", ":")).replace("%", "%%")
+    reached = 0
     for number, kind in enumerate((int, str, *kinds)):
         mark = f'"<{number}>"'
-        if text.count(mark) != 1:
+        if text.count(mark) != 1 or text.index(mark) < reached:
             return None
+        reached = text.index(mark)
         text = text.replace(mark, '"%s"' if kind is Decimal else "%s")
     made = _Template(text, mine, terms, kinds)
     return made if made.render(new.order_id, new.key, new.contract, new.order) == plain else None
