@@ -67,8 +67,8 @@ _DAY_S: Final = 86_400.0
 _PAUSE_S: Final = 0.002
 """Between two steps of what is not urgent."""
 _MOST_BEHIND: Final = 5_000
-"""Inputs, events and orders that the journal's tables may be behind when it is pruned, which brings them up on
-the scheduler's thread: with ten times that a halt, or a deadline, would wait for seconds."""
+"""Inputs, events and orders that the journal's tables may be behind when it is pruned: that brings them up to
+date on the scheduler's thread. With ten times that a halt, or a deadline, would wait for seconds."""
 _CATCH_UP_S: Final = 1.0
 _ZERO: Final = Decimal(0)
 

@@ -43,6 +43,7 @@ __all__ = [
     "number_from",
     "order_row",
     "run_cleaned",
+    "same_again",
 ]
 
 Row = tuple[Any, ...]
@@ -55,9 +56,19 @@ def _insert(table: str, columns: int) -> str:
     return f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})"  # noqa: S608 - our own table names
 
 
+def same_again(key: str) -> str:
+    """Return what lets a row be inserted that is there already, by its checksum; another one is refused.
+
+    Ctrl-C is raised where SQLite returns: then nobody knows that a transaction is in the file, and what it
+    wrote is written once more. A checksum that differs becomes NULL, which no such column takes.
+    """
+    same = "CASE WHEN checksum = excluded.checksum THEN checksum END"
+    return f"ON CONFLICT ({key}) DO UPDATE SET checksum = {same}"
+
+
 # ── inputs ──────────────────────────────────────────────────────────────────────────────────────
 
-INSERT_INPUT: Final = _insert("inputs", 12)
+INSERT_INPUT: Final = f"{_insert('inputs', 12)} {same_again('number')}"
 INSERT_KEY: Final = "INSERT OR IGNORE INTO keys VALUES (?, ?, ?)"
 
 _FRAME_WITHOUT_FACT: Final = "FRAME"

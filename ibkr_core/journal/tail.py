@@ -37,7 +37,7 @@ SEGMENT_INPUTS: Final = 256
 """Inputs in a segment at most: one is moved on in one transaction, for which an intent may have to wait."""
 
 COLUMNS: Final = "first, last, epoch, head, body, checksum"
-INSERT_SEGMENT: Final = f"INSERT INTO tail ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own names
+INSERT_SEGMENT: Final = f"INSERT INTO tail ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) {rows.same_again('first')}"  # noqa: S608 - our own names
 
 Recorded = tuple[Any, ...]
 """An input on its way: number, payload, moment, the book's event number before it, what a frame tells.

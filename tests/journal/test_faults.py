@@ -480,3 +480,89 @@ def test_a_fault_that_nobody_tries_again_is_over_when_writing_works(path: Path, 
     assert recovered.wait(60)
     assert journal.failure is None
     journal.close()
+
+
+# ── Ctrl-C ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("is_single", [True, False])
+def test_a_commit_that_is_interrupted_when_it_is_done_costs_nothing(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, *, is_single: bool
+) -> None:
+    """Ctrl-C is raised where SQLite returns: what the file has by then is no fault of what comes next."""
+    journal = open_journal(path, clock)
+    watch, store = Watch(journal), journal._store
+    written: list[object] = []
+
+    def interrupted(proper: Callable[..., None]) -> Callable[..., None]:
+        def write(*values: object) -> None:
+            proper(*values)
+            written.append(values)
+            raise KeyboardInterrupt
+
+        return write
+
+    journal.record(Cancel(1), START, 0)
+    if not is_single:
+        journal._intake.add_state("name", "text", "")
+    with monkeypatch.context() as patch:
+        for name in ("run", "transact"):
+            patch.setattr(store, name, interrupted(getattr(store, name)))
+        with pytest.raises(KeyboardInterrupt):
+            journal.commit()
+    assert len(written) == 1
+    journal.record(Cancel(2), START, 0)
+    journal.commit()
+    journal.close()
+    assert watch.told == []
+    with JournalReader(path) as reader:
+        assert [entry.payload for entry in reader.inputs()] == [Cancel(1), Cancel(2)]
+        assert reader.check().is_sound
+
+
+def test_moving_on_that_is_interrupted_when_it_is_done_costs_nothing(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Likewise where a reader of the history brings the tables up."""
+    journal = open_journal(path, clock)
+    watch, store = Watch(journal), journal._store
+    journal.record(Cancel(1), START, 0)
+    journal.commit()
+    transact = store.transact
+
+    def interrupted(work: Callable[[sqlite3.Connection], None]) -> None:
+        transact(work)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "transact", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            journal.history()
+    assert journal.query("SELECT count(*) FROM inputs") == [(1,)]
+    journal.record(Cancel(2), START, 0)
+    assert len(journal.history()) == 0
+    journal.close()
+    assert watch.told == []
+    with JournalReader(path) as reader:
+        assert [entry.payload for entry in reader.inputs()] == [Cancel(1), Cancel(2)]
+        assert reader.check().is_sound
+
+
+@pytest.mark.parametrize("table", ["tail", "inputs"])
+def test_a_number_is_never_given_to_another_input(path: Path, clock: ManualClock, table: str) -> None:
+    """What stands in the flight recorder is not written over, whatever goes wrong over the counting."""
+    journal = open_journal(path, clock)
+    journal.record(Cancel(1), START, 0)
+    journal.commit() if table == "tail" else journal.flush()
+    journal._recorded = journal._committed = journal._settled = 0
+    journal.record(Cancel(2), START, 0)
+    if table == "tail":
+        with pytest.raises(JournalFailed, match="NOT NULL"):
+            journal.commit()
+    else:
+        assert not journal.flush()
+        assert journal.failure is not None
+        assert "NOT NULL" in journal.failure.reason
+    with JournalReader(path) as reader:
+        assert next(reader.inputs()).payload == Cancel(1)
+    journal.abandon()
