@@ -6,6 +6,7 @@ usual case, the package is pure Python and needs no compiler.
 
 import configparser
 import os
+import sys
 
 from setuptools import setup
 
@@ -45,11 +46,17 @@ def needed() -> "list[str]":
 
 
 def extensions() -> "list[object]":
-    """Return what to compile; nothing while pip still asks what that needs."""
+    """Return what to compile; nothing while pip still asks what that needs.
+
+    Raises:
+        ImportError: There is no mypyc. What was to be compiled must not come out as pure Python unnoticed.
+    """
     try:
         from mypyc.build import mypycify  # noqa: PLC0415 - only where it is wanted
     except ImportError:
-        return []
+        if "egg_info" in sys.argv:
+            return []
+        raise
     return list(mypycify(["--config-file", "pyproject.toml", *COMPILED], opt_level="3", debug_level="0"))
 
 
