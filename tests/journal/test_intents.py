@@ -169,10 +169,9 @@ def test_an_order_of_a_group_is_written_by_its_shape_too(plain: list[Command]) -
     assert len(plain) == 1
 
 
-def test_a_memory_that_is_full_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_memory_that_is_full_begins_anew() -> None:
     """However many shapes come, only so many are kept."""
-    monkeypatch.setattr("ibkr_core.journal.intents._MOST", 3)
-    intents = Intents(Shapes())
+    intents = Intents(Shapes(), most=3)
     for number in range(10):
         command = submit(number, "k", STOCK, attrs.evolve(LIMIT, account=f"DU{number}"))
         assert intents.to_json(command) == encoding.to_json(command)
