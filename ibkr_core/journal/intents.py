@@ -117,7 +117,7 @@ class _Template:
     def render(self, order_id: object, key: object, contract: Contract, order: Order) -> str | None:
         """Return the JSON; None where a value that the shape does not know is out of the usual.
 
-        Of what type the id and the key are is for it to see: compiled code that is told makes an int of a flag.
+        It sees for itself of what types id and key are: compiled code that is told makes an int of a flag.
         """
         reference: Any = order.order_ref
         if type(order_id) is not int or type(key) is not str or type(reference) is not str or not reference:
