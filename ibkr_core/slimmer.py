@@ -95,10 +95,7 @@ class Slimmer:
         self._book.read(lambda book: keep_fresh(book, is_wanted=self._journal is not None))
         journal = self._journal
         if journal is not None and journal.recorded - journal.packed.number >= _MANY:
-            before = self._scheduler.clock.now() - timedelta(seconds=self._slim_after_s)
-            its = self._book.read(lambda book: Round.of(book, before))
-            while self._book.read(lambda _: its.go_on(_STAGED)):
-                pass  # after so long a replay it is no matter
+            self._pack(self._slim_after_s)  # after so long a replay it is no matter
         self._later(min(max(self._slim_after_s / 4, _LEAST_S), _MOST_S))
 
     def finish(self) -> None:
@@ -108,8 +105,17 @@ class Slimmer:
         if journal is None or journal.recorded == journal.packed.number:
             return
         with contextlib.suppress(JournalError, Unpackable):  # the next start replays more, and that is all
+            if self._slim_after_s is not None:
+                self._pack(0.0)  # what is awake now is awake again after the next start, which takes longer
             self._stage(journal)
             self._checkpoint(journal, _MOST_AT_END)
+
+    def _pack(self, age_s: float) -> None:
+        """Pack at once all that can be, where nobody waits: orders that were not heard of for so long."""
+        before = self._scheduler.clock.now() - timedelta(seconds=age_s)
+        its = self._book.read(lambda book: Round.of(book, before))
+        while self._book.read(lambda _: its.go_on(_STAGED)):
+            pass
 
     # ── rounds ──────────────────────────────────────────────────────────────────────────────────
 
@@ -150,7 +156,7 @@ class Slimmer:
         if journal is None:
             return
         self._stage(journal)
-        if self._wants_checkpoint and journal.backlog <= _MOST_BEHIND:  # else the next round looks again
+        if self._wants_checkpoint and journal.behind <= _MOST_BEHIND:  # else the next round looks again
             self._checkpoint(journal, _MOST_AWAKE)
         while journal.packed.clean():
             pass

@@ -66,6 +66,10 @@ _DRY_RUN: Final = "dry run"
 _DAY_S: Final = 86_400.0
 _PAUSE_S: Final = 0.002
 """Between two steps of what is not urgent."""
+_MOST_BEHIND: Final = 5_000
+"""Inputs, events and orders that the journal's tables may be behind when it is pruned: that brings them up to
+date on the scheduler's thread. With ten times that a halt, or a deadline, would wait for seconds."""
+_CATCH_UP_S: Final = 1.0
 _ZERO: Final = Decimal(0)
 
 _LOG: Final = logging.getLogger("ibkr_core.engine")
@@ -205,10 +209,14 @@ class Works:
 
     def _prune(self) -> None:
         """Drop from the journal what its retention no longer keeps; once a day, in slices."""
-        if self.journal is not None:
-            pages = self.book.read(lambda book: book.pages())
-            self._go_on_pruning(self._pruning(self.journal, pages))
-            self.scheduler.call_later(_DAY_S, self._prune)
+        if self.journal is None:
+            return
+        if self.journal.behind > _MOST_BEHIND:  # after a start its writer has much to do
+            self.scheduler.call_later(_CATCH_UP_S, self._prune)
+            return
+        pages = self.book.read(lambda book: book.pages())
+        self._go_on_pruning(self._pruning(self.journal, pages))
+        self.scheduler.call_later(_DAY_S, self._prune)
 
     def _go_on_pruning(self, steps: Iterator[None]) -> None:
         with contextlib.suppress(JournalError, StopIteration):  # its failure is told by itself

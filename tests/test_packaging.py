@@ -6,6 +6,7 @@ import ast
 import configparser
 import email
 import importlib.metadata
+import os
 import re
 import shutil
 import subprocess
@@ -31,6 +32,15 @@ backend.build_wheel(folder)
 backend.build_sdist(folder)
 """
 """Builds the current folder into the folder given, with the backend that pyproject.toml names."""
+
+
+COMPILE = """
+import sys, setuptools.build_meta as backend
+sys.modules["mypyc"] = None
+print(*(line.partition(">=")[0] for line in backend.get_requires_for_build_wheel()))
+backend.build_wheel(sys.argv[1])
+"""
+"""Asks what a build needs, as pip does, and builds, where there is no mypyc."""
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +110,28 @@ def test_the_wheel_holds_the_package_and_nothing_else(archives: Path) -> None:
     assert names == package_files() | {COMMAND}
     assert "ibkr_core/py.typed" in names
     assert len(licences) == 1
+
+
+def test_what_was_to_be_compiled_is_never_plain_python_unnoticed(tmp_path: Path) -> None:
+    """Without mypyc the build says what it needs, and fails; it does not leave the compiling out."""
+    pytest.importorskip("setuptools", minversion="77", reason="the build backend is in the dev extra")
+    for name in ("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE", COMMAND):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "ibkr_core").mkdir()
+    for name in ("__init__.py", "_version.py"):
+        shutil.copy(ROOT / "ibkr_core" / name, tmp_path / "ibkr_core" / name)
+    ran = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-c", COMPILE, str(tmp_path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "IBKR_CORE_COMPILE": "1"},
+    )
+    assert ran.returncode == 1
+    assert "mypy" in ran.stdout.split()
+    assert "No module named 'mypyc" in ran.stderr
+    assert not [*tmp_path.glob("*.whl")]
 
 
 def test_the_sdist_holds_what_a_build_needs(archives: Path) -> None:

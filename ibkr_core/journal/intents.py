@@ -20,7 +20,7 @@ from ibkr_core.lifecycle.inputs import Command
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import BrokerFact
 from ibkr_core.model.order import Order
-from ibkr_core.model.shapes import VARYING, Shape, Shapes
+from ibkr_core.model.shapes import Shape, Shapes
 
 __all__ = ["Intents"]
 
@@ -38,10 +38,12 @@ class Intents:
 
     Args:
         shapes: Knows the shapes of orders; at once, where it was asked about the same order just before.
+        most: How many shapes are known at a time.
     """
 
-    def __init__(self, shapes: Shapes) -> None:
+    def __init__(self, shapes: Shapes, most: int = _MOST) -> None:
         self._shapes = shapes
+        self._most = most
         self._known: dict[Shape, _Template | None] = {}
 
     def to_json(self, value: Command | BrokerFact) -> str:
@@ -83,18 +85,19 @@ class Intents:
         if shape is None or _beside(contract) != _NOTHING:
             return None
         if shape not in self._known:
-            if len(self._known) >= _MOST:
+            if len(self._known) >= self._most:
                 self._known.clear()
             try:
                 self._known[shape] = _learnt(value, shape)
             except Exception:  # noqa: BLE001 - whatever was not foreseen: no template then
                 self._known[shape] = None
         template = self._known[shape]
-        return template.render(new.order_id, new.key, contract, order) if template is not None else None
+        its: Any = new  # as for render()
+        return template.render(its.order_id, its.key, contract, order) if template is not None else None
 
 
 def _sent(value: inputs.Sent) -> str | None:
-    ids = value.order_ids
+    ids: Any = value.order_ids  # of any types, as for render()
     if type(ids) is tuple and len(ids) == 1 and type(ids[0]) is int:
         return f'{{"order_ids":[{ids[0]}]}}'
     return None
@@ -111,9 +114,12 @@ class _Template:
         self._of_order = _getter(of_order)
         self._writers = [_text if kind is str else str for kind in kinds]
 
-    def render(self, order_id: int, key: str, contract: Contract, order: Order) -> str | None:
-        """Return the JSON; None where a value that the shape does not know is out of the usual."""
-        reference = order.order_ref
+    def render(self, order_id: object, key: object, contract: Contract, order: Order) -> str | None:
+        """Return the JSON; None where a value that the shape does not know is out of the usual.
+
+        It sees for itself of what types id and key are: compiled code that is told makes an int of a flag.
+        """
+        reference: Any = order.order_ref
         if type(order_id) is not int or type(key) is not str or type(reference) is not str or not reference:
             return None
         got = (*self._of_contract(contract), *self._of_order(order))
@@ -136,20 +142,24 @@ def _learnt(value: inputs.Submit, shape: Shape) -> _Template | None:
     plain = encoding.to_json(value)
     packed = json.loads(plain)
     held = packed["orders"][0]
-    mine, terms = ([name for name in VARYING[kind] if name in shape.filled] for kind in (Contract, Order))
+    # In the order of the text, which is filled in from left to right.
+    mine, terms = ([name for name in held[part] if name in shape.filled] for part in ("contract", "order"))
+    if len(mine) + len(terms) != len(shape.filled):
+        return None
     kinds = [type(getattr(new.contract, name)) for name in mine] + [
         type(getattr(new.order, name)) for name in terms
     ]
     places = [(held["contract"], name) for name in mine] + [(held["order"], name) for name in terms]
-    if any(name not in among for among, name in places):
-        return None
     for number, (among, name) in enumerate(((held, "order_id"), (held, "key"), *places)):
         among[name] = f"<{number}>"
     text = json.dumps(packed, separators=(",", ":")).replace("%", "%%")
+    reached = 0
     for number, kind in enumerate((int, str, *kinds)):
         mark = f'"<{number}>"'
-        if text.count(mark) != 1:
+        if text.count(mark) != 1 or text.index(mark) < reached:
             return None
+        reached = text.index(mark)
         text = text.replace(mark, '"%s"' if kind is Decimal else "%s")
     made = _Template(text, mine, terms, kinds)
-    return made if made.render(new.order_id, new.key, new.contract, new.order) == plain else None
+    its: Any = new  # as for render()
+    return made if made.render(its.order_id, its.key, new.contract, new.order) == plain else None

@@ -484,6 +484,11 @@ class Journal:
         """How many inputs and events are still to be brought into their tables."""
         return self._committed - self._settled + len(self._tables.notes)
 
+    @property
+    def behind(self) -> int:
+        """What :meth:`flush` would have to do: the backlog, and orders that a replay has shown."""
+        return self.backlog + len(self._tables.records)
+
     def _has_time(self, count: int) -> bool:
         """Whether to bring the tables up to date now, after ``count`` inputs came."""
         if self._settled == self._committed and self._tables.is_empty:

@@ -139,7 +139,8 @@ class Segment:
             yield (number, self.epoch, at_text, seq, kind, version, body, checksum, *identity)
 
 
-_segment: Final = making(Segment)
+_segment: Final[Callable[..., Any]] = making(Segment)
+"""What it makes is no Segment yet, which compiled code would insist on."""
 
 
 def oldest(connection: sqlite3.Connection) -> list[Segment]:
@@ -175,8 +176,9 @@ def pack(epoch: int, inputs: Sequence[Recorded], high_water: int) -> Segment:
     head["high_water"] = high_water
     text, joined = _encode(head), b"".join(bodies)
     first, last = numbers[0], numbers[-1]
-    segment = _segment(first, last, epoch, text, joined, _checksum(first, last, epoch, text, joined))
-    segment.__class__ = Segment
+    made = _segment(first, last, epoch, text, joined, _checksum(first, last, epoch, text, joined))
+    made.__class__ = Segment
+    segment: Segment = made
     return segment
 
 

@@ -170,3 +170,30 @@ def test_the_next_engine_begins_where_this_one_ended(make: Make) -> None:
     assert awake(again) == 1
     assert again.orders() == before
     assert again.portfolio.positions()
+
+
+def test_what_is_finished_is_packed_at_the_end(make: Make, tmp_path: Path) -> None:
+    """However young it is: the next engine has only what still works awake, and knows the same."""
+    engine, _ = make()
+    fill(engine, 1, 2, 3)
+    engine._book.apply(status("Submitted", 60))
+    before = engine.orders()
+    assert awake(engine) == 4
+    engine.close()
+    assert engine.orders() == before
+    again, _ = make()
+    assert awake(again) == 1
+    assert again.orders() == before
+    found = compare_with_journal(tmp_path / "j", before, client_id=CLIENT_ID, settings=again.settings)
+    assert found == ()
+
+
+def test_an_engine_that_packs_nothing_packs_nothing_at_the_end(make: Make) -> None:
+    """Its checkpoint has all orders as they are."""
+    engine, _ = make(slim_after_s=None)
+    fill(engine, 1, 2)
+    before = engine.orders()
+    engine.close()
+    assert awake(engine) == 2
+    again, _ = make(slim_after_s=None)
+    assert again.orders() == before

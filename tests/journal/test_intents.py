@@ -19,7 +19,7 @@ from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.inputs import Command, NewOrder, Sent, Submit
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
-from ibkr_core.model.shapes import Shapes
+from ibkr_core.model.shapes import VARYING, Shapes
 from tests.journal.making import START
 from tests.link.test_templates import BASES, TEXTS, all_orders, varied
 
@@ -141,10 +141,37 @@ def test_values_that_look_like_marks_are_written_alike() -> None:
             assert intents.to_json(command) == encoding.to_json(command)
 
 
-def test_a_memory_that_is_full_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many shapes come, only so many are kept."""
-    monkeypatch.setattr("ibkr_core.journal.intents._MOST", 3)
+@pytest.mark.parametrize("name", sorted({*BASES} - {"cash", "combo"}))
+def test_values_that_are_alike_in_the_first_order_keep_their_places(name: str) -> None:
+    """Which value stands where is not guessed: a group called like the reference, all prices the same."""
+    contract, order = BASES[name]
+    shape = Shapes().of(contract, order)
+    assert shape is not None
+    alike: dict[type, Any] = {str: "same", int: 7, Decimal: Decimal(7)}
+    alike_contract, alike_order = (
+        {one: alike[type(getattr(part, one))] for one in VARYING[type(part)] if one in shape.filled}
+        for part in (contract, order)
+    )
+    terms = attrs.evolve(order, **alike_order)
+    first = submit(7, "same", attrs.evolve(contract, **alike_contract), terms)
     intents = Intents(Shapes())
+    for command in (first, submit(9, "key", contract, order.labelled("reference"))):
+        assert intents.to_json(command) == encoding.to_json(command)
+
+
+def test_an_order_of_a_group_is_written_by_its_shape_too(plain: list[Command]) -> None:
+    """Its group stands before its reference in the text, and behind it among what differs."""
+    intents = Intents(Shapes())
+    order = attrs.evolve(LIMIT, oca_group="pair", parent_id=5)
+    for number in range(3):
+        command = submit(number, "k", STOCK, order.replace(oca_group=f"pair{number}"))
+        assert f'"oca_group":"pair{number}"' in intents.to_json(command)
+    assert len(plain) == 1
+
+
+def test_a_memory_that_is_full_begins_anew() -> None:
+    """However many shapes come, only so many are kept."""
+    intents = Intents(Shapes(), most=3)
     for number in range(10):
         command = submit(number, "k", STOCK, attrs.evolve(LIMIT, account=f"DU{number}"))
         assert intents.to_json(command) == encoding.to_json(command)
