@@ -32,8 +32,8 @@ COMPILED = (
 """What a busy session spends its time in. Modules of values (attrs classes) gain nothing."""
 
 TOOLS = ("mypy>=2.4,<2.5", "types-protobuf>=5.29")
-"""What compiling needs beside a C compiler and what the package needs, whose types mypy reads too. A newer mypy
-has to pass ``make compiled`` first: the book counts who holds an event (``lifecycle.effects``)."""
+"""What compiling needs beside a C compiler and what the package needs, whose types mypy reads too. A newer
+one has to pass ``make compiled`` first: the book counts who holds an event (``lifecycle.effects``)."""
 
 
 def needed() -> "list[str]":
