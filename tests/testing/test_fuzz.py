@@ -66,7 +66,7 @@ def test_growth_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     original = protocol.Session.receive
 
     def leaky(self: protocol.Session, data: bytes) -> None:
-        pages = mmap.mmap(-1, 65_536)  # of its own: what is allocated may find room that earlier tests have left
+        pages = mmap.mmap(-1, 65_536)  # fresh ones: what is allocated may fit into room left by others
         pages.write(b"x" * 65_536)
         kept.append(pages)
         original(self, data)
