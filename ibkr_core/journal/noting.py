@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from itertools import islice, repeat, starmap
+from itertools import repeat, starmap
 from typing import Any, Final, cast
 
 import attrs
@@ -152,14 +152,19 @@ class Notes:
         kind = flat[0]
         if kind is not None:
             size = _BESIDE + 2 + len(kind.names)
-            part = tuple(islice(flat, size))
+            part = _first(flat, size)
             made.append((kind, part[_BESIDE:], part[1], part[2]))
         else:
-            part = tuple(islice(flat, _HOT_HEAD + flat[1] * _MOST_DETAILS))
+            part = _first(flat, _HOT_HEAD + flat[1] * _MOST_DETAILS)
             size = _read_hot(part, made)
         rest = starmap(flat.popleft, repeat((), size))
         self._together, self._taken = made, self._taken + len(made)
         deque(rest, 0)  # the first call after those two were set, and of C: nothing comes in between
+
+
+def _first(flat: deque[Any], most: int) -> tuple[Any, ...]:
+    """Return what stands first, place by place: a deque to which others append cannot be walked through."""
+    return tuple(map(flat.__getitem__, range(min(most, len(flat)))))
 
 
 def _read_hot(part: tuple[Any, ...], made: deque[Note]) -> int:

@@ -6,6 +6,8 @@ import contextlib
 import itertools
 import json
 import math
+import sys
+import threading
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -317,3 +319,28 @@ def test_what_was_looked_at_is_used() -> None:
     assert isinstance(event, events.OrderEvent)
     looked_at = event.record
     assert note(event)[2] is looked_at
+
+
+def test_notes_are_taken_while_others_are_appended() -> None:
+    """The receiving thread goes on noting, wherever in the taking it gets the interpreter."""
+    [event] = Book(CLIENT_ID).take(submit(7), START).events
+    one, notes, count = note(event), Notes(), 20_000
+
+    def append() -> None:
+        for _ in range(count):
+            notes.append(one)
+
+    usual = sys.getswitchinterval()
+    thread = threading.Thread(target=append)
+    sys.setswitchinterval(1e-6)
+    try:
+        thread.start()
+        taken = 0
+        while taken < count:
+            if notes:
+                assert notes.popleft() == one
+                taken += 1
+    finally:
+        sys.setswitchinterval(usual)
+        thread.join()
+    assert not notes
