@@ -123,6 +123,7 @@ class Trader:
         self.gateway.api.heard = self.heard
         self.gateway.connect({"TWS地址": host, "TWS端口": port, "客户号": client_id, "交易账户": ""})
         self.orders: dict[str, int] = {}
+        self.quotes: list[int] = []
         self.seen: dict[str, Any] = {}
         self.heard.wait("accountDownloadEnd")
         self.heard.wait("log", lambda entry: "服务器时间" in entry.msg)
@@ -147,6 +148,7 @@ class Trader:
             # It notes what it asked for after it has asked: an answer that is faster would find no name.
             self.gateway.api.reqid_symbol_map[self.gateway.api.reqid + 1] = symbol
             self.gateway.subscribe(SubscribeRequest(symbol=symbol, exchange=Exchange.SMART))
+            self.quotes.append(self.gateway.api.reqid)
         contract = self.heard.wait("contract", lambda one: one.symbol == AAPL)[0]
         self.seen["long_name"], self.seen["min_tick"] = contract.name, contract.pricetick
         self.gateway.api.client.reqContractDetails(
@@ -266,6 +268,10 @@ class Trader:
     def read(self) -> dict[str, Any]:
         """Everything that the account has to say."""
         client = self.gateway.api.client
+        # Its client forgets the server's version when it hangs up, and its thread dies of a quote that it
+        # has to decode then. So the quotes end here; what is asked for next comes after the last of them.
+        for number in self.quotes:
+            client.cancelMktData(number)
         client.reqPositions()
         self.heard.wait("positionEnd")
         client.reqCompletedOrders(False)
