@@ -453,7 +453,7 @@ class Book(BookView):
         entry = self._find_by_echo(turn, echo, "openOrder")
         if entry is None:
             return
-        _learn_echo(self._index, entry, echo, fact.contract)
+        _learn_echo(self._index, self._fillings, entry, echo, fact.contract)
         if echo.total_quantity:
             entry.total = echo.total_quantity
         if fact.commission is not None:
@@ -471,7 +471,7 @@ class Book(BookView):
         entry = self._find_by_echo(turn, echo, "completedOrder")
         if entry is None:
             return
-        _learn_echo(self._index, entry, echo, fact.contract)
+        _learn_echo(self._index, self._fillings, entry, echo, fact.contract)
         if echo.filled_quantity is not None:
             entry.broker_filled = max(entry.broker_filled, echo.filled_quantity)
         # Filled orders are listed with quantity 0 here (TWS facts 4).
@@ -637,10 +637,18 @@ def _learn_total(entry: OrderEntry, size: Decimal, word: BrokerWord | None) -> N
         entry.total = size
 
 
-def _learn_echo(index: OrderIndex, entry: OrderEntry, echo: BrokerOrder, contract: Contract | None) -> None:
+def _learn_echo(
+    index: OrderIndex,
+    fillings: Fillings,
+    entry: OrderEntry,
+    echo: BrokerOrder,
+    contract: Contract | None,
+) -> None:
     entry.broker_order = echo
     if contract is not None:
+        recounts = entry.ledger.recounts
         entry.ledger.set_contract(contract.sec_type)
+        fillings.note_recount(entry, recounts)  # executions that came first may be of legs
         # What we ordered stays as we ordered it; elsewhere the newest echo is the best that is known,
         # better than the contract of an execution, which can be that of a leg.
         if entry.contract is None or (entry.order is None and contract.con_id):

@@ -231,9 +231,14 @@ class Fillings:
         """Tell who follows: of one execution, or of all of an order when others are different now, too."""
         for changed in self.feeds:
             changed[base] = fill
-            if entry.ledger.recounts != recounts:
-                for one in entry.ledger.all_fills:
-                    changed[ExecutionId.parse(one.exec_id).base] = one
+        self.note_recount(entry, recounts)
+
+    def note_recount(self, entry: OrderEntry, recounts: int) -> None:
+        """Tell who follows of all executions of an order, where they were looked at anew since a count."""
+        if entry.ledger.recounts != recounts:
+            newest = entry.ledger.newest()
+            for changed in self.feeds:
+                changed.update(newest)
 
     def take_execution(
         self, turn: Turn, entry: OrderEntry, fact: ExecutionFact, execution_id: ExecutionId
@@ -296,7 +301,10 @@ class Fillings:
 
 def _tell_fill(turn: Turn, entry: OrderEntry, fill: Fill) -> None:
     part = " (leg)" if fill.is_leg else f" ({fill.account})" if fill.is_allocation else ""
-    entry.note(turn.now, "executed %s at %s%s", fill.quantity, fill.price, part)
+    if part:
+        entry.note(turn.now, f"executed {fill.quantity} at {fill.price}{part}")
+    else:
+        entry.note(turn.now, "executed %s at %s", fill.quantity, fill.price)
     entry.touched(turn.now)
     turn.tell(events.ExecutionReceived, entry, fill=fill)
     if fill.commission is not None:  # its report came first

@@ -293,6 +293,19 @@ def test_a_feed_tells_again_what_another_execution_made_different() -> None:
     assert [fill.account for fill in desk.order.allocation_fills] == ["DU1"]
 
 
+def test_a_feed_tells_again_what_the_order_itself_made_different() -> None:
+    """Of another client's combo the legs may execute before the order is shown: only then they are legs."""
+    combo = Contract.combo("SPY", (ComboLeg(1), ComboLeg(2, action="SELL")))
+    desk = Desk()
+    feed = desk.book.follow_fills()
+    leg = Contract(symbol="SPY", sec_type="OPT", con_id=1)
+    desk.tell(execution(2, 8, "a.b.02.01", perm_id=900, client_id=97, contract=leg))
+    assert [fill.is_leg for fill in feed.take()] == [False]
+    desk.tell(echo(client_id=97, perm_id=900, contract=combo))
+    assert [fill.is_leg for fill in feed.take()] == [True]
+    assert [fill.is_leg for fill in desk.book.fills()] == [True]
+
+
 def test_a_group_order_of_ours_is_known_from_the_beginning() -> None:
     """Its first execution is the advisor's: it moves no position, also before the parts come."""
     desk = Desk()
