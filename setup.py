@@ -22,6 +22,7 @@ COMPILED = (
     "ibkr_core/lifecycle/ledger.py",
     "ibkr_core/lifecycle/sides.py",
     "ibkr_core/link/hotpath.py",
+    "ibkr_core/link/inbound.py",
     "ibkr_core/link/templates.py",
     "ibkr_core/listeners.py",
     "ibkr_core/model/shapes.py",

@@ -31,16 +31,16 @@ from ibkr_core.errors import (
 )
 from ibkr_core.link import compat, convert
 from ibkr_core.link.hotpath import hot_path
-from ibkr_core.link.receiver import HotTaker, Receiver
+from ibkr_core.link.inbound import Inbound
+from ibkr_core.link.receiver import Receiver
 from ibkr_core.link.router import CallbackRouter, TakeAnswer
 from ibkr_core.link.templates import Templates
 from ibkr_core.link.transport import Transport
 from ibkr_core.link.warmpath import warm_path
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.facts import BrokerFact, HotValues
+from ibkr_core.model.facts import BrokerFact
 from ibkr_core.model.order import Order
 from ibkr_core.model.shapes import Shape
-from ibkr_core.wire.framing import FrameBuffer
 from ibkr_core.wire.handshake import client_hello, parse_server_hello
 
 __all__ = ["TwsClient"]
@@ -49,8 +49,6 @@ _RAW_ID_BYTES: Final = 4
 _MAX_ID_DIGITS: Final = 4
 _NOT_CONNECTED: Final = 504
 _NO_FRAME: Final = b""
-_MOST_AHEAD: Final = 16
-"""Messages that are decoded in a row, of a burst. More gain nothing, and the first of them waits for all."""
 _ENCODING: Final = (
     "placeOrder",
     "placeOrderProtoBuf",
@@ -128,18 +126,12 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         EWrapper.__init__(self)
         self.receiver = receiver
         self._captures = threading.local()
-        self._buffer = FrameBuffer()
-        self._bodies: list[bytes] = []
-        self._place = 0  # of the first one among them that is not decoded
-        self._ahead: Iterator[tuple[HotValues | None, bytes]] = iter(())
+        self._inbound = Inbound(self._greet, self._handle, self._tell_failure)
         self._transport: Transport | None = None
-        self._is_greeted = False
         self._end_reason = ""
         self.send_data: Callable[[bytes], None] = self.send
         self.chunks = 0
         self.frame = _NO_FRAME
-        self._decode_hot: Callable[[bytes], HotValues | None] = lambda _: None
-        self._take_hot: HotTaker = lambda *_: None
         self._decode_warm: Callable[[bytes], BrokerFact | None] = lambda _: None
         self._templates: Templates | None = None
         self._router = CallbackRouter(self)
@@ -197,14 +189,14 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         self.decoder = compat.make_decoder(self._router, hello.server_version)
         self._choose_path(hello.server_version)
         self.setConnState(EClient.CONNECTED)
-        self._is_greeted = True
+        self._inbound.is_greeted = True
         self.send(self.encode(self.startApi))
 
     def _choose_path(self, server_version: int) -> None:
         is_theirs = self._encodes_officially()
         self._templates = Templates(self._encode_officially, server_version) if is_theirs else None
-        self._decode_hot = hot_path(type(self), server_version)
-        self._take_hot = self.receiver.hot_taker()
+        self._inbound.decode = hot_path(type(self), server_version)
+        self._inbound.take = self.receiver.hot_taker()
         self._decode_warm = warm_path(type(self), server_version, lambda: self._router.awaited)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────
@@ -214,7 +206,7 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         end: ConnectionFailed | None = None
         try:
             while self._receive():
-                self._handle_frames()
+                self._inbound.work()
         except (WireError, ConnectionFailed, SendFailed) as error:
             end = self._take_fault(error)
         finally:
@@ -227,9 +219,9 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
             Whether the stream can go on. When it cannot, the session has been told of its end.
         """
         try:
-            self._buffer.feed(data)
+            self._inbound.buffer.feed(data)
             self.chunks += 1
-            self._handle_frames()
+            self._inbound.work()
         except (WireError, ConnectionFailed, SendFailed) as error:
             self._end(self._take_fault(error))
             return False
@@ -243,12 +235,12 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
     def _take_fault(self, error: IbkrError) -> ConnectionFailed | None:
         """Note why the stream cannot be followed any more; returns what a failed handshake is to tell."""
         self._end_reason = str(error)
-        if isinstance(error, WireError) and not self._is_greeted:
+        if isinstance(error, WireError) and not self._inbound.is_greeted:
             return HandshakeFailed(f"the peer is no TWS or IB Gateway: {error}")
         return error if isinstance(error, ConnectionFailed) else None
 
     def _end(self, error: ConnectionFailed | None) -> None:
-        if not self._is_greeted and error is None:
+        if not self._inbound.is_greeted and error is None:
             reason = f": {self._end_reason}" if self._end_reason else ""
             error = HandshakeFailed(
                 "the peer closed the connection during the handshake; TWS does so while it is starting, when "
@@ -261,63 +253,16 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         if self._transport is None:
             raise HandshakeFailed("not open")
         try:
-            count = self._transport.receive_into(self._buffer.writable())
+            count = self._transport.receive_into(self._inbound.buffer.writable())
         except OSError as error:  # reset by the peer, or closed by us on another thread
             self._end_reason = f"the connection broke: {error}"
             return 0
-        self._buffer.wrote(count)
+        self._inbound.buffer.wrote(count)
         self.chunks += 1
         return count
 
-    def _handle_frames(self) -> None:
-        """Handle all messages that are complete, one after the other."""
-        most = 1  # of a burst the first one is handled at once
-        while True:
-            take = self._take_hot
-            # Ours for all calls: one that comes after an interrupted one goes on where that was.
-            for values, body in self._ahead:
-                try:
-                    if values is None:
-                        self._handle(body)
-                    else:
-                        take(values, body)
-                except Exception as error:  # noqa: BLE001 - whatever one message does, the next one counts
-                    self.receiver.on_callback_failed(error)
-            if not self._look_ahead(most):
-                return
-            most = min(2 * most, _MOST_AHEAD)
-
-    def _look_ahead(self, most: int) -> bool:
-        """Decode the next few messages, which changes nothing; returns whether there are any.
-
-        What is done in a row is done faster: the processor has at hand what the last one needed. Each message
-        is handled in its turn all the same.
-        """
-        if self._place == len(self._bodies):
-            self._cut()
-        bodies, place = self._bodies, self._place
-        part = bodies[place : place + most]
-        if not part:
-            return False
-        try:
-            decoded = list(map(self._decode_hot, part))
-        except Exception as error:  # noqa: BLE001 - whatever one message does, the next one counts
-            if len(part) > 1:
-                return self._look_ahead(1)  # it is to fail in its turn
-            self._place = place + 1
-            self.receiver.on_callback_failed(error)
-            return True
-        # At once, and nothing called in between: an interrupt loses no message, and none is taken twice.
-        ahead, place = zip(decoded, part, strict=True), place + len(part)
-        self._ahead, self._place = ahead, place
-        return True
-
-    def _cut(self) -> None:
-        """Take the messages that are complete out of the buffer."""
-        bodies = self._buffer.take()
-        if bodies and not self._is_greeted:
-            self._greet(bodies.pop(0))
-        self._bodies, self._place = bodies, 0
+    def _tell_failure(self, error: BaseException) -> None:
+        self.receiver.on_callback_failed(error)
 
     def _handle(self, body: bytes) -> None:
         """Take a message that is not of the hot kinds."""
@@ -346,14 +291,14 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         Raises:
             WireError: It cannot be decoded.
         """
-        if self.serverVersion_ != server_version or not self._is_greeted:
+        if self.serverVersion_ != server_version or not self._inbound.is_greeted:
             self.serverVersion_ = server_version
             self.decoder = compat.make_decoder(self._router, server_version)
             self._choose_path(server_version)
-            self._is_greeted = True
-        values = self._decode_hot(body)
+            self._inbound.is_greeted = True
+        values = self._inbound.decode(body)
         if values is not None:
-            self._take_hot(values, body)
+            self._inbound.take(values, body)
         else:
             self._handle(body)
 

@@ -88,14 +88,14 @@ def test_a_burst_is_handled_in_its_order(version: int) -> None:
 def test_the_first_of_a_burst_does_not_wait_for_others() -> None:
     """It is taken before a second one is decoded; later more and more are decoded in a row, up to a bound."""
     client, listening = listened(NEWEST)
-    decode, decoded = client._decode_hot, 0
+    decode, decoded = client._inbound.decode, 0
 
     def counted(body: bytes) -> HotValues | None:
         nonlocal decoded
         decoded += 1
         return decode(body)
 
-    client._decode_hot = counted
+    client._inbound.decode = counted
     ahead: list[int] = []
     listening.then = lambda _: ahead.append(decoded - len(listening.numbers))
     assert client.feed(burst(NEWEST))
@@ -124,7 +124,7 @@ def test_an_interrupt_loses_no_message_behind_it(place: int) -> None:
 def test_an_interrupt_while_decoding_loses_nothing(place: int) -> None:
     """Nothing has come of a message that is only decoded: it is decoded again."""
     client, listening = listened(NEWEST)
-    decode, is_over, count = client._decode_hot, False, 0
+    decode, is_over, count = client._inbound.decode, False, 0
 
     def interrupted(body: bytes) -> HotValues | None:
         nonlocal is_over, count
@@ -134,7 +134,7 @@ def test_an_interrupt_while_decoding_loses_nothing(place: int) -> None:
             raise KeyboardInterrupt
         return decode(body)
 
-    client._decode_hot = interrupted
+    client._inbound.decode = interrupted
     with pytest.raises(KeyboardInterrupt):
         client.feed(burst(NEWEST))
     assert len(listening.numbers) <= place
@@ -146,14 +146,14 @@ def test_an_interrupt_while_decoding_loses_nothing(place: int) -> None:
 def test_a_message_that_cannot_be_decoded_fails_in_its_turn(place: int) -> None:
     """Behind what came before it, and in front of what comes after it; it is told once."""
     client, listening = listened(NEWEST)
-    decode, bad = client._decode_hot, said(place, NEWEST)[4:]
+    decode, bad = client._inbound.decode, said(place, NEWEST)[4:]
 
     def failing(body: bytes) -> HotValues | None:
         if body == bad:
             raise RuntimeError("odd")
         return decode(body)
 
-    client._decode_hot = failing
+    client._inbound.decode = failing
     before: list[list[int]] = []
     fail = listening.on_callback_failed
 
@@ -197,5 +197,5 @@ def test_a_long_burst_leaves_nothing_behind() -> None:
     """Once all is handled the client keeps none of it but the last few."""
     client, _ = listened(NEWEST)
     client.feed(burst(NEWEST))
-    assert client._bodies == []
-    assert [*client._ahead] == []
+    assert client._inbound.bodies == []
+    assert [*client._inbound.ahead] == []
