@@ -5,12 +5,12 @@ The status has one door: :meth:`OrderEntry.move`, which reads THE table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from ibkr_core.lifecycle.brief import Brief, take_brief
 from ibkr_core.lifecycle.ledger import Ledger
@@ -27,6 +27,13 @@ _ZERO = Decimal(0)
 _Line = tuple[Any, ...]
 """A line of the history that nobody has read yet: the moment, the status, the words, and what stands at each
 ``%s`` in them. It is put together when somebody reads it."""
+_MOST_DETAILS: Final = 2
+_LINE: Final = 3 + _MOST_DETAILS
+"""Places of a line in the list that holds them all: moment, status, words, and what stands at up to two
+``%s`` in them, :data:`_NOTHING` where nothing does. A line of its own would be an object that the garbage
+collector looks through, and there are as many as callbacks. Once it was read the entry is in its first place.
+"""
+_NOTHING: Final = object()
 
 MAX_MESSAGES = 1_000
 """Messages kept per order. A gateway can repeat one many times a second (TWS facts 2.1)."""
@@ -104,6 +111,10 @@ class Picture:
             with self.guard:
                 self.fix()
         return self.fixed  # type: ignore[return-value]  # fixed above, or before the order changed
+
+
+def _line(history: list[Any], place: int) -> _Line:
+    return tuple(one for one in history[place : place + _LINE] if one is not _NOTHING)
 
 
 class OrderEntry:
@@ -195,7 +206,7 @@ class OrderEntry:
         self.heard_time: datetime | None = None
         self.last_update_time: datetime | None = None
         self.finished_time: datetime | None = None
-        self._history: list[HistoryEntry | _Line] = []
+        self._history: list[Any] = []  # of lines in a row, see _LINE
         self._messages: list[OrderMessage] = []
         self.drawn: OrderRecord | None = None
         """The record as it stands, once somebody has looked."""
@@ -211,8 +222,14 @@ class OrderEntry:
             return self.acknowledged_time is None or self.is_listed_no_more
         return self.status is OrderStatus.CANCELLED and self.is_listed_no_more
 
-    def move(self, trigger: Trigger, now: datetime, why: str, *details: Any) -> Step:
+    def move(self, trigger: Trigger, now: datetime, why: str, detail: object = _NOTHING) -> Step:
         """Apply a trigger by THE table, and note the step. The caller has refused illegal ones.
+
+        Args:
+            trigger: What happened.
+            now: The moment.
+            why: A line for the history.
+            detail: What stands at its ``%s``, if it has one.
 
         Returns:
             The table's cell, so that the caller can report an anomaly.
@@ -222,12 +239,12 @@ class OrderEntry:
             return cell
         target = self._resumed() if cell.resume else cell.next
         if target is not None and target is not self.status:
-            self.go(target, now, why, details)
+            self.go(target, now, why, detail)
         elif cell.anomaly:
-            self.note(now, "anomaly: " + why, *details)
+            self.note(now, "anomaly: " + why, detail)
         return cell
 
-    def go(self, target: OrderStatus, now: datetime, why: str, details: tuple[Any, ...]) -> None:
+    def go(self, target: OrderStatus, now: datetime, why: str, detail: object = _NOTHING) -> None:
         """Take the status to which THE table leads from here; the other half of the door.
 
         Only for :meth:`move`, and for the express lane, which has looked into the table itself.
@@ -242,10 +259,7 @@ class OrderEntry:
             self.is_listed_no_more = False
         if was_finished and target is not OrderStatus.REJECTED:
             self.reject = None  # it was not the end after all; the message stays among the others
-        history = self._history
-        if len(history) >= MAX_HISTORY:
-            del history[MAX_HISTORY // 2]
-        history.append((now, target, why) + details)  # noqa: RUF005 - unpacking costs a list beside it
+        self.note(now, why, detail)
 
     def _resumed(self) -> OrderStatus:
         """Say what the broker's last word and the fills prove, with our refused request put aside."""
@@ -309,25 +323,26 @@ class OrderEntry:
 
     # ── notes ───────────────────────────────────────────────────────────────────────────────────
 
-    def note(self, now: datetime, what: str, *details: Any) -> None:
-        """Add a line to the history: words, and what stands at each ``%s`` in them."""
+    def note(self, now: datetime, what: str, first: object = _NOTHING, second: object = _NOTHING) -> None:
+        """Add a line to the history: words, and what stands at each ``%s`` in them, of which two may be."""
         history = self._history
-        if len(history) >= MAX_HISTORY:
+        if len(history) >= MAX_HISTORY * _LINE:
             # The beginning tells how it came to be, the end how it stands: drop from the middle.
-            del history[MAX_HISTORY // 2]
-        history.append((now, self.status, what) + details)  # noqa: RUF005 - as in go()
+            middle = MAX_HISTORY // 2 * _LINE
+            del history[middle : middle + _LINE]
+        history += (now, self.status, what, first, second)
 
     def _read_history(self) -> tuple[HistoryEntry, ...]:
         history = self._history
-        for place in range(len(history) - 1, -1, -1):
-            line = history[place]
-            if isinstance(line, HistoryEntry):
+        for place in range(len(history) - _LINE, -1, -_LINE):
+            if isinstance(history[place], HistoryEntry):
                 break  # what was read before stands in front
-            at, status, what, *details = line
+            at, status, what, *details = _line(history, place)
             text = what % tuple(details) if details else what
             # Broker texts have line breaks, and a history line has none.
-            history[place] = HistoryEntry(at=at, status=status, what=" ".join(text.split()))
-        return tuple(history)  # type: ignore[arg-type]  # all were read
+            entry = HistoryEntry(at=at, status=status, what=" ".join(text.split()))
+            history[place : place + _LINE] = (entry, None, None, None, None)
+        return tuple(history[::_LINE])
 
     def add_message(self, message: OrderMessage) -> None:
         """Keep a broker message."""
@@ -335,19 +350,27 @@ class OrderEntry:
             del self._messages[MAX_MESSAGES // 2]
         self._messages.append(message)
 
-    @property
-    def raw_history(self) -> Sequence[HistoryEntry | _Line]:
-        """The lines of the history as they are kept, for packing."""
-        return self._history
+    def raw_history(self) -> list[HistoryEntry | _Line]:
+        """Return the lines of the history as they are kept, for packing."""
+        history = self._history
+        return [
+            one if isinstance(one, HistoryEntry) else _line(history, place * _LINE)
+            for place, one in enumerate(history[::_LINE])
+        ]
 
     @property
     def messages(self) -> Sequence[OrderMessage]:
         """The broker's messages, oldest first."""
         return self._messages
 
-    def take_back(self, messages: list[OrderMessage], history: Sequence[HistoryEntry | _Line]) -> None:
+    def take_back(self, messages: list[OrderMessage], history: Iterable[_Line]) -> None:
         """Take messages and lines as they were when the order was packed."""
-        self._messages, self._history = messages, list(history)
+        self._messages, self._history = messages, []
+        for at, status, what, *details in history:
+            if len(details) > _MOST_DETAILS:
+                self._history += (at, status, what % tuple(details), _NOTHING, _NOTHING)
+            else:
+                self._history += (at, status, what, *details, *[_NOTHING] * (_MOST_DETAILS - len(details)))
 
     def touched(self, now: datetime) -> None:
         """Say that something about the order changed: the next snapshot is a new one."""

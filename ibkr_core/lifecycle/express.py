@@ -169,7 +169,7 @@ class Express:
         entry.drawn = None
         told = [] if entry.acknowledged_time is not None else self._acknowledge(entry, now, picture)
         if after is not before:
-            entry.go(after, now, "the broker says %s", (text,))
+            entry.go(after, now, "the broker says %s", text)
             scribe.seq = seq = scribe.seq + 1
             told.append(_moved(now, seq, picture, before, after))
             if after is _FILLED_STATUS:
@@ -230,13 +230,13 @@ class Express:
             changed[base] = fill
         entry.heard_time = entry.last_update_time = now
         entry.drawn = None
-        entry.note(now, "executed %s at %s%s", its[1], its[2], "")
+        entry.note(now, "executed %s at %s", its[1], its[2])
         told = [] if entry.acknowledged_time is not None else self._acknowledge(entry, now, picture)
         scribe.seq = seq = scribe.seq + 1
         told.append(_about_fill(_RECEIVED(), events.ExecutionReceived, now, seq, picture, fill))
         after = _NEXT[before][_FULL if is_complete else _PARTIAL]
         if after is not before:
-            entry.go(after, now, "executions complete it" if is_complete else "executed", ())
+            entry.go(after, now, "executions complete it" if is_complete else "executed")
             scribe.seq = seq = scribe.seq + 1
             told.append(_moved(now, seq, picture, before, after))
         if is_complete:

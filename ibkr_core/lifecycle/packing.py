@@ -424,7 +424,7 @@ def pack(entry: OrderEntry, shared: Shared) -> bytes:
     _pack_terms(writer, entry)
     _pack_ledger(writer, entry.ledger.parts)
     _pack_messages(writer, entry)
-    _pack_history(writer, entry.raw_history)
+    _pack_history(writer, entry.raw_history())
     return writer.bytes()
 
 

@@ -34,7 +34,8 @@ def move(
     entry: OrderEntry,
     trigger: Trigger,
     why: str,
-    *details: object,
+    word: str = "",
+    *,
     fill: Fill | None = None,
 ) -> None:
     """Move the status through its one door, and tell what came of it.
@@ -43,16 +44,16 @@ def move(
         turn: The fact or command that brings it.
         entry: The order.
         trigger: What happened, for THE table.
-        why: In words, with a ``%s`` for each detail.
-        *details: What stands there.
+        why: In words; with a ``%s`` where a word of the broker's stands.
+        word: That word.
         fill: The execution that brings it.
     """
     before = entry.status
-    cell = entry.move(trigger, turn.now, why, *details)
+    cell = entry.move(trigger, turn.now, why, word) if word else entry.move(trigger, turn.now, why)
     if cell.is_idle:
         return
     after = entry.status
-    why = why % details if details and (cell.anomaly or after in _ASKED_ABOUT) else why
+    why = why % word if word and (cell.anomaly or after in _ASKED_ABOUT) else why
     if cell.anomaly:
         entry.touched(turn.now)
         report_anomaly(turn, entry, f"{why}, but the order is {before.value}")
