@@ -1,9 +1,10 @@
 """From the call to the bytes in the kernel: ``engine.submit`` against the peers' ``placeOrder``.
 
-Every call returns after the socket has taken the order's bytes, so the call is the measure. The engine's
-covers its record, its checks and, with a journal, the committed intent. Calls follow each other at a steady
-pace, for nobody sends orders back to back: a program that has just woken up pays for caches that others have
-used meanwhile. The sender counts what arrives.
+Of every contestant two times are taken: from the call to the moment at which the kernel has the order's
+last byte, and to the call's return. Before the bytes leave the engine makes its record, does its checks and,
+with a journal, commits the intent; what can wait comes behind them. Calls follow each other at a steady pace,
+for nobody sends orders back to back: a program that has just woken up pays for caches that others have used
+meanwhile. The sender counts what arrives.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from rich.console import Console
@@ -19,7 +21,15 @@ from benchmarks import report
 from benchmarks.arena import OURS_FOUR, Failed, Field, contest
 from benchmarks.latency import percentile
 
-__all__ = ["main", "run"]
+__all__ = ["WAYS", "Times", "main", "run"]
+
+WAYS: Final[Mapping[str, str]] = MappingProxyType(
+    {"left": "submit call to bytes in the kernel", "took": "submit call to its return"}
+)
+"""What is measured of a call, by the name under which programs report it."""
+
+Times = Mapping[str, list[list[float]]]
+"""Microseconds, for each contestant, round and call."""
 
 _POINTS: Final = (50.0, 99.0, 100.0)
 _PEER: Final = "ib_async"
@@ -46,23 +56,25 @@ def parser() -> argparse.ArgumentParser:
 
 def measure(
     console: Console, field: Field, version: int, orders: int, rounds: int, pause_s: float
-) -> dict[str, list[list[float]]]:
-    """Let all place their orders in turn; returns microseconds of each call, by contestant and round."""
-    found: dict[str, list[list[float]]] = {name: [] for name in field.contestants}
+) -> dict[str, Times]:
+    """Let all place their orders in turn; returns microseconds, for each way, contestant, round and call."""
+    found: dict[str, Times] = {way: {name: [] for name in field.contestants} for way in WAYS}
     for number in range(rounds):
-        turn = number % len(found)
-        for name in [*found][turn:] + [*found][:turn]:
+        names = [*field.contestants]
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
             one = field.contestants[name].given(submit=True, pause_s=pause_s)
             with report.doing(console, f"version {version}, round {number + 1} of {rounds}: {name}"):
                 run = contest(one, version, None, orders=orders)
             if run.orders != orders:
                 raise Failed(f"{name}: {run.orders} of {orders} orders arrived")
-            took = run.answer["took"]
-            found[name].append([ns / 1e3 for ns in took[int(len(took) * _WARM_UP) :]])
+            for way in WAYS:
+                took = run.answer[way]
+                found[way][name].append([ns / 1e3 for ns in took[int(len(took) * _WARM_UP) :]])
     return found
 
 
-def show(console: Console, version: int, found: Mapping[str, list[list[float]]]) -> None:
+def show(console: Console, version: int, way: str, found: Times) -> None:
     """Print percentiles of all calls together, and ratios round by round."""
     rows = {}
     for name, runs in found.items():
@@ -72,9 +84,7 @@ def show(console: Console, version: int, found: Mapping[str, list[list[float]]])
             middles = [percentile(run, 50.0) for run in runs]
             cells.append(report.spread(report.ratios(middles, [percentile(r, 50.0) for r in theirs]), ".2f"))
         rows[name] = cells
-    title = (
-        f"submit call to bytes in the kernel, in microseconds, protocol version {version} or a peer's newest"
-    )
+    title = f"{WAYS[way]}, in microseconds, protocol version {version} or a peer's newest"
     headings = ["contestant", "p50 us", "p99 us", "max us"]
     report.show(console, title, headings + (["p50 / ib_async"] if _PEER in found else []), rows)
 
@@ -94,10 +104,14 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     }
     for version in (int(text) for text in options.versions.split(",")):
         found = measure(console, field, version, orders, rounds, options.pause_ms / 1e3)
-        show(console, version, found)
+        for way, its in found.items():
+            show(console, version, way, its)
         figures["versions"][str(version)] = {
-            name: [[percentile(run, point) for point in _POINTS] for run in runs]
-            for name, runs in found.items()
+            way: {
+                name: [[percentile(run, point) for point in _POINTS] for run in runs]
+                for name, runs in its.items()
+            }
+            for way, its in found.items()
         }
     return figures
 

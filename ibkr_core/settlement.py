@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
-from ibkr_core.lifecycle.book import OpenRequests
+from ibkr_core.lifecycle.asks import OpenRequests
 from ibkr_core.lifecycle.inputs import Abandon, Command, Doubt, ProveAbsent
 from ibkr_core.model.record import OrderRecord, Request
 from ibkr_core.model.status import BrokerWord, OrderStatus, broker_word

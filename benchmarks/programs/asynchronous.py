@@ -5,31 +5,30 @@ from __future__ import annotations
 import asyncio
 import time
 from decimal import Decimal
-from typing import Any
 
 from ib_async import IB, LimitOrder, Stock, Trade
 from ib_async.wrapper import Wrapper
 
-from benchmarks.programs.stage import Stage
+from benchmarks.programs.stage import Calls, Stage
 from benchmarks.terms import CLIENT_ID, END_MARK, FIRST_ID, QUANTITY, terms
 
 
-async def place(ib: IB, count: int, pause_s: float) -> list[int]:
-    """Place orders and return how long each call took, in nanoseconds."""
-    took = []
+async def place(ib: IB, count: int, pause_s: float) -> Calls:
+    """Place orders."""
+    calls = Calls()
+    # What it calls with a message; asyncio's transport gives it to the kernel there and then.
+    ib.client.conn.sendMsg = calls.noting(ib.client.conn.sendMsg)
     for order_id in range(FIRST_ID, FIRST_ID + count):
         its = terms(order_id)
         contract = Stock(its.symbol, "SMART", "USD", conId=its.con_id)
         order = LimitOrder(
             its.action, QUANTITY, its.limit / 100, orderId=order_id, tif="DAY", orderRef=its.key
         )
-        began = time.perf_counter_ns()
-        trade = ib.placeOrder(contract, order)
-        took.append(time.perf_counter_ns() - began)
+        trade = calls.time(ib.placeOrder, contract, order)
         # An openOrder would tell it; without, it keeps commissions but tells nobody of them.
         ib.wrapper.permId2Trade[its.perm_id] = trade
         await asyncio.sleep(pause_s)
-    return took
+    return calls
 
 
 def listen(ib: IB, stage: Stage) -> None:
@@ -69,14 +68,15 @@ async def run(stage: Stage) -> None:
     ib.client.MaxRequests = 0  # no throttle: it is not the gateway's patience that is measured
     await ib.connectAsync("127.0.0.1", stage.task["port"], clientId=CLIENT_ID)
     stage.weigh()
-    more: dict[str, Any] = {"took": await place(ib, stage.task["orders"], stage.task.get("pause_s", 0.0))}
-    if not stage.task.get("submit"):
+    calls = await place(ib, stage.task["orders"], stage.task.get("pause_s", 0.0))
+    if stage.task.get("submit"):
+        calls.report(stage)
+    else:
         listen(ib, stage)
         stage.ready()
         await ended.wait()
         check(ib.trades(), stage.task["orders"])
-        more = stage.weigh_again()
-    stage.report(**more)
+        stage.report(**stage.weigh_again())
     ib.disconnect()
 
 

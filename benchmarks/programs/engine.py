@@ -10,13 +10,15 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest import mock
 
 import attrs
 
-from benchmarks.programs.stage import FAR_S, Stage
+from benchmarks.programs.stage import FAR_S, Calls, Stage
 from benchmarks.terms import CLIENT_ID, END_MARK, FIRST_ID, QUANTITY, terms
 from ibkr_core import Contract, Delivery, Engine, EngineSettings, Order, TwsClient, events
 from ibkr_core.lifecycle import express
+from ibkr_core.link.transport import SocketTransport
 from ibkr_core.model.status import OrderStatus
 
 __all__ = ["begin", "check", "make_order", "open_engine", "place", "unthrottled"]
@@ -44,21 +46,20 @@ def make_order(order_id: int) -> tuple[Contract, Order]:
     return contract, Order.limit(its.action, QUANTITY, price, order_ref=its.key)
 
 
-def place(engine: Engine, count: int, pause_s: float = 0.0) -> list[int]:
-    """Place orders and return how long each call took, in nanoseconds."""
+def place(engine: Engine, count: int, pause_s: float = 0.0) -> Calls:
+    """Place orders."""
     while engine.next_request_id() < FIRST_ID - 1:
         pass
-    took = []
-    for order_id in range(FIRST_ID, FIRST_ID + count):
-        contract, order = make_order(order_id)
-        began = time.perf_counter_ns()
-        ticket = engine.submit(contract, order)
-        took.append(time.perf_counter_ns() - began)
-        if ticket.order_id != order_id:
-            raise SystemExit(f"order {order_id} became {ticket.order_id}")
-        if pause_s:
-            time.sleep(pause_s)
-    return took
+    calls = Calls()
+    with mock.patch.object(SocketTransport, "send", calls.noting(SocketTransport.send)):
+        for order_id in range(FIRST_ID, FIRST_ID + count):
+            contract, order = make_order(order_id)
+            ticket = calls.time(engine.submit, contract, order)
+            if ticket.order_id != order_id:
+                raise SystemExit(f"order {order_id} became {ticket.order_id}")
+            if pause_s:
+                time.sleep(pause_s)
+    return calls
 
 
 def check(engine: Engine, count: int) -> None:
@@ -155,9 +156,9 @@ def main() -> None:
     stage = begin()
     with profile(stage), open_engine(stage) as engine:
         stage.weigh()
-        took = place(engine, stage.task["orders"], stage.task.get("pause_s", 0.0))
+        calls = place(engine, stage.task["orders"], stage.task.get("pause_s", 0.0))
         if stage.task.get("submit"):
-            stage.report(took=took)
+            calls.report(stage)
             return
         listen(engine, stage)
         if engine.journal is not None:

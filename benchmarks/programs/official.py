@@ -11,7 +11,7 @@ from ibapi.contract import Contract
 from ibapi.order import Order
 from ibapi.wrapper import EWrapper
 
-from benchmarks.programs.stage import FAR_S, Stage
+from benchmarks.programs.stage import FAR_S, Calls, Stage
 from benchmarks.terms import CLIENT_ID, END_MARK, FIRST_ID, QUANTITY, terms
 
 
@@ -62,9 +62,10 @@ class TimedClient(Client):
     commissionReport = commissionAndFeesReport  # noqa: N815 - its name in older versions
 
 
-def place(client: Client, count: int, pause_s: float) -> list[int]:
-    """Place orders and return how long each call took, in nanoseconds."""
-    took = []
+def place(client: Client, count: int, pause_s: float) -> Calls:
+    """Place orders."""
+    calls = Calls()
+    client.conn.sendMsg = calls.noting(client.conn.sendMsg)
     for order_id in range(FIRST_ID, FIRST_ID + count):
         its = terms(order_id)
         contract, order = Contract(), Order()
@@ -84,11 +85,9 @@ def place(client: Client, count: int, pause_s: float) -> list[int]:
         order.tif, order.orderRef = "DAY", its.key
         # Names that 9.81 sets and that gateways of today refuse.
         order.eTradeOnly = order.firmQuoteOnly = False
-        began = time.perf_counter_ns()
-        client.placeOrder(order_id, contract, order)
-        took.append(time.perf_counter_ns() - began)
+        calls.time(client.placeOrder, order_id, contract, order)
         time.sleep(pause_s)
-    return took
+    return calls
 
 
 def main() -> None:
@@ -101,7 +100,7 @@ def main() -> None:
     if not client.begun.wait(FAR_S):
         raise SystemExit("the session never began")
     if stage.task.get("submit"):
-        stage.report(took=place(client, stage.task["orders"], stage.task["pause_s"]))
+        place(client, stage.task["orders"], stage.task["pause_s"]).report(stage)
     else:
         stage.ready()
         stage.wait()

@@ -13,13 +13,61 @@ import sys
 import threading
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["FAR_S", "Stage", "resident"]
+__all__ = ["FAR_S", "Calls", "Stage", "resident"]
+
+_T = TypeVar("_T")
 
 FAR_S = 600.0
 """No run takes so long, in seconds; a program that hangs ends after it."""
+
+
+class Calls:
+    """Calls that place an order each.
+
+    Attributes:
+        took: How long each call took, in nanoseconds.
+        left: How long it was until the kernel had all of its bytes, in nanoseconds.
+    """
+
+    def __init__(self) -> None:
+        self.took: list[int] = []
+        self.left: list[int] = []
+        self._sends: list[int] = []
+
+    def noting(self, send: Callable[..., _T]) -> Callable[..., _T]:
+        """Return what sends as before, and notes when the kernel had it."""
+        sends, clock = self._sends, time.perf_counter_ns
+
+        def noted(*given: Any, **named: Any) -> _T:
+            done = send(*given, **named)
+            sends.append(clock())
+            return done
+
+        return noted
+
+    def time(self, place: Callable[..., _T], *given: Any) -> _T:
+        """Make one call."""
+        self._sends.clear()
+        began = time.perf_counter_ns()
+        done = place(*given)
+        self.took.append(time.perf_counter_ns() - began)
+        if self._sends:
+            self.left.append(self._sends[0] - began)
+        return done
+
+    def report(self, stage: Stage) -> None:
+        """Tell the driver.
+
+        Raises:
+            SystemExit: A call returned before the kernel had its bytes.
+        """
+        if len(self.left) != len(self.took):
+            raise SystemExit(f"of {len(self.took)} calls {len(self.left)} had sent their bytes at their end")
+        stage.report(took=self.took, left=self.left)
 
 
 class Stage:

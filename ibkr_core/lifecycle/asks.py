@@ -1,14 +1,16 @@
-"""What a book wants of the broker: answers to questions, and another try of what was turned down."""
+"""What a book wants of the broker: answers, and another try of what was turned down."""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
+from datetime import datetime
 
 import attrs
 
-from ibkr_core.model.record import Request
+from ibkr_core.model.record import OrderRecord, Request
 
-__all__ = ["Ask", "Question", "RetryWanted"]
+__all__ = ["Ask", "OpenRequests", "Question", "RetryWanted"]
 
 
 class Question(enum.Enum):
@@ -46,3 +48,18 @@ class RetryWanted:
     order_id: int
     request: Request
     code: int
+
+
+@attrs.frozen
+class OpenRequests:
+    """A live order of ours, and what the broker has not answered about it.
+
+    Attributes:
+        record: The order.
+        asked: Our unanswered requests, each with the moment (UTC) at which it was made.
+        is_released: Whether it was transmitted; the broker shows no other orders.
+    """
+
+    record: OrderRecord
+    asked: Mapping[Request, datetime]
+    is_released: bool

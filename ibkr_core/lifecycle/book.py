@@ -12,11 +12,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 
-import attrs
-
 from ibkr_core.errors import DuplicateOrder, OrderStateError, UnknownOrder
 from ibkr_core.lifecycle import commands, inputs, settling
 from ibkr_core.lifecycle.archive import Archive
+from ibkr_core.lifecycle.asks import OpenRequests
 from ibkr_core.lifecycle.effects import Effects, Scribe, Turn
 from ibkr_core.lifecycle.entry import OrderEntry
 from ibkr_core.lifecycle.executionid import ExecutionId
@@ -41,27 +40,12 @@ from ibkr_core.model import events, facts
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.numbers import EXACT
 from ibkr_core.model.order import BrokerOrder, Order
-from ibkr_core.model.record import OrderMessage, OrderRecord, Request
+from ibkr_core.model.record import OrderMessage, Request
 from ibkr_core.model.status import BrokerWord, OrderStatus, broker_word
 
-__all__ = ["Book", "OpenRequests"]
+__all__ = ["Book"]
 
 _WORKING_WORDS = (BrokerWord.PENDING, BrokerWord.PRE_SUBMITTED, BrokerWord.SUBMITTED)
-
-
-@attrs.frozen
-class OpenRequests:
-    """A live order of ours, and what the broker has not answered about it.
-
-    Attributes:
-        record: The order.
-        asked: Our unanswered requests, each with the moment (UTC) at which it was made.
-        is_released: Whether it was transmitted; the broker shows no other orders.
-    """
-
-    record: OrderRecord
-    asked: Mapping[Request, datetime]
-    is_released: bool
 
 
 class Book(BookView):

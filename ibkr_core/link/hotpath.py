@@ -70,9 +70,9 @@ def _text_path(decoders: Mapping[str, TextDecoder]) -> Callable[[bytes], HotValu
         # What cannot be of a hot kind is not split: a tick of market data, an openOrder's 130 fields.
         if body[:2] not in begins or not body.isascii():
             return None
-        fields = body.decode("ascii").split("\0")
-        decoder = find(fields[0])
-        return decoder(fields) if decoder is not None else None
+        kind, _, text = body.decode("ascii").partition("\0")
+        decoder = find(kind)
+        return decoder(text) if decoder is not None else None
 
     return decode
 
@@ -90,6 +90,6 @@ def _raw_path(
         text = find_text(kind)
         if text is None or not body.isascii():
             return None
-        return text(["", *body[RAW_ID_BYTES:].decode("ascii").split("\0")])
+        return text(body[RAW_ID_BYTES:].decode("ascii"))
 
     return decode

@@ -29,8 +29,8 @@ __all__ = [
     "unless_unset",
 ]
 
-TextDecoder = Callable[[list[str]], HotValues | None]
-"""Takes the fields between the NULs, message id first, and what stands after the last NUL. None: not by me.
+TextDecoder = Callable[[str], HotValues | None]
+"""Takes what stands behind the message id: fields, each with a NUL behind it. None: not by me.
 
 The caller has seen that all is ASCII: other texts are read differently from client to client.
 """
@@ -125,8 +125,11 @@ def _size(text: str) -> Decimal | None:
     return exact(text)
 
 
-def _contract(fields: tuple[str, ...]) -> Contract:
-    con_id, symbol, kind, expiry, strike, right, multiplier, exchange, currency, local, trading_class = fields
+def _contract(text: str) -> Contract:
+    """Read the fields of a contract, with a NUL between each two; there must be so many and no more."""
+    con_id, symbol, kind, expiry, strike, right, multiplier, exchange, currency, local, trading_class = (
+        text.split("\0")
+    )
     return Contract(
         con_id=_integer(con_id) or 0,
         symbol=symbol,
@@ -153,7 +156,7 @@ class Tables:
         self.sizes: Known[str, Decimal | None] = Known(_size)
         self.prices: Known[str, Decimal | None] = Known(_price)
         self.words: Known[str, str] = Known(str)  # what repeats is kept once
-        self.contracts: Known[tuple[str, ...], Contract] = Known(_contract)
+        self.contracts: Known[str, Contract] = Known(_contract)
 
 
 def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:
@@ -169,9 +172,11 @@ def text_decoders(server_version: int) -> Mapping[int, TextDecoder]:
 def _status_decoder(tables: Tables) -> TextDecoder:
     ints, sizes, prices, words = tables.ints, tables.sizes, tables.prices, tables.words
 
-    def status(fields: list[str]) -> HotValues | None:
+    def status(text: str) -> HotValues | None:
         try:
-            _, order_id, word, filled, rest, average, perm_id, parent, last, client_id, held, cap, _ = fields
+            order_id, word, filled, rest, average, perm_id, parent, last, client_id, held, cap, _ = (
+                text.split("\0")
+            )
             return (
                 StatusFact,
                 ints[order_id],
@@ -196,34 +201,35 @@ def _execution_decoder(tables: Tables, server_version: int) -> TextDecoder:
     ints, sizes, prices, words = tables.ints, tables.sizes, tables.prices, tables.words
     contracts = tables.contracts
     has_revision = server_version >= _PRICE_REVISION_SINCE
-    wanted = 32 + has_revision + (server_version >= _SUBMITTER_SINCE)
+    behind_contract = 18 + has_revision + (server_version >= _SUBMITTER_SINCE)
 
-    def execution(fields: list[str]) -> HotValues | None:
-        if len(fields) != wanted:
-            return None
+    def execution(text: str) -> HotValues | None:
         try:
-            float(fields[28] or 0), int(fields[23] or 0)  # of no use here; the official decoder reads them
+            request_id, order_id, rest = text.split("\0", 2)
+            # The contract's fields stay one text: it is read once, and found again by it.
+            fields = rest.rsplit("\0", behind_contract)
+            float(fields[15] or 0), int(fields[10] or 0)  # of no use here; the official decoder reads them
             return (
                 ExecutionFact,
-                fields[14],
-                words[fields[18]],
-                sizes[fields[19]] or _ZERO,
-                prices[fields[20]] or _ZERO,
-                int(fields[1] or 0),
-                ints[fields[2]],
-                ints[fields[22]],
-                ints[fields[21]] or None,
-                contracts[tuple(fields[3:14])],
-                words[fields[15]],
-                words[fields[16]],
-                words[fields[17]],
-                sizes[fields[24]],
-                prices[fields[25]],
-                fields[26],
-                ints[fields[30]],
-                has_revision and int(fields[31] or 0) != 0,
+                fields[1],
+                words[fields[5]],
+                sizes[fields[6]] or _ZERO,
+                prices[fields[7]] or _ZERO,
+                int(request_id or 0),
+                ints[order_id],
+                ints[fields[9]],
+                ints[fields[8]] or None,
+                contracts[fields[0]],
+                words[fields[2]],
+                words[fields[3]],
+                words[fields[4]],
+                sizes[fields[11]],
+                prices[fields[12]],
+                fields[13],
+                ints[fields[17]],
+                has_revision and int(fields[18] or 0) != 0,
             )
-        except ValueError:
+        except (ValueError, IndexError):  # another count of fields, or no number where one should be
             return None
 
     return execution
@@ -232,9 +238,9 @@ def _execution_decoder(tables: Tables, server_version: int) -> TextDecoder:
 def _commission_decoder(tables: Tables) -> TextDecoder:
     prices, words = tables.prices, tables.words
 
-    def commission(fields: list[str]) -> HotValues | None:
+    def commission(text: str) -> HotValues | None:
         try:
-            _, version, exec_id, amount, currency, pnl, bond_yield, redemption, _ = fields
+            version, exec_id, amount, currency, pnl, bond_yield, redemption, _ = text.split("\0")
             int(version or 0), float(bond_yield or 0), int(redemption or 0)  # as in an execution
             return CommissionFact, exec_id, prices[amount], words[currency], prices[pnl]
         except ValueError:

@@ -272,7 +272,7 @@ def _open_order_decoder(server_version: int) -> WarmTextDecoder:
                 parent_id=rest.parent_id,
                 outside_rth=rest.outside_rth,
             )
-            contract = contracts[tuple(of_contract)]
+            contract = contracts["\0".join(of_contract)]
         except ValueError:  # no number where one should be; another count of fields
             return None
         order.__class__ = BrokerOrder

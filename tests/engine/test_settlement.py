@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibkr_core.lifecycle.book import OpenRequests
+from ibkr_core.lifecycle.asks import OpenRequests
 from ibkr_core.lifecycle.inputs import Abandon, Doubt, ProveAbsent
 from ibkr_core.link.session import Answer
 from ibkr_core.model.contract import Contract
