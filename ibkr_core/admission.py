@@ -79,10 +79,16 @@ class Admission:
         settings: Which limits there are.
         journal: Knows the keys of orders that have left the book; None for none.
         shapes: The shapes of orders.
+        most_shapes: Of how many it is remembered that an order of them was found sound.
     """
 
     def __init__(
-        self, book: GuardedBook, settings: EngineSettings, journal: DurableIntents | None, shapes: Shapes
+        self,
+        book: GuardedBook,
+        settings: EngineSettings,
+        journal: DurableIntents | None,
+        shapes: Shapes,
+        most_shapes: int = _MOST_SHAPES,
     ) -> None:
         self._book = book
         self._most = settings.max_active_orders
@@ -91,6 +97,7 @@ class Admission:
         self._shapes = shapes
         self._rules = orderrules.RuleBook()
         self._sound: dict[Shape | None, None] = {}
+        self._most_shapes = most_shapes
         self._duplicates = DuplicateGuard(settings.duplicate_window_s)
         self._old_keys: _OldKeys | None = None
 
@@ -136,7 +143,7 @@ class Admission:
     def _remember_sound(self, shape: Shape | None) -> None:
         """Remember a shape of which an order was found sound."""
         if shape is not None:
-            if len(self._sound) >= _MOST_SHAPES:
+            if len(self._sound) >= self._most_shapes:
                 self._sound.clear()
             self._sound[shape] = None
 

@@ -96,6 +96,7 @@ def _ignore(_: Event) -> None:
 _Route = tuple[tuple[Subscription, ...], tuple[Subscription, ...]]
 """Who listens for a kind of event: inline, and elsewhere."""
 
+_get_ident: Final = get_ident
 _LOG: Final = logging.getLogger("ibkr_core.listeners")
 
 
@@ -216,7 +217,7 @@ class Dispatcher:
         """
         outbox, draining = self.outbox, self._draining
         while outbox and draining.acquire(False):  # noqa: FBT003 - without waiting
-            self._drainer = get_ident()
+            self._drainer = _get_ident()
             try:
                 while outbox:
                     event = outbox.popleft()

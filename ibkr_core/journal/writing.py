@@ -22,6 +22,8 @@ __all__ = ["Forget", "FreshKeys", "Intake"]
 
 Forget = Callable[[], None]
 """Drops what was written; called when the transaction is durable."""
+_STATUS: Final = StatusFact
+_EXECUTION: Final = ExecutionFact
 _SET_STATE: Final = "INSERT OR REPLACE INTO state VALUES (?, ?, ?)"
 
 
@@ -141,11 +143,11 @@ class Intake:
             at = at.replace(tzinfo=UTC)
         if len(values) < _WIDTHS[kind]:
             self.queue.append((number, Frame(version, frame), at, seq, values))
-        elif kind is StatusFact:
+        elif kind is _STATUS:
             self.queue.append(
                 (number, frame, at, seq, "StatusFact", version, values[1], values[6], None, None, 0)
             )
-        elif kind is ExecutionFact:
+        elif kind is _EXECUTION:
             order_id = values[6]
             used = order_id if order_id is not None and values[7] == self._client_id else 0
             perm_id, key, exec_id = values[8], values[15] or None, values[1]

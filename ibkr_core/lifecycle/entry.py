@@ -23,7 +23,7 @@ from ibkr_core.model.status import FINISHED, BrokerWord, OrderStatus
 
 __all__ = ["MAX_HISTORY", "MAX_MESSAGES", "OrderEntry", "Picture"]
 
-_ZERO = Decimal(0)
+_ZERO: Final = Decimal(0)
 _Line = tuple[Any, ...]
 """A line of the history that nobody has read yet: the moment, the status, the words, and what stands at each
 ``%s`` in them. It is put together when somebody reads it."""
@@ -34,10 +34,13 @@ _LINE: Final = 3 + _MOST_DETAILS
 collector looks through, and there are as many as callbacks. Once it was read the entry is in its first place.
 """
 _NOTHING: Final = object()
+# Found at once, in compiled code too: they are asked for with every callback.
+_ENDS: Final = FINISHED
+_REJECTED: Final = OrderStatus.REJECTED
 
-MAX_MESSAGES = 1_000
+MAX_MESSAGES: Final = 1_000
 """Messages kept per order. A gateway can repeat one many times a second (TWS facts 2.1)."""
-MAX_HISTORY = 1_000
+MAX_HISTORY: Final = 1_000
 """History lines kept per order; the first ones and the newest stay."""
 
 
@@ -249,15 +252,15 @@ class OrderEntry:
 
         Only for :meth:`move`, and for the express lane, which has looked into the table itself.
         """
-        was_finished, self.status = self.status in FINISHED, target
-        if target in FINISHED:
+        was_finished, self.status = self.status in _ENDS, target
+        if target in _ENDS:
             self.finished_time = now
             self.pending.clear()
             self.proposals.clear()
         else:
             self.finished_time = None
             self.is_listed_no_more = False
-        if was_finished and target is not OrderStatus.REJECTED:
+        if was_finished and target is not _REJECTED:
             self.reject = None  # it was not the end after all; the message stays among the others
         self.note(now, why, detail)
 

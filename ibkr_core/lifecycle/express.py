@@ -41,6 +41,12 @@ _FILLED_STATUS: Final = OrderStatus.FILLED
 _FULL: Final = Trigger.EXEC_FULL
 _PARTIAL: Final = Trigger.EXEC_PARTIAL
 _NEW: Final = Request.NEW
+_OrderAcknowledged: Final = events.OrderAcknowledged
+_OrderStatusChanged: Final = events.OrderStatusChanged
+_ExecutionReceived: Final = events.ExecutionReceived
+_OrderPartiallyFilled: Final = events.OrderPartiallyFilled
+_OrderFilled: Final = events.OrderFilled
+_CommissionReported: Final = events.CommissionReported
 
 _WORKING: Final = frozenset(
     {
@@ -233,7 +239,7 @@ class Express:
         entry.note(now, "executed %s at %s", its[1], its[2])
         told = [] if entry.acknowledged_time is not None else self._acknowledge(entry, now, picture)
         scribe.seq = seq = scribe.seq + 1
-        told.append(_about_fill(_RECEIVED(), events.ExecutionReceived, now, seq, picture, fill))
+        told.append(_about_fill(_RECEIVED(), _ExecutionReceived, now, seq, picture, fill))
         after = _NEXT[before][_FULL if is_complete else _PARTIAL]
         if after is not before:
             entry.go(after, now, "executions complete it" if is_complete else "executed")
@@ -243,7 +249,7 @@ class Express:
             self._finish(told, entry, now, picture, fill)
             return told
         scribe.seq = seq = scribe.seq + 1
-        told.append(_about_fill(_PARTLY(), events.OrderPartiallyFilled, now, seq, picture, fill))
+        told.append(_about_fill(_PARTLY(), _OrderPartiallyFilled, now, seq, picture, fill))
         return told
 
     # ── a commission ────────────────────────────────────────────────────────────────────────────
@@ -266,7 +272,7 @@ class Express:
         entry.last_update_time = now
         entry.drawn = None
         scribe.seq = seq = scribe.seq + 1
-        return [_about_fill(_REPORTED(), events.CommissionReported, now, seq, picture, fill)]
+        return [_about_fill(_REPORTED(), _CommissionReported, now, seq, picture, fill)]
 
     # ── what comes once in an order's life ──────────────────────────────────────────────────────
 
@@ -281,7 +287,7 @@ class Express:
         event.seq = self._scribe.next_seq()
         event.is_dry_run = False
         event.shown = picture
-        event.__class__ = events.OrderAcknowledged
+        event.__class__ = _OrderAcknowledged
         return [event]
 
     def _finish(
@@ -290,7 +296,7 @@ class Express:
         """Tell that an order became completely filled."""
         self._index.sort_in(entry)
         seq = self._scribe.next_seq()
-        told.append(_about_fill(_FULLY(), events.OrderFilled, now, seq, picture, fill))
+        told.append(_about_fill(_FULLY(), _OrderFilled, now, seq, picture, fill))
 
 
 _KNOWN: Final = blank(events.OrderAcknowledged)
@@ -311,7 +317,7 @@ def _moved(now: datetime, seq: int, picture: Picture, before: OrderStatus, after
     event.shown = picture
     event.previous = before
     event.current = after
-    event.__class__ = events.OrderStatusChanged
+    event.__class__ = _OrderStatusChanged
     return event  # type: ignore[no-any-return]  # it is one now
 
 

@@ -29,8 +29,9 @@ from ibkr_core.model.order import Action
 
 __all__ = ["Booking", "Ledger", "fill_from"]
 
-_ZERO = Decimal(0)
+_ZERO: Final = Decimal(0)
 _add: Final = EXACT.add
+_told_fill: Final = told_fill
 _AVERAGE = Context(prec=28, traps=[])
 """For quotients, which have no end. Not the host's context, for the reasons given at EXACT."""
 
@@ -256,7 +257,7 @@ class Ledger:
         """
         fills = self._fills
         entry = _Entry()
-        fill = entry.fill = told_fill(told)
+        fill = entry.fill = _told_fill(told)
         entry.peak, entry.place, entry.unpaid = told[1], len(fills), told
         entry.is_bag = entry.is_advisors = False
         self._entries[base] = entry
@@ -287,7 +288,7 @@ class Ledger:
             The fill with it.
         """
         entry = self._entries[base]
-        entry.fill = self._fills[entry.place] = fill = told_fill(told, amount, currency, realized_pnl)
+        entry.fill = self._fills[entry.place] = fill = _told_fill(told, amount, currency, realized_pnl)
         entry.unpaid = None
         charged = self._charged
         charged[currency] = _add(charged.get(currency, _ZERO), amount)

@@ -11,8 +11,8 @@ from ibkr_core.wire.framing import FrameBuffer
 
 __all__ = ["Inbound"]
 
-_MOST_AHEAD: Final = 16
-"""Messages that are decoded in a row, of a burst. More gain nothing, and the first of them waits for all."""
+_MOST_AHEAD: Final = 32
+"""Messages that are decoded in a row, of a burst. More gain little, and the first of them waits for all."""
 
 
 class Inbound:

@@ -6,20 +6,21 @@ fed to it or received straight into the room that it offers.
 
 import struct
 from collections.abc import Iterator
+from typing import Final
 
 from ibkr_core.errors import FrameTooLong
 
 __all__ = ["MAX_FRAME", "PREFIX", "FrameBuffer", "frame"]
 
-MAX_FRAME = 0xFFFFFF
+MAX_FRAME: Final = 0xFFFFFF
 """The longest body that the official client takes, in bytes."""
 
-PREFIX = 4
+PREFIX: Final = 4
 """Bytes of the length in front of a body."""
 
-_length_at = struct.Struct(">I").unpack_from
-_FIRST_ROOM = 65_536
-_MIN_ROOM = 4_096
+_length_at: Final = struct.Struct(">I").unpack_from
+_FIRST_ROOM: Final = 65_536
+_MIN_ROOM: Final = 4_096
 
 
 def frame(body: bytes | bytearray | memoryview) -> bytes:

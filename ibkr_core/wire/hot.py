@@ -50,6 +50,10 @@ _UNSET_TEXTS: Final = frozenset(
 )
 _NO_RIGHT: Final = frozenset({"?", "0"})
 _ZERO: Final = Decimal(0)
+# Found at once, in compiled code too.
+_STATUS: Final = StatusFact
+_EXECUTION: Final = ExecutionFact
+_COMMISSION: Final = CommissionFact
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -178,7 +182,7 @@ def _status_decoder(tables: Tables) -> TextDecoder:
                 text.split("\0")
             )
             return (
-                StatusFact,
+                _STATUS,
                 ints[order_id],
                 words[word],
                 sizes[filled],
@@ -210,7 +214,7 @@ def _execution_decoder(tables: Tables, server_version: int) -> TextDecoder:
             fields = rest.rsplit("\0", behind_contract)
             float(fields[15] or 0), int(fields[10] or 0)  # of no use here; the official decoder reads them
             return (
-                ExecutionFact,
+                _EXECUTION,
                 fields[1],
                 words[fields[5]],
                 sizes[fields[6]] or _ZERO,
@@ -242,7 +246,7 @@ def _commission_decoder(tables: Tables) -> TextDecoder:
         try:
             version, exec_id, amount, currency, pnl, bond_yield, redemption, _ = text.split("\0")
             int(version or 0), float(bond_yield or 0), int(redemption or 0)  # as in an execution
-            return CommissionFact, exec_id, prices[amount], words[currency], prices[pnl]
+            return _COMMISSION, exec_id, prices[amount], words[currency], prices[pnl]
         except ValueError:
             return None
 

@@ -17,6 +17,10 @@ ProtobufDecoder = Callable[[bytes], HotValues | None]
 """Takes a serialized message. None means: not by me."""
 
 _ZERO: Final = Decimal(0)
+# Found at once, in compiled code too.
+_STATUS: Final = StatusFact
+_EXECUTION: Final = ExecutionFact
+_COMMISSION: Final = CommissionFact
 
 
 def protobuf_decoders(make_contract: Callable[[Any], Contract]) -> Mapping[int, ProtobufDecoder]:
@@ -58,7 +62,7 @@ def _status_decoder(
                 said.lastFillPrice,
             )
             return (
-                StatusFact,
+                _STATUS,
                 ids[order_id] if order_id or has("orderId") else None,
                 said.status,
                 sizes[filled] if filled or has("filled") else None,
@@ -110,7 +114,7 @@ def _execution_decoder(
             if has("optExerciseOrLapseType"):
                 return None  # a word that the official decoder may not know
             return (
-                ExecutionFact,
+                _EXECUTION,
                 said.execId,
                 said.side,
                 (sizes[said.shares] if has("shares") else None) or _ZERO,
@@ -144,7 +148,7 @@ def _commission_decoder(prices: Mapping[float, Decimal | None]) -> ProtobufDecod
             if said.HasField("yieldRedemptionDate"):
                 int(said.yieldRedemptionDate)  # as the official decoder does
             pnl = prices[said.realizedPNL] if said.HasField("realizedPNL") else None
-            return CommissionFact, said.execId, prices[said.commissionAndFees], said.currency, pnl
+            return _COMMISSION, said.execId, prices[said.commissionAndFees], said.currency, pnl
         except ValueError:
             return None
 

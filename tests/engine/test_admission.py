@@ -48,11 +48,11 @@ class Intents:
         return [*self.keys] if len(self.keys) <= most else None
 
 
-def admission(journal: Intents) -> Admission:
+def admission(journal: Intents, **more: int) -> Admission:
     """An admission over an empty book."""
     dispatcher = Dispatcher(lambda _, error: pytest.fail(str(error)))
     book = GuardedBook(1, DEFAULT_RULES, FakeClock(), dispatcher, lambda _: None, lambda _: None)
-    return Admission(book, EngineSettings(), journal, Shapes())
+    return Admission(book, EngineSettings(), journal, Shapes(), **more)
 
 
 def test_a_key_of_an_order_that_has_left_the_book_is_refused() -> None:
@@ -196,10 +196,9 @@ def unchecked(value: Any, changes: dict[str, Any]) -> Any:
     return made
 
 
-def test_a_memory_of_shapes_that_is_full_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_memory_of_shapes_that_is_full_begins_anew() -> None:
     """However many shapes come, only so many are kept."""
-    monkeypatch.setattr("ibkr_core.admission._MOST_SHAPES", 3)
-    desk = admission(Intents())
+    desk = admission(Intents(), most_shapes=3)
     for number in range(10):
         desk.check_new(STOCK, Order.market("BUY", 1, account=f"DU{number}"))
         assert len(desk._sound) <= 3

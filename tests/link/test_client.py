@@ -29,7 +29,7 @@ from ibkr_core.link import compat
 from ibkr_core.link.client import TwsClient
 from ibkr_core.link.receiver import HotTaker
 from ibkr_core.model.contract import Contract
-from ibkr_core.model.facts import ErrorFact, StatusFact, fact_of
+from ibkr_core.model.facts import ErrorFact, HotValues, StatusFact, fact_of
 from ibkr_core.model.order import Order
 from ibkr_core.wire.codec import decode_request
 from ibkr_core.wire.framing import FrameBuffer, frame
@@ -282,12 +282,12 @@ def test_a_session_may_be_split_at_every_byte(version: int, monkeypatch: pytest.
     monkeypatch.setattr(compat, "make_decoder", same_decoder)
     bodies: list[bytes] = []
 
-    def keep(body: bytes) -> StatusFact | None:
+    def keep(body: bytes) -> HotValues | None:
         number = int.from_bytes(body[:4], "big") % 200 if version >= 201 else int(body.partition(b"\0")[0])
         if number not in (3, 4, 5, 11, 59):
             return None
         bodies.append(body)
-        return StatusFact(order_id=len(bodies), status="")
+        return StatusFact, len(bodies), ""
 
     monkeypatch.setattr("ibkr_core.link.client.hot_path", lambda *_: keep)
 
@@ -306,6 +306,7 @@ def test_a_session_may_be_split_at_every_byte(version: int, monkeypatch: pytest.
         recorder = run([data[:cut], data[cut:]])
         assert bodies == expected, cut
         assert recorder.told == whole.told
+        assert not recorder.failures
 
 
 @pytest.mark.parametrize("version", sorted({TEXT[0], NEWEST}))
