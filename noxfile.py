@@ -42,12 +42,14 @@ print(json.dumps([owner.lower().replace("_", "-") + "==" + metadata.version(owne
 """Prints, as JSON, the distributions that own the module ``ibapi`` in an environment."""
 
 
-COMPILED_TESTS = ("engine", "journal", "lifecycle", "link", "testing", "wire")
+COMPILED_TESTS = ("engine", "journal", "lifecycle", "link", "model", "testing", "wire")
 """The folders of tests that run on the compiled modules too."""
 
 IS_COMPILED = """
-import ibkr_core.guardedbook, ibkr_core.lifecycle.express
-for module in (ibkr_core.guardedbook, ibkr_core.lifecycle.express):
+from ibkr_core import guardedbook, orderdesk
+from ibkr_core.lifecycle import express
+from ibkr_core.link import inbound
+for module in (guardedbook, orderdesk, express, inbound):
     assert not module.__file__.endswith(".py"), module.__file__
 """
 

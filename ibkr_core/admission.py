@@ -80,6 +80,7 @@ class Admission:
         journal: Knows the keys of orders that have left the book; None for none.
         shapes: The shapes of orders.
         most_shapes: Of how many it is remembered that an order of them was found sound.
+        most_keys: Of the journal that are remembered; where it has more, it is asked.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Admission:
         journal: DurableIntents | None,
         shapes: Shapes,
         most_shapes: int = _MOST_SHAPES,
+        most_keys: int = _MOST_KEYS,
     ) -> None:
         self._book = book
         self._most = settings.max_active_orders
@@ -98,6 +100,7 @@ class Admission:
         self._rules = orderrules.RuleBook()
         self._sound: dict[Shape | None, None] = {}
         self._most_shapes = most_shapes
+        self._most_keys = most_keys
         self._duplicates = DuplicateGuard(settings.duplicate_window_s)
         self._old_keys: _OldKeys | None = None
 
@@ -109,7 +112,7 @@ class Admission:
         """
         if self._journal is not None:
             with contextlib.suppress(JournalError):  # then it is asked every time
-                keys = self._journal.stored_keys(_MOST_KEYS)
+                keys = self._journal.stored_keys(self._most_keys)
                 self._old_keys = _OldKeys(keys) if keys is not None else None
 
     def check_new(self, contract: Contract, order: Order, *, is_new: bool = True) -> None:

@@ -39,12 +39,13 @@ class Calls:
         self._sends: list[int] = []
 
     def noting(self, send: Callable[..., _T]) -> Callable[..., _T]:
-        """Return what sends as before, and notes when the kernel had it."""
-        sends, clock = self._sends, time.perf_counter_ns
+        """Return what sends as before, and notes when the kernel had what this thread sent."""
+        sends, clock, thread = self._sends, time.perf_counter_ns, threading.get_ident()
 
         def noted(*given: Any, **named: Any) -> _T:
             done = send(*given, **named)
-            sends.append(clock())
+            if threading.get_ident() == thread:  # others may send something of their own
+                sends.append(clock())
             return done
 
         return noted
@@ -56,7 +57,7 @@ class Calls:
         done = place(*given)
         self.took.append(time.perf_counter_ns() - began)
         if self._sends:
-            self.left.append(self._sends[0] - began)
+            self.left.append(self._sends[-1] - began)
         return done
 
     def report(self, stage: Stage) -> None:

@@ -103,11 +103,10 @@ def test_a_file_that_cannot_be_read_is_asked_every_time() -> None:
         desk.known("old", STOCK, BUY)
 
 
-def test_too_many_keys_are_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_keys_are_not_held() -> None:
     """Then the file is asked, as it always can be."""
-    monkeypatch.setattr("ibkr_core.admission._MOST_KEYS", 1)
     journal = Intents("old", "older")
-    desk = admission(journal)
+    desk = admission(journal, most_keys=1)
     desk.remember_keys()
     with pytest.raises(DuplicateOrder):
         desk.known("older", STOCK, BUY)
