@@ -344,7 +344,7 @@ class OrderEntry:
             text = what % tuple(details) if details else what
             # Broker texts have line breaks, and a history line has none.
             entry = HistoryEntry(at=at, status=status, what=" ".join(text.split()))
-            history[place : place + _LINE] = (entry, None, None, None, None)
+            history[place : place + _LINE] = [entry] + [None] * (_LINE - 1)
         return tuple(history[::_LINE])
 
     def add_message(self, message: OrderMessage) -> None:
