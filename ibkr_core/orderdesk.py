@@ -286,6 +286,7 @@ class OrderDesk:
             if new.order is not None:
                 shape = self._shapes.of(contract, leg.order)  # of what was checked: a key makes no difference
                 messages.append(client.encode_order(new.order_id, contract, new.order, shape))
+                self._shapes.note(contract, new.order, shape)  # the journal will ask
         return messages[0] if len(messages) == 1 else b"".join(messages)
 
     def _labelled(self, contract: Contract, leg: PlannedOrder, key: str) -> inputs.NewOrder:

@@ -13,8 +13,10 @@ from typing import Any, Final, Self
 
 from ibkr_core.clock import Clock
 from ibkr_core.errors import JournalFailed
+from ibkr_core.journal.ahead import Ahead
 from ibkr_core.journal.entries import Entry, Payload
 from ibkr_core.journal.health import Health, Part
+from ibkr_core.journal.leisure import Leisure
 from ibkr_core.journal.noting import note
 from ibkr_core.journal.opening import check_open
 from ibkr_core.journal.packed import PackedOrders
@@ -43,20 +45,6 @@ _CHECKPOINT_PAGES: Final = 2_000
 """Pages in the log, roughly, after which it is carried over into the file."""
 _ROWS_A_PAGE: Final = 8
 _PAGE_BYTES: Final = 4_096
-_QUIET: Final = 16
-"""Inputs in a turn of the writer up to which it has time for the tables."""
-_BURST: Final = 200
-"""Inputs in a turn of the writer above which nothing but a long delay is more urgent than they are."""
-_BEHIND_S: Final = 2.0
-_FAR_BEHIND_S: Final = 10.0
-"""How long the tables may be behind where it never gets quiet, and in an endless burst."""
-_BACKLOG: Final = 100_000
-"""How many inputs and events may wait for their tables until nothing is more urgent: they take memory."""
-_BREATH_S: Final = 0.0001
-"""A pause between portions of rows, in which who receives bytes gets the interpreter."""
-_CROWDED_S: Final = 0.002
-_PORTIONS: Final = 16
-"""Portions without a pause after one that took so long."""
 
 
 class Journal:
@@ -75,7 +63,7 @@ class Journal:
     """
 
     def __init__(
-        self, store: Store, client_id: int, clock: Clock, retention: Retention, batch_s: float
+        self, store: Store, client_id: int, clock: Clock, retention: Retention, batch_s: float, log: Ahead
     ) -> None:
         self.path = store.path
         self.client_id = client_id
@@ -86,10 +74,9 @@ class Journal:
         self._batch_s = batch_s
         self._pid = os.getpid()
         connection = store.connection
-        settle_found(store)
         last = int(connection.execute("SELECT coalesce(max(number), 0) FROM inputs").fetchone()[0])
         floor = int(read_meta(connection, "last_number") or 0)
-        self._recorded = self._committed = self._settled = self._stored = max(last, floor)
+        self._recorded = self._committed = self._settled = self._stored = self._filed = max(last, floor)
         high_water = int(read_meta(connection, "high_water") or 0)
         self._states: dict[str, str] = dict(connection.execute("SELECT name, value FROM state"))
         # The highest event number in the tables when this run began.
@@ -109,16 +96,15 @@ class Journal:
         self._tables = Tables(connection, self.epoch)
         self._events = self._tables.notes
         self._moved: Moved | None = None
-        self._behind_since: float | None = None
-        self._is_urgent = False
-        self._count = self._portions = 0
         self._is_dirty = self._is_in_doubt = False
         self._wake = threading.Event()
         self._stop = threading.Event()
+        self._leisure = Leisure(clock, self._stop, lambda: self.backlog)
         self._thread: threading.Thread | None = None
         self._is_closed = False
         self._since_checkpoint = 0
         self._health = Health(self.path, clock)
+        self._log = log
 
     @classmethod
     def open(
@@ -131,11 +117,12 @@ class Journal:
         retention: Retention | None = None,
         start_writer: bool = True,
         batch_s: float = BATCH_S,
+        intent_log: bool = True,
     ) -> Journal:
         """Open a journal, or make a new one where there is no file. Its folder must exist.
 
         Args:
-            path: The file. Beside it lie ``-wal`` and ``-shm`` while it is open, and ``.lock``.
+            path: The file. Beside it lie ``-wal``, ``-shm`` and ``-intents`` while it is open, and ``.lock``.
             client_id: Our API client id; a journal belongs to one.
             clock: Tells the time.
             durability: What a commit shall survive.
@@ -143,6 +130,8 @@ class Journal:
             start_writer: Whether a thread of the journal's own commits what is queued. Without it the
                 owner calls :meth:`flush`.
             batch_s: How long that thread lets inputs gather before it commits them.
+            intent_log: Whether a commit goes into ``-intents`` first, which is faster by far, and into the
+                file some milliseconds later. Without it, and with ``Durability.POWER``, each is SQLite's.
 
         Raises:
             JournalInUse: Another engine writes it.
@@ -153,11 +142,17 @@ class Journal:
             JournalFailed: Anything else, such as a full disk.
             InvalidInput: An argument breaks a rule; no file is made.
         """
-        check_open(path, client_id, clock, durability, retention, batch_s, start_writer)
+        check_open(path, client_id, clock, durability, retention, batch_s, start_writer, intent_log)
         store = Store(path, client_id, durability, to_text(clock.now()))
+        log = Ahead(store.path)
         try:
-            journal = cls(store, client_id, clock, retention or Retention(), batch_s)
+            log.bring_in(store)
+            settle_found(store)
+            if intent_log and durability is Durability.PROCESS:
+                log.begin(store)
+            journal = cls(store, client_id, clock, retention or Retention(), batch_s, log)
         except BaseException:
+            log.end(is_over=False)
             store.close(None)
             raise
         if start_writer:
@@ -190,8 +185,13 @@ class Journal:
 
     @property
     def committed(self) -> int:
-        """Index up to which every input is in the file."""
+        """Index up to which every input is durable."""
         return self._committed
+
+    @property
+    def filed(self) -> int:
+        """Index up to which every input is in the file itself, not only in the log of intents."""
+        return self._filed
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """Read what was stored before this run, in the order of application.
@@ -229,6 +229,9 @@ class Journal:
 
     def knows_key(self, key: str) -> int | None:
         """Return the order id that a client order key was committed with, also of pruned orders."""
+        if self._intake.has_keys:
+            with self._writing:
+                self._intake.learn_keys(self._committed)
         found = self._intake.keys.find(clean_text(key))
         if found is None:
             found = self._reader.order_id_in_keys(key)
@@ -370,11 +373,24 @@ class Journal:
             return
         error: JournalFailed | None = None
         with self._writing:
-            if self._committed < wanted:  # else another call took ours along
+            if self._committed < wanted and not self._log_inputs():  # else another call took ours along
                 error = self._write_inputs()
         self._health.tell()
         if error is not None:
             raise error
+
+    def _log_inputs(self) -> bool:
+        """Append what is queued to the log of intents. Requires holding the write lock.
+
+        Returns:
+            Whether it is durable there. Else it has to go into the file itself, at once.
+        """
+        if self._is_in_doubt or self.failure is not None or self._refuse() is not None:
+            return False
+        through = self._log.take(self._intake)
+        if through is not None:
+            self._committed = through
+        return through is not None
 
     def _write_inputs(self) -> JournalFailed | None:
         """Write all queued inputs, oldest first, as segments. Requires holding the write lock."""
@@ -399,7 +415,9 @@ class Journal:
         else:
             error = self._write(intake.write, Part.INPUTS)
         if error is None and through is not None:
-            self._committed = through
+            self._filed = through
+            self._committed = max(self._committed, through)
+            self._log.shorten()
         self._is_in_doubt = False
         return error
 
@@ -408,6 +426,7 @@ class Journal:
         (last,) = self._store.connection.execute("SELECT max(last) FROM tail").fetchone()
         if last is not None:
             self._intake.found_written(last)
+            self._filed = max(self._filed, last)
             self._committed = max(self._committed, last)
         self._is_in_doubt = False
 
@@ -449,7 +468,7 @@ class Journal:
         """
         error = self.failure
         if self._health.is_time:
-            self._is_urgent = True
+            self._leisure.is_urgent = True
             self._is_dirty = False
             error = self._settle(_nothing, lambda: True)
         return self._end_turn(error)
@@ -465,10 +484,11 @@ class Journal:
         """
         error, is_time = self.failure, self._health.is_time
         if is_time or self._health.takes_inputs:
-            self._is_dirty = self._is_urgent = False
-            error, count = self._write_queued()
-            if error is None and is_time and self._has_time(count):
-                error = self._settle(self._breathe, self._goes_on)
+            self._is_dirty = self._leisure.is_urgent = False
+            error = self._write_queued()
+            if error is None and is_time and not self._is_settled and self._leisure.has_time():
+                pause = _nothing if self._thread is None else self._leisure.breathe
+                error = self._settle(pause, self._leisure.goes_on)
         return self._end_turn(error)
 
     def _end_turn(self, error: JournalFailed | None) -> bool:
@@ -482,55 +502,33 @@ class Journal:
     @property
     def backlog(self) -> int:
         """How many inputs and events are still to be brought into their tables."""
-        return self._committed - self._settled + len(self._tables.notes)
+        return self._filed - self._settled + len(self._tables.notes)
 
     @property
     def behind(self) -> int:
         """What :meth:`flush` would have to do: the backlog, and orders that a replay has shown."""
         return self.backlog + len(self._tables.records)
 
-    def _has_time(self, count: int) -> bool:
-        """Whether to bring the tables up to date now, after ``count`` inputs came."""
-        if self._settled == self._committed and self._tables.is_empty:
-            self._behind_since = None
-            return False
-        if self._behind_since is None:
-            self._behind_since = self._clock.monotonic()
-        return self._is_due(count)
+    @property
+    def _is_settled(self) -> bool:
+        """Whether the tables lack nothing of what is in the file."""
+        is_settled = self._settled == self._filed and self._tables.is_empty
+        if is_settled:
+            self._leisure.caught_up()
+        return is_settled
 
-    def _is_due(self, count: int) -> bool:
-        if count <= _QUIET or self.backlog >= _BACKLOG:
-            return True
-        behind = self._clock.monotonic() - (self._behind_since or 0.0)
-        return behind >= (_BEHIND_S if count <= _BURST else _FAR_BEHIND_S)
-
-    def _goes_on(self) -> bool:
-        return not self._stop.is_set() and self._is_due(self._count)
-
-    def _breathe(self) -> None:
-        """Let others have the interpreter for a moment, unless somebody waits, or much has gathered."""
-        if self._thread is None or self._is_urgent or self.backlog >= _BACKLOG:
-            return
-        if self._portions > 0:
-            self._portions -= 1
-            return
-        before = self._clock.monotonic()
-        self._stop.wait(_BREATH_S)
-        if self._clock.monotonic() - before > _CROWDED_S:
-            self._portions = _PORTIONS  # somebody burns: each pause costs a turn of the interpreter
-
-    def _write_queued(self) -> tuple[JournalFailed | None, int]:
-        """Commit what is queued; returns how it went, and how many inputs that were."""
+    def _write_queued(self) -> JournalFailed | None:
+        """Write what is queued into the file; returns how it went."""
         with self._writing:
-            before = self._committed
+            before = self._filed
             error = self._write_inputs()
-            self._count = self._committed - before
-            return error, self._count
+            self._leisure.count = self._filed - before
+            return error
 
     def _settle(self, pause: Callable[[], None], goes_on: Callable[[], bool]) -> JournalFailed | None:
         """Bring the tables up to what is there now, in transactions so short that nobody waits long."""
-        error = self._refuse() or self._write_queued()[0]
-        left, through = len(self._tables.notes), self._committed
+        error = self._refuse() or self._write_queued()
+        left, through = len(self._tables.notes), self._filed
         while error is None and goes_on():
             with self._settling:
                 error = self._refuse() or self._write_ready()  # what an earlier try left
@@ -539,7 +537,7 @@ class Journal:
                     if isinstance(made, JournalFailed):
                         return made
                     if made is None:
-                        self._behind_since = None
+                        self._leisure.caught_up()
                         with self._writing:
                             self._health.worked(Part.MAKING)
                         return None
@@ -574,7 +572,7 @@ class Journal:
 
     def _write_ready(self) -> JournalFailed | None:
         """Write what was made. What it follows from is committed before it."""
-        error, _ = self._write_queued()
+        error = self._write_queued()
         if error is not None or not self._tables.ready:
             return error
         with self._writing:
@@ -668,6 +666,7 @@ class Journal:
                 return
             self._is_closed = True
             self._reader.close()
+            self._log.end(is_over=failure is None)
             try:
                 self._store.close(to_text(self._clock.now()) if failure is None else None)
             except (sqlite3.Error, OSError) as error:
@@ -683,6 +682,7 @@ class Journal:
             if not self._is_closed:
                 self._is_closed = True
                 self._reader.close()
+                self._log.end(is_over=False)
                 self._store.close(None)
 
     def __enter__(self) -> Self:

@@ -21,6 +21,7 @@ def check_open(
     retention: object,
     batch_s: object,
     start_writer: object,
+    intent_log: object,
 ) -> None:
     """Check the arguments of ``Journal.open``, which documents them.
 
@@ -40,3 +41,4 @@ def check_open(
     if not is_number or not 0 <= batch_s < threading.TIMEOUT_MAX:  # type: ignore[operator]  # a number, as just seen
         raise InvalidInput("batch_s", f"must be a number of seconds of at least 0, not {batch_s!r}")
     check_flag("start_writer", start_writer)
+    check_flag("intent_log", intent_log)

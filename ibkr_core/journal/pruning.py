@@ -31,7 +31,7 @@ class File(Protocol):
     packed: PackedOrders
 
     @property
-    def committed(self) -> int:
+    def filed(self) -> int:
         """Index up to which every input is in the file."""
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -109,7 +109,7 @@ def _drop(file: File, table: str, key: str, keys: Sequence[object]) -> None:
 
     def work(connection: sqlite3.Connection) -> None:
         # An index is never used again, also where the newest input goes.
-        connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_number', ?)", (str(file.committed),))
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_number', ?)", (str(file.filed),))
         connection.execute(statement, (json.dumps(keys),))
 
     file.write(work)

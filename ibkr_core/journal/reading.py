@@ -19,6 +19,7 @@ import attrs
 from ibkr_core.errors import InvalidInput, JournalError, JournalFailed
 from ibkr_core.journal.encoding import Unreadable
 from ibkr_core.journal.entries import Entry
+from ibkr_core.journal.intentlog import Left, newest_number, read_log
 from ibkr_core.journal.retention import InputIdentity
 from ibkr_core.journal.rows import clean, clean_text, entry_from, number_from
 from ibkr_core.journal.store import connect, damaged, identify, refusal, resolve
@@ -306,11 +307,11 @@ class JournalReader:
     def order_id_of(self, key: str) -> int | None:
         """Return the order id that a client order key was committed with, also of pruned orders."""
         check_text("key", key)
-        wanted = clean_text(key)
+        wanted, left = clean_text(key), self._left()
         with self._look() as run:
             found = run("SELECT order_id FROM keys WHERE key = ?", (wanted,)).fetchone()
             where = """head LIKE '%"Submit"%' OR head LIKE '%"Resend"%'"""
-            segments = self._segments(run, where)
+            segments = self._segments(run, where) + self._beyond(run, left)
         order_id = number_from(found[0]) if found else None
         for segment in segments:
             moved = Moved.take_apart((segment,), _no_pause)
@@ -367,12 +368,15 @@ class JournalReader:
         columns = (
             "number, epoch, at, seq, kind, server_version, body, checksum, order_id, perm_id, key, exec_id"
         )
+        left = self._left()
         with self._look() as run:
             found = run(
                 f"SELECT {columns} FROM inputs WHERE number > ? AND number <= ? ORDER BY number LIMIT ?",  # noqa: S608 - our own names
                 (after, last, _CHUNK),
             ).fetchall()
             segments = [] if found else self._segments(run, "last > ? AND first <= ?", (after, last), 4)
+            if not found and not segments:
+                segments = self._beyond(run, left)
         for segment in segments:
             try:
                 found += [row for row in segment.input_rows() if after < row[0] <= last]
@@ -389,11 +393,27 @@ class JournalReader:
         statement = f"SELECT {COLUMNS} FROM tail WHERE {where} ORDER BY first LIMIT ?"  # noqa: S608 - our own names
         return [Segment(*row) for row in run(statement, (*values, limit)).fetchall()]
 
+    def _left(self) -> Left | None:
+        """Read the log of intents: before the file, so that what leaves it meanwhile is seen there."""
+        made_at = self._all("SELECT value FROM meta WHERE name = 'created_at'")
+        try:
+            return read_log(self.path, str(made_at[0][0])) if made_at else None
+        except OSError as error:
+            raise refusal(self.path, error) from error
+
+    @staticmethod
+    def _beyond(run: _Run, left: Left | None) -> list[Segment]:
+        """Return what stands in the log of intents and not in the file yet."""
+        if left is None or int(run("PRAGMA user_version").fetchone()[0]) < _WITH_TAIL:
+            return []
+        return left.segments(newest_number(run), 0)
+
     def execution_ids(self) -> frozenset[str]:
         """Return the ids of all executions that the stored inputs tell of."""
+        left = self._left()
         with self._look() as run:
             found = run("SELECT DISTINCT exec_id FROM inputs WHERE exec_id IS NOT NULL").fetchall()
-            segments = self._segments(run, "1")
+            segments = self._segments(run, "1") + self._beyond(run, left)
         ids = {str(row[0]) for row in found}
         for segment in segments:
             ids.update(row[-1] for row in segment.input_rows() if row[-1] is not None)
@@ -406,10 +426,11 @@ class JournalReader:
         try:
             found = [str(row[0]) for row in self._all("PRAGMA integrity_check(20)")]
             problems += [" ".join(line.split()) for line in found if line != "ok"]
+            left = self._left()
             with self._look() as run:
                 for table in counts:
                     counts[table] = int(run(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - our own tables
-                segments = self._segments(run, "1")
+                segments = self._segments(run, "1") + self._beyond(run, left)
             counts["inputs"] += sum(segment.count for segment in segments)
             problems += self._damaged_inputs()
             problems += _damaged_segments(segments)

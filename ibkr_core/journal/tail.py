@@ -29,6 +29,7 @@ __all__ = [
     "SEGMENT_INPUTS",
     "Recorded",
     "Segment",
+    "flattened",
     "oldest",
     "pack",
 ]
@@ -167,7 +168,7 @@ def pack(epoch: int, inputs: Sequence[Recorded], high_water: int) -> Segment:
         high_water: The highest order id that was used up to the last of them.
     """
     # Whole columns at a time: this runs while bytes come in, and holds the interpreter.
-    flat = [one if len(one) == FLAT else _flattened(*one) for one in inputs]
+    flat = [one if len(one) == FLAT else flattened(*one) for one in inputs]
     numbers, bodies, moments, seqs, kinds, versions, *identities, _ = zip(*flat, strict=True)
     since = [at - _BEGINNING for at in moments]
     ats = [one.days * _DAY + one.seconds * _SECOND + one.microseconds for one in since]
@@ -182,9 +183,10 @@ def pack(epoch: int, inputs: Sequence[Recorded], high_water: int) -> Segment:
     return segment
 
 
-def _flattened(
+def flattened(
     number: int, payload: Payload, at: datetime, seq: int, fact: BrokerFact | HotValues | None
 ) -> Recorded:
+    """Return an input flat, as a segment needs it; what it proves of ids is for the caller to see."""
     kind, version, body, identity = rows.contents_of(payload, fact)
     data = body if isinstance(body, bytes) else body.encode()
     known = at if at.tzinfo is not None else at.replace(tzinfo=UTC)

@@ -11,8 +11,17 @@ from typing import Any, Final, cast
 
 from ibkr_core.journal import rows
 from ibkr_core.journal.entries import Frame
+from ibkr_core.journal.intentlog import record_of
 from ibkr_core.journal.intents import Intents
-from ibkr_core.journal.tail import FLAT, INSERT_SEGMENT, SEGMENT_INPUTS, Recorded, Segment, pack
+from ibkr_core.journal.tail import (
+    FLAT,
+    INSERT_SEGMENT,
+    SEGMENT_INPUTS,
+    Recorded,
+    Segment,
+    flattened,
+    pack,
+)
 from ibkr_core.lifecycle import inputs
 from ibkr_core.model import facts
 from ibkr_core.model.facts import CommissionFact, ExecutionFact, HotValues, StatusFact
@@ -106,6 +115,11 @@ class Intake:
         return not (self.queue or self._taken or self._segments or self._states)
 
     @property
+    def has_keys(self) -> bool:
+        """Whether any input that waits tells of keys."""
+        return bool(self._commands)
+
+    @property
     def through(self) -> int | None:
         """Number of the newest packed input."""
         return self._segments[-1].last if self._segments else None
@@ -163,6 +177,32 @@ class Intake:
         """Take in a small durable fact."""
         self._states[name] = (name, text, at)
 
+    def records(self, after: int) -> tuple[bytes, int] | None:
+        """Return what the log of intents lacks of all that is in the queue, and the newest input's number.
+
+        It stays here until it was packed and written. None where something was packed, or a state waits: that
+        can only be written into the file itself.
+
+        Args:
+            after: The newest input that the log has.
+
+        Raises:
+            Exception: A fault of ours. Nothing was changed then; :meth:`pack` tells it.
+        """
+        if self._segments or self._states:
+            return None
+        taken, queue = self._taken, self.queue
+        taken.extend(starmap(queue.popleft, repeat((), len(queue))))  # at once: an interrupt loses none
+        if not taken:
+            return b"", after
+        start = max(after + 1 - taken[0][0], 0)
+        flat, commands, mark = self._flat(taken[start:], is_whole=True)
+        data = b"".join([record_of(one, mark) for one in flat])
+        self.high_water = mark
+        self._commands += commands
+        taken[start:] = flat  # last: what an interrupt leaves undone is done again
+        return data, taken[-1][0]
+
     def pack(self) -> None:
         """Make segments of all that is in the queue.
 
@@ -175,17 +215,37 @@ class Intake:
             del taken[0]  # an interrupt came before it was dropped
         while taken or queue:
             room = min(SEGMENT_INPUTS - len(taken), len(queue))
-            taken.extend(starmap(queue.popleft, repeat((), room)))  # at once: an interrupt loses none
+            if room > 0:
+                taken.extend(starmap(queue.popleft, repeat((), room)))  # at once: an interrupt loses none
+            some = taken[:SEGMENT_INPUTS]
             try:
-                self._add(taken)
+                self._add(some)
             except Exception:
                 while taken:
                     self._add(taken[:1])  # raises at the one that is at fault
                     del taken[0]
                 raise  # together they fail, and each alone does not
-            taken.clear()
+            del taken[: len(some)]
 
     def _add(self, some: list[Recorded]) -> None:
+        flat, commands, highest = self._flat(some)
+        segment = pack(self._epoch, flat, highest)
+        self.high_water = highest
+        self._commands += commands
+        self._segments.append(segment)  # last: what an interrupt leaves undone is done again
+
+    def _flat(
+        self, some: list[Recorded], *, is_whole: bool = False
+    ) -> tuple[list[Recorded], list[tuple[int, object]], int]:
+        """Make inputs flat, where that is not left to their segment.
+
+        Args:
+            some: The inputs.
+            is_whole: Whether all of them are to be flat.
+
+        Returns:
+            The inputs; those that tell of keys, with their numbers; the highest order id as of the last one.
+        """
         commands: list[tuple[int, object]] = []
         flat = some.copy()
         highest = self.high_water
@@ -201,6 +261,8 @@ class Intake:
                 if type(payload) is inputs.Submit:
                     commands.append((number, payload))
                 continue
+            if is_whole:
+                flat[place] = flattened(*one)
             told = fact if type(payload) is Frame else payload
             if type(told) is tuple:  # of the hot ones, executions tell of ids
                 if told[0] is not facts.ExecutionFact:
@@ -213,10 +275,7 @@ class Intake:
                 order_id = _IDS_OF_OURS[kind](told, self._client_id)
                 if order_id is not None and order_id > highest:
                     highest = order_id
-        segment = pack(self._epoch, flat, highest)
-        self.high_water = highest
-        self._commands += commands
-        self._segments.append(segment)  # last: what an interrupt leaves undone is done again
+        return flat, commands, highest
 
     def write(self, connection: sqlite3.Connection) -> Forget:
         """Write all that waits, in the caller's transaction."""
@@ -226,18 +285,21 @@ class Intake:
 
     def written(self) -> None:
         """Forget what waited: the file has it."""
-        for number, told in self._commands:
-            self.keys.learn(number, told)
-        self._commands.clear()
+        if self._segments:
+            self.learn_keys(self._segments[-1].last)
         self._segments.clear()
         self._states.clear()
 
-    def found_written(self, through: int) -> None:
-        """Forget inputs up to a number: the file has them, and an interrupt kept that from being told."""
+    def learn_keys(self, through: int) -> None:
+        """Know the keys that inputs up to a number tell of: they are durable."""
         for number, told in self._commands:
             if number <= through:
                 self.keys.learn(number, told)
         self._commands = [one for one in self._commands if one[0] > through]
+
+    def found_written(self, through: int) -> None:
+        """Forget inputs up to a number: the file has them, and an interrupt kept that from being told."""
+        self.learn_keys(through)
         self._segments = [one for one in self._segments if one.last > through]
 
 

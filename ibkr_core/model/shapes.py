@@ -141,6 +141,10 @@ class Shapes:
             self._last = contract, order, shape
         return shape
 
+    def note(self, contract: Contract, order: Order, shape: Shape | None) -> None:
+        """Take note of an order that is one whose shape was asked for, but for its ``order_ref``."""
+        self._last = contract, order, shape
+
     def _find(self, contract: Contract, order: Order) -> Shape | None:
         if (
             contract.combo_legs

@@ -18,7 +18,7 @@ from unittest import mock
 import pytest
 
 from ibkr_core.errors import JournalError, JournalFailed
-from ibkr_core.journal import Entry, Frame, Journal, JournalReader, Payload, writing
+from ibkr_core.journal import Entry, Frame, Journal, JournalReader, Payload, ahead, intentlog, writing
 from ibkr_core.journal import journal as journals
 from ibkr_core.journal import store as stores
 from ibkr_core.journal.health import Part
@@ -174,7 +174,7 @@ def live_through(journal: Journal, fault: Fault, clock: ManualClock) -> None:
 @pytest.mark.parametrize("kind", FAULTS)
 def test_a_fault_is_told_once_and_nothing_is_lost(path: Path, clock: ManualClock, kind: str) -> None:
     """Commits raise meanwhile; what was recorded is written in order when it can be."""
-    journal = open_journal(path, clock)
+    journal = open_journal(path, clock, intent_log=False)
     live_through(journal, FAULTS[kind](journal), clock)
 
 
@@ -259,7 +259,7 @@ def test_it_is_tried_again_at_growing_intervals(
 
 def test_a_commit_tries_at_once(path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Someone waits for it, and trading goes on at the first moment that it can."""
-    journal = open_journal(path, clock)
+    journal = open_journal(path, clock, intent_log=False)
 
     def fail() -> None:
         raise sqlite3.DatabaseError("no")
@@ -507,7 +507,7 @@ def test_an_interrupt_right_after_a_commit_neither_doubles_nor_stops_anything(
     path: Path, *, has_state: bool
 ) -> None:
     """The file has the input by then; were it written again, SQLite would refuse it and all that follows."""
-    with open_journal(path) as journal:
+    with open_journal(path, intent_log=False) as journal:
         journal.record(submit(7, key="k"), START, 0)
         if has_state:
             journal._intake.add_state("name", "text", "at")
@@ -529,7 +529,7 @@ def test_an_interrupt_while_segments_are_made_neither_loses_nor_doubles_an_input
     path: Path, number: int
 ) -> None:
     """Behind each of two segments."""
-    with open_journal(path) as journal:
+    with open_journal(path, intent_log=False) as journal:
         for _ in range(SEGMENT_INPUTS + 1):
             journal.record(Cancel(7), START, 0)
         with interrupted(journal._intake, "_add", number), pytest.raises(KeyboardInterrupt):
@@ -586,23 +586,27 @@ class Interrupting:
         return cursor
 
 
+@pytest.mark.parametrize("has_log", [False, True])
 @pytest.mark.parametrize(("act", "step"), [("commit", 1), ("flush", 3)])
 def test_an_interrupt_at_any_place_costs_no_input_and_stops_nothing(
-    tmp_path: Path, act: str, step: int
+    tmp_path: Path, act: str, step: int, *, has_log: bool
 ) -> None:
     """Wherever it comes: each input is there once, no event is there twice, and no lock is held."""
-    modules = {str(module.__file__) for module in (writing, journals, stores)}
+    modules = {str(module.__file__) for module in (writing, journals, stores, ahead, intentlog)}
     for number in itertools.count(1, step):
-        with open_journal(tmp_path / str(number)) as journal:
+        with open_journal(tmp_path / str(number), intent_log=has_log) as journal:
             keeping = Keeping(journal, ManualClock())
             keeping.take_all((submit(7, key="k"), *filled_order()[1:]))
-            journal._intake.add_state("name", "text", "at")
+            if not has_log:
+                journal._intake.add_state("name", "text", "at")
             is_interrupted = True
             with contextlib.suppress(KeyboardInterrupt), interrupt(modules, number):
                 getattr(journal, act)()
                 is_interrupted = False
             keeping.take(submit(9, key="z"))
             journal.commit()
+            with JournalReader(journal.path) as reader:
+                assert [entry.index for entry in reader.inputs()] == [1, 2, 3, 4, 5, 6]
             assert journal.flush()
             assert journal.query("SELECT count(*), max(number) FROM inputs") == [(6, 6)]
             assert journal.query("SELECT seq FROM events GROUP BY seq HAVING count(*) > 1") == []

@@ -42,7 +42,7 @@ def small_slices() -> Iterator[None]:
         mock.patch("ibkr_core.journal.tail.SEGMENT_INPUTS", 3),
         mock.patch(f"{_JOURNAL}.EVENTS_AT_ONCE", 4),
         mock.patch(f"{_JOURNAL}.ORDERS_AT_ONCE", 2),
-        mock.patch(f"{_JOURNAL}._QUIET", 2),
+        mock.patch("ibkr_core.journal.leisure._QUIET", 2),
     ):
         yield
 
@@ -70,7 +70,7 @@ class Killed:
     def copy(self) -> None:
         """Take a copy now."""
         place = self._folder / f"copy{len(self.copies)}"
-        for ending in ("", "-wal"):
+        for ending in ("-intents", "", "-wal"):
             source = Path(f"{self._journal.path}{ending}")
             if source.exists():
                 shutil.copy(source, f"{place}{ending}")
@@ -176,7 +176,7 @@ def rows_in(path: Path, table: str) -> int:
 
 def test_a_commit_writes_one_row(path: Path, clock: ManualClock) -> None:
     """By one statement, which is a transaction of its own; the tables follow later."""
-    with open_journal(path, clock) as journal:
+    with open_journal(path, clock, intent_log=False) as journal:
         written: list[str] = []
         journal._store.connection.set_trace_callback(written.append)
         for _ in range(100):
@@ -234,7 +234,7 @@ def test_in_an_endless_burst_they_wait_longer(path: Path, clock: ManualClock) ->
 
 def test_what_waits_for_the_tables_has_a_bound(path: Path, clock: ManualClock) -> None:
     """Events in memory are many and nobody may ever look at the tables."""
-    with mock.patch(f"{_JOURNAL}._BACKLOG", 500), open_journal(path, clock) as journal:
+    with mock.patch("ibkr_core.journal.leisure._BACKLOG", 500), open_journal(path, clock) as journal:
         keeping = Keeping(journal, clock)
         for _ in range(20):
             keeping.take_all(status() for _ in range(100))
@@ -244,7 +244,7 @@ def test_what_waits_for_the_tables_has_a_bound(path: Path, clock: ManualClock) -
 
 def test_a_damaged_segment_is_refused_and_not_touched(path: Path, clock: ManualClock) -> None:
     """At the next start, and by a reader at once."""
-    with open_journal(path, clock) as journal:
+    with open_journal(path, clock, intent_log=False) as journal:
         journal.record(Cancel(7), START, 0)
         journal.commit()
         journal._store.connection.execute("UPDATE tail SET head = replace(head, 'Cancel', 'cancel')")

@@ -1,0 +1,258 @@
+"""The log of intents: where an order that is about to leave is made durable by one system call.
+
+A transaction of SQLite takes a dozen of them, and code that is seldom in the caches, while the order waits.
+So the commit before an order's bytes appends to this file, which lies beside the journal, and the journal
+takes the same inputs in with its next turn, some milliseconds later. What a killed process left here the next
+start brings in before anything else, and readers look here too.
+
+The first line says whose it is. Behind it stand records, one for each input: the CRC-32 of head and body and
+the length of the head, the head (a JSON array), the body, a newline. The first one that is not whole ends the
+log: its commit never returned.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from ibkr_core.journal.tail import SEGMENT_INPUTS, Recorded, Segment, pack
+
+__all__ = ["IntentLog", "Left", "log_path", "newest_number", "read_log", "record_of"]
+
+_ENDING: Final = "-intents"
+_TITLE: Final = "ibkr_core intents 1"
+_FLAGS: Final[int] = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+_MODE: Final = 0o644
+_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND: Final = 1_000_000
+_DAY: Final = 86_400 * _SECOND
+_MOST_DIGITS: Final = 32
+_NO_BYTES: Final = b""
+_text: Final[Callable[[str], str]] = json.encoder.encode_basestring_ascii
+
+
+def log_path(journal: str) -> str:
+    """Return where the log of a journal lies."""
+    return journal + _ENDING
+
+
+def _first_line(made_at: str, epoch: int) -> bytes:
+    return f"{_TITLE} {made_at} {epoch}\n".encode()
+
+
+class IntentLog:
+    """The open log of one run. Used by who holds the journal's write lock.
+
+    It is begun anew: what it held must have been brought in.
+
+    Args:
+        journal: The journal's path.
+        made_at: When the journal was made, which tells it from others.
+        epoch: The run.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+
+    def __init__(self, journal: str, made_at: str, epoch: int) -> None:
+        self.path = log_path(journal)
+        self._begin = _first_line(made_at, epoch)
+        self._file = os.open(self.path, _FLAGS, _MODE)
+        self._size = 0
+        try:
+            self._cut()
+            self.append(self._begin)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return self._size
+
+    def append(self, data: bytes) -> None:
+        """Write at the end: all of it, or nothing.
+
+        Raises:
+            OSError: It could not be written, or the file was removed: nobody would find it there.
+        """
+        file, size = self._file, self._size
+        found = os.fstat(file)
+        if not found.st_nlink:
+            raise FileNotFoundError(f"{self.path} was removed while in use")
+        if found.st_size != size:
+            self._cut()  # an interrupt left a record that nobody counts on
+        written = os.write(file, data)
+        if written != len(data):
+            self._cut()
+            raise OSError(f"only {written} of {len(data)} bytes could be written to {self.path}")
+        self._size = size + written
+
+    def clear(self) -> None:
+        """Begin anew: the journal has all of it.
+
+        Raises:
+            OSError: It could not be shortened.
+        """
+        self._size = len(self._begin)
+        self._cut()
+
+    def _cut(self) -> None:
+        os.ftruncate(self._file, self._size)
+
+    def close(self) -> None:
+        """Let the file go."""
+        os.close(self._file)
+
+    def remove(self) -> None:
+        """Let the file go, and remove it: the journal has all of it.
+
+        Raises:
+            OSError: It stays.
+        """
+        os.close(self._file)
+        os.unlink(self.path)  # noqa: PTH108 - as everywhere here: no Path objects
+
+
+def record_of(flat: Recorded, high_water: int) -> bytes:
+    """Return the record of an input.
+
+    Args:
+        flat: The input, as its segment needs it (:mod:`ibkr_core.journal.tail`).
+        high_water: The highest order id that was used up to it.
+    """
+    number, body, at, seq, kind, version, order_id, perm_id, key, exec_id, _ = flat
+    since = at - _BEGINNING
+    moment = since.days * _DAY + since.seconds * _SECOND + since.microseconds
+    head = (
+        f'[{number},{moment},{seq},"{kind}",{_or_null(version)},{_or_null(order_id)},{_or_null(perm_id)},'
+        f"{_text_or_null(key)},{_text_or_null(exec_id)},{len(body)},{high_water}]"
+    ).encode()
+    return b"%d %d %b%b\n" % (zlib.crc32(body, zlib.crc32(head)), len(head), head, body)
+
+
+def _or_null(number: Any) -> Any:  # noqa: ANN401 - as it comes
+    return "null" if number is None else number
+
+
+def _text_or_null(text: Any) -> Any:  # noqa: ANN401 - as it comes
+    return "null" if text is None else _text(text)
+
+
+class Left:
+    """What a log holds.
+
+    Attributes:
+        epoch: The run that wrote it.
+        inputs: The inputs, flat, as :func:`record_of` took them.
+        high_water: The highest order id that was used up to the last of them.
+        is_whole: Whether nothing stands behind the last record. What does was never counted on.
+    """
+
+    __slots__ = ("epoch", "high_water", "inputs", "is_whole")
+
+    def __init__(self, epoch: int, found: list[tuple[Recorded, int]], *, is_whole: bool) -> None:
+        self.epoch = epoch
+        self.inputs = [flat for flat, _ in found]
+        self.high_water = max([mark for _, mark in found], default=0)
+        self.is_whole = is_whole
+
+    def beyond(self, number: int) -> list[Recorded]:
+        """Return the inputs that come right behind one: all that a file lacks whose newest is that one.
+
+        Nothing where one is missing in between: then they belong to another state of the file.
+        """
+        rest: list[Recorded] = []
+        for flat in self.inputs:
+            if flat[0] == number + 1 + len(rest):
+                rest.append(flat)
+            elif flat[0] > number + len(rest):
+                break
+        return rest
+
+    def segments(self, number: int, high_water: int) -> list[Segment]:
+        """Return what comes right behind an input, as the file holds it.
+
+        Args:
+            number: The input.
+            high_water: The highest order id that was used.
+        """
+        rest = self.beyond(number)
+        parts = [rest[place : place + SEGMENT_INPUTS] for place in range(0, len(rest), SEGMENT_INPUTS)]
+        return [pack(self.epoch, part, high_water) for part in parts]
+
+    def reaches(self, number: int) -> bool:
+        """Whether it has an input behind one."""
+        return any(flat[0] > number for flat in self.inputs)
+
+
+def newest_number(run: Callable[[str], Any]) -> int:
+    """Return the number of the newest input that a file has, or had.
+
+    Args:
+        run: Runs a query.
+    """
+    [(tail, inputs)] = run("SELECT (SELECT max(last) FROM tail), (SELECT max(number) FROM inputs)")
+    found = run("SELECT value FROM meta WHERE name = 'last_number'").fetchone()
+    return max(tail or 0, inputs or 0, int(found[0]) if found else 0)
+
+
+def read_log(journal: str, made_at: str) -> Left | None:
+    """Read the log beside a journal, also while it is written; None where there is none of this journal.
+
+    Args:
+        journal: The journal's path.
+        made_at: When the journal was made.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        with open(log_path(journal), "rb") as file:  # noqa: PTH123 - as everywhere here: no Path objects
+            data = file.read()
+    except FileNotFoundError:
+        return None
+    line, _, _ = data.partition(b"\n")
+    title, _, epoch = line.decode("ascii", "replace").rpartition(" ")
+    if title != f"{_TITLE} {made_at}" or not epoch.isdecimal():
+        return None
+    found: list[tuple[Recorded, int]] = []
+    end = len(line) + 1
+    for flat, mark, at in _records(data, end):
+        found.append((flat, mark))
+        end = at
+    return Left(int(epoch), found, is_whole=end >= len(data))
+
+
+def _records(data: bytes, at: int) -> Iterator[tuple[Recorded, int, int]]:
+    """Yield each whole record's input and mark, and where the next one begins."""
+    while at < len(data):
+        made = _record(data, at)
+        if made is None:
+            return
+        yield made
+        at = made[2]
+
+
+def _record(data: bytes, at: int) -> tuple[Recorded, int, int] | None:
+    try:
+        crc, length, _ = data[at : at + _MOST_DIGITS].split(b" ", 2)
+        begin = at + len(crc) + len(length) + 2
+        middle = begin + int(length)
+        head = data[begin:middle]
+        number, moment, seq, kind, version, order_id, perm_id, key, exec_id, size, mark = json.loads(head)
+        if {int} != {*map(type, (number, moment, seq, size, mark))} or type(kind) is not str or size < 0:
+            return None
+        body = data[middle : middle + size]
+        end = middle + size
+        if data[end : end + 1] != b"\n" or zlib.crc32(body, zlib.crc32(head)) != int(crc):
+            return None
+        when = _BEGINNING + timedelta(microseconds=moment)
+    except (ArithmeticError, TypeError, ValueError):
+        return None
+    return (number, body, when, seq, kind, version, order_id, perm_id, key, exec_id, 0), mark, end + 1
