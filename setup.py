@@ -13,6 +13,7 @@ from setuptools import setup
 COMPILED = (
     "ibkr_core/admission.py",
     "ibkr_core/guardedbook.py",
+    "ibkr_core/journal/intentlog.py",
     "ibkr_core/journal/noting.py",
     "ibkr_core/journal/writing.py",
     "ibkr_core/lifecycle/book.py",

@@ -72,7 +72,7 @@ def _overview(reader: JournalReader) -> dict[str, Any]:
     names = ("epoch", "started_at", "closed_at", "pid", "version")
     runs = reader.query(f"SELECT {', '.join(names)} FROM runs ORDER BY epoch DESC LIMIT 5")  # noqa: S608 - our own names
     tables = ("orders", "fills", "events", "inputs")
-    files = (Path(reader.path), Path(f"{reader.path}-wal"))
+    files = [Path(f"{reader.path}{ending}") for ending in ("", "-wal", "-intents")]
     return {
         "path": reader.path,
         "size": sum(one.stat().st_size for one in files if one.exists()),

@@ -120,9 +120,7 @@ class Ahead:
         self._tell(error)
 
     def _tell(self, error: OSError) -> None:
-        _LOG.warning(
-            "journal %s: no log of intents, so that commits take longer: %s", self._path, error
-        )
+        _LOG.warning("journal %s: no log of intents, so that commits take longer: %s", self._path, error)
 
 
 def _insert(connection: sqlite3.Connection, segments: list[Segment]) -> None:

@@ -440,7 +440,7 @@ class JournalReader:
             problems += [f"fill {row[0]} belongs to an order that is not there" for row in strays[:20]]
         except (sqlite3.Error, JournalError) as error:
             problems.append(str(error))
-        files = (Path(self.path), Path(f"{self.path}-wal"))
+        files = [Path(f"{self.path}{ending}") for ending in ("", "-wal", "-intents")]
         size = sum(file.stat().st_size for file in files if file.exists())
         return IntegrityReport(problems=tuple(problems), size=size, **counts)
 

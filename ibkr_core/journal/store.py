@@ -385,7 +385,7 @@ def refusal(path: str, error: sqlite3.Error | OSError) -> JournalError:
         return JournalReadOnly(
             path,
             f"cannot be written ({error})",
-            "make the file, those beside it (-wal, -shm, .lock) and their folder writable for this user",
+            "make the file, those beside it (-wal, -shm, -intents, .lock) and their folder writable",
         )
     return describe_failure(path, error)
 
@@ -420,7 +420,7 @@ def _primary_code(error: BaseException) -> int | None:
 
 
 def _is_writable(path: str) -> bool:
-    files = [Path(f"{path}{ending}") for ending in ("", "-wal", "-shm")]
+    files = [Path(f"{path}{ending}") for ending in ("", "-wal", "-shm", "-intents")]
     return os.access(files[0].parent, os.W_OK) and all(
         os.access(file, os.W_OK) for file in files if file.exists()
     )

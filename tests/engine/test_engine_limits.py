@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ibkr_core import Contract, EngineSettings, Order, errors, events
+from ibkr_core.journal.intentlog import IntentLog
 from ibkr_core.journal.store import Store
 from tests.engine.rig import STOCK, WAIT, Connect, Log, S, WatchedGateway, buy, settle
 
@@ -52,6 +53,7 @@ def test_a_journal_that_cannot_be_written(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
+        patch.setattr(IntentLog, "append", fail)
         patch.setattr(Store, "check_files", fail)
         with pytest.raises(errors.JournalFailed, match="disk is full"):
             buy(engine, key="refused")

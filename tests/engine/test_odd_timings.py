@@ -12,6 +12,7 @@ import pytest
 from ibkr_core.engine import Engine
 from ibkr_core.errors import ConnectionFailed, JournalError, JournalFailed, NotReady
 from ibkr_core.gateway import ManualClock, MarketSettings, MemoryGateway, Settings
+from ibkr_core.journal.intentlog import IntentLog
 from ibkr_core.journal.packed import PackedOrders
 from ibkr_core.journal.store import Store
 from ibkr_core.listeners import Delivery
@@ -134,6 +135,7 @@ def test_a_broken_journal_is_told_with_no_lock_held(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
+        patch.setattr(IntentLog, "append", fail)
         patch.setattr(Store, "check_files", fail)
         with pytest.raises(JournalError, match="disk is full"):
             bench.rest()

@@ -62,7 +62,7 @@ def test_an_order_that_the_gateway_has_and_the_journal_lost_is_found(
     audit = spoiled._audit
 
     def after_a_loss(*given: object) -> object:
-        for name in ("journal.db", "journal.db-wal", "journal.db-shm"):
+        for name in ("journal.db", "journal.db-wal", "journal.db-shm", "journal.db-intents"):
             (tmp_path / name).unlink(missing_ok=True)
         return audit(*given)  # type: ignore[arg-type]
 
