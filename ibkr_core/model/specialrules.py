@@ -12,6 +12,8 @@ from ibkr_core.model.ruleparts import Rule, held, missing_or_not_positive, set_a
 
 __all__ = ["HEDGE_RULES", "PEG_RULES", "PRICE_RULES"]
 
+_SURE: Final = 15
+"""Digits of a number that a binary floating point number keeps, whichever they are."""
 _ADJUSTABLE: Final = frozenset({"STP", "STP LMT", "TRAIL", "TRAIL LIMIT"})
 _OFFSET_TYPES: Final = frozenset(
     {"REL", "PEG PRIM", "PASSV REL", "PEG MKT", "PEG MID", "SNAP MKT", "SNAP MID", "SNAP PRIM"}
@@ -61,7 +63,12 @@ def _does_not_travel(name: str) -> Callable[[Order, Contract], bool]:
 
     def is_broken(order: Order, _: Contract) -> bool:
         price = getattr(order, name) if name in _PRICES else held(order, name)
-        return price is not None and Decimal(repr(float(price))) != price
+        if price is None:
+            return False
+        text = str(price)
+        if len(text) <= _SURE and "E" not in text and price.is_finite():
+            return False  # nearly every order
+        return Decimal(repr(float(price))) != price
 
     return is_broken
 
