@@ -67,6 +67,7 @@ class Engine(OrderEngine):
             self.by_key,
             self._works.publish,
             lambda: self._supervisor.is_synchronised,
+            self._book.watch_kin,
             self.journal,
             self.settings.unprotected_after_s,
         )

@@ -22,6 +22,7 @@ from ibkr_core.errors import InvalidInput, RiskRefused
 from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.book import Book
+from ibkr_core.listeners import Listener, Subscription
 from ibkr_core.model import events
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import Position
@@ -150,6 +151,7 @@ class Gatekeeper:
         accounts: The accounts of this login.
         bases: Positions that came from elsewhere; None before the broker told any.
         halt: Halts trading, without waiting for the send lock; False where it is halted already.
+        listen: Has a listener called with each execution.
     """
 
     def __init__(
@@ -160,6 +162,7 @@ class Gatekeeper:
         accounts: Callable[[], tuple[str, ...]],
         bases: Callable[[], Bases | None],
         halt: Callable[[str], bool],
+        listen: Callable[[Listener], Subscription],
     ) -> None:
         self._book = book
         self._scheduler = scheduler
@@ -174,6 +177,8 @@ class Gatekeeper:
         self._halted_for: set[tuple[str, str, date]] = set()
         self._judge_thread: int | None = None
         self._loss_timer: Timer | None = None
+        self._listen = listen
+        self._hearing: Subscription | None = None
         self._broken_sources: set[str] = set()
         self._quotes: dict[object, DatedQuote] = {}
         self._watch_loss()
@@ -498,27 +503,37 @@ class Gatekeeper:
             if is_reached and result is not None:
                 self._pull_brake(gate.name, account, gate.reason(account, result))
 
-    def note_fill(self, _: object) -> None:
+    def _note_fill(self, _: object) -> None:
         """Have the loss looked at soon: something was filled, as an event says."""
         if self._loss_timer is not None:
             self._scheduler.call_soon(self.check_loss)
 
     def _watch_loss(self) -> None:
+        """Look at the loss from time to time, and after each fill, where there is a limit to it."""
         if self._loss_timer is not None:
             self._loss_timer.cancel()
             self._loss_timer = None
+        every_s = self._loss_interval()
+        if every_s is not None:
+            self._loss_timer = self._scheduler.call_later(every_s, self._look_at_loss)
+            self._hearing = self._hearing or self._listen(self._note_fill)
+        elif self._hearing is not None:
+            self._hearing.close()
+            self._hearing = None
+
+    def _loss_interval(self) -> float | None:
+        """Return how often the loss is looked at, in seconds; None where there is nothing to look at."""
         limits = self._rules.policy.limits
         if limits.max_loss is None:
-            return
+            return None
         if self._rules.policy.profit_and_loss is None:
             if limits.unknown == "pass":
                 _LOG.warning(
                     "max_loss holds nothing: no source tells the day's result, and unknown='pass' lets all "
                     "go; see engine.risk.set_sources(profit_and_loss=...)"
                 )
-            return
-        every_s = limits.loss_check_s or _DAY_S
-        self._loss_timer = self._scheduler.call_later(every_s, self._look_at_loss)
+            return None
+        return limits.loss_check_s or _DAY_S
 
     def _look_at_loss(self) -> None:
         self._watch_loss()

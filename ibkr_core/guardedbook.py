@@ -119,6 +119,24 @@ class GuardedBook:
         self._is_dry_run = is_dry_run
         self._retries: deque[RetryWanted] = deque()
         self._no_more: Callable[[], BaseException] | None = None
+        self._on_kin: Callable[[], object] | None = None
+
+    def watch_kin(self, on_kin: Callable[[], object]) -> None:
+        """Have someone told, once, before anybody hears of an order that names a relative.
+
+        Args:
+            on_kin: Is called under the state lock, so it may only take note; at once where there is one.
+        """
+        with self._lock:
+            self._on_kin = on_kin
+            self._look_for_kin()
+
+    def _look_for_kin(self) -> None:
+        """Tell of the first order that names a relative. Requires holding the lock."""
+        on_kin = self._on_kin
+        if on_kin is not None and self._book.index.has_kin:
+            self._on_kin = None
+            on_kin()
 
     def apply(self, fact: BrokerFact, frame: bytes = _NO_FRAME, server_version: int = 0) -> None:
         """Apply a fact of the broker, and deliver what follows from it.
@@ -176,6 +194,8 @@ class GuardedBook:
         effects = self._book.take(fact, now)
         if self._journal is not None:
             self._journal.record(fact if frame is None else frame, now, before, fact)
+        if self._on_kin is not None:
+            self._look_for_kin()
         if effects.events or effects.asks or effects.retries:
             self._post(effects)
 
@@ -196,6 +216,8 @@ class GuardedBook:
                 effects = book.obey(command, now)
                 if journal is not None:
                     journal.record(command, now, before)
+                if self._on_kin is not None:
+                    self._look_for_kin()
                 if effects.events or effects.asks or effects.retries:
                     self._post(effects)
         return now

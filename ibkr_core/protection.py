@@ -126,6 +126,7 @@ class Protection:
         find: Finds an order by its client order key.
         publish: Publishes an event.
         is_current: Whether the book is in step with the broker; nothing is judged while it is not.
+        watch_kin: Calls back once there is an order that names a relative: until then no callback can matter.
         journal: Keeps what was wished over a restart; None for none.
         alarm_after_s: How long exits may be missing before it is told: they are replaced, or one of them has
             filled and that is not known yet.
@@ -138,6 +139,7 @@ class Protection:
         find: Callable[[str], OrderRecord | None],
         publish: Callable[..., None],
         is_current: Callable[[], bool],
+        watch_kin: Callable[[Callable[[], object]], None],
         journal: States | None,
         alarm_after_s: float,
     ) -> None:
@@ -165,7 +167,7 @@ class Protection:
         self._rests_until = float("-inf")
         self._load()
         self._concern(awake())
-        office.on(_FREQUENT, self._glance, Delivery.INLINE)
+        watch_kin(lambda: office.on(_FREQUENT, self._glance, Delivery.INLINE))
         office.on(_OWN, self._note_new, Delivery.INLINE)
         office.on(
             (*_RARE, events.Synchronised, events.TradingReleased, events.JournalRestored),

@@ -144,17 +144,12 @@ class Works:
             *(self.desk, self.book, self.scheduler, self.survey_for, self.publish, self._judge.is_unresolved),
             self.journal,
         )
-        self._listen()
+        self.dispatcher.subscribe((events.OrderStatusChanged,), self._note_fill, Delivery.INLINE, None)
         self.slimmer = Slimmer(self.book, self.scheduler, journal, settings)
         self._recheck_s, self._recheck = settings.recheck_s, Timer(0.0, lambda: None)
         self._unowned: set[int] = set()
         self._gone: dict[int, None] = {}  # rows of orders that the journal has let go ...
         self._has_to_forget = False  # ... of which its checkpoint still has some
-
-    def _listen(self) -> None:
-        listen = self.dispatcher.subscribe
-        listen((events.OrderStatusChanged,), self._note_fill, Delivery.INLINE, None)
-        listen((events.ExecutionReceived,), self.gatekeeper.note_fill, Delivery.INLINE, None)
 
     def _hire_gatekeeper(self, policy: RiskPolicy) -> Gatekeeper:
         return Gatekeeper(
@@ -164,6 +159,9 @@ class Works:
             lambda: self.supervisor.session.accounts,
             self._position_bases,
             self._halt_for_risk,
+            lambda listener: self.dispatcher.subscribe(
+                (events.ExecutionReceived,), listener, Delivery.INLINE, None
+            ),
         )
 
     def restore(self, on_progress: Callable[[int], None] | None) -> None:

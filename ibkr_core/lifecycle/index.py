@@ -46,6 +46,7 @@ class OrderIndex:
         "_sides",
         "archive",
         "finished",
+        "has_kin",
         "kinship",
         "known_perm_ids",
     )
@@ -62,6 +63,8 @@ class OrderIndex:
         self._orphaned_by: set[int] = set()
         self._sides: Sides | None = None  # until somebody asks
         self._next_place = 1
+        self.has_kin = False
+        """Whether any order ever named a relative: a parent, a group."""
         self._on_wake: Callable[[OrderEntry], None] = _nothing
         self._on_put_away: Callable[[OrderEntry], None] = _nothing
 
@@ -162,6 +165,7 @@ class OrderIndex:
 
     def note_kin(self, entry: OrderEntry) -> None:
         """Note whom an entry names as its relatives; who of them is packed wakes."""
+        self.has_kin = True
         self.kinship.note(entry)
         archive = self.archive
         if len(archive):

@@ -17,6 +17,7 @@ from ibkr_core.errors import InvalidGroup, JournalError, WaitTimeout
 from ibkr_core.gateway import Choreography, ManualClock, MarketSettings, MemoryGateway, Settings
 from ibkr_core.gateway.faults import Drop, When
 from ibkr_core.journal import Journal
+from ibkr_core.journal.intentlog import IntentLog
 from ibkr_core.journal.store import Store
 from ibkr_core.lifecycle.groups import ExitPair
 from ibkr_core.lifecycle.protecting import BreakEven
@@ -445,6 +446,7 @@ def test_a_stop_moves_once_the_journal_works_again(
         out = engine.submit_scale_out(STOCK, ENTRY, PAIRS, break_even=EVEN)
         out.targets[1].wait(S.SUBMITTED, **WAIT)
         with monkeypatch.context() as patch:
+            patch.setattr(IntentLog, "append", fail)
             patch.setattr(Store, "check_files", fail)
             take_first(gateway)
             log.wait(events.JournalBroken)

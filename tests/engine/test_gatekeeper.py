@@ -18,7 +18,8 @@ from ibkr_core.guardedbook import GuardedBook
 from ibkr_core.lifecycle import inputs
 from ibkr_core.lifecycle.book import Book
 from ibkr_core.lifecycle.verdicts import DEFAULT_RULES
-from ibkr_core.listeners import Dispatcher
+from ibkr_core.listeners import Delivery, Dispatcher
+from ibkr_core.model import events
 from ibkr_core.model.contract import ComboLeg, Contract
 from ibkr_core.model.facts import ExecutionFact
 from ibkr_core.model.order import Order
@@ -38,7 +39,7 @@ class Bench:
     def __init__(self, risk: RiskLimits | RiskPolicy | None = None) -> None:
         self.clock = FakeClock()
         self.scheduler = Scheduler(self.clock, lambda error: pytest.fail(str(error)))
-        dispatcher = Dispatcher(lambda name, error: pytest.fail(f"{name}: {error}"))
+        self.dispatcher = dispatcher = Dispatcher(lambda name, error: pytest.fail(f"{name}: {error}"))
         self.book = GuardedBook(1, DEFAULT_RULES, self.clock, dispatcher, lambda _: None, lambda _: None)
         self.halts: list[str] = []
         self.bases: Bases | None = {}
@@ -49,6 +50,9 @@ class Bench:
             lambda: ("DU1",),
             lambda: self.bases,
             self.halt,
+            lambda listener: dispatcher.subscribe(
+                (events.ExecutionReceived,), listener, Delivery.INLINE, None
+            ),
         )
         self.next_id = 1
 
@@ -314,6 +318,21 @@ def test_the_loss_is_looked_at_on_the_scheduler() -> None:
     bench.keeper.policy = RiskPolicy(profit_and_loss=lambda _: results[-1])
     assert wait(86_400) == 2
     assert bench.scheduler.next_due() is None
+
+
+def test_fills_are_listened_for_while_a_loss_is_watched() -> None:
+    """Nobody else pays for it with every execution."""
+    watched = RiskPolicy(limits=RiskLimits(max_loss=100, loss_check_s=0), profit_and_loss=lambda _: D(-200))
+    bench = Bench()
+    for policy, listeners in ((watched, 1), (watched, 1), (RiskPolicy(), 0), (watched, 1)):
+        bench.keeper.policy = policy
+        assert len(bench.dispatcher._subscriptions) == listeners
+    execution = ExecutionFact(
+        exec_id="a.b.1.01", side="BOT", shares=D(1), price=D(1), order_id=99, client_id=1
+    )
+    bench.book.apply(execution)
+    bench.scheduler.run_due()
+    assert len(bench.halts) == 1
 
 
 @pytest.mark.parametrize(("unknown", "is_told"), [("pass", True), ("refuse", False)])

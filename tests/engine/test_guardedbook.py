@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 
 from ibkr_core.errors import ConnectionFailed, DuplicateOrder, UnknownOrder
@@ -159,6 +160,55 @@ def test_a_command_is_delivered_when_the_caller_says_so(rig: Rig) -> None:
     assert rig.heard == []
     rig.book.deliver()
     assert [type(event) for event in rig.heard] == [events.OrderSubmitted]
+
+
+@pytest.mark.parametrize("way", ["command", "status", "hot", "before"])
+def test_who_waits_for_relatives_hears_of_the_first_one_in_time(rig: Rig, way: str) -> None:
+    """A listener that begins then gets the very event by which the relative became known."""
+    late: list[events.Event] = []
+    calls: list[bool] = []
+
+    def begin() -> None:
+        calls.append(True)
+        rig.on(late.append, events.OrderEvent)
+
+    def watch() -> None:
+        rig.book.watch_kin(begin)
+
+    def name_a_parent(order_id: int = 5) -> None:
+        fact = StatusFact(
+            order_id=order_id,
+            status="Filled",
+            filled=Decimal(10),
+            remaining=Decimal(0),
+            client_id=1,
+            perm_id=70 + order_id,
+            parent_id=3,
+        )
+        if way == "command":
+            order = Order.market("BUY", 1).replace(parent_id=order_id)
+            rig.book.command(Submit((NewOrder(order_id + 1, f"child of {order_id}", STOCK, order),)))
+            rig.book.deliver()
+        elif way == "hot":
+            rig.book.hot_taker(178)((StatusFact, *attrs.astuple(fact, recurse=False)), b"frame")
+        else:
+            rig.book.apply(fact)
+
+    if way != "before":
+        watch()
+    rig.submit()
+    rig.submit(9)
+    rig.status("Submitted")
+    rig.status("Submitted", order_id=9)
+    assert not calls
+    name_a_parent()
+    if way == "before":
+        watch()
+    else:
+        assert late
+    assert calls == [True]
+    name_a_parent(9)
+    assert calls == [True]
 
 
 def test_a_refused_command_changes_nothing_and_tells_nobody(rig: Rig) -> None:
