@@ -8,7 +8,7 @@ import sqlite3
 from typing import Final
 
 from ibkr_core.journal import rows
-from ibkr_core.journal.intentlog import IntentLog, log_path, newest_number, read_log
+from ibkr_core.journal.intentlog import IntentLog, log_path, newest_input, read_log
 from ibkr_core.journal.store import Store, read_meta, refusal
 from ibkr_core.journal.tail import INSERT_SEGMENT, Segment
 from ibkr_core.journal.writing import Intake
@@ -39,7 +39,7 @@ class Ahead:
         """Put into the file what the last run left in its log.
 
         A log of another journal, or of another state of this one, is laid aside: an older copy of the file
-        was put in its place, for example.
+        was put in its place, for example. So is one of which only a part could be used.
 
         Raises:
             JournalError: It cannot be read, or the file cannot be written; nothing of it is lost.
@@ -47,12 +47,14 @@ class Ahead:
         connection = store.connection
         try:
             left = read_log(store.path, read_meta(connection, "created_at") or "")
-            newest = newest_number(connection.execute)
-            if left is not None and left.beyond(newest):
+            newest, epoch = newest_input(connection.execute)
+            if left is not None:
                 mark = max(left.high_water, int(read_meta(connection, "high_water") or 0))
-                segments = left.segments(newest, mark)
-                store.transact(lambda its: _insert(its, segments))
-            elif left is None or left.reaches(newest):
+                segments = left.segments(newest, epoch, mark)
+                if segments:
+                    store.transact(lambda its: _insert(its, segments))
+                    newest = segments[-1].last
+            if left is None or left.reaches(newest) or not left.is_whole:
                 _lay_aside(store.path)
         except (sqlite3.Error, OSError) as error:
             raise refusal(store.path, error) from error
@@ -89,9 +91,11 @@ class Ahead:
 
     def shorten(self) -> None:
         """Begin the log anew where it is large; called when the file has all of it."""
-        if self._log is not None and self._log.size > _LARGEST:
+        if self._log is not None:
             try:
-                self._log.clear()
+                self._log.check_place()
+                if self._log.size > _LARGEST:
+                    self._log.clear()
             except OSError as error:
                 self._do_without(error)
 
@@ -134,8 +138,8 @@ def _lay_aside(path: str) -> None:
         return
     os.replace(log, log + _UNUSED)  # noqa: PTH105 - likewise
     _LOG.warning(
-        "journal %s: the log of intents beside it does not go on where it ends (an older copy of it was put "
-        "in its place, or the power failed); it was not used, and is kept as %s",
+        "journal %s: the log of intents beside it does not go on where it ends, or is damaged (an older "
+        "copy of it was put in its place, or the power failed); what does not fit was not used; kept as %s",
         path,
         log + _UNUSED,
     )

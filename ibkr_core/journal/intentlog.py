@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from ibkr_core.journal.tail import SEGMENT_INPUTS, Recorded, Segment, pack
 
-__all__ = ["IntentLog", "Left", "log_path", "newest_number", "read_log", "record_of"]
+__all__ = ["IntentLog", "Left", "log_path", "newest_input", "read_log", "record_of"]
 
 _ENDING: Final = "-intents"
 _TITLE: Final = "ibkr_core intents 1"
@@ -79,13 +79,15 @@ class IntentLog:
         """Write at the end: all of it, or nothing.
 
         Raises:
-            OSError: It could not be written, or the file was removed: nobody would find it there.
+            OSError: It could not be written, or the file was removed or cut: nobody would find it there.
         """
         file, size = self._file, self._size
         found = os.fstat(file)
         if not found.st_nlink:
             raise FileNotFoundError(f"{self.path} was removed while in use")
-        if found.st_size != size:
+        if found.st_size < size:
+            raise OSError(f"{self.path} was shortened by somebody else")
+        if found.st_size > size:
             self._cut()  # an interrupt left a record that nobody counts on
         written = os.write(file, data)
         if written != len(data):
@@ -101,6 +103,15 @@ class IntentLog:
         """
         self._size = len(self._begin)
         self._cut()
+
+    def check_place(self) -> None:
+        """Raise where the file is no longer the one that has its name: the next start would not find it.
+
+        Raises:
+            OSError: It was moved, or replaced.
+        """
+        if not os.path.samestat(os.stat(self.path), os.fstat(self._file)):  # noqa: PTH116 - no Path objects
+            raise FileNotFoundError(f"{self.path} was replaced while in use")
 
     def _cut(self) -> None:
         os.ftruncate(self._file, self._size)
@@ -137,7 +148,9 @@ def record_of(flat: Recorded, high_water: int) -> bytes:
 
 
 def _or_null(number: Any) -> Any:  # noqa: ANN401 - as it comes
-    return "null" if number is None else number
+    if type(number) is int:
+        return number
+    return "null" if number is None else int(number)  # a flag, say, whose name is no JSON
 
 
 def _text_or_null(text: Any) -> Any:  # noqa: ANN401 - as it comes
@@ -162,11 +175,14 @@ class Left:
         self.high_water = max([mark for _, mark in found], default=0)
         self.is_whole = is_whole
 
-    def beyond(self, number: int) -> list[Recorded]:
+    def beyond(self, number: int, epoch: int = 0) -> list[Recorded]:
         """Return the inputs that come right behind one: all that a file lacks whose newest is that one.
 
-        Nothing where one is missing in between: then they belong to another state of the file.
+        Nothing where one is missing in between, or where it is of a later run than they are: then they belong
+        to another state of the file.
         """
+        if epoch > self.epoch:
+            return []
         rest: list[Recorded] = []
         for flat in self.inputs:
             if flat[0] == number + 1 + len(rest):
@@ -175,14 +191,15 @@ class Left:
                 break
         return rest
 
-    def segments(self, number: int, high_water: int) -> list[Segment]:
+    def segments(self, number: int, epoch: int, high_water: int) -> list[Segment]:
         """Return what comes right behind an input, as the file holds it.
 
         Args:
             number: The input.
+            epoch: Its run.
             high_water: The highest order id that was used.
         """
-        rest = self.beyond(number)
+        rest = self.beyond(number, epoch)
         parts = [rest[place : place + SEGMENT_INPUTS] for place in range(0, len(rest), SEGMENT_INPUTS)]
         return [pack(self.epoch, part, high_water) for part in parts]
 
@@ -191,15 +208,19 @@ class Left:
         return any(flat[0] > number for flat in self.inputs)
 
 
-def newest_number(run: Callable[[str], Any]) -> int:
-    """Return the number of the newest input that a file has, or had.
+def newest_input(run: Callable[[str], Any]) -> tuple[int, int]:
+    """Return the number of the newest input that a file has, or had; and its run, 0 where nothing tells it.
 
     Args:
         run: Runs a query.
     """
-    [(tail, inputs)] = run("SELECT (SELECT max(last) FROM tail), (SELECT max(number) FROM inputs)")
+    held = [
+        run(f"SELECT {number}, epoch FROM {table} ORDER BY {order} DESC LIMIT 1").fetchone() or (0, 0)  # noqa: S608 - our own names
+        for table, number, order in (("tail", "last", "first"), ("inputs", "number", "number"))
+    ]
     found = run("SELECT value FROM meta WHERE name = 'last_number'").fetchone()
-    return max(tail or 0, inputs or 0, int(found[0]) if found else 0)
+    number, epoch = max(held)
+    return max(number, int(found[0]) if found else 0), epoch
 
 
 def read_log(journal: str, made_at: str) -> Left | None:

@@ -389,7 +389,7 @@ class Journal:
             return False
         through = self._log.take(self._intake)
         if through is not None:
-            self._committed = through
+            self._committed = max(self._committed, through)
         return through is not None
 
     def _write_inputs(self) -> JournalFailed | None:
@@ -664,6 +664,7 @@ class Journal:
         with self._settling, self._writing:
             if self._is_closed:
                 return
+            failure = failure or self._write_inputs()  # what was committed to the log just now
             self._is_closed = True
             self._reader.close()
             self._log.end(is_over=failure is None)

@@ -19,7 +19,7 @@ import attrs
 from ibkr_core.errors import InvalidInput, JournalError, JournalFailed
 from ibkr_core.journal.encoding import Unreadable
 from ibkr_core.journal.entries import Entry
-from ibkr_core.journal.intentlog import Left, newest_number, read_log
+from ibkr_core.journal.intentlog import Left, newest_input, read_log
 from ibkr_core.journal.retention import InputIdentity
 from ibkr_core.journal.rows import clean, clean_text, entry_from, number_from
 from ibkr_core.journal.store import connect, damaged, identify, refusal, resolve
@@ -359,8 +359,13 @@ class JournalReader:
                     raise damaged(self.path, f"input {row[0]} of {row[2]} cannot be read: {error}") from error
             after = found[-1][0]
 
-    def _stored(self, after: int, last: int = 2**63 - 1) -> list[tuple[Any, ...]]:
+    def _stored(self, after: int, last: int = 2**63 - 1, left: Left | None = None) -> list[tuple[Any, ...]]:
         """Return the next rows of inputs, also of those that are not in their own table yet.
+
+        Args:
+            after: Begin behind this index.
+            last: End with this one.
+            left: The log of intents; it is read when the file has no more.
 
         Raises:
             JournalCorrupt: A segment is damaged.
@@ -368,7 +373,6 @@ class JournalReader:
         columns = (
             "number, epoch, at, seq, kind, server_version, body, checksum, order_id, perm_id, key, exec_id"
         )
-        left = self._left()
         with self._look() as run:
             found = run(
                 f"SELECT {columns} FROM inputs WHERE number > ? AND number <= ? ORDER BY number LIMIT ?",  # noqa: S608 - our own names
@@ -377,6 +381,9 @@ class JournalReader:
             segments = [] if found else self._segments(run, "last > ? AND first <= ?", (after, last), 4)
             if not found and not segments:
                 segments = self._beyond(run, left)
+        if not found and not segments and left is None:
+            # Not before: it costs more than a thousand rows of the file do. What left it since then is there.
+            return self._stored(after, last, self._left() or Left(0, [], is_whole=True))
         for segment in segments:
             try:
                 found += [row for row in segment.input_rows() if after < row[0] <= last]
@@ -406,7 +413,7 @@ class JournalReader:
         """Return what stands in the log of intents and not in the file yet."""
         if left is None or int(run("PRAGMA user_version").fetchone()[0]) < _WITH_TAIL:
             return []
-        return left.segments(newest_number(run), 0)
+        return left.segments(*newest_input(run), 0)
 
     def execution_ids(self) -> frozenset[str]:
         """Return the ids of all executions that the stored inputs tell of."""

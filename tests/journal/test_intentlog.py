@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ibkr_core.journal import Durability, Frame, Journal, JournalReader, Payload, ahead
-from ibkr_core.journal.intentlog import IntentLog, log_path, read_log, record_of
+from ibkr_core.journal.intentlog import IntentLog, Left, log_path, read_log, record_of
 from ibkr_core.journal.tail import Recorded
 from ibkr_core.lifecycle.inputs import Cancel, Resend
 from tests.journal.making import (
@@ -196,6 +196,39 @@ def test_after_a_kill_the_log_is_brought_in_and_begun_anew(written: tuple[Path, 
         assert journal.check().is_sound
 
 
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_what_leaves_the_log_while_it_is_read_is_not_missed(path: Path, *, is_closed: bool) -> None:
+    """A reader finds nothing in the file, and then nothing in the log any more."""
+    journal = open_journal(path)
+    journal.record(submit(1), START, 0)
+    journal.commit()
+    with JournalReader(path) as reader:
+        look = reader._left
+
+        def too_late() -> Left | None:
+            if is_closed:
+                journal.close()
+            else:
+                assert journal.flush()
+                journal._log._log.clear()  # type: ignore[union-attr]  # there is one
+            return look()
+
+        with mock.patch.object(reader, "_left", too_late):
+            assert [entry.payload for entry in reader.inputs()] == [submit(1)]
+    journal.close()
+
+
+def test_the_log_is_read_once_for_all_the_rows_of_the_file(path: Path) -> None:
+    """Retention goes through a million of them while the engine runs."""
+    with open_journal(path) as journal:
+        for _ in range(3_000):
+            journal.record(Cancel(1), START, 0)
+        assert journal.flush()
+        with JournalReader(path) as reader, mock.patch.object(reader, "_left", wraps=reader._left) as looked:
+            assert sum(1 for _ in reader.identities()) == 3_000
+            assert looked.call_count == 1
+
+
 def test_executions_in_the_log_are_known(path: Path, clock: ManualClock) -> None:
     """By a reader, for whom an execution must not be new."""
     with open_journal(path, clock) as journal:
@@ -233,6 +266,60 @@ def test_an_older_copy_is_not_mixed_with_a_newer_log(
     assert Path(f"{log_of(path)}.unused").exists()
 
 
+def test_a_log_of_which_only_a_part_fits_is_kept(
+    path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the writer had put into the file itself an older copy lacks; what lies behind is evidence."""
+    with open_journal(path) as journal:
+        journal.record(submit(1), START, 0)
+    shutil.copy(path, tmp_path / "older")
+    journal = open_journal(path)
+    journal.record(submit(2), START, 0)
+    journal.commit()
+    journal.record(Cancel(1), START, 0)
+    assert journal.flush()
+    journal.record(submit(4), START, 0)
+    journal.commit()
+    journal.abandon()
+    held = log_of(path).read_bytes()
+    shutil.copy(tmp_path / "older", path)
+    assert payloads(path) == [submit(1), submit(2)]
+    open_journal(path).close()
+    assert payloads(path) == [submit(1), submit(2)]
+    assert Path(f"{log_of(path)}.unused").read_bytes() == held
+    assert "was not used" in caplog.text
+
+
+def test_a_log_that_is_damaged_in_the_middle_is_kept(written: tuple[Path, list[Payload]]) -> None:
+    """Orders that were sent may stand behind it."""
+    path, told = written
+    held = bytearray(log_of(path).read_bytes())
+    held[-5] ^= 0x10
+    log_of(path).write_bytes(held)
+    open_journal(path).close()
+    assert payloads(path) == told[:-1]
+    assert Path(f"{log_of(path)}.unused").read_bytes() == held
+
+
+def test_a_log_of_an_earlier_run_than_the_newest_input_is_not_used(path: Path, tmp_path: Path) -> None:
+    """An older version, say, which knows of no log, has given the same numbers to others meanwhile."""
+    journal = open_journal(path)
+    for number in (1, 2, 3):
+        journal.record(submit(number), START, 0)
+        journal.commit()
+    journal.abandon()
+    log_of(path).rename(tmp_path / "log")
+    journal = open_journal(path)
+    journal.record(submit(70), START, 0)
+    assert journal.flush()
+    journal.abandon()
+    (tmp_path / "log").rename(log_of(path))
+    assert payloads(path) == [submit(70)]
+    with open_journal(path) as journal:
+        assert [entry.payload for entry in journal.entries()] == [submit(70)]
+    assert Path(f"{log_of(path)}.unused").exists()
+
+
 def test_a_log_of_another_journal_is_not_used(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The file was removed, and a new one made in its place; a log without anything in it is no news."""
     with open_journal(path) as journal:
@@ -248,6 +335,32 @@ def test_a_log_of_another_journal_is_not_used(path: Path, caplog: pytest.LogCapt
     log_of(path).touch()
     open_journal(path, ManualClock(START + timedelta(seconds=1))).close()
     assert not caplog.text
+
+
+def test_what_is_committed_while_it_is_closed_is_not_lost_with_the_log(path: Path) -> None:
+    """Between the last turn and the end: the commit has returned, and the order has left."""
+    journal = open_journal(path)
+    settle = journal._settle
+
+    def then_commit(*given: object) -> object:
+        error = settle(*given)  # type: ignore[arg-type]  # as it comes
+        journal.record(submit(1), START, 0)
+        journal.commit()
+        return error
+
+    with mock.patch.object(journal, "_settle", then_commit):
+        journal.close()
+    assert payloads(path) == [submit(1)]
+    assert not log_of(path).exists()
+
+
+def test_what_was_durable_stays_so(path: Path) -> None:
+    """Also for who commits while another thread is about to queue the next input."""
+    with open_journal(path) as journal:
+        journal.record(submit(1), START, 0)
+        assert journal.flush()
+        journal.commit(2)
+        assert journal.committed == 1
 
 
 def test_it_is_begun_anew_when_it_is_large(path: Path, clock: ManualClock) -> None:
@@ -310,6 +423,37 @@ def test_a_log_that_was_removed_is_done_without(path: Path, caplog: pytest.LogCa
     journal.commit()
     log_of(path).unlink()
     does_without(journal, caplog, [submit(1)])
+
+
+def test_a_log_that_was_cut_is_done_without(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Made as long as it was it would have zeros where records were, and nobody reads on behind them."""
+    journal = open_journal(path)
+    journal.record(submit(1), START, 0)
+    journal.commit()
+    os.truncate(log_of(path), 20)
+    does_without(journal, caplog, [submit(1)])
+
+
+def test_a_log_that_was_moved_is_done_without(
+    path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The writer's next turn sees it."""
+    journal = open_journal(path)
+    log_of(path).rename(tmp_path / "elsewhere")
+    journal.record(submit(1), START, 0)
+    assert journal.flush()
+    does_without(journal, caplog, [submit(1)])
+
+
+def test_an_odd_id_makes_no_record_that_cannot_be_read(path: Path) -> None:
+    """Everything behind it would be lost."""
+    journal = open_journal(path)
+    for command in (Cancel(True), Cancel(2**70), submit(2)):
+        journal.record(command, START, 0)
+        journal.commit()
+    journal.abandon()
+    with open_journal(path) as journal:
+        assert [entry.index for entry in journal.entries()] == [1, 2, 3]
 
 
 def test_a_log_that_cannot_be_made_is_done_without(path: Path, caplog: pytest.LogCaptureFixture) -> None:
