@@ -136,10 +136,14 @@ def _lay_aside(path: str) -> None:
     log = log_path(path)
     if not os.path.exists(log) or not os.path.getsize(log):  # noqa: PTH110, PTH202 - as in the modules beside
         return
-    os.replace(log, log + _UNUSED)  # noqa: PTH105 - likewise
+    kept, number = log + _UNUSED, 1
+    while os.path.exists(kept):  # noqa: PTH110 - likewise
+        number += 1
+        kept = f"{log}{_UNUSED}{number}"
+    os.replace(log, kept)  # noqa: PTH105 - likewise
     _LOG.warning(
         "journal %s: the log of intents beside it does not go on where it ends, or is damaged (an older "
         "copy of it was put in its place, or the power failed); what does not fit was not used; kept as %s",
         path,
-        log + _UNUSED,
+        kept,
     )

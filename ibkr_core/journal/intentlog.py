@@ -12,6 +12,7 @@ log: its commit never returned.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import zlib
@@ -26,7 +27,8 @@ __all__ = ["IntentLog", "Left", "log_path", "newest_input", "read_log", "record_
 _ENDING: Final = "-intents"
 _TITLE: Final = "ibkr_core intents 1"
 _FLAGS: Final[int] = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-_MODE: Final = 0o644
+_MODE: Final = 0o600  # until it has the journal's
+_PERMISSIONS: Final = 0o777
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = 1_000_000
 _DAY: Final = 86_400 * _SECOND
@@ -42,6 +44,13 @@ def log_path(journal: str) -> str:
 
 def _first_line(made_at: str, epoch: int) -> bytes:
     return f"{_TITLE} {made_at} {epoch}\n".encode()
+
+
+def _make_as_open(file: int, journal: str) -> None:
+    """Let those read the log who may read the journal, and nobody else: as SQLite does with its own files."""
+    if hasattr(os, "fchmod"):  # Windows goes by the folder
+        with contextlib.suppress(OSError):  # it is another user's, and can be written all the same
+            os.fchmod(file, os.stat(journal).st_mode & _PERMISSIONS)  # noqa: PTH116 - no Path objects
 
 
 class IntentLog:
@@ -64,6 +73,7 @@ class IntentLog:
         self._file = os.open(self.path, _FLAGS, _MODE)
         self._size = 0
         try:
+            _make_as_open(self._file, journal)
             self._cut()
             self.append(self._begin)
         except BaseException:
@@ -274,6 +284,6 @@ def _record(data: bytes, at: int) -> tuple[Recorded, int, int] | None:
         if data[end : end + 1] != b"\n" or zlib.crc32(body, zlib.crc32(head)) != int(crc):
             return None
         when = _BEGINNING + timedelta(microseconds=moment)
-    except (ArithmeticError, TypeError, ValueError):
+    except (ArithmeticError, RecursionError, TypeError, ValueError):
         return None
     return (number, body, when, seq, kind, version, order_id, perm_id, key, exec_id, 0), mark, end + 1

@@ -301,6 +301,30 @@ def test_a_log_that_is_damaged_in_the_middle_is_kept(written: tuple[Path, list[P
     assert Path(f"{log_of(path)}.unused").read_bytes() == held
 
 
+def test_no_log_that_was_kept_is_written_over(path: Path) -> None:
+    """Whoever sorts it out may need both; nor does nonsense in one keep the engine from its start."""
+    open_journal(path).close()
+    with JournalReader(path) as reader:
+        made_at = reader.query("SELECT value FROM meta WHERE name = 'created_at'")[0][0]
+    head = b"[" * 5_000
+    deep = f"ibkr_core intents 1 {made_at} 1\n".encode() + b"%d %d %b\n" % (1, len(head), head)
+    for held in (b"one", b"two", deep):
+        log_of(path).write_bytes(held)
+        open_journal(path).close()
+    kept = [Path(f"{log_of(path)}.unused{number}").read_bytes() for number in ("", 2, 3)]
+    assert kept == [b"one", b"two", deep]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_it_is_as_open_as_the_journal(path: Path) -> None:
+    """Who may read the one reads the other, and nobody else: it holds orders."""
+    open_journal(path).close()
+    for mode in (0o600, 0o640, 0o644):
+        path.chmod(mode)
+        with open_journal(path):
+            assert log_of(path).stat().st_mode & 0o777 == mode
+
+
 def test_a_log_of_an_earlier_run_than_the_newest_input_is_not_used(path: Path, tmp_path: Path) -> None:
     """An older version, say, which knows of no log, has given the same numbers to others meanwhile."""
     journal = open_journal(path)
