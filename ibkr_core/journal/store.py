@@ -269,20 +269,22 @@ def identify(connection: sqlite3.Connection, path: str) -> int:
 def check_integrity(connection: sqlite3.Connection, path: str) -> None:
     """Raise where SQLite finds the file damaged.
 
-    A large one whose last run ended in order is looked at in the parts that a start reads: to go through a
-    gigabyte takes longer than all the rest. What lies in the other parts has checksums of its own.
+    A large one whose last run ended in order, or was killed while the machine went on, is looked at in the
+    parts that a start reads: to go through a gigabyte takes longer than all the rest. What lies in the other
+    parts has checksums of its own.
 
     Raises:
         JournalCorrupt: It is.
     """
-    parts = _READ_AT_START if _is_large_and_in_order(connection) else ("3",)
+    parts = _READ_AT_START if _is_large_and_whole(connection) else ("3",)
     checks = (connection.execute(f"PRAGMA quick_check({part})") for part in parts)
     found = list(dict.fromkeys(row[0] for check in checks for row in check))
     if found != ["ok"]:
         raise damaged(path, "; ".join(" ".join(str(line).split()) for line in found))
 
 
-def _is_large_and_in_order(connection: sqlite3.Connection) -> bool:
+def _is_large_and_whole(connection: sqlite3.Connection) -> bool:
+    """Whether it takes long to look at, and nothing has happened that could have harmed it."""
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     if pages * connection.execute("PRAGMA page_size").fetchone()[0] < _LARGE:
         return False
@@ -291,7 +293,19 @@ def _is_large_and_in_order(connection: sqlite3.Connection) -> bool:
         last = connection.execute("SELECT closed_at FROM runs ORDER BY epoch DESC LIMIT 1").fetchone()
     except sqlite3.OperationalError:  # of an earlier version
         return False
-    return has_checkpoint and last is not None and last[0] is not None
+    if not has_checkpoint or last is None:
+        return False
+    # What a killed process has written the system still writes; it is lost only with the system itself.
+    boot = _boot_id()
+    return last[0] is not None or (bool(boot) and read_meta(connection, "boot") == boot)
+
+
+def _boot_id() -> str:
+    """Return what tells this run of the machine from all others; empty where nothing does."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_bytes().decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
 
 
 def read_meta(connection: sqlite3.Connection, name: str) -> str | None:
@@ -355,6 +369,7 @@ def _begin_run(connection: sqlite3.Connection, now: str) -> int:
     connection.execute("BEGIN IMMEDIATE")
     epoch = int(connection.execute("SELECT coalesce(max(epoch), 0) + 1 FROM runs").fetchone()[0])
     connection.execute("INSERT INTO runs VALUES (?, ?, NULL, ?, ?)", (epoch, now, os.getpid(), __version__))
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('boot', ?)", (_boot_id(),))
     connection.execute("COMMIT")
     return epoch
 

@@ -22,8 +22,12 @@ from ibkr_core.errors import (
     JournalTooNew,
 )
 from ibkr_core.journal import Durability, Entry, Journal, JournalReader, schema
+from ibkr_core.journal import store as stores
+from ibkr_core.journal.shared import CODEC
 from ibkr_core.journal.store import Store, connect, describe_failure
-from tests.journal.making import Keeping, ManualClock, filled_order, open_journal
+from ibkr_core.lifecycle.book import Book
+from ibkr_core.lifecycle.checkpoint import make_checkpoint
+from tests.journal.making import CLIENT_ID, Keeping, ManualClock, filled_order, open_journal
 
 NOW = "2026-11-21T14:30:00.000000Z"
 
@@ -266,6 +270,44 @@ def test_a_damaged_header_is_refused(used: Path) -> None:
     data[:16] = b"\0" * 16
     used.write_bytes(data)
     refused(used, JournalCorrupt)
+
+
+@pytest.mark.parametrize(
+    ("end", "is_all_read"),
+    [("in order", False), ("killed", False), ("machine went down", True), ("no checkpoint", True)],
+)
+def test_a_large_file_is_read_as_a_whole_where_something_may_have_harmed_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch, end: str, *, is_all_read: bool
+) -> None:
+    """What a killed process wrote is safe with the system, unless that went down too."""
+    monkeypatch.setattr(stores, "_LARGE", 0)
+    journal = open_journal(path)
+    keeping = Keeping(journal, ManualClock())
+    keeping.book = Book(CLIENT_ID, codec=CODEC)
+    keeping.take_all(filled_order(1))
+    assert journal.flush()
+    if end != "no checkpoint":
+        shared = keeping.book.index.archive.shared
+        journal.packed.finish(make_checkpoint(keeping.book), journal.recorded, shared)
+    if end == "in order":
+        journal.close()
+    else:
+        journal.abandon()
+    if end == "machine went down":
+        monkeypatch.setattr(stores, "_boot_id", lambda: "another")
+    elif not stores._boot_id():
+        pytest.skip("nothing tells here whether the machine went down")
+    said: list[str] = []
+
+    def listened(*values: str) -> sqlite3.Connection:
+        connection = connect(*values)
+        connection.set_trace_callback(said.append)
+        return connection
+
+    monkeypatch.setattr(stores, "connect", listened)
+    opened(path).close(None)
+    assert ("PRAGMA quick_check(3)" in said) is is_all_read
+    assert ("PRAGMA quick_check(packed_orders)" in said) is not is_all_read
 
 
 def entries_or_none(journal: Journal) -> list[Entry] | None:
