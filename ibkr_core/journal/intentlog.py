@@ -7,7 +7,7 @@ start brings in before anything else, and readers look here too.
 
 The first line says whose it is. Behind it stand records, one for each input: the CRC-32 of head and body and
 the length of the head, the head (a JSON array), the body, a newline. The first one that is not whole ends the
-log: its commit never returned.
+log: its commit never returned, or it was damaged, which the next start tells.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
-from ibkr_core.journal.tail import SEGMENT_INPUTS, Recorded, Segment, pack
+from ibkr_core.journal.tail import BEGINNING, DAY, SECOND, SEGMENT_INPUTS, Recorded, Segment, pack
 
 __all__ = ["IntentLog", "Left", "log_path", "newest_input", "read_log", "record_of"]
 
@@ -29,11 +29,7 @@ _TITLE: Final = "ibkr_core intents 1"
 _FLAGS: Final[int] = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 _MODE: Final = 0o600  # until it has the journal's
 _PERMISSIONS: Final = 0o777
-_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND: Final = 1_000_000
-_DAY: Final = 86_400 * _SECOND
 _MOST_DIGITS: Final = 32
-_NO_BYTES: Final = b""
 _text: Final[Callable[[str], str]] = json.encoder.encode_basestring_ascii
 
 
@@ -148,8 +144,8 @@ def record_of(flat: Recorded, high_water: int) -> bytes:
         high_water: The highest order id that was used up to it.
     """
     number, body, at, seq, kind, version, order_id, perm_id, key, exec_id, _ = flat
-    since = at - _BEGINNING
-    moment = since.days * _DAY + since.seconds * _SECOND + since.microseconds
+    since = at - BEGINNING
+    moment = since.days * DAY + since.seconds * SECOND + since.microseconds
     head = (
         f'[{number},{moment},{seq},"{kind}",{_or_null(version)},{_or_null(order_id)},{_or_null(perm_id)},'
         f"{_text_or_null(key)},{_text_or_null(exec_id)},{len(body)},{high_water}]"
@@ -174,7 +170,8 @@ class Left:
         epoch: The run that wrote it.
         inputs: The inputs, flat, as :func:`record_of` took them.
         high_water: The highest order id that was used up to the last of them.
-        is_whole: Whether nothing stands behind the last record. What does was never counted on.
+        is_whole: Whether nothing stands behind the last record: neither a part of one, whose commit never
+            returned, nor damage.
     """
 
     __slots__ = ("epoch", "high_water", "inputs", "is_whole")
@@ -283,7 +280,7 @@ def _record(data: bytes, at: int) -> tuple[Recorded, int, int] | None:
         end = middle + size
         if data[end : end + 1] != b"\n" or zlib.crc32(body, zlib.crc32(head)) != int(crc):
             return None
-        when = _BEGINNING + timedelta(microseconds=moment)
+        when = BEGINNING + timedelta(microseconds=moment)
     except (ArithmeticError, RecursionError, TypeError, ValueError):
         return None
     return (number, body, when, seq, kind, version, order_id, perm_id, key, exec_id, 0), mark, end + 1

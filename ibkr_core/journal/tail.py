@@ -23,9 +23,12 @@ from ibkr_core.model.facts import BrokerFact, HotValues
 from ibkr_core.model.making import making
 
 __all__ = [
+    "BEGINNING",
     "COLUMNS",
+    "DAY",
     "FLAT",
     "INSERT_SEGMENT",
+    "SECOND",
     "SEGMENT_INPUTS",
     "Recorded",
     "Segment",
@@ -49,9 +52,10 @@ execution id; and the order id that it proves our client to have used, 0 for non
 FLAT: Final = 11
 """How many values a flat one has."""
 
-_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND: Final = 1_000_000
-_DAY: Final = 86_400 * _SECOND
+BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND: Final = 1_000_000
+DAY: Final = 86_400 * SECOND
+"""Moments are written in microseconds since the beginning."""
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=True, check_circular=False, separators=(",", ":"))
 
 
@@ -131,9 +135,9 @@ class Segment:
         for number, (at, seq, kind, version, size, *identity) in enumerate(columns, self.first):
             data = self.body[begin : begin + size]
             begin += size
-            second, rest = divmod(at, _SECOND)
+            second, rest = divmod(at, SECOND)
             if second != last_second:  # thousands may share one
-                last_second, to_the_second = second, to_text(_BEGINNING + timedelta(seconds=second))[:20]
+                last_second, to_the_second = second, to_text(BEGINNING + timedelta(seconds=second))[:20]
             at_text = f"{to_the_second}{rest:06}Z"
             checksum = rows.input_checksum(number, at_text, kind, version, data)
             body = data if version is not None else data.decode()
@@ -170,8 +174,8 @@ def pack(epoch: int, inputs: Sequence[Recorded], high_water: int) -> Segment:
     # Whole columns at a time: this runs while bytes come in, and holds the interpreter.
     flat = [one if len(one) == FLAT else flattened(*one) for one in inputs]
     numbers, bodies, moments, seqs, kinds, versions, *identities, _ = zip(*flat, strict=True)
-    since = [at - _BEGINNING for at in moments]
-    ats = [one.days * _DAY + one.seconds * _SECOND + one.microseconds for one in since]
+    since = [at - BEGINNING for at in moments]
+    ats = [one.days * DAY + one.seconds * SECOND + one.microseconds for one in since]
     columns = (ats, seqs, kinds, versions, [*map(len, bodies)], *identities)
     head: dict[str, Any] = dict(zip(_HEAD, columns, strict=True))
     head["high_water"] = high_water
