@@ -2,7 +2,7 @@
 
 The same order callbacks as in the throughput measure, at a steady rate; executions and commissions are timed,
 for these reach a listener one for one. With another Python thread burning CPU and without, at the default
-switch interval and at a small one, and with the engine's ``latency`` profile where there is one.
+switch interval and at a small one, and with the engine's ``latency`` profile, and with a reader that polls.
 """
 
 from __future__ import annotations
@@ -36,7 +36,12 @@ _WARM_UP: Final = 0.05
 _OFFICIAL: Final = "ibapi 10.51"
 _ALONE: Final = "alone"
 _BUSY: Final = "burning, 5 ms switch"
-_WITH_PROFILE: Final = {_ALONE: "alone, profile", _BUSY: "burning, profile"}
+_POLL_S: Final = 0.005
+"""How long a reader polls: longer than the gap between two messages at 300 a second and more."""
+_OURS_ONLY: Final = {
+    _ALONE: {"profile": "alone, profile", "polling": "alone, profile, polling"},
+    _BUSY: {"profile": "burning, profile"},
+}
 """Settings that only the engine has, in the pictures of those that they are to be compared with."""
 
 _ALL = (*OURS_FOUR, "floor", "ibapi 10.51", "ibapi 10.50", "ibapi 9.81", "ib_async")
@@ -69,8 +74,13 @@ def settings(*, has_profile: bool) -> tuple[Setting, ...]:
     ]
     if has_profile:
         made += [
-            Setting(_WITH_PROFILE[_ALONE], {"profile": True}, is_ours_only=True),
-            Setting(_WITH_PROFILE[_BUSY], {"burn": True, "profile": True}, is_ours_only=True),
+            Setting(_OURS_ONLY[_ALONE]["profile"], {"profile": True}, is_ours_only=True),
+            Setting(
+                _OURS_ONLY[_ALONE]["polling"],
+                {"profile": True, "settings": {"busy_poll_s": _POLL_S}},
+                is_ours_only=True,
+            ),
+            Setting(_OURS_ONLY[_BUSY]["profile"], {"burn": True, "profile": True}, is_ours_only=True),
         ]
     return tuple(made)
 
@@ -223,14 +233,15 @@ def main(arguments: list[str]) -> None:
 def draw(figures: Mapping[str, Any], folder: Path) -> list[Path]:
     """Draw the pictures of a run's figures, one for each setting; returns where they are."""
     told, made = figures["settings"], []
+    elsewhere = {name for ways in _OURS_ONLY.values() for name in ways.values()}
     for setting in told:
-        if setting in _WITH_PROFILE.values():
+        if setting in elsewhere:
             continue
         drawn = medians(figures, setting)
-        more = _WITH_PROFILE.get(setting, "")
-        if more in told:
-            their = medians(figures, more)
-            drawn |= {f"{name}, profile": its for name, its in their.items() if "journal" not in name}
+        for way, more in _OURS_ONLY.get(setting, {}).items():
+            if more in told:
+                their = medians(figures, more)
+                drawn |= {f"{name}, {way}": its for name, its in their.items() if "journal" not in name}
         made.append(plots.latency(folder, setting, drawn))
     return made
 

@@ -13,7 +13,7 @@ _OURS, _COMPILED = "tab:orange", "tab:red"
 _FLOOR = "silver"
 _CUT = "floor, cut only"
 _OTHERS = ("tab:blue", "tab:green", "tab:purple", "tab:brown", "tab:olive", "tab:cyan")
-_WAYS = {"journal": "--", "profile": ":"}
+_WAYS = {"journal": "--", "profile": ":", "polling": "-."}
 """How a line is drawn when its name tells of it; the first that fits."""
 _POINTS = ("p50", "p99", "p99.9", "max")
 

@@ -9,7 +9,9 @@ it left:
   callbacks came since its last checkpoint as by default make the next one due;
 * *killed in a rush*: the same after eight times as many, which came faster than checkpoints are made.
 
-Every order that was placed must be there again, and all that was told before the last start.
+Every order that was placed must be there again, and all that was told before the last start: they are
+counted, those that are not packed are looked at one by one, and of the packed ones a sample, another at each
+start.
 
 Not in the figure: starting Python, and the broker's own lists, which the engine asks for once it is
 connected. The peers keep nothing, so there is nobody to compare with.
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,6 +33,8 @@ from rich.console import Console
 from benchmarks import report
 from benchmarks.arena import OURS, Contestant, Failed, Field, compiled, duel
 from benchmarks.feed import CALLBACKS_PER_ORDER, burst, end_mark
+from ibkr_core.errors import JournalError
+from ibkr_core.journal import JournalReader
 
 __all__ = ["Left", "main", "run"]
 
@@ -54,7 +59,9 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m benchmarks recovery", description=__doc__.splitlines()[0])
     made.add_argument("--orders", type=int, help="finished orders in the journal [100000; quick 5000]")
     made.add_argument("--rounds", type=int, help="how often it is started [5; quick 3]")
-    made.add_argument("--journal", type=Path, help="keep the first process's journal, and use it again")
+    made.add_argument(
+        "--journal", type=Path, help="keep the first process's journal, or use it if it is whole"
+    )
     made.add_argument("--only", help="of 'ours;ours, compiled', which they are by default")
     made.add_argument("--quick", action="store_true", help="fewer orders and rounds")
     made.add_argument("--json", type=Path, help="also write the figures to this file")
@@ -116,6 +123,43 @@ def fill(console: Console, journal: Path, orders: int) -> None:
         both.leave()
 
 
+def filled(console: Console, path: Path, orders: int) -> Path:
+    """Return a journal of so many orders that is kept from run to run; fill it where there is none.
+
+    It gets its name when it is whole: a run that is interrupted leaves nothing that the next one would use.
+
+    Raises:
+        SystemExit: There is another one of this name.
+    """
+    if path.exists():
+        _check_kept(path, orders)
+        return path
+    unfinished = path.with_name(f"{path.name}.filling")
+    for leftover in path.parent.glob(f"{unfinished.name}*"):
+        leftover.unlink()
+    fill(console, unfinished, orders)
+    unfinished.rename(path)
+    Path(f"{unfinished}.lock").unlink(missing_ok=True)
+    return path
+
+
+def _check_kept(path: Path, orders: int) -> None:
+    """Refuse a journal that is not of so many finished orders, left by a process that ended in order."""
+    try:
+        with JournalReader(path) as reader:
+            [(held, still_open)] = reader.query("SELECT count(*), total(NOT is_finished) FROM orders")
+            [(packed,)] = reader.query("SELECT count(*) FROM packed_orders")
+            [(runs, ended)] = reader.query("SELECT count(*), count(closed_at) FROM runs")
+    except (JournalError, sqlite3.Error) as error:
+        raise SystemExit(f"{path} cannot be used: {error}") from error
+    if (held, still_open, packed, runs, ended) != (orders, 0, orders, 1, 1):
+        raise SystemExit(
+            f"{path} is no journal of {orders:,} finished orders: it holds {held:,}, {still_open:.0f} of "
+            f"them open, {packed:,} in its checkpoint, and {ended} of its {runs} runs ended in order; "
+            "remove it to have it filled again, or name another"
+        )
+
+
 def end_in_order(before: Left, folder: Path) -> Left:
     """Start from a copy of a journal, leave some orders working, and end in order."""
     path = before.copy(folder)
@@ -168,9 +212,7 @@ def start(one: Contestant, left: Left) -> dict[str, Any]:
 
 def leave(console: Console, folder: Path, orders: int, kept: Path | None) -> dict[str, Left]:
     """Make the journals; returns them by how the process came to its end."""
-    path = kept or folder / "orders.db"
-    if not path.exists():
-        fill(console, path, orders)
+    path = filled(console, kept or folder / "orders.db", orders)
     first = Left(path, orders, orders, alive=0)
     with report.doing(console, "in order"):
         left = {"in order": end_in_order(first, folder / "in-order")}

@@ -151,14 +151,18 @@ def _latency(figures: dict[str, Any]) -> Iterator[Target]:
         ("alone", "alone", _P99, 0.65, "p99"),
         (slow, slow, _P99, 0.4, "p99"),
         ("burning, 0.1 ms switch", "burning, 0.1 ms switch", _P99, 0.4, "p99"),
+        ("alone, profile, polling", "alone", _P50, 0.65, "p50"),
+        ("alone, profile, polling", "alone", _P99, 0.65, "p99"),
         ("burning, profile", slow, _P99, 0.1, "p99"),
     ]
     for mine, theirs, number, bound, name in rows:
         against = "" if mine == theirs else f" ({theirs})"
-        what = f"wire to listener at {_RATE}/s, {name}, {mine}, against {official}{against}"
         others = point(theirs, official, number)
-        its = [_by_round(point(mine, who, number), others) for who in ("ours", compiled("ours"))]
-        yield Target(what, bound, its[0], its[1])
+        for ours in ("ours", "ours + journal"):
+            more = ", with the journal" if "journal" in ours else ""
+            what = f"wire to listener at {_RATE}/s, {name}, {mine}{more}, against {official}{against}"
+            its = [_by_round(point(mine, who, number), others) for who in (ours, compiled(ours))]
+            yield Target(what, bound, its[0], its[1])
 
 
 def _submit(figures: dict[str, Any]) -> Iterator[Target]:

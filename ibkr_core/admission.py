@@ -6,7 +6,7 @@ import contextlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
+from decimal import Decimal
 from typing import Final, Protocol
 
 from ibkr_core.errors import DuplicateOrder, InvalidInput, InvalidOrder, JournalError, TooManyOrders
@@ -18,6 +18,7 @@ from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.record import OrderRecord
 from ibkr_core.model.shapes import Shape, Shapes
+from ibkr_core.model.taking import taker
 from ibkr_core.sending import type_name
 from ibkr_core.settings import EngineSettings
 
@@ -26,7 +27,8 @@ __all__ = ["Admission", "DurableIntents"]
 _MOST_KEYS: Final = 500_000
 """So many are held in eight bytes each; a journal with more is asked every time."""
 _MOST_SHAPES: Final = 512
-_beside: Final = attrgetter("description", "combo_legs_description")
+_ZERO: Final = Decimal(0)
+_beside: Final = taker(("description", "combo_legs_description"), ())
 _NOTHING: Final = ("", "")
 """What a contract has beside its shape, nearly always."""
 _SAME: Final = ("action", "order_type", "quantity", "limit_price", "aux_price", "tif", "conditions", "algo")
@@ -258,12 +260,12 @@ def _is_usual(contract: Contract, order: Order) -> bool:
     return (
         type(contract) is Contract
         and type(order) is Order
-        and _beside(contract) == _NOTHING
+        and _beside(contract, order) == _NOTHING
         and contract.con_id >= 0
         and not contract.expiry
-        and (limit is None or limit > 0)
-        and (aux is None or aux > 0)
-        and (stop is None or stop > 0)
+        and (limit is None or limit > _ZERO)
+        and (aux is None or aux > _ZERO)
+        and (stop is None or stop > _ZERO)
     )
 
 

@@ -170,12 +170,15 @@ class Gatekeeper:
         self._bases = bases
         self._halt = halt
         self._rules = _Rules.of(policy)
+        self.is_open = not self._rules.gates
+        """Whether there is no gate at all; to look at only."""
         self._positions = LivePositions()
         self._recent: deque[Submission] = deque()
         self._today: tuple[date | None, int] = (None, 0)
         self._counted_for: _Rules | None = None
         self._halted_for: set[tuple[str, str, date]] = set()
-        self._judge_thread: int | None = None
+        self.judge_thread: int | None = None
+        """The thread of a gate, or a source, that is being asked; to look at only."""
         self._loss_timer: Timer | None = None
         self._listen = listen
         self._hearing: Subscription | None = None
@@ -195,6 +198,7 @@ class Gatekeeper:
         """Let another policy hold from the next order on. Any thread may do so."""
         before = self._rules.policy
         self._rules = _Rules.of(policy)
+        self.is_open = not self._rules.gates
         self._halted_for.clear()
         self._watch_loss()
         if before.limits != policy.limits or before.gates != policy.gates:
@@ -203,14 +207,9 @@ class Gatekeeper:
             )
 
     @property
-    def is_open(self) -> bool:
-        """Whether there is no gate at all."""
-        return not self._rules.gates
-
-    @property
     def is_judging_here(self) -> bool:
         """Whether the calling thread is that of a gate, or a source, that is being asked."""
-        return self._judge_thread == threading.get_ident()
+        return self.judge_thread == threading.get_ident()
 
     def note_quote(self, quote: DatedQuote) -> None:
         """Remember a quote as the last one of its contract. Any thread may tell it."""
@@ -318,7 +317,7 @@ class Gatekeeper:
         found: list[tuple[_Candidate, Refusal]] = []
         if not rules.gates:
             return found
-        self._judge_thread = threading.get_ident()
+        self.judge_thread = threading.get_ident()
         try:
             for candidate in group:
                 context = self._context(rules, candidate, group, allow_duplicate=allow_duplicate)
@@ -334,7 +333,7 @@ class Gatekeeper:
                         if not asks_all:
                             return found
         finally:
-            self._judge_thread = None
+            self.judge_thread = None
         return found
 
     def _ask(self, gate: Gate, context: RiskContext) -> Refusal | None:

@@ -51,10 +51,14 @@ class Recorder(Protocol):
     def note_event(self, event: Event) -> None:
         """Take an event, for the tables that people query."""
 
-    def record_hot(
-        self, version: int, values: HotValues, frame: bytes, at: datetime, seq: int, told: list[Event]
-    ) -> None:
-        """Take a frame that the express lane has taken, and all events that followed from it."""
+    def record_hot(self, version: int, values: HotValues, frame: bytes, at: datetime, seq: int) -> None:
+        """Take a frame that the express lane has taken."""
+
+    def note_hot(self, told: list[Event]) -> None:
+        """Take all events that followed from it, at least one, before their order changes again."""
+
+    def stir(self) -> None:
+        """Begin to write what was taken: what was urgent has been done."""
 
 
 class Numbered(Protocol):
@@ -119,6 +123,9 @@ class GuardedBook:
         self._is_dry_run = is_dry_run
         self._retries: deque[RetryWanted] = deque()
         self._no_more: Callable[[], BaseException] | None = None
+        # What followed from the newest hot message, until the journal has its note: listeners come first.
+        # Whoever takes the lock to change anything, or to look at what is written, notes it before.
+        self._late: list[Event] | None = None
         self._on_kin: Callable[[], object] | None = None
 
     def watch_kin(self, on_kin: Callable[[], object]) -> None:
@@ -163,19 +170,24 @@ class GuardedBook:
         quick, tell_time, lock = self._book.quick, self._clock.now, self._lock
         waiters, outbox, drain = self._waiters, self._dispatcher.outbox, self._dispatcher.drain
         book, is_plain = self._book, not self._is_dry_run
-        record = None if self._journal is None else self._journal.record_hot
+        journal = self._journal
+        record = None if journal is None else journal.record_hot
+        stir = None if journal is None else journal.stir
 
         def take_hot(values: HotValues, frame: bytes) -> None:
             for watch in watchers:
                 watch(fact_of(values))
             now = tell_time()
             with lock:
+                if self._late is not None:
+                    self._note_late()
                 told = quick[values[0]](values, now)
                 if told is None:
                     self._take(fact_of(values), now, Frame(server_version, frame) if frame else None)
                 else:
                     if record is not None:
-                        record(server_version, values, frame, now, book.seq - len(told), told)
+                        record(server_version, values, frame, now, book.seq - len(told))
+                        self._late = told or None
                     if is_plain and not waiters:
                         outbox.extend(told)
                     else:
@@ -185,11 +197,31 @@ class GuardedBook:
                 drain()
             elif told is None:
                 self.deliver()
+            if stir is not None:
+                if self._late is not None:
+                    self.note_late()
+                stir()
 
         return take_hot
 
+    def note_late(self) -> None:
+        """Have the journal note what listeners were told first; it asks for it before it writes everything.
+
+        Not called with a lock of the journal held.
+        """
+        with self._lock:
+            self._note_late()
+
+    def _note_late(self) -> None:
+        """Let the journal note what it has not yet. Requires holding the lock."""
+        # Taken first: Ctrl-C in the midst may cost rows of the tables, and never makes any of them twice.
+        late, self._late = self._late, None
+        if late is not None and self._journal is not None:
+            self._journal.note_hot(late)
+
     def _take(self, fact: BrokerFact, now: datetime, frame: Frame | None) -> None:
         """Apply a fact. Requires holding the lock."""
+        self._note_late()
         before = self._book.seq
         effects = self._book.take(fact, now)
         if self._journal is not None:
@@ -210,6 +242,8 @@ class GuardedBook:
         now = self._clock.now()
         journal = self._journal
         with self._lock:
+            if self._late is not None:
+                self._note_late()
             book = self._book
             for command in commands:
                 before = book.seq
@@ -241,6 +275,7 @@ class GuardedBook:
             Unpackable: An order holds what cannot be written down.
         """
         with self._lock:
+            self._note_late()
             if self._book.index.awake_count > most_awake:
                 return None
             return journal.recorded, make_checkpoint(self._book), self._book.index.archive.shared
@@ -250,8 +285,10 @@ class GuardedBook:
         return self._clock.monotonic()
 
     def read(self, look: Callable[[Book], _T]) -> _T:
-        """Look something up under the lock."""
+        """Look something up, or change it, under the lock."""
         with self._lock:
+            if self._late is not None:
+                self._note_late()
             return look(self._book)
 
     def by_key(self, key: str) -> OrderRecord | None:
@@ -272,6 +309,7 @@ class GuardedBook:
         """Number and queue an event that does not come from the book."""
         now = self._clock.now()
         with self._lock:
+            self._note_late()
             event = kind(at=now, seq=self._book.next_seq(), is_dry_run=self._is_dry_run, **details)
             self._dispatcher.post((event,))
             if self._journal is not None:
@@ -296,6 +334,8 @@ class GuardedBook:
             for wish in _taken(self._retries):
                 self._on_retries(wish)
         self._dispatcher.drain()
+        if self._journal is not None:
+            self._journal.stir()
 
     def is_open(self, ask: Ask) -> bool:
         """Whether the book still needs the answer to a question."""

@@ -7,6 +7,7 @@ sent that is not known, and whatever fails on the way ends in a proved state: no
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -61,10 +62,10 @@ _CANNOT_BE_SENT: Final = (
     InvalidInput,
 )
 """Why a repetition of ours may not come about; nobody asked for it, so nobody is told by an exception."""
-_NOTHING: Final[frozenset[int]] = frozenset()
 _CALLED_OFF: Final = "cancelled before it was sent"
 _new_order: Final = making(inputs.NewOrder)
-_planned: Final = making(PlannedOrder)
+_submit: Final = making(inputs.Submit)
+_ORDER: Final = Lane.ORDER
 
 
 class OrderDesk:
@@ -107,7 +108,7 @@ class OrderDesk:
         self.remember_keys = self._admission.remember_keys
         self._sending_orders = Sending(self._send_lock, self._check_for_order, self._after_sending)
         self.meter = EfficiencyMeter(settings.efficiency_limit)
-        self._leaving: frozenset[int] = frozenset()
+        self._leaving: tuple[int, ...] = ()
         self._waiting: dict[int, Parcel] = {}
         self._changes: dict[int, Parcel] = {}  # the newest modification of an order, while it waits
         self.halted = ""
@@ -121,7 +122,7 @@ class OrderDesk:
             WouldDeadlock: A risk gate wants to send, which is asked with the send lock held.
         """
         self._check_not_judging()
-        if lane is Lane.ORDER:
+        if lane is _ORDER:
             return self._sending_orders
         return Sending(self._send_lock, lambda: self._check_may_send(lane), self._book.deliver)
 
@@ -151,7 +152,7 @@ class OrderDesk:
             raise WouldDeadlock("a risk gate is asked with the send lock held: it cannot send or take ids")
 
     def _check_may_send(self, lane: Lane) -> None:
-        if lane is Lane.ORDER:
+        if lane is _ORDER:
             self._check_for_order()
         else:
             self._supervisor.check_can_send(lane)
@@ -162,24 +163,28 @@ class OrderDesk:
         journal = self._journal
         if journal is not None and journal.failure is not None:
             raise journal.failure
-        self._supervisor.check_can_send(Lane.ORDER)
+        self._supervisor.check_can_send(_ORDER)
 
     @property
     def unsent(self) -> frozenset[int]:
         """Ids of orders of which something has not left yet."""
-        return self._leaving | frozenset(self._waiting) | frozenset(self._changes)
+        return frozenset((*self._leaving, *self._waiting, *self._changes))
 
     # ── ids ─────────────────────────────────────────────────────────────────────────────────────
 
     def peek_ids(self, count: int) -> range:
-        """Return the next ids without taking them. Requires holding the send lock.
+        """Return the next ids without taking them. Requires holding the send lock."""
+        first = self._peek_id()
+        return range(first, first + count)
 
-        They are above every id that we used, that the broker gave as the next one, and that it has shown
-        on an order of ours: it counts those too (TWS facts 4).
+    def _peek_id(self) -> int:
+        """Return the next id without taking it. Requires holding the send lock.
+
+        It is above every id that we used, that the broker gave as the next one, and that it has shown on an
+        order of ours: it counts those too (TWS facts 4).
         """
         shown = self._book.highest_order_id()
-        first = max(self._next_id, self._supervisor.session.next_order_id, shown + 1)
-        return range(first, first + count)
+        return max(self._next_id, self._supervisor.session.next_order_id, shown + 1)
 
     def take_id(self) -> int:
         """Take the next id for good."""
@@ -211,18 +216,25 @@ class OrderDesk:
         known = self.known(wanted, contract, order)
         if known is not None and not self.never_left(known):
             return known.order_id, known.key
-        self._check_not_judging()
-        with self._sending_orders:
-            # Another thread may have been first: then an id was taken. Or the broker told of it.
-            if known is not None or next_id != self._next_id or seq != self._book.seq:
-                known = self.known(wanted, contract, order, is_new_at_last_look=known is None)
-            if known is not None:
-                order_id = self.send_at_last(known) if self.never_left(known) else known.order_id
-                return order_id, known.key
-            planned = _planned(self.peek_ids(1)[0], order)
-            planned.__class__ = PlannedOrder
-            [new] = self.send_new(((contract, planned, key),), allow_duplicate=allow_duplicate)
-            return new.order_id, new.key
+        if self._gatekeeper.judge_thread is not None:
+            self._check_not_judging()
+        may_send = False
+        try:
+            with self._send_lock:  # as Sending does
+                self._check_for_order()
+                may_send = True
+                # Another thread may have been first: then an id was taken. Or the broker told of it.
+                if known is not None or next_id != self._next_id or seq != self._book.seq:
+                    known = self.known(wanted, contract, order, is_new_at_last_look=known is None)
+                if known is not None:
+                    order_id = self.send_at_last(known) if self.never_left(known) else known.order_id
+                    return order_id, known.key
+                new = self._labelled(self._peek_id(), contract, order, key)
+                self._send((new,), (new,), (new.order_id,), allow_duplicate=allow_duplicate)
+                return new.order_id, new.key
+        finally:
+            if may_send:
+                self._after_sending()
 
     def send_new(
         self,
@@ -243,59 +255,73 @@ class OrderDesk:
             IbkrError: As for ``Engine.submit``.
         """
         keyed: tuple[inputs.NewOrder, ...] = ()
-        ids: tuple[int, ...] = ()
         for contract, leg, key in legs:
-            keyed += (self._labelled(contract, leg, key),)
-            ids += (leg.order_id,)
+            keyed += (self._labelled(leg.order_id, contract, leg.order, key),)
+        orders = (*keyed, *attached)
+        ids = tuple(new.order_id for new in orders)
+        self._send(keyed, orders, ids, allow_duplicate=allow_duplicate)
+        return keyed
+
+    def _send(
+        self,
+        keyed: tuple[inputs.NewOrder, ...],
+        orders: tuple[inputs.NewOrder, ...],
+        ids: tuple[int, ...],
+        *,
+        allow_duplicate: bool,
+    ) -> None:
+        """Do as :meth:`send_new`, once all have their keys.
+
+        Args:
+            keyed: What is sent.
+            orders: The same, and what the gateway makes beside it.
+            ids: The ids of all of these.
+            allow_duplicate: As for ``Engine.submit``.
+        """
+        gatekeeper, journal = self._gatekeeper, self._journal
         self._admission.check_group(keyed, allow_duplicate=allow_duplicate)
-        if not self._gatekeeper.is_open:
-            self._gatekeeper.admit(keyed, allow_duplicate=allow_duplicate)
+        if not gatekeeper.is_open:
+            gatekeeper.admit(keyed, allow_duplicate=allow_duplicate)
         client = self._supervisor.session.client
-        data = self._encoded(client, keyed, legs)
-        orders = keyed
-        for new in attached:
-            orders += (new,)
-            ids += (new.order_id,)
-        submit = inputs.Submit(orders)
-        self._check_storable(submit)
+        data = self._encoded(client, keyed)
+        submit = _submit(orders)
+        submit.__class__ = inputs.Submit
+        if journal is not None:
+            check_storable(submit)
         # Nothing of them has left yet, so no list can tell of them: from before the book knows them, for the
         # journal may take long, and surveys go on meanwhile.
-        self._leaving = frozenset(ids)
+        self._leaving = ids
         try:
             asked = self._book.command(submit)
             self._next_id = ids[-1] + 1
-            if self._journal is not None:
-                self._make_durable(lambda why: self._not_sent(ids, why))
+            if journal is not None:
+                self._make_durable(functools.partial(self._not_sent, ids))
             self._admission.note(keyed)
-            self._gatekeeper.note(keyed)
+            if not gatekeeper.is_open:
+                gatekeeper.note(keyed)
             self._post_orders(ids, data, client, asked)
         finally:
-            self._leaving = _NOTHING
+            self._leaving = ()
         self._count_messages(len(keyed))
-        return keyed
 
-    def _encoded(
-        self,
-        client: TwsClient,
-        keyed: Sequence[inputs.NewOrder],
-        legs: Sequence[tuple[Contract, PlannedOrder, str]],
-    ) -> bytes:
+    def _encoded(self, client: TwsClient, keyed: tuple[inputs.NewOrder, ...]) -> bytes:
         """Return the messages for new orders, one behind the other."""
-        messages = []
-        for new, (contract, leg, _) in zip(keyed, legs, strict=True):
-            if new.order is not None:
-                shape = self._shapes.of(contract, leg.order)  # of what was checked: a key makes no difference
-                messages.append(client.encode_order(new.order_id, contract, new.order, shape))
-                self._shapes.note(contract, new.order, shape)  # the journal will ask
-        return messages[0] if len(messages) == 1 else b"".join(messages)
+        data = b""
+        for new in keyed:
+            contract, order = new.contract, new.order
+            if contract is not None and order is not None:
+                data += client.encode_order(new.order_id, contract, order, self._shapes.of(contract, order))
+        return data
 
-    def _labelled(self, contract: Contract, leg: PlannedOrder, key: str) -> inputs.NewOrder:
+    def _labelled(self, order_id: int, contract: Contract, order: Order, key: str) -> inputs.NewOrder:
         """Return a new order with its key in its orderRef."""
-        order = leg.order
-        label = key or order.order_ref or self.make_key()
-        if label != order.order_ref:
-            order = order.labelled(label)
-        new = _new_order(leg.order_id, label, contract, order)
+        ref = order.order_ref
+        label = key or ref or self.make_key()
+        if label != ref:
+            labelled = order.labelled(label)
+            self._shapes.note(order, labelled)
+            order = labelled
+        new = _new_order(order_id, label, contract, order)
         new.__class__ = inputs.NewOrder
         return new
 
@@ -311,11 +337,11 @@ class OrderDesk:
         From before the book knows it: the journal may take long, and surveys go on meanwhile. Requires
         holding the send lock.
         """
-        self._leaving = frozenset(ids)
+        self._leaving = tuple(ids)
         try:
             yield
         finally:
-            self._leaving = _NOTHING
+            self._leaving = ()
 
     def _post_orders(self, ids: tuple[int, ...], data: bytes, client: TwsClient, asked: datetime) -> None:
         """Send new orders, or have them wait for their turn. Requires holding the send lock.
@@ -328,7 +354,7 @@ class OrderDesk:
         """
         try:
             self._check_for_order()  # once more: making it durable may have taken long
-            if self._supervisor.send_at_once(Lane.ORDER, data, len(ids), client):
+            if self._supervisor.send_at_once(_ORDER, data, len(ids), client):
                 self._sent(ids, asked)
             else:
                 self._supervisor.post(self._parcel(ids, data, asked), client)

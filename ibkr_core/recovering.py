@@ -16,38 +16,41 @@ from ibkr_core.lifecycle.inputs import Disconnect
 from ibkr_core.lifecycle.packing import Unpackable
 from ibkr_core.link.client import TwsClient
 from ibkr_core.link.receiver import HotTaker
-from ibkr_core.model.facts import BrokerFact, Position, fact_of
+from ibkr_core.model.facts import BrokerFact, HotValues, Position
 
 __all__ = ["FrameReader", "restore_book"]
 
 _LOG: Final = logging.getLogger("ibkr_core.journal")
-_NO_FACT: Final[BrokerFact | None] = None
+_NOTHING: Final[BrokerFact | HotValues | None] = None
 
 
 class FrameReader:
     """Decodes recorded frames by the same way that live ones go, through the official decoder."""
 
     def __init__(self) -> None:
-        self._fact = _NO_FACT
+        self._told = _NOTHING
         self._client = TwsClient(self)
 
-    def __call__(self, body: bytes, server_version: int) -> BrokerFact | None:
-        """Decode one frame; None when it holds nothing about orders.
+    def __call__(self, body: bytes, server_version: int) -> BrokerFact | HotValues | None:
+        """Decode one frame, a hot one to its values; None when it holds nothing about orders.
 
         Raises:
             WireError: It cannot be decoded.
         """
-        self._fact = None
+        self._told = None
         self._client.replay(body, server_version)
-        return self._fact
+        return self._told
 
     def on_fact(self, fact: BrokerFact) -> None:
         """See :class:`Receiver`."""
-        self._fact = fact
+        self._told = fact
 
     def hot_taker(self) -> HotTaker:
         """See :class:`Receiver`."""
-        return lambda values, _: self.on_fact(fact_of(values))
+        return self._take_hot
+
+    def _take_hot(self, values: HotValues, _: bytes) -> None:
+        self._told = values
 
     def on_next_valid_id(self, order_id: int) -> None:
         """See :class:`Receiver`."""
@@ -101,6 +104,7 @@ def restore_book(
             begun,
             read,
             on_event=journal.note_replayed,
+            on_plain=journal.note_replayed_plain,
             on_progress=on_progress,
             on_refused=on_refused,
             last_seq=journal.events_through,

@@ -119,6 +119,7 @@ def dialler(host: str, port: int, settings: EngineSettings) -> Callable[[], Tran
             port,
             connect_timeout_s=settings.connect_timeout_s,
             send_timeout_s=settings.send_timeout_s,
+            busy_poll_s=settings.busy_poll_s,
         )
 
     return dial

@@ -233,7 +233,12 @@ class EngineSettings:
             bytes; 0 for at once, None for never. Nobody can tell but by the memory: it is unpacked when it is
             looked at, or told of again. One that lacks an execution or a commission waits some minutes more.
         checkpoint_inputs: After how many inputs the journal gets the book as it stands, so that a restart
-            after a crash replays little more than these; 0 for only when the engine is closed.
+            after a crash replays little more than these, and those of a burst that was not over; 0 for only
+            when the engine is closed.
+        busy_poll_s: How long the reader thread asks the socket again and again, after each time that bytes
+            came, before it waits for more. It spares being woken up; it takes a processor meanwhile, and the
+            interpreter from other threads for moments. For hosts with a processor to spare whose other
+            threads mostly wait. 0 for never; without effect on Windows.
         seed: Decides the jitter; None for a different one each time.
     """
 
@@ -263,4 +268,5 @@ class EngineSettings:
     unprotected_after_s: float = attrs.field(default=2.0, validator=_seconds())
     slim_after_s: float | None = attrs.field(default=300.0, validator=_seconds_or_none)
     checkpoint_inputs: int = attrs.field(default=10_000, validator=_count())
+    busy_poll_s: float = attrs.field(default=0.0, validator=_seconds())
     seed: int | None = attrs.field(default=None, validator=_whole_or_none)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -38,8 +38,13 @@ _MOST_BEHIND: Final = 5_000
 the scheduler's thread: with ten times that a halt, or a deadline, would wait for seconds."""
 _MOST_AWAKE: Final = 250
 """Orders that a checkpoint packs with the lock held."""
-_MANY: Final = 10_000
-"""Inputs that were replayed, after which what is finished is packed before the engine begins."""
+_MANY: Final = 150_000
+"""Inputs that were replayed, after which what is finished is packed before the engine begins: it takes much
+memory. After fewer of them the first round, which comes at once, does it while the engine connects."""
+_LOOK_S: Final = 1.0
+"""How often somebody looks whether a checkpoint is due and nothing else goes on, so that it is made now."""
+_CALM: Final = 100
+"""Inputs and events that the journal's tables are behind at most where nothing else goes on."""
 _MOST_AT_END: Final = 20_000
 """The same when the engine is closed, and nobody waits."""
 
@@ -86,6 +91,7 @@ class Slimmer:
         self._checkpoint_inputs = settings.checkpoint_inputs
         self._round: Round | None = None
         self._wants_checkpoint = False
+        self._next_round = self._not_before = 0.0
         self._timer = Timer(0.0, lambda: None)
 
     def start(self) -> None:
@@ -96,7 +102,10 @@ class Slimmer:
         journal = self._journal
         if journal is not None and journal.recorded - journal.packed.number >= _MANY:
             self._pack(self._slim_after_s)  # after so long a replay it is no matter
-        self._later(min(max(self._slim_after_s / 4, _LEAST_S), _MOST_S))
+        if self._is_due():
+            self._later(_LEAST_S, self._begin)  # whoever is killed again shall not replay all of it again
+        else:
+            self._rest()
 
     def finish(self) -> None:
         """Make a last checkpoint: nothing happens any more. The next start begins there."""
@@ -119,17 +128,39 @@ class Slimmer:
 
     # ── rounds ──────────────────────────────────────────────────────────────────────────────────
 
-    def _later(self, delay_s: float) -> None:
-        self._timer = self._scheduler.call_later(delay_s, self._begin)
+    def _later(self, delay_s: float, act: Callable[[], None]) -> None:
+        self._timer = self._scheduler.call_later(delay_s, act)
+
+    def _rest(self) -> None:
+        """Wait until the next round is due, or a checkpoint can be made."""
+        rest_s = min(max((self._slim_after_s or 0.0) / 4, _LEAST_S), _MOST_S)
+        self._next_round = self._scheduler.now() + rest_s
+        self._wait(rest_s)
+
+    def _wait(self, left_s: float) -> None:
+        looks = self._journal is not None and self._checkpoint_inputs > 0
+        self._later(min(left_s, _LOOK_S) if looks else left_s, self._look)
+
+    def _look(self) -> None:
+        left_s = self._next_round - self._scheduler.now()
+        if left_s <= 0 or (self._is_due() and self._is_calm()):
+            self._begin()
+        else:
+            self._wait(left_s)
+
+    def _is_due(self) -> bool:
+        """Whether so many inputs came since the last checkpoint that there is to be one."""
+        journal, most = self._journal, self._checkpoint_inputs
+        return journal is not None and most > 0 and journal.recorded - journal.packed.number >= most
+
+    def _is_calm(self) -> bool:
+        """Whether a checkpoint can be made now, with nobody noticing."""
+        journal = self._journal
+        return journal is not None and journal.behind <= _CALM and self._scheduler.now() >= self._not_before
 
     def _begin(self) -> None:
         """Begin a round; with a checkpoint, where one is due, of which all that is finished is packed."""
-        journal = self._journal
-        self._wants_checkpoint = (
-            journal is not None
-            and self._checkpoint_inputs > 0
-            and journal.recorded - journal.packed.number >= self._checkpoint_inputs
-        )
+        self._wants_checkpoint = self._is_due()
         age = timedelta(seconds=0.0 if self._wants_checkpoint else self._slim_after_s or 0.0)
         before = self._scheduler.clock.now() - age
         self._round = self._book.read(lambda book: Round.of(book, before))
@@ -140,14 +171,14 @@ class Slimmer:
         if its is None:
             return
         if self._book.read(lambda _: its.go_on(_SLICE)):
-            self._timer = self._scheduler.call_later(_PAUSE_S, self._slice)
+            self._later(_PAUSE_S, self._slice)
             return
         self._round = None
         try:
             self._write()
         except (JournalError, Unpackable) as error:  # a journal that fails tells that by itself
             _LOG.warning("no checkpoint of the book: %s", error)
-        self._later(min(max((self._slim_after_s or 0.0) / 4, _LEAST_S), _MOST_S))
+        self._rest()
 
     # ── the journal ─────────────────────────────────────────────────────────────────────────────
 
@@ -155,9 +186,14 @@ class Slimmer:
         journal = self._journal
         if journal is None:
             return
+        if self._wants_checkpoint:
+            self._not_before = self._scheduler.now() + _MOST_S  # should anything fail: not every second
         self._stage(journal)
-        if self._wants_checkpoint and journal.behind <= _MOST_BEHIND:  # else the next round looks again
+        is_far_behind = journal.behind > _MOST_BEHIND  # then the next round looks again
+        if self._wants_checkpoint and not is_far_behind:
             self._checkpoint(journal, _MOST_AWAKE)
+        if is_far_behind or not self._is_due():
+            self._not_before = 0.0
         while journal.packed.clean():
             pass
 

@@ -177,7 +177,7 @@ class Works:
 
     def _restore_from(self, journal: Journal, on_progress: Callable[[int], None] | None) -> None:
         self._check_kind(journal)
-        journal.watch(self._report_broken_journal, self._report_restored_journal)
+        journal.watch(self._report_broken_journal, self._report_restored_journal, self.book.note_late)
         restore_book(journal, self.book, on_progress=on_progress, on_refused=self._report_refused)
         known = journal.state(_POSITIONS)
         if known:

@@ -81,6 +81,18 @@ def _trading(way: _Way) -> Iterator[Engine]:
 # ── place ───────────────────────────────────────────────────────────────────────────────────────
 
 
+_Wait = Annotated[
+    float | None,
+    typer.Option(
+        "--wait",
+        min=0.1,
+        max=given.LONGEST_S,
+        metavar="S",
+        help="Wait for its end, for so many seconds.",
+    ),
+]
+
+
 def place(
     *,
     side: wish.Side,
@@ -98,10 +110,7 @@ def place(
     currency: wish.Currency = "USD",
     account: wish.Account = "",
     key: wish.Key = "",
-    wait: Annotated[
-        float | None,
-        typer.Option("--wait", min=0.1, metavar="S", help="Wait for its end, for so many seconds."),
-    ] = None,
+    wait: _Wait = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     what_if: Annotated[
         bool, typer.Option("--what-if", help="Ask for margin and commission; nothing is placed.")

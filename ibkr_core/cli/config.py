@@ -41,6 +41,12 @@ _KNOWN: Final[Mapping[str, type]] = {
     "zone": str,
     "mask_accounts": bool,
 }
+_WORDS: Final[Mapping[type, str]] = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+}
 
 
 def config_path(environment: Mapping[str, str] = os.environ) -> Path:
@@ -89,4 +95,4 @@ def _check(path: Path, name: str, value: object) -> None:
         raise InvalidInput(str(path), f"[connection] knows {', '.join(_KNOWN)}, not {name}")
     fits = type(value) is kind or (kind is float and type(value) is int)
     if not fits:
-        raise InvalidInput(str(path), f"{name} must be of the kind {kind.__name__}, not {value!r}")
+        raise InvalidInput(str(path), f"{name} must be {_WORDS[kind]}, not {value!r}")

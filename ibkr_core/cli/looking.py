@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn, TypedDict
 
 import typer
 from rich.text import Text
@@ -37,6 +37,8 @@ from ibkr_core.summary import DaySummary, summarise, summarise_journal, summaris
 __all__ = ["fills", "history", "orders", "positions", "summary"]
 
 _MANY: Final = 1_000_000
+_MOST_DIGITS: Final = 10
+"""Of an order id: the wire has 32 bits for it."""
 
 
 def orders(
@@ -96,11 +98,15 @@ def fills(
     if journal is not None and not live:
         with JournalReader(journal) as reader:
             rows = [fill_of_line(one) for one in reader.fills(symbol=symbol, order_id=order, limit=_MANY)]
+            is_known = bool(rows) or order is None or reader.knows_order(order)
     else:
         with looking(given.Place(host, port, timeout), client_id) as engine:
             found = [one for one in engine.orders() if order in (None, one.order_id)]
             rows = [row for one in found for row in fills_of_record(one, in_zone)]
             rows = [row for row in rows if symbol in (None, row["symbol"])]
+            is_known = bool(found) or order is None
+    if order is not None and not is_known:
+        _refuse(shown, {"order_id": order}, None if live else journal)
     rows = [row for row in rows if is_on_day(row["time"], on_day, in_zone)]
     rows.sort(key=lambda row: row["time"] or datetime.max.replace(tzinfo=UTC))
     shown.rows(rows, FILL_COLUMNS, "no fills")
@@ -173,12 +179,15 @@ def history(
     shown = Shown.like(as_json=as_json, mask_accounts=mask_accounts, zone=in_zone)
     wanted = _Wanted(order, kind, symbol, given.find_day(day, in_zone), in_zone, limit)
     source = _source(context, journal, log_dir, is_live=live)
+    place: Path | None = None
     if source == "journal" and journal is not None:
-        lines = _from_journal(journal, wanted)
+        place, lines = journal, _from_journal(journal, wanted)
     elif source == "log" and log_dir is not None:
-        lines = _from_log(log_dir, wanted)
+        place, lines = log_dir, _from_log(log_dir, wanted)
     else:
         lines = _from_gateway(given.Place(host, port, timeout), client_id, wanted)
+    if lines is None:
+        _refuse(shown, wanted.names[0], place)
     lines = lines[-limit:]
     if as_json:
         shown.rows([fields for fields, _ in lines], (), "")
@@ -249,6 +258,28 @@ def _source(context: typer.Context, journal: Path | None, log_dir: Path | None, 
     return "journal" if journal is not None else "log"
 
 
+class _Name(TypedDict, total=False):
+    """What an order is asked for by."""
+
+    order_id: int
+    key: str
+
+
+def _refuse(shown: Shown, name: _Name, place: Path | None) -> NoReturn:
+    """End a command that asks for an order of which nothing is told, by a file or by the gateway.
+
+    As JSON that is an empty list.
+    """
+    if shown.as_json:
+        shown.rows((), (), "")
+    at_gateway = "the gateway tells nothing of {}; ask a --journal or a --log-dir"
+    if "order_id" in name:
+        words = at_gateway.format("it") if place is None else f"there is no such order in {place}"
+        raise UnknownOrder(name["order_id"], words)
+    key = f"the key {name['key']!r}"
+    raise InvalidInput("ORDER", at_gateway.format(key) if place is None else f"no order has {key} in {place}")
+
+
 # ── history ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -264,8 +295,7 @@ class _Wanted:
         zone: tzinfo,
         limit: int,
     ) -> None:
-        self.order_id = int(order) if order is not None and order.isdecimal() else None
-        self.key = order if order is not None and self.order_id is None else None
+        self.names = _names(order)
         self.type = None if kind is None else read_type(kind)
         self.symbol = symbol
         self.day = day
@@ -275,20 +305,34 @@ class _Wanted:
         self.until = None if day is None else datetime.combine(day + timedelta(days=1), time(), zone)
 
 
+def _names(order: str | None) -> tuple[_Name, ...]:
+    """Return what an order may be known by, likeliest first; digits may be a key as well as an id."""
+    if order is None:
+        return ({},)
+    if order.isdecimal() and len(order) <= _MOST_DIGITS:
+        return {"order_id": int(order)}, {"key": order}
+    return ({"key": order},)
+
+
 _Line = tuple[dict[str, Any], Text | str]
 
 
-def _from_journal(path: Path, wanted: _Wanted) -> list[_Line]:
+def _from_journal(path: Path, wanted: _Wanted) -> list[_Line] | None:
+    """Return what a journal tells; None where the order is not in it."""
     with JournalReader(path) as reader:
-        found = reader.history(
-            order_id=wanted.order_id,
-            key=wanted.key,
-            symbol=wanted.symbol,
-            since=wanted.since,
-            until=wanted.until,
-            kinds=None if wanted.type is None else names_of(wanted.type),
-            limit=wanted.limit,
-        )
+        for name in wanted.names:
+            found = reader.history(
+                **name,
+                symbol=wanted.symbol,
+                since=wanted.since,
+                until=wanted.until,
+                kinds=None if wanted.type is None else names_of(wanted.type),
+                limit=wanted.limit,
+            )
+            if found or _is_in_journal(reader, name):
+                break
+        else:
+            return None
     lines: list[_Line] = []
     for one in found:
         fields = {
@@ -308,15 +352,28 @@ def _from_journal(path: Path, wanted: _Wanted) -> list[_Line]:
     return lines
 
 
-def _from_log(folder: Path, wanted: _Wanted) -> list[_Line]:
+def _is_in_journal(reader: JournalReader, name: _Name) -> bool:
+    """Whether a journal has an order of this name; always where none is named."""
+    if "order_id" in name:
+        return reader.knows_order(name["order_id"])
+    if "key" in name:
+        key = name["key"]
+        return reader.order_id_of(key) is not None or bool(reader.history(key=key, limit=1))
+    return True
+
+
+def _from_log(folder: Path, wanted: _Wanted) -> list[_Line] | None:
+    """Return what an event log tells; None where it does not know the order."""
+    for name in wanted.names:
+        lines = _lines_of_log(folder, wanted, name)
+        if lines or not name or next(read_events(folder, **name), None) is not None:
+            return lines
+    return None
+
+
+def _lines_of_log(folder: Path, wanted: _Wanted, name: _Name) -> list[_Line]:
     found = read_events(
-        folder,
-        order_id=wanted.order_id,
-        key=wanted.key,
-        symbol=wanted.symbol,
-        type=wanted.type,
-        since=wanted.since,
-        until=wanted.until,
+        folder, **name, symbol=wanted.symbol, type=wanted.type, since=wanted.since, until=wanted.until
     )
     lines: deque[_Line] = deque(maxlen=wanted.limit)  # a log of years needs no memory
     for fields in found:
@@ -333,22 +390,18 @@ def _moment(text: object) -> datetime | None:
         return None
 
 
-def _from_gateway(place: given.Place, client_id: int | None, wanted: _Wanted) -> list[_Line]:
+def _from_gateway(place: given.Place, client_id: int | None, wanted: _Wanted) -> list[_Line] | None:
+    """Return what the gateway told; None where that was nothing of the order."""
     if wanted.type is not None:
         raise InvalidInput("--type", "needs a --journal or a --log-dir: the gateway tells no events")
     with looking(place, client_id) as engine:
-        found = [
-            one
-            for one in engine.orders()
-            if wanted.order_id in (None, one.order_id)
-            and wanted.key in (None, one.key)
-            and wanted.symbol in (None, one.symbol)
-        ]
-    if not found and wanted.order_id is not None:
-        raise UnknownOrder(wanted.order_id, "the gateway tells nothing of it; ask a --journal or a --log-dir")
-    if not found and wanted.key is not None:
-        raise InvalidInput("ORDER", f"the gateway tells nothing of the key {wanted.key!r}; ask a --journal")
-    return [line for record in found for line in _life(record, wanted)]
+        told = engine.orders()
+    for name in wanted.names:
+        found = [one for one in told if all(getattr(one, what) == value for what, value in name.items())]
+        if found or not name:
+            fitting = [one for one in found if wanted.symbol in (None, one.symbol)]
+            return [line for record in fitting for line in _life(record, wanted)]
+    return None
 
 
 def _life(record: OrderRecord, wanted: _Wanted) -> Iterator[_Line]:

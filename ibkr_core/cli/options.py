@@ -14,6 +14,7 @@ from ibkr_core.cli.shell import show_traceback
 from ibkr_core.errors import InvalidInput
 
 __all__ = [
+    "LONGEST_S",
     "AsJson",
     "CheckedJournal",
     "CheckedLogDir",
@@ -38,6 +39,8 @@ __all__ = [
 
 _CONNECTION: Final = "Connection"
 _OUTPUT: Final = "Output"
+LONGEST_S: Final = 2_592_000
+"""No command waits for more than thirty days: every system has a longest wait."""
 
 Debug = Annotated[
     bool,
@@ -90,6 +93,7 @@ Timeout = Annotated[
     typer.Option(
         "--timeout",
         min=0.1,
+        max=LONGEST_S,
         metavar="S",
         envvar="IBKR_CORE_TIMEOUT",
         help="Seconds to wait for the connection, and for each answer.",

@@ -40,6 +40,8 @@ _TROUBLE: Final = (
     events.ConnectionLost,
 )
 """Events that have no place in a run where nothing goes wrong."""
+_CANCELLED_CODE: Final = 202
+"""What follows each cancellation; the gateway leaves it out only of an unfilled IOC (TWS facts 6)."""
 
 
 class StepFailed(IbkrError):
@@ -65,10 +67,13 @@ def is_alive(record: OrderRecord) -> bool:
 
 
 def _is_settled(record: OrderRecord) -> bool:
-    """Whether the order has ended, and each of its executions and commissions has come.
+    """Whether the order has ended, and all that the gateway says of its end has come.
 
-    The gateway may say that an order is filled before it tells the execution (TWS facts 2.5).
+    The gateway may say that an order is filled before it tells the execution (TWS facts 2.5), and gives the
+    reason of a cancellation in a message of its own, behind the status.
     """
+    if record.status is OrderStatus.CANCELLED and _CANCELLED_CODE not in record.error_codes:
+        return False
     filled = record.total_quantity if record.status is OrderStatus.FILLED else record.filled_quantity
     booked = sum(fill.quantity for fill in record.fills)
     told = all(fill.commission is not None for fill in record.fills)
@@ -152,12 +157,12 @@ class Stage:
         self._pump((ticket,), what, look)
 
     def settle(self, *tickets: OrderTicket) -> None:
-        """Show events until orders have ended and the commission of every execution is known.
+        """Show events until orders have ended, and the reason or every commission has been told.
 
         Raises:
             StepFailed: It did not happen in time.
         """
-        self._pump(tickets, "end, with every commission known", _is_settled)
+        self._pump(tickets, "end, with every commission or the reason told", _is_settled)
 
     def _pump(self, tickets: Iterable[OrderTicket], what: str, condition: Condition) -> None:
         deadline = self._clock.monotonic() + self._patience_s

@@ -162,6 +162,7 @@ def watch(
         typer.Option(
             "--every",
             min=0.1,
+            max=given.LONGEST_S,
             metavar="S",
             help="How often to ask the gateway, or to read the journal, in seconds.",
         ),

@@ -8,8 +8,17 @@ import sqlite3
 from typing import Final
 
 from ibkr_core.journal import rows
-from ibkr_core.journal.intentlog import IntentLog, log_path, newest_input, read_log
+from ibkr_core.journal.intentlog import (
+    IntentLog,
+    highest_order_id,
+    is_of_file,
+    log_path,
+    newest_input,
+    read_log,
+    run_name,
+)
 from ibkr_core.journal.store import Store, read_meta, refusal
+from ibkr_core.journal.tables import raise_high_water
 from ibkr_core.journal.tail import INSERT_SEGMENT, Segment
 from ibkr_core.journal.writing import Intake
 
@@ -36,10 +45,11 @@ class Ahead:
         self._through = 0  # the newest input that the log has
 
     def bring_in(self, store: Store) -> None:
-        """Put into the file what the last run left in its log.
+        """Put into the file what the last run left in its log, before the next one begins.
 
         A log of another journal, or of another state of this one, is laid aside: an older copy of the file
-        was put in its place, for example. So is one of which only a part could be used.
+        was put in its place, for example. So is one of which only a part could be used. No order id that it
+        tells of will be used again.
 
         Raises:
             JournalError: It cannot be read, or the file cannot be written; nothing of it is lost.
@@ -48,6 +58,8 @@ class Ahead:
         try:
             left = read_log(store.path, read_meta(connection, "created_at") or "")
             newest, epoch = newest_input(connection.execute)
+            if left is not None and not is_of_file(left, connection.execute):
+                left = None
             if left is not None:
                 mark = max(left.high_water, int(read_meta(connection, "high_water") or 0))
                 segments = left.segments(newest, epoch, mark)
@@ -55,7 +67,7 @@ class Ahead:
                     store.transact(lambda its: _insert(its, segments))
                     newest = segments[-1].last
             if left is None or left.reaches(newest) or not left.is_whole:
-                _lay_aside(store.path)
+                _lay_aside(store)
         except (sqlite3.Error, OSError) as error:
             raise refusal(store.path, error) from error
 
@@ -63,7 +75,9 @@ class Ahead:
         """Begin the log of a run."""
         made_at = read_meta(store.connection, "created_at") or ""
         try:
-            self._log = IntentLog(store.path, made_at, store.epoch)
+            run, epoch = store.connection.execute, store.epoch
+            names = run_name(run, epoch - 1), run_name(run, epoch)
+            self._log = IntentLog(store.path, made_at, names, epoch)
         except OSError as error:
             self._tell(error)
 
@@ -131,19 +145,25 @@ def _insert(connection: sqlite3.Connection, segments: list[Segment]) -> None:
     rows.insert_all(connection, INSERT_SEGMENT, [segment.row for segment in segments])
 
 
-def _lay_aside(path: str) -> None:
-    """Keep a log under another name, if there is one that holds anything."""
+def _lay_aside(store: Store) -> None:
+    """Keep a log under another name, if there is one that holds anything; its order ids count as used."""
+    path = store.path
     log = log_path(path)
     if not os.path.exists(log) or not os.path.getsize(log):  # noqa: PTH110, PTH202 - as in the modules beside
         return
+    highest = highest_order_id(path)
+    if highest:
+        store.transact(lambda connection: raise_high_water(connection, highest))
     kept, number = log + _UNUSED, 1
     while os.path.exists(kept):  # noqa: PTH110 - likewise
         number += 1
         kept = f"{log}{_UNUSED}{number}"
     os.replace(log, kept)  # noqa: PTH105 - likewise
     _LOG.warning(
-        "journal %s: the log of intents beside it does not go on where it ends, or is damaged (an older "
-        "copy of it was put in its place, or the power failed); what does not fit was not used; kept as %s",
+        "journal %s: the log of intents beside it does not go on where it ends, or is damaged (an older or "
+        "another copy of it was put in its place, or the power failed); what does not fit was not used; kept "
+        "as %s%s",
         path,
         kept,
+        f"; no order id up to {highest}, its highest, will be used again" if highest else "",
     )

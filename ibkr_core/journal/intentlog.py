@@ -5,9 +5,11 @@ So the commit before an order's bytes appends to this file, which lies beside th
 takes the same inputs in with its next turn, some milliseconds later. What a killed process left here the next
 start brings in before anything else, and readers look here too.
 
-The first line says whose it is. Behind it stand records, one for each input: the CRC-32 of head and body and
-the length of the head, the head (a JSON array), the body, a newline. The first one that is not whole ends the
-log: its commit never returned, or it was damaged, which the next start tells.
+The first line says whose it is: which journal's, and which run's, and what run came before that one; for two
+copies of one file may have counted to the same run, and given the same numbers to other inputs. Behind it
+stand records, one for each input: the CRC-32 of head and body and the length of the head, the head (a JSON
+array), the body, a newline. The first one that is not whole ends the log: its commit never returned, or it
+was damaged, which the next start tells.
 """
 
 from __future__ import annotations
@@ -22,14 +24,28 @@ from typing import Any, Final
 
 from ibkr_core.journal.tail import BEGINNING, DAY, SECOND, SEGMENT_INPUTS, Recorded, Segment, pack
 
-__all__ = ["IntentLog", "Left", "log_path", "newest_input", "read_log", "record_of"]
+__all__ = [
+    "IntentLog",
+    "Left",
+    "highest_order_id",
+    "is_of_file",
+    "log_path",
+    "newest_input",
+    "read_log",
+    "record_of",
+    "run_name",
+]
 
 _ENDING: Final = "-intents"
-_TITLE: Final = "ibkr_core intents 1"
+_TITLE: Final = "ibkr_core intents 2"
+_TITLE_WITHOUT_RUN: Final = "ibkr_core intents 1"
+"""Of logs whose first line names no run; they are read, and not written any more."""
+_NO_RUN: Final = "-"
 _FLAGS: Final[int] = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 _MODE: Final = 0o600  # until it has the journal's
 _PERMISSIONS: Final = 0o777
 _MOST_DIGITS: Final = 32
+_MOST_ORDER_ID: Final = 2**31 - 1
 _text: Final[Callable[[str], str]] = json.encoder.encode_basestring_ascii
 
 
@@ -38,8 +54,19 @@ def log_path(journal: str) -> str:
     return journal + _ENDING
 
 
-def _first_line(made_at: str, epoch: int) -> bytes:
-    return f"{_TITLE} {made_at} {epoch}\n".encode()
+def run_name(run: Callable[[str], Any], epoch: int) -> str:
+    """Return what tells a run from that of the same number of another copy; a dash where the file had none.
+
+    Args:
+        run: Runs a query.
+        epoch: The run.
+    """
+    found = run(f"SELECT started_at, pid FROM runs WHERE epoch = {epoch}").fetchone()  # noqa: S608 - a number
+    return f"{found[0]}/{found[1]}" if found else _NO_RUN
+
+
+def _first_line(made_at: str, names: tuple[str, str], epoch: int) -> bytes:
+    return f"{_TITLE} {made_at} {names[0]} {names[1]} {epoch}\n".encode()
 
 
 def _make_as_open(file: int, journal: str) -> None:
@@ -57,15 +84,16 @@ class IntentLog:
     Args:
         journal: The journal's path.
         made_at: When the journal was made, which tells it from others.
+        names: What :func:`run_name` tells of the run before, and of this one.
         epoch: The run.
 
     Raises:
         OSError: It cannot be written.
     """
 
-    def __init__(self, journal: str, made_at: str, epoch: int) -> None:
+    def __init__(self, journal: str, made_at: str, names: tuple[str, str], epoch: int) -> None:
         self.path = log_path(journal)
-        self._begin = _first_line(made_at, epoch)
+        self._begin = _first_line(made_at, names, epoch)
         self._file = os.open(self.path, _FLAGS, _MODE)
         self._size = 0
         try:
@@ -168,16 +196,25 @@ class Left:
 
     Attributes:
         epoch: The run that wrote it.
+        names: What tells the run before it, and it, from those of other copies; None where nothing does.
         inputs: The inputs, flat, as :func:`record_of` took them.
         high_water: The highest order id that was used up to the last of them.
         is_whole: Whether nothing stands behind the last record: neither a part of one, whose commit never
             returned, nor damage.
     """
 
-    __slots__ = ("epoch", "high_water", "inputs", "is_whole")
+    __slots__ = ("epoch", "high_water", "inputs", "is_whole", "names")
 
-    def __init__(self, epoch: int, found: list[tuple[Recorded, int]], *, is_whole: bool) -> None:
+    def __init__(
+        self,
+        epoch: int,
+        found: list[tuple[Recorded, int]],
+        *,
+        is_whole: bool,
+        names: tuple[str, str] | None = None,
+    ) -> None:
         self.epoch = epoch
+        self.names = names
         self.inputs = [flat for flat, _ in found]
         self.high_water = max([mark for _, mark in found], default=0)
         self.is_whole = is_whole
@@ -215,6 +252,21 @@ class Left:
         return any(flat[0] > number for flat in self.inputs)
 
 
+def is_of_file(left: Left, run: Callable[[str], Any]) -> bool:
+    """Whether a log can be a file's: not where the file had another run of that number, or another before it.
+
+    A file that had no such run can be an older copy, made before it began.
+
+    Args:
+        left: The log.
+        run: Runs a query.
+    """
+    names, epoch = left.names, left.epoch
+    if names is None:
+        return True
+    return run_name(run, epoch - 1) == names[0] and run_name(run, epoch) in (_NO_RUN, names[1])
+
+
 def newest_input(run: Callable[[str], Any]) -> tuple[int, int]:
     """Return the number of the newest input that a file has, or had; and its run, 0 where nothing tells it.
 
@@ -247,14 +299,48 @@ def read_log(journal: str, made_at: str) -> Left | None:
         return None
     line, _, _ = data.partition(b"\n")
     title, _, epoch = line.decode("ascii", "replace").rpartition(" ")
-    if title != f"{_TITLE} {made_at}" or not epoch.isdecimal():
+    names: tuple[str, str] | None = None
+    if title != f"{_TITLE_WITHOUT_RUN} {made_at}":
+        words = title.rsplit(" ", 2)
+        if len(words) != 3 or words[0] != f"{_TITLE} {made_at}":  # noqa: PLR2004 - title and two runs
+            return None
+        names = words[1], words[2]
+    if not epoch.isdecimal() or len(epoch) > _MOST_DIGITS:
         return None
     found: list[tuple[Recorded, int]] = []
     end = len(line) + 1
     for flat, mark, at in _records(data, end):
         found.append((flat, mark))
         end = at
-    return Left(int(epoch), found, is_whole=end >= len(data))
+    return Left(int(epoch), found, is_whole=end >= len(data), names=names)
+
+
+def highest_order_id(journal: str) -> int:
+    """Return the highest order id that any whole record of a log tells of, whosever log it is; 0 for none.
+
+    Records behind a damaged one count too: their ids may have been used, and an id that was not is no loss.
+
+    Args:
+        journal: The journal's path.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        with open(log_path(journal), "rb") as file:  # noqa: PTH123 - as everywhere here: no Path objects
+            data = file.read()
+    except FileNotFoundError:
+        return 0
+    highest = at = 0
+    while at < len(data):
+        made = _record(data, at)
+        if made is not None:
+            if highest < made[1] <= _MOST_ORDER_ID:
+                highest = made[1]
+            at = made[2]
+        else:
+            at = data.find(b"\n", at) + 1 or len(data)
+    return highest
 
 
 def _records(data: bytes, at: int) -> Iterator[tuple[Recorded, int, int]]:

@@ -25,7 +25,15 @@ from ibkr_core.journal.reading import HistoryLine, IntegrityReport, JournalReade
 from ibkr_core.journal.retention import Pruned, Retention, drained
 from ibkr_core.journal.rows import clean_text
 from ibkr_core.journal.store import Durability, Store, describe_failure, read_meta
-from ibkr_core.journal.tables import EVENTS_AT_ONCE, ORDERS_AT_ONCE, Moved, Tables, settle_found, write_moved
+from ibkr_core.journal.tables import (
+    EVENTS_AT_ONCE,
+    ORDERS_AT_ONCE,
+    Moved,
+    Tables,
+    nothing,
+    settle_found,
+    write_moved,
+)
 from ibkr_core.journal.tail import INSERT_SEGMENT, oldest
 from ibkr_core.journal.times import to_text
 from ibkr_core.journal.writing import Intake
@@ -41,10 +49,10 @@ _LOG = logging.getLogger("ibkr_core.journal")
 
 BATCH_S: Final = 0.02
 """How long the writer lets inputs gather."""
-_CHECKPOINT_PAGES: Final = 2_000
-"""Pages in the log, roughly, after which it is carried over into the file."""
-_ROWS_A_PAGE: Final = 8
-_PAGE_BYTES: Final = 4_096
+_IDLE_S: Final = 1.0
+"""How long it sleeps while nobody wakes it."""
+_ROW_BYTES: Final = 512
+"""What a row that people query takes in the file, roughly."""
 
 
 class Journal:
@@ -80,9 +88,8 @@ class Journal:
         high_water = int(read_meta(connection, "high_water") or 0)
         self._states: dict[str, str] = dict(connection.execute("SELECT name, value FROM state"))
         # The highest event number in the tables when this run began.
-        self.events_through = int(
-            connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
-        )
+        (seq,) = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
+        self.events_through = int(seq)
         self._reader = JournalReader(self.path)
         self.packed = PackedOrders(self)
         # Whoever holds it owns the connection and the intake. Never taken with the state lock held.
@@ -96,15 +103,15 @@ class Journal:
         self._tables = Tables(connection, self.epoch)
         self._events = self._tables.notes
         self._moved: Moved | None = None
-        self._is_dirty = self._is_in_doubt = False
+        self._is_dirty = self._is_in_doubt = self._is_woken = False
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._leisure = Leisure(clock, self._stop, lambda: self.backlog)
         self._thread: threading.Thread | None = None
         self._is_closed = False
-        self._since_checkpoint = 0
         self._health = Health(self.path, clock)
         self._log = log
+        self._note_late: Callable[[], None] = nothing
 
     @classmethod
     def open(
@@ -127,8 +134,7 @@ class Journal:
             clock: Tells the time.
             durability: What a commit shall survive.
             retention: How long what is finished is kept; 30 days where it is not given.
-            start_writer: Whether a thread of the journal's own commits what is queued. Without it the
-                owner calls :meth:`flush`.
+            start_writer: Whether a thread of its own writes what is queued; else its owner calls `flush`.
             batch_s: How long that thread lets inputs gather before it commits them.
             intent_log: Whether a commit goes into ``-intents`` first, which is faster by far, and into the
                 file some milliseconds later. Without it, and with ``Durability.POWER``, each is SQLite's.
@@ -148,6 +154,7 @@ class Journal:
         try:
             log.bring_in(store)
             settle_found(store)
+            store.begin_run(to_text(clock.now()))
             if intent_log and durability is Durability.PROCESS:
                 log.begin(store)
             journal = cls(store, client_id, clock, retention or Retention(), batch_s, log)
@@ -159,12 +166,19 @@ class Journal:
             journal.start()
         return journal
 
-    def watch(self, on_failure: Callable[[JournalFailed], None], on_recovery: Callable[[], None]) -> None:
+    def watch(
+        self,
+        on_failure: Callable[[JournalFailed], None],
+        on_recovery: Callable[[], None],
+        note_late: Callable[[], None] | None = None,
+    ) -> None:
         """Have someone told when writing begins to fail, once each time, and when it works again.
 
-        They are called with no lock of the journal held, on the thread that noticed it.
+        And someone asked to note what they still hold back, when somebody wants everything in the tables.
+        They are called with no lock of the journal held, on the thread that noticed it, or that asks.
         """
         self._health.watch(on_failure, on_recovery)
+        self._note_late = note_late or nothing
 
     @property
     def failure(self) -> JournalFailed | None:
@@ -217,15 +231,11 @@ class Journal:
 
         def act(connection: sqlite3.Connection) -> Callable[[], None]:
             work(connection)
-            return _nothing
+            return nothing
 
         with self._writing:
             error = self._write(act, Part.APART)
-        self._health.tell()
-        if error is not None:
-            self._is_dirty = True  # the writer finds out whether anything else is wrong
-            self._wake.set()
-            raise error
+        self._answer(error)
 
     def knows_key(self, key: str) -> int | None:
         """Return the order id that a client order key was committed with, also of pruned orders."""
@@ -256,11 +266,7 @@ class Journal:
             self._states[name] = text
             self._intake.add_state(name, text, to_text(self._clock.now()))
             error = self._write_inputs()
-        self._health.tell()
-        if error is not None:
-            self._is_dirty = True
-            self._wake.set()
-            raise error
+        self._answer(error)
 
     def history(
         self,
@@ -306,29 +312,22 @@ class Journal:
         """
         self._recorded = index = self._recorded + 1
         self._inputs.append((index, payload, at, seq, fact))
-        if not self._is_dirty:
-            self._is_dirty = True
-            self._wake.set()
+        self._is_dirty = True
         return index
 
-    def record_hot(
-        self, version: int, values: HotValues, frame: bytes, at: datetime, seq: int, told: list[Event]
-    ) -> None:
-        """Do as :meth:`record` and :meth:`note_event` for a frame that the express lane has taken.
-
-        That is: its session's protocol version, what it was decoded to, its bytes; the moment, the book's
-        last event number before; and the events that followed, of one order, none of them looked at yet.
-        """
+    def record_hot(self, version: int, values: HotValues, frame: bytes, at: datetime, seq: int) -> None:
+        """Do as :meth:`record` for a frame that the express lane has taken."""
         self._recorded = index = self._recorded + 1
-        self._intake.take_hot(index, version, values, frame, at, seq)
-        if told:
-            try:
-                self._events.append_hot(told)
-            except Exception:  # noqa: BLE001 - what nobody foresaw in a value must not stop the engine
-                _LOG.exception("journal: no rows can be made of what followed from %s", values[0].__name__)
-        if not self._is_dirty:
-            self._is_dirty = True
-            self._wake.set()
+        self._inputs.append((index, frame, at, seq, values, version))  # as it is: the writer makes it flat
+        self._is_dirty = True
+
+    def note_hot(self, told: list[Event]) -> None:
+        """Do as :meth:`note_event` for a frame of the express lane; its order has not changed since."""
+        try:
+            self._events.append_hot(told)
+        except Exception:  # noqa: BLE001 - what nobody foresaw in a value must not stop the engine
+            _LOG.exception("journal: no rows can be made of %d events", len(told))
+        self._is_dirty = True
 
     def note_event(self, event: Event) -> None:
         """Queue an event for the tables that people query. Never waits, never raises.
@@ -339,23 +338,31 @@ class Journal:
             self._events.append(note(event))
         except Exception:  # noqa: BLE001 - what nobody foresaw in a value must not stop the engine
             _LOG.exception("journal: no row can be made of a %s", type(event).__name__)
-        if not self._is_dirty:
-            self._is_dirty = True
+        self._is_dirty = True
+
+    def stir(self) -> None:
+        """Wake the writer once bytes have left and listeners have run: it takes the interpreter.
+
+        It looks by itself within a second.
+        """
+        if self._is_dirty and not self._is_woken:
+            self._is_woken = True
             self._wake.set()
 
     def note_replayed(self, event: Event) -> None:
         """Queue an event that a replay makes again, unless the tables have it: a crash took the last ones."""
         (self.note_event if event.seq > self.events_through else self._tables.note_again)(event)
 
-    def note_orders(self, orders: Iterable[OrderRecord]) -> None:
-        """Bring the tables of orders and fills up to what a replay made of them.
+    def note_replayed_plain(self, told: list[Event]) -> None:
+        """Do as :meth:`note_replayed` for all events of a callback that took the express lane."""
+        self._tables.note_plain(told, self.events_through)
 
-        A crash can lose the last rows of those tables (never an input), so this follows each replay.
-        """
+    def note_orders(self, orders: Iterable[OrderRecord]) -> None:
+        """Bring the tables of orders and fills up to what a replay made: a crash can lose their last rows."""
         now = self._clock.now()
         self._tables.records.extend((record, now) for record in orders)
         self._is_dirty = True
-        self._wake.set()
+        self.stir()
 
     # ── writing: what must be durable soon ──────────────────────────────────────────────────────
 
@@ -375,9 +382,7 @@ class Journal:
         with self._writing:
             if self._committed < wanted and not self._log_inputs():  # else another call took ours along
                 error = self._write_inputs()
-        self._health.tell()
-        if error is not None:
-            raise error
+        self._answer(error)
 
     def _log_inputs(self) -> bool:
         """Append what is queued to the log of intents. Requires holding the write lock.
@@ -404,10 +409,10 @@ class Journal:
         except Exception as fault:  # noqa: BLE001 - ours; it must neither cost the input nor be silent
             return self._health.failed(Part.INPUTS, fault)
         if not intake.waits:
-            return self._write(lambda _: _nothing, Part.INPUTS) if self._health.is_in_doubt else None
+            return self._write(lambda _: nothing, Part.INPUTS) if self._health.is_in_doubt else None
         through, single = intake.through, intake.single
         self._is_in_doubt = True  # until it is known how it went: an interrupt may come before that
-        self._since_checkpoint += 2 + (intake if single is None else single).size // _PAGE_BYTES
+        self._store.wrote((intake if single is None else single).size)
         if single is not None:
             error = self._try(lambda: self._store.run(INSERT_SEGMENT, single.row), Part.INPUTS)
             if error is None:
@@ -435,6 +440,14 @@ class Journal:
     ) -> JournalFailed | None:
         """Run one transaction and note how it went. Requires holding the write lock."""
         return self._try(lambda: self._store.transact(work), part)
+
+    def _answer(self, error: JournalFailed | None) -> None:
+        """Tell who watches how a call went, and raise what it ended with."""
+        self._health.tell()
+        if error is not None:
+            self._is_dirty = True  # the writer finds out whether anything else is wrong
+            self._wake.set()
+            raise error
 
     def _refuse(self) -> JournalFailed | None:
         """Return why nothing may be written ever more."""
@@ -470,14 +483,13 @@ class Journal:
         if self._health.is_time:
             self._leisure.is_urgent = True
             self._is_dirty = False
-            error = self._settle(_nothing, lambda: True)
+            error = self._settle(nothing, lambda: True)
         return self._end_turn(error)
 
     def work(self) -> bool:
         """Do a turn of the writer: commit what is queued, and the rest where there is time. Never raises.
 
-        There is time when hardly anything came since the last turn. When it never gets quiet, the tables
-        are brought up to date all the same every few seconds, and when much has gathered.
+        Whether there is time :class:`~ibkr_core.journal.leisure.Leisure` decides.
 
         Returns:
             Whether what was queued is durable; the tables may fail meanwhile.
@@ -487,16 +499,16 @@ class Journal:
             self._is_dirty = self._leisure.is_urgent = False
             error = self._write_queued()
             if error is None and is_time and not self._is_settled and self._leisure.has_time():
-                pause = _nothing if self._thread is None else self._leisure.breathe
+                pause = nothing if self._thread is None else self._leisure.breathe
                 error = self._settle(pause, self._leisure.goes_on)
         return self._end_turn(error)
 
     def _end_turn(self, error: JournalFailed | None) -> bool:
+        self._health.tell()
         if error is not None:
             self._is_dirty = True
-        self._health.tell()
-        if error is None and self._since_checkpoint >= _CHECKPOINT_PAGES and not self._is_closed:
-            self._checkpoint()
+        elif not self._is_closed:
+            self._store.shorten_log()
         return error is None
 
     @property
@@ -527,7 +539,10 @@ class Journal:
 
     def _settle(self, pause: Callable[[], None], goes_on: Callable[[], bool]) -> JournalFailed | None:
         """Bring the tables up to what is there now, in transactions so short that nobody waits long."""
-        error = self._refuse() or self._write_queued()
+        error = self._refuse()
+        if error is None:
+            self._note_late()
+            error = self._write_queued()
         left, through = len(self._tables.notes), self._filed
         while error is None and goes_on():
             with self._settling:
@@ -577,7 +592,7 @@ class Journal:
             return error
         with self._writing:
             error = self._write(self._write_rows, Part.ROWS)
-        self._since_checkpoint += 2 + EVENTS_AT_ONCE // _ROWS_A_PAGE
+        self._store.wrote(EVENTS_AT_ONCE * _ROW_BYTES)
         return error
 
     def _write_rows(self, connection: sqlite3.Connection) -> Callable[[], None]:
@@ -591,14 +606,6 @@ class Journal:
                 self._intake.keys.settled(moved.last)
 
         return written
-
-    def _checkpoint(self) -> None:
-        """Keep the log short. Called without the write lock."""
-        self._since_checkpoint = 0
-        try:
-            self._store.checkpoint()
-        except sqlite3.Error as error:  # what is committed stays in the log; it is tried again later
-            _LOG.warning("journal %s: the log cannot be carried over: %s", self.path, error)
 
     # ── retention ───────────────────────────────────────────────────────────────────────────────
 
@@ -640,9 +647,11 @@ class Journal:
 
     def _work(self) -> None:
         while not self._stop.is_set():
-            if not self._is_dirty and not self.backlog and self._tables.is_empty:
-                self._wake.wait()
+            is_idle = not self._is_dirty and not self.backlog and self._tables.is_empty
+            if is_idle and not self._wake.wait(_IDLE_S):
+                continue
             self._wake.clear()
+            self._is_woken = False  # whoever stirs before this is in time for this turn
             self._stop.wait(self._batch_s)  # let some gather
             if not self._stop.is_set() and not self.work() and not self._health.takes_inputs:
                 self._stop.wait(max(self._health.retry_at - self._clock.monotonic(), self._batch_s))
@@ -660,7 +669,7 @@ class Journal:
             JournalFailed: Something could not be written; it is lost with this process.
         """
         self._end_thread()
-        failure = None if self._is_closed else self._settle(_nothing, lambda: True)
+        failure = None if self._is_closed else self._settle(nothing, lambda: True)
         with self._settling, self._writing:
             if self._is_closed:
                 return
@@ -672,9 +681,7 @@ class Journal:
                 self._store.close(to_text(self._clock.now()) if failure is None else None)
             except (sqlite3.Error, OSError) as error:
                 failure = failure or describe_failure(self.path, error)
-        self._health.tell()
-        if failure is not None:
-            raise failure
+        self._answer(failure)
 
     def abandon(self) -> None:
         """Let the file go as a killed process would: nothing more is written. For simulations of crashes."""
@@ -691,7 +698,3 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _nothing() -> None:
-    """Have nothing to do."""

@@ -112,7 +112,7 @@ class Notes:
         self._added += 1
 
     def append_hot(self, told: list[Event]) -> None:
-        """Note the events of one plain callback: at least one, all by one picture that nobody has looked at.
+        """Note the events of one plain callback: at least one, all by one picture of an order as it still is.
 
         They share their moment, and are numbered one after the other. Requires holding what guards the order.
 

@@ -26,6 +26,7 @@ from ibkr_core.lifecycle.archive import Names
 from ibkr_core.lifecycle.checkpoint import BookState, Checkpoint, PackedOrder
 from ibkr_core.lifecycle.packing import Shared
 from ibkr_core.lifecycle.parts import FillingsState, Key
+from ibkr_core.model.making import making
 from ibkr_core.model.numbers import EXACT
 
 __all__ = ["TABLES", "Damaged", "PackedOrders", "Restart"]
@@ -59,6 +60,10 @@ CREATE TABLE packed_state (               -- the checkpoint that counts, in one 
 """
 
 _CHUNK: Final = 2_000
+_scan: Final = json.JSONDecoder().raw_decode
+"""What :func:`json.loads` comes to; it is called for each order that ever was."""
+_names: Final = making(Names)
+_packed_order: Final = making(PackedOrder)
 _JSON: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 _INSERT_ORDER: Final = "INSERT OR REPLACE INTO packed_orders VALUES (?, ?, ?, ?, ?)"
 _INSERT_TERM: Final = "INSERT OR REPLACE INTO packed_terms VALUES (?, ?, ?, ?)"
@@ -349,11 +354,16 @@ def _order_from(stored: tuple[Any, ...]) -> PackedOrder:
     try:
         if _order_sum(row, names, body) != checksum:
             raise Damaged(f"the checksum of packed order {row} does not fit")
-        order_id, perm_ids, key, executions, family, groups = json.loads(names)
-        found = Names(order_id, tuple(perm_ids), key, tuple(executions), tuple(family), tuple(groups))
-    except (AttributeError, TypeError, ValueError) as error:
+        (order_id, perm_ids, key, executions, family, groups), end = _scan(names)
+        if end != len(names):
+            raise Damaged(f"packed order {row} has more than its names")
+        found = _names(order_id, tuple(perm_ids), key, tuple(executions), tuple(family), tuple(groups))
+    except (AttributeError, StopIteration, TypeError, ValueError) as error:
         raise Damaged(f"packed order {row} cannot be read: {error}") from error
-    return PackedOrder(row, body, found)
+    found.__class__ = Names
+    order = _packed_order(row, body, found)
+    order.__class__ = PackedOrder
+    return order
 
 
 def _readable(read: Callable[..., Any], *stored: str) -> Any:  # noqa: ANN401 - whatever is read

@@ -19,7 +19,7 @@ import attrs
 from ibkr_core.errors import InvalidInput, JournalError, JournalFailed
 from ibkr_core.journal.encoding import Unreadable
 from ibkr_core.journal.entries import Entry
-from ibkr_core.journal.intentlog import Left, newest_input, read_log
+from ibkr_core.journal.intentlog import Left, is_of_file, newest_input, read_log
 from ibkr_core.journal.retention import InputIdentity
 from ibkr_core.journal.rows import clean, clean_text, entry_from, number_from
 from ibkr_core.journal.store import connect, damaged, identify, refusal, resolve
@@ -313,14 +313,29 @@ class JournalReader:
             where = """head LIKE '%"Submit"%' OR head LIKE '%"Resend"%'"""
             segments = self._segments(run, where) + self._beyond(run, left)
         order_id = number_from(found[0]) if found else None
-        for segment in segments:
-            moved = Moved.take_apart((segment,), _no_pause)
+        for moved in self._apart(segments):
             for told, its_id, _ in moved.keys:
                 if order_id is None and clean_text(told) == wanted:
                     order_id = its_id
             for new_id, old_id in moved.resent:
                 order_id = new_id if order_id == old_id else order_id
         return order_id
+
+    def knows_order(self, order_id: int) -> bool:
+        """Whether anything is told of an order with this id, also what is not in its own table yet."""
+        check_whole("order_id", order_id)
+        (wanted,) = clean((order_id,))
+        left = self._left()
+        with self._look() as run:
+            for table in ("orders", "events", "keys", "fills"):
+                if run(f"SELECT 1 FROM {table} WHERE order_id = ? LIMIT 1", (wanted,)).fetchone():  # noqa: S608 - our own tables
+                    return True
+            segments = self._segments(run, "1") + self._beyond(run, left)
+        for moved in self._apart(segments):
+            keyed, resent = {its_id for _, its_id, _ in moved.keys}, {new_id for new_id, _ in moved.resent}
+            if wanted in keyed | resent | {InputIdentity.of(row).order_id for row in moved.inputs}:
+                return True
+        return False
 
     def order_id_in_keys(self, key: str) -> int | None:
         """Return what the table ``keys`` says, which may lack the newest keys."""
@@ -400,6 +415,20 @@ class JournalReader:
         statement = f"SELECT {COLUMNS} FROM tail WHERE {where} ORDER BY first LIMIT ?"  # noqa: S608 - our own names
         return [Segment(*row) for row in run(statement, (*values, limit)).fetchall()]
 
+    def _apart(self, segments: Iterable[Segment]) -> Iterator[Moved]:
+        """Take segments apart, one after the other.
+
+        Raises:
+            JournalCorrupt: One is damaged.
+        """
+        for segment in segments:
+            try:
+                moved = Moved.take_apart((segment,), _no_pause)
+            except ValueError as error:
+                what = f"inputs {segment.first} to {segment.last} cannot be read: {error}"
+                raise damaged(self.path, what) from error
+            yield moved
+
     def _left(self) -> Left | None:
         """Read the log of intents: before the file, so that what leaves it meanwhile is seen there."""
         made_at = self._all("SELECT value FROM meta WHERE name = 'created_at'")
@@ -412,6 +441,8 @@ class JournalReader:
     def _beyond(run: _Run, left: Left | None) -> list[Segment]:
         """Return what stands in the log of intents and not in the file yet."""
         if left is None or int(run("PRAGMA user_version").fetchone()[0]) < _WITH_TAIL:
+            return []
+        if not is_of_file(left, run):
             return []
         return left.segments(*newest_input(run), 0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import errno
+import logging
 import os
 import sqlite3
 import threading
@@ -27,8 +28,16 @@ from ibkr_core.journal.filelock import FileLock, Held
 
 __all__ = ["Durability", "Store", "connect", "describe_failure", "identify", "refusal", "resolve"]
 
+_LOG: Final = logging.getLogger("ibkr_core.journal")
+
 BUSY_TIMEOUT_S: Final = 1.0
 """How long to wait where another program holds SQLite's write lock (a backup tool, a person)."""
+
+_LONG_LOG_PAGES: Final = 2_000
+"""Pages in the log, roughly, after which it is carried over into the file."""
+_PAGES_OF_ANY: Final = 2
+"""Pages that any transaction changes beside what it writes."""
+_PAGE_BYTES: Final = 4_096
 
 _LARGE: Final = 2**27
 """Bytes of a file from which on it is checked in parts."""
@@ -98,7 +107,7 @@ class Store:
         path: The journal.
         client_id: Whose journal it is.
         durability: What a commit shall survive.
-        now: The moment, as text.
+        now: The moment, as text; a new file keeps it.
 
     Raises:
         JournalError: It cannot be used; the kind says why. Nothing in it was changed then.
@@ -116,10 +125,12 @@ class Store:
             _check_writable(self.path)
             connection = connect(self.path, "rw")
             self._prepare(connection, client_id, durability)
-            self.epoch = _begin_run(connection, now)
+            self.epoch = 0
+            """The run, once it has begun."""
             self.connection = connection
             self._cursor = connection.cursor()
             self._carrier = _Carrier(self.path)
+            self._log_pages = 0
             self._identity = self._files()
         except BaseException as error:
             if connection is not None:
@@ -128,6 +139,20 @@ class Store:
             if isinstance(error, sqlite3.Error | OSError):
                 raise refusal(self.path, error) from error
             raise
+
+    def begin_run(self, now: str) -> None:
+        """Begin a run, once all that the last one left is in the file.
+
+        Args:
+            now: The moment, as text.
+
+        Raises:
+            JournalError: It could not be written.
+        """
+        try:
+            self.epoch = _begin_run(self.connection, now)
+        except sqlite3.Error as error:
+            raise refusal(self.path, error) from error
 
     def _prepare(self, connection: sqlite3.Connection, client_id: int, durability: Durability) -> None:
         found = identify(connection, self.path)
@@ -200,6 +225,20 @@ class Store:
             is_same = False
         if not is_same:
             raise FileNotFoundError("the file, or its -wal beside it, was removed or replaced while in use")
+
+    def wrote(self, size: int) -> None:
+        """Count what a transaction has put into the log: so many bytes, roughly."""
+        self._log_pages += _PAGES_OF_ANY + size // _PAGE_BYTES
+
+    def shorten_log(self) -> None:
+        """Carry the log over when it has become long. A failure is logged, and it is tried again later."""
+        if self._log_pages < _LONG_LOG_PAGES:
+            return
+        self._log_pages = 0
+        try:
+            self.checkpoint()
+        except sqlite3.Error as error:
+            _LOG.warning("journal %s: the log cannot be carried over: %s", self.path, error)
 
     def checkpoint(self) -> None:
         """Carry the log over into the file, as far as readers allow. Commits go on meanwhile.

@@ -20,8 +20,8 @@ from typing import Any, Final
 import attrs
 
 from ibkr_core.journal import rows
-from ibkr_core.journal.noting import INSERT_EVENT, EventRows, Note, Notes, fill_in
-from ibkr_core.journal.store import Store, damaged, refusal
+from ibkr_core.journal.noting import INSERT_EVENT, EventRows, Note, Notes, fill_in, note
+from ibkr_core.journal.store import Store, damaged, read_meta, refusal
 from ibkr_core.journal.tail import COLUMNS, Segment, oldest
 from ibkr_core.journal.times import to_text
 from ibkr_core.lifecycle.brief import Brief
@@ -31,7 +31,16 @@ from ibkr_core.model.events import Event, UnattributedExecution
 from ibkr_core.model.fill import Fill
 from ibkr_core.model.record import OrderRecord
 
-__all__ = ["EVENTS_AT_ONCE", "ORDERS_AT_ONCE", "Moved", "Tables", "settle_found", "write_moved"]
+__all__ = [
+    "EVENTS_AT_ONCE",
+    "ORDERS_AT_ONCE",
+    "Moved",
+    "Tables",
+    "nothing",
+    "raise_high_water",
+    "settle_found",
+    "write_moved",
+]
 
 _LOG = logging.getLogger("ibkr_core.journal")
 
@@ -97,9 +106,14 @@ def write_moved(connection: sqlite3.Connection, moved: Moved) -> None:
     rows.insert_all(connection, rows.INSERT_KEY, moved.keys)
     for ids in moved.resent:
         rows.run_cleaned(connection, "UPDATE keys SET order_id = ? WHERE order_id = ?", ids)
-    mark = str(moved.high_water)
-    connection.execute("UPDATE meta SET value = ? WHERE name = 'high_water' AND value <> ?", (mark, mark))
+    raise_high_water(connection, moved.high_water)
     connection.execute("DELETE FROM tail WHERE last <= ?", (moved.last,))
+
+
+def raise_high_water(connection: sqlite3.Connection, mark: int) -> None:
+    """Note that no order id up to one may be used again, in the caller's transaction; it is never lowered."""
+    if mark > int(read_meta(connection, "high_water") or 0):  # text: SQLite's numbers end at 64 bits
+        connection.execute("UPDATE meta SET value = ? WHERE name = 'high_water'", (str(mark),))
 
 
 def settle_found(store: Store) -> None:
@@ -119,13 +133,13 @@ def settle_found(store: Store) -> None:
             raise damaged(store.path, what) from error
     try:
         while segments := oldest(connection):
-            store.transact(partial(write_moved, moved=Moved.take_apart(segments, _go_on)))
+            store.transact(partial(write_moved, moved=Moved.take_apart(segments, nothing)))
     except (sqlite3.Error, OSError) as error:
         raise refusal(store.path, error) from error
 
 
-def _go_on() -> None:
-    """Make no pause."""
+def nothing() -> None:
+    """Have nothing to do."""
 
 
 # ── events, orders, fills ───────────────────────────────────────────────────────────────────────
@@ -193,6 +207,21 @@ class Tables:
         """
         if isinstance(event, UnattributedExecution):
             self.told_again.append(event)
+
+    def note_plain(self, told: list[Event], through: int) -> None:
+        """Take in all events of a callback that took the express lane; up to a number they have their rows.
+
+        Never raises: what nobody foresaw in a value must not stop the engine.
+        """
+        try:
+            if told[0].seq > through:
+                self.notes.append_hot(told)
+            elif told[-1].seq > through:  # the crash came between two of them
+                for event in told:
+                    if event.seq > through:
+                        self.notes.append(note(event))
+        except Exception:  # noqa: BLE001 - as above
+            _LOG.exception(_NO_ROW, type(told[0]).__name__)
 
     def make_events(self, most: int, pause: Pause) -> int:
         """Make the rows of the oldest events; returns of how many."""

@@ -27,6 +27,7 @@ __all__ = [
     "COLUMNS",
     "DAY",
     "FLAT",
+    "HOT",
     "INSERT_SEGMENT",
     "SECOND",
     "SEGMENT_INPUTS",
@@ -46,11 +47,16 @@ INSERT_SEGMENT: Final = f"INSERT INTO tail ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)
 Recorded = tuple[Any, ...]
 """An input on its way: number, payload, moment, the book's event number before it, what a frame tells.
 
+Or a frame that the express lane has taken: number, body, moment, the book's event number before it, what it
+was decoded to, protocol version.
+
 Or flat, as its segment needs it, and all atoms, so that the garbage collector does not walk over it again:
 number, body, moment, the book's event number before it, kind, protocol version, order id, permId, key and
 execution id; and the order id that it proves our client to have used, 0 for none."""
 FLAT: Final = 11
 """How many values a flat one has."""
+HOT: Final = 6
+"""How many values one of the express lane has."""
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND: Final = 1_000_000

@@ -15,6 +15,7 @@ from ibkr_core.journal.intentlog import record_of
 from ibkr_core.journal.intents import Intents
 from ibkr_core.journal.tail import (
     FLAT,
+    HOT,
     INSERT_SEGMENT,
     SEGMENT_INPUTS,
     Recorded,
@@ -139,40 +140,6 @@ class Intake:
         """The segment, where one is all that waits: one statement writes it."""
         return self._segments[0] if len(self._segments) == 1 and not self._states else None
 
-    def take_hot(
-        self, number: int, version: int, values: HotValues, frame: bytes, at: datetime, seq: int
-    ) -> None:
-        """Put a frame that came by the thousand behind the others: as it is, and what it says of its order.
-
-        Args:
-            number: Its index.
-            version: The protocol version of its session.
-            values: What it was decoded to.
-            frame: Its bytes.
-            at: The moment that the book is told.
-            seq: The book's last event number before it.
-        """
-        kind = values[0]
-        if at.tzinfo is None:
-            at = at.replace(tzinfo=UTC)
-        if len(values) < _WIDTHS[kind]:
-            self.queue.append((number, Frame(version, frame), at, seq, values))
-        elif kind is _STATUS:
-            self.queue.append(
-                (number, frame, at, seq, "StatusFact", version, values[1], values[6], None, None, 0)
-            )
-        elif kind is _EXECUTION:
-            order_id = values[6]
-            used = order_id if order_id is not None and values[7] == self._client_id else 0
-            perm_id, key, exec_id = values[8], values[15] or None, values[1]
-            self.queue.append(
-                (number, frame, at, seq, "ExecutionFact", version, order_id, perm_id, key, exec_id, used)
-            )
-        else:
-            self.queue.append(
-                (number, frame, at, seq, "CommissionFact", version, None, None, None, values[1], 0)
-            )
-
     def add_state(self, name: str, text: str, at: str) -> None:
         """Take in a small durable fact."""
         self._states[name] = (name, text, at)
@@ -249,7 +216,10 @@ class Intake:
         commands: list[tuple[int, object]] = []
         flat = some.copy()
         highest = self.high_water
-        for place, one in enumerate(some):
+        for place, recorded in enumerate(some):
+            one = recorded
+            if len(one) == HOT:
+                one = flat[place] = self._flat_hot(*one)
             if len(one) == FLAT:
                 highest = max(highest, one[-1])
                 continue
@@ -276,6 +246,24 @@ class Intake:
                 if order_id is not None and order_id > highest:
                     highest = order_id
         return flat, commands, highest
+
+    def _flat_hot(
+        self, number: int, frame: bytes, at: datetime, seq: int, values: HotValues, version: int
+    ) -> Recorded:
+        """Make a frame of the express lane flat, where its values say what a segment needs of its order."""
+        kind = values[0]
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=UTC)
+        if len(values) < _WIDTHS[kind]:
+            return (number, Frame(version, frame), at, seq, values)
+        if kind is _STATUS:
+            return (number, frame, at, seq, "StatusFact", version, values[1], values[6], None, None, 0)
+        if kind is not _EXECUTION:
+            return (number, frame, at, seq, "CommissionFact", version, None, None, None, values[1], 0)
+        order_id = values[6]
+        used = order_id if order_id is not None and values[7] == self._client_id else 0
+        perm_id, key, exec_id = values[8], values[15] or None, values[1]
+        return (number, frame, at, seq, "ExecutionFact", version, order_id, perm_id, key, exec_id, used)
 
     def write(self, connection: sqlite3.Connection) -> Forget:
         """Write all that waits, in the caller's transaction."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from ibkr_core.errors import DuplicateOrder, OrderStateError, UnknownOrder
 from ibkr_core.lifecycle import commands, inputs, settling
@@ -45,6 +45,8 @@ from ibkr_core.model.status import BrokerWord, OrderStatus, broker_word
 
 __all__ = ["Book"]
 
+_PENDING_SUBMIT: Final = OrderStatus.PENDING_SUBMIT
+_NEW: Final = Request.NEW
 _WORKING_WORDS = (BrokerWord.PENDING, BrokerWord.PRE_SUBMITTED, BrokerWord.SUBMITTED)
 
 
@@ -120,12 +122,12 @@ class Book(BookView):
             DuplicateOrder: The id or the key was used before.
         """
         self._check_new(order_id, key)
-        entry = OrderEntry(order_id, status=OrderStatus.PENDING_SUBMIT, is_ours=True)
+        entry = OrderEntry(order_id, status=_PENDING_SUBMIT, is_ours=True)
         entry.client_id = self.client_id
         entry.key = key
         entry.contract = contract
         entry.order = order
-        entry.pending[Request.NEW] = now
+        entry.pending[_NEW] = now
         entry.submission_time = now
         if contract is not None:
             entry.ledger.set_contract(contract.sec_type)

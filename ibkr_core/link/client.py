@@ -49,6 +49,7 @@ _RAW_ID_BYTES: Final = 4
 _MAX_ID_DIGITS: Final = 4
 _NOT_CONNECTED: Final = 504
 _NO_FRAME: Final = b""
+_CONNECTED: Final = EClient.CONNECTED
 _ENCODING: Final = (
     "placeOrder",
     "placeOrderProtoBuf",
@@ -62,13 +63,14 @@ _ENCODING: Final = (
     "validateAttachedOrdersParameters",
 )
 """What official methods encode an order; a subclass that has its own of one has every order go through it."""
-_encoders_of: Final[Callable[[type], tuple[object, ...]]] = attrgetter(
+_encoders_of: Final[Callable[[object], tuple[object, ...]]] = attrgetter(
     *(name for name in _ENCODING if hasattr(EClient, name))
 )
 _ENCODERS: Final = _encoders_of(EClient)
 # Where the official client writes down its requests, if somebody wants that.
 _CLIENT_LOG: Final = logging.getLogger("ibapi.client")
 _UTILS_LOG: Final = logging.getLogger("ibapi.utils")
+_INFO: Final = logging.INFO
 
 
 @attrs.define
@@ -134,6 +136,7 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         self.frame = _NO_FRAME
         self._decode_warm: Callable[[bytes], BrokerFact | None] = lambda _: None
         self._templates: Templates | None = None
+        self._encoders: tuple[object, ...] = ()  # the methods that encode, as they were at the handshake
         self._router = CallbackRouter(self)
         self.market_data_type = 1
         EClient.__init__(self, self._router)
@@ -193,6 +196,7 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         self.send(self.encode(self.startApi))
 
     def _choose_path(self, server_version: int) -> None:
+        self._encoders = _encoders_of(self)  # before they are looked at: what is put in meanwhile is noticed
         is_theirs = self._encodes_officially()
         self._templates = Templates(self._encode_officially, server_version) if is_theirs else None
         self._inbound.decode = hot_path(type(self), server_version)
@@ -368,17 +372,18 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
             templates.learn()
 
     def _encodes_officially(self) -> bool:
-        """Whether all that encodes an order is the official client's own, also now: it may be patched."""
+        """Whether all that encodes an order is the official client's own."""
         return _encoders_of(type(self)) == _ENCODERS and vars(self).keys().isdisjoint(_ENCODING)
 
     def _is_as_usual(self) -> bool:
         """Whether the official encoder would do nothing but make bytes."""
         connection = self.conn
-        return self._encodes_officially() and (
-            type(connection) is _Connection
+        return (
+            _encoders_of(self) == self._encoders  # on the instance and its classes: it may be patched
+            and type(connection) is _Connection
             and connection.is_open
-            and self.connState == EClient.CONNECTED
-            and not (_CLIENT_LOG.isEnabledFor(logging.INFO) or _UTILS_LOG.isEnabledFor(logging.INFO))
+            and self.connState == _CONNECTED
+            and not (_CLIENT_LOG.isEnabledFor(_INFO) or _UTILS_LOG.isEnabledFor(_INFO))
         )
 
     def _encode_officially(self, order_id: int, contract: Contract, order: Order) -> bytes:

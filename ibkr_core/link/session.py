@@ -63,15 +63,21 @@ class Session(Receiver):
     Args:
         owner: Is told everything.
         make_client: Makes the client for a receiver; a class derived from TwsClient will do.
+
+    Attributes:
+        has_begun: Whether the broker has told the next valid order id.
+        next_order_id: The broker's lower bound for our next order id.
+        has_ended: Whether the connection is gone, or of no more use.
     """
 
     def __init__(self, owner: SessionOwner, make_client: Callable[[Receiver], TwsClient]) -> None:
         self._owner = owner
-        self._next_order_id: int | None = None
+        self.has_begun = False
+        self.next_order_id = 1
         self._accounts: tuple[str, ...] = ()
         self._refusal: ConnectionFailed | None = None
         self._end_reason = ""
-        self._has_ended = False
+        self.has_ended = False
         self._closing: list[str] = []  # why, once it is
         self.was_closed_by_us = False
         self.client = make_client(self)
@@ -82,24 +88,9 @@ class Session(Receiver):
         return self._accounts
 
     @property
-    def has_begun(self) -> bool:
-        """Whether the broker has told the next valid order id."""
-        return self._next_order_id is not None
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether the connection is gone, or of no more use."""
-        return self._has_ended
-
-    @property
     def end_reason(self) -> str:
         """Why it ended, empty before."""
         return self._end_reason
-
-    @property
-    def next_order_id(self) -> int:
-        """The broker's lower bound for our next order id."""
-        return self._next_order_id or 1
 
     @property
     def server_version(self) -> int:
@@ -129,7 +120,7 @@ class Session(Receiver):
         """Close the connection; the end is told where bytes come in. May be called again."""
         self._closing.append(reason)
         self._end_reason = self._end_reason or reason
-        self.was_closed_by_us = self.was_closed_by_us or (by_us and not self._has_ended)
+        self.was_closed_by_us = self.was_closed_by_us or (by_us and not self.has_ended)
         self.client.disconnect()
 
     def give_up(self, error: ConnectionFailed) -> None:
@@ -140,7 +131,7 @@ class Session(Receiver):
     def break_off(self, reason: str) -> None:
         """Say that the connection is of no more use, before its end is seen where bytes come in."""
         self._end_reason = self._end_reason or reason
-        self._has_ended = True
+        self.has_ended = True
 
     # ── the receiver's side ─────────────────────────────────────────────────────────────────────
 
@@ -167,8 +158,9 @@ class Session(Receiver):
 
     def on_next_valid_id(self, order_id: int) -> None:
         """See :class:`Receiver`. Never goes back: the broker's number can (TWS facts 4)."""
-        is_first = self._next_order_id is None
-        self._next_order_id = max(order_id, self._next_order_id or 0)
+        is_first = not self.has_begun
+        self.next_order_id = max(order_id, self.next_order_id)
+        self.has_begun = True
         if is_first:
             self._owner.take_beginning(self)
 
@@ -203,7 +195,7 @@ class Session(Receiver):
     def on_closed(self, reason: str, error: ConnectionFailed | None) -> None:
         """See :class:`Receiver`."""
         self._end_reason = self._end_reason or reason
-        self._has_ended = True
+        self.has_ended = True
         if not self.has_begun:
             error = self._refusal or error or self._early_end()
         self._owner.take_end(self, self._end_reason, None if self.has_begun else error)

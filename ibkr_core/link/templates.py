@@ -11,9 +11,9 @@ that have no shape, and values that the official encoder treats in a way of thei
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -23,6 +23,7 @@ from ibkr_core.link import compat
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
 from ibkr_core.model.shapes import VARYING, Shape
+from ibkr_core.model.taking import taker
 
 __all__ = ["TRIALS", "Templates"]
 
@@ -30,6 +31,7 @@ _LENGTH_BYTES: Final = 4
 _ID_BYTES: Final = 4
 _LARGEST: Final = 2**31 - 1
 """Whole numbers from here on mean "unset" to the official client, or do not fit."""
+_LARGEST_PRICE: Final = float(_LARGEST)
 _MOST_EXACT: Final = 1e29
 _MOST: Final = 512
 
@@ -89,7 +91,7 @@ TRIALS: Final[tuple[Mapping[str, Any], Mapping[str, Any]]] = (
 
 
 class _Template(Protocol):
-    def render(self, values: tuple[Any, ...]) -> bytes:
+    def render(self, values: Sequence[Any]) -> bytes:
         """Return the frame of an order with these values, each in its place."""
 
 
@@ -101,7 +103,7 @@ class _Sample(NamedTuple):
     order: Order
     data: bytes
 
-    def values(self, take: _Taker) -> tuple[Any, ...] | None:
+    def values(self, take: _Taker) -> Sequence[Any] | None:
         return take.values(self.order_id, self.contract, self.order)
 
 
@@ -204,31 +206,30 @@ class _Taker:
         shape: The shape. It has seen to the types of all values but the key's, and to what is empty.
     """
 
-    __slots__ = ("_of_contract", "_of_order", "_prices", "_quantity", "_reference", "_texts", "_whole")
+    __slots__ = ("_prices", "_quantity", "_reference", "_take", "_take_texts", "_whole")
 
     def __init__(self, shape: Shape) -> None:
         mine, terms = ([name for name in VARYING[kind] if name in shape.filled] for kind in (Contract, Order))
-        self._of_contract = _getter(mine)
-        self._of_order = _getter(terms)
-        names = mine + terms
+        self._take = taker(mine, terms)
+        names = ["order_id", *mine, *terms]
         self._whole = [place for place, name in enumerate(names) if name in _WHOLE]
         self._prices = [place for place, name in enumerate(names) if name in _PRICES]
-        self._quantity = names.index("quantity") if "quantity" in names else -1
+        self._quantity = names.index("quantity") if "quantity" in names else 0
         self._reference = names.index("order_ref")
-        others = {*self._whole, *self._prices, self._quantity}
-        self._texts = [place for place in range(len(names)) if place not in others]
+        others = _WHOLE | _PRICES | {"quantity"}
+        self._take_texts = taker(*([name for name in some if name not in others] for some in (mine, terms)))
 
-    def values(self, order_id: int, contract: Contract, order: Order) -> tuple[Any, ...] | None:
+    def values(self, order_id: int, contract: Contract, order: Order) -> Sequence[Any] | None:
         """Return the order id and the values of an order; None where one of them is out of the usual.
 
         Prices travel as floats and quantities as decimal text, as :mod:`ibkr_core.link.convert` makes them.
         """
-        got = [*self._of_contract(contract), *self._of_order(order)]
+        got = [order_id, *self._take(contract, order)]
         reference = got[self._reference]
         if type(reference) is not str or not reference or not 0 < order_id < _LARGEST:
             return None
         # What is not printable the official encoder refuses, or not, by its version.
-        texts = "".join([got[place] for place in self._texts])
+        texts = "".join(self._take_texts(contract, order))
         if not (texts.isascii() and texts.isprintable()):
             return None
         for place in self._whole:
@@ -236,22 +237,19 @@ class _Taker:
                 return None
         for place in self._prices:
             price = float(got[place])
-            if not (price and -_MOST_EXACT < price < _MOST_EXACT and price != _LARGEST):
+            if not (price and -_MOST_EXACT < price < _MOST_EXACT and price != _LARGEST_PRICE):
                 return None  # nothing, or what means "unset" (in text that of an integer, too) or "infinite"
             got[place] = price
-        if self._quantity >= 0:
-            got[self._quantity] = f"{got[self._quantity]:f}"
-        return (order_id, *got)
+        if self._quantity:
+            quantity = got[self._quantity]
+            written = str(quantity)  # as with :f, which takes longer, unless it has an exponent
+            # which the decimal context of the calling thread may want with a small letter.
+            has_exponent = "E" in written or "e" in written
+            got[self._quantity] = f"{quantity:f}" if has_exponent else written
+        return got
 
 
-def _getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """Return what takes some attributes of a value, as a tuple however many they are."""
-    if len(names) > 1:
-        return attrgetter(*names)
-    return lambda value: tuple([getattr(value, name) for name in names])
-
-
-def _read(data: bytes, server_version: int, values: tuple[Any, ...]) -> _Template:
+def _read(data: bytes, server_version: int, values: Sequence[Any]) -> _Template:
     """Make a template of a message in which every value stands once, and nothing else looks like one.
 
     Raises:
@@ -301,7 +299,7 @@ class _TextTemplate:
         text = "\0".join("%s" if i in found else field.replace("%", "%%") for i, field in enumerate(fields))
         return cls(head, text, [found[index] for index in sorted(found)])
 
-    def render(self, values: tuple[Any, ...]) -> bytes:
+    def render(self, values: Sequence[Any]) -> bytes:
         text: str = self._text % self._pick(values)
         body = self._head + text.encode("ascii")
         return len(body).to_bytes(_LENGTH_BYTES, "big") + body
@@ -400,7 +398,7 @@ class _Section:
         """Whether it is the same in all orders."""
         return not self._holes
 
-    def render(self, values: tuple[Any, ...]) -> bytes:
+    def render(self, values: Sequence[Any]) -> bytes:
         data = self._data % tuple([write(values[place]) for place, write in self._holes])
         return self._tag + _varint(len(data)) + data if self._tag else data
 
@@ -447,7 +445,7 @@ class _ProtobufTemplate:
             tail = sections.pop().render(()) + tail
         return cls(head, sections, tail)
 
-    def render(self, values: tuple[Any, ...]) -> bytes:
+    def render(self, values: Sequence[Any]) -> bytes:
         parts = [section.render(values) for section in self._sections]
         body = b"".join((self._head, *parts, self._tail))
         return len(body).to_bytes(_LENGTH_BYTES, "big") + body

@@ -24,6 +24,17 @@ _AT_ONCE: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
 _RECEIVE_POLL_S: Final = 3600.0
 """Where there is not, a receive wakes up this rarely by itself; data or a close wakes it at once."""
 
+_SLOW_S: Final = 0.0001
+"""A look at the socket that takes so long had to wait for the interpreter, or for the processor."""
+_CROWDED: Final = 0.25
+"""Above this share of slow looks in the time of polling, somebody else computes."""
+_GRACE_S: Final = 0.002
+"""Slow looks that count for nothing: anybody has to wait now and then."""
+_MEMORY_S: Final = 0.1
+"""Of more time than this the older half is forgotten, roughly."""
+_REST_S: Final = 1.0
+"""How long nothing is polled where somebody computes."""
+
 _LEAVE_S: Final = 2.0
 """How long a thread may take to come out of a call on a socket that was shut down."""
 
@@ -62,13 +73,22 @@ class SocketTransport:
         port: TCP port.
         connect_timeout_s: How long to wait for the connection.
         send_timeout_s: How long a peer may take to make room for a whole message.
+        busy_poll_s: How long a receive asks again and again before it waits in the system, which takes a
+            processor meanwhile, and spares waking up. It rests for a second at a time where looks have to
+            wait for others that compute.
 
     Raises:
         GatewayUnreachable: Nothing accepts connections there.
     """
 
     def __init__(
-        self, host: str, port: int, *, connect_timeout_s: float = 10.0, send_timeout_s: float = 10.0
+        self,
+        host: str,
+        port: int,
+        *,
+        connect_timeout_s: float = 10.0,
+        send_timeout_s: float = 10.0,
+        busy_poll_s: float = 0.0,
     ) -> None:
         try:
             self._socket = socket.create_connection((host, port), timeout=connect_timeout_s)
@@ -85,6 +105,8 @@ class SocketTransport:
         self._socket.settimeout(None if _AT_ONCE else _RECEIVE_POLL_S)
         self._sender.settimeout(None if _AT_ONCE else send_timeout_s)
         self._send_timeout_s = send_timeout_s
+        self._busy_poll_s = busy_poll_s if _AT_ONCE else 0.0
+        self._polled_s = self._slow_s = self._rested_at = 0.0
         self._send_lock = threading.RLock()
         self._receive_lock = threading.RLock()
         self._closed = False
@@ -95,7 +117,8 @@ class SocketTransport:
         while True:
             try:
                 with self._receive_lock:
-                    count = self._socket.recv_into(room)
+                    found = self._poll(room) if self._busy_poll_s else None
+                    count = self._socket.recv_into(room) if found is None else found
             except OSError as error:
                 if isinstance(error, TimeoutError) and error.errno is None:
                     continue  # Python's own limit; the system's says that the peer is not there any more
@@ -105,6 +128,40 @@ class SocketTransport:
             if not count and self._fault:
                 raise ConnectionError(self._fault)  # it was not the peer who ended it
             return count
+
+    def _poll(self, room: memoryview) -> int | None:
+        """Ask for bytes until some come; None when it is time to wait for them.
+
+        Raises:
+            OSError: The stream is broken.
+        """
+        receive, clock = self._socket.recv_into, time.monotonic
+        began = now = clock()
+        until = began + self._busy_poll_s if began >= self._rested_at else began
+        try:
+            while now < until:
+                try:
+                    return receive(room, 0, _AT_ONCE)
+                except BlockingIOError:
+                    before, now = now, clock()
+                if now - before > _SLOW_S and self._is_crowded(now - before, now - began):
+                    self._rested_at = now + _REST_S
+                    self._polled_s = self._slow_s = 0.0
+                    began = until = now
+        finally:
+            self._polled_s += now - began
+            if self._polled_s > _MEMORY_S:
+                self._polled_s, self._slow_s = self._polled_s / 2, self._slow_s / 2
+        return None
+
+    def _is_crowded(self, look_s: float, polled_s: float) -> bool:
+        """Take note of a slow look; whether it waits so much that somebody must be computing.
+
+        A thread that computes gets the interpreter only when its switch interval is over, and keeps it for
+        one: so most looks are quick also then, and it loses half of its time to them.
+        """
+        self._slow_s += look_s
+        return self._slow_s > max(_GRACE_S, _CROWDED * (self._polled_s + polled_s))
 
     def send(self, data: bytes) -> None:
         """See :meth:`Transport.send`."""

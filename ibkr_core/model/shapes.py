@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.order import Order
+from ibkr_core.model.taking import taker
 
 __all__ = ["PLAIN", "STEADY", "VARYING", "Shape", "Shapes"]
 
@@ -93,10 +93,8 @@ _MOST: Final = 512
 _STEADY_KINDS: Final = frozenset({str, int, bool, type(None)})
 _VARYING_KINDS: Final = (int, str, str, Decimal, str, str, str, *[Decimal] * 6, str, int)
 
-_contract_steady: Final = attrgetter(*STEADY[Contract])
-_order_steady: Final = attrgetter(*(name for name in STEADY[Order] if name != "action"))  # its hash is slow
-_contract_varying: Final = attrgetter(*VARYING[Contract])
-_order_varying: Final = attrgetter(*(name for name in VARYING[Order] if name != "order_ref"))
+_steady: Final = taker(STEADY[Contract], (name for name in STEADY[Order] if name != "action"))
+_varying: Final = taker(VARYING[Contract], (name for name in VARYING[Order] if name != "order_ref"))
 
 
 class Shape:
@@ -141,9 +139,11 @@ class Shapes:
             self._last = contract, order, shape
         return shape
 
-    def note(self, contract: Contract, order: Order, shape: Shape | None) -> None:
-        """Take note of an order that is one whose shape was asked for, but for its ``order_ref``."""
-        self._last = contract, order, shape
+    def note(self, order: Order, labelled: Order) -> None:
+        """Take note of an order that is another one, but for its ``order_ref``: it will be asked for."""
+        contract, last_order, shape = self._last
+        if last_order is order:
+            self._last = contract, labelled, shape
 
     def _find(self, contract: Contract, order: Order) -> Shape | None:
         if (
@@ -158,8 +158,7 @@ class Shapes:
             or order.conditions_outside_rth
         ):
             return None
-        steady = _contract_steady(contract) + _order_steady(order)
-        varying = _contract_varying(contract) + _order_varying(order)
+        steady, varying = _steady(contract, order), _varying(contract, order)
         try:
             key = (steady, tuple(map(bool, varying)), order.action)
             shape = self._known.get(key)

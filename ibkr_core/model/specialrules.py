@@ -65,9 +65,10 @@ def _does_not_travel(name: str) -> Callable[[Order, Contract], bool]:
         price = getattr(order, name) if name in _PRICES else held(order, name)
         if price is None:
             return False
-        text = str(price)
-        if len(text) <= _SURE and "E" not in text and price.is_finite():
-            return False  # nearly every order
+        if type(price) is Decimal:  # one of a class of its own may call itself anything
+            text = str(price)
+            if len(text) <= _SURE and "E" not in text and price.is_finite():
+                return False  # nearly every order
         return Decimal(repr(float(price))) != price
 
     return is_broken
@@ -259,11 +260,11 @@ HEDGE_RULES: Final = (
 )
 
 _QUANTITY_DIGITS: Final = 16
-_TOO_LARGE: Final = 10**_QUANTITY_DIGITS
 
 
 def _has_too_many_digits(quantity: Decimal) -> bool:
-    if -_TOO_LARGE < quantity < _TOO_LARGE and quantity == int(quantity):
+    # One of a class of its own may call itself anything.
+    if type(quantity) is Decimal and len(str(quantity)) <= _QUANTITY_DIGITS:
         return False  # nearly every order
     return _digits(quantity) > _QUANTITY_DIGITS
 

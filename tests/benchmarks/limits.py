@@ -11,7 +11,7 @@ CALLBACK_WITH_JOURNAL_AGAINST_FLOOR = {178: 9.0, 226: 12.3}
 LARGE_BOOK_AGAINST_SMALL = 1.1
 """A callback's instructions with thousands of orders in the book, against a few dozen."""
 
-SUBMIT_AGAINST_ENCODING = 0.48
+SUBMIT_AGAINST_ENCODING = 0.46
 """Instructions of a whole submit, against the official encoding of its order and nothing else."""
 
 FINISHED_ORDER_BYTES = 5_200

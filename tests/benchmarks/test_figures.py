@@ -88,7 +88,11 @@ def test_the_profile_is_measured_only_where_there_is_one() -> None:
     more = [setting for setting in settings(has_profile=True) if setting.name not in names]
     assert names
     assert all(setting.is_ours_only for setting in more)
-    assert len(more) == 2
+    assert [setting.name for setting in more] == [
+        "alone, profile",
+        "alone, profile, polling",
+        "burning, profile",
+    ]
 
 
 def test_rounds_become_one_line_of_a_plot() -> None:
@@ -129,7 +133,7 @@ def test_the_profile_is_drawn_beside_what_it_is_compared_with(
     told = {setting.name: {"1000": runs} for setting in settings(has_profile=True)}
     assert draw({"settings": told}, tmp_path) == [tmp_path / setting for setting in drawn]
     assert drawn == {
-        "alone": ["ours", "ours + journal", "ours, profile"],
+        "alone": ["ours", "ours + journal", "ours, profile", "ours, polling"],
         "burning, 5 ms switch": ["ours", "ours + journal", "ours, profile"],
         "burning, 0.1 ms switch": ["ours", "ours + journal"],
     }

@@ -42,8 +42,11 @@ def test_the_example_of_the_page_is_read(file: Path) -> None:
         ("[connections]\n", "has a table [connection] alone, not connections"),
         ("connection = 1", "not a value of that name"),
         ("[connection]\nprot = 1", "knows host, port"),
-        ('[connection]\nport = "4002"', "port must be of the kind int, not '4002'"),
-        ("[connection]\nport = true", "port must be of the kind int, not True"),
+        ('[connection]\nport = "4002"', "port must be a whole number, not '4002'"),
+        ("[connection]\nzone = 5", "zone must be text, not 5"),
+        ("[connection]\ntimeout = true", "timeout must be a number, not True"),
+        ("[connection]\nmask_accounts = 1", "mask_accounts must be true or false, not 1"),
+        ("[connection]\nport = true", "port must be a whole number, not True"),
     ],
 )
 def test_what_nobody_understands_is_named(file: Path, text: str, words: str) -> None:

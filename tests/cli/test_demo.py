@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 from collections.abc import Iterable
 from decimal import Decimal
@@ -58,6 +59,16 @@ def altered(kind: str, part: str, **changes: Any) -> Any:
     return outlet
 
 
+def late(code: int) -> Any:
+    """Make an outlet that holds up the messages with a code."""
+
+    def outlet(client_id: int, message: Message) -> Iterable[Delivery]:
+        is_it = message.kind == "error" and message.fields["errorCode"] == code
+        return (Delivery(message, 0.1 if is_it else 0.0),)
+
+    return outlet
+
+
 # ── it passes ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -90,6 +101,16 @@ def test_the_same_seed_gives_the_same_orders_and_another_seed_others() -> None:
     assert other.ok
     assert numbers(first) == numbers(again)
     assert numbers(first) != numbers(other)
+
+
+def test_what_belongs_to_a_step_stands_under_its_title() -> None:
+    """Also the broker's reason for a cancellation, which comes after the end of the order."""
+    outcome, text = show(100, outlet=late(202))
+    assert outcome.ok
+    steps = re.split(r"^\d/5 ", text, flags=re.MULTILINE)[1:]
+    assert [step.count("202 Order Canceled") for step in steps] == [0, 1, 1, 1, 0]
+    orders = [set(re.findall(r"#(\d+) \S+ +[←→]", step)) for step in steps]
+    assert orders == [{"2"}, {"3"}, {"4", "5", "6"}, {"7", "8"}, {"9", "10"}]
 
 
 def test_the_event_log_has_what_the_demo_did(tmp_path: Path) -> None:

@@ -140,6 +140,47 @@ def test_what_cannot_be_shown_is_explained(floor: Floor, arguments: list[str], c
     assert "Traceback" not in result.output
 
 
+def test_an_order_that_nobody_knows_is_not_one_without_a_past(floor: Floor) -> None:
+    """A slip in an id or a key must not read as "nothing happened"; JSON stays JSON."""
+    journal, log = ("--journal", str(floor.journal)), ("--log-dir", str(floor.logs))
+    for arguments, code in (
+        (("history", "99", *journal), 4),
+        (("history", "99", *log), 4),
+        (("history", "99"), 4),
+        (("history", "mine", *journal), 2),
+        (("history", "mine", *log), 2),
+        (("history", "9" * 5_000, *journal), 2),
+        (("fills", "--order", "99", *journal), 4),
+        (("fills", "--order", "99"), 4),
+    ):
+        plain, as_json = floor.run(*arguments), floor.run(*arguments, "--json")
+        assert (plain.exit_code, plain.stdout) == (code, "")
+        assert (as_json.exit_code, as_json.stdout) == (code, "[]\n")
+        assert plain.stderr == as_json.stderr
+        where = {"--journal": str(floor.journal), "--log-dir": str(floor.logs)}
+        assert where.get(arguments[-2], "the gateway tells nothing of") in plain.stderr
+    for known in ("rests", str(floor.resting)):
+        for source in (journal, log, ()):
+            nothing = floor.run("history", known, "--day", "2020-01-01", *source)
+            assert (nothing.exit_code, nothing.stdout) == (0, "nothing happened\n")
+    assert floor.run("fills", "--order", str(floor.resting), *journal).stdout == "no fills\n"
+
+
+def test_a_key_may_be_of_digits_alone(tmp_path: Path) -> None:
+    """An order id goes before it."""
+    path = tmp_path / "orders.db"
+    with Engine.dry_run(journal=path) as engine, EventLog(folder=tmp_path / "logs") as log:
+        log.attach(engine)
+        first = engine.submit(AAPL, Order.market("BUY", 10), key="20261121")
+        second = engine.submit(AAPL, Order.market("BUY", 10), key=str(first.order_id))
+        for ticket in (first, second):
+            ticket.wait(timeout_s=PATIENCE_S)
+    for source in (("--journal", str(path)), ("--log-dir", str(tmp_path / "logs"))):
+        for order in (str(first.order_id), "20261121"):
+            lines = json.loads(run("history", order, "--json", *source).stdout)
+            assert {line["order_id"] for line in lines} == {first.order_id}
+
+
 def test_a_summary_is_the_librarys(floor: Floor) -> None:
     """From gateway, journal and log it counts the same; the words have the figures."""
     day = datetime.now(UTC).date()

@@ -9,6 +9,7 @@ import pytest
 
 from ibkr_core.cli.options import Place, find_day, find_zone
 from ibkr_core.errors import InvalidInput
+from tests.cli.floor import run
 
 
 def test_a_zone_is_found_by_its_name() -> None:
@@ -43,3 +44,20 @@ def test_what_is_no_day_is_refused(text: str) -> None:
 def test_a_place_is_shown_as_people_write_it() -> None:
     """Host and port."""
     assert str(Place("localhost", 4002, 10.0)) == "localhost:4002"
+
+
+@pytest.mark.parametrize("seconds", ["inf", "1e300", "nan", "-1"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "orders --timeout",
+        "watch --once --every",
+        "place BUY 1 AAPL --dry-run --yes --wait",
+        "doctor --timeout",
+    ],
+)
+def test_a_time_that_nobody_can_wait_for_is_refused_by_its_option(command: str, seconds: str) -> None:
+    """At once, and not by a name that only programmers know."""
+    result = run(*command.split(), seconds, env={"COLUMNS": "200", "NO_COLOR": "1"})
+    assert result.exit_code == 2
+    assert f"Invalid value for '{command.rsplit(maxsplit=1)[-1]}'" in result.stderr

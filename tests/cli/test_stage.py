@@ -13,7 +13,7 @@ from ibkr_core.cli.stage import Stage, StepFailed, is_alive
 from ibkr_core.engine import Engine
 from ibkr_core.gateway import Quote, SimulatedGateway
 from ibkr_core.model import events
-from ibkr_core.model.record import OrderRecord
+from ibkr_core.model.record import OrderMessage, OrderRecord
 from ibkr_core.model.status import OrderStatus
 from ibkr_core.tickets import OrderTicket
 from tests.logs.samples import COMMISSIONED, FILL, NOON, RECORD
@@ -77,6 +77,12 @@ FILLED = record(
 )
 
 
+CANCELLED = {
+    "status": OrderStatus.CANCELLED,
+    "messages": (OrderMessage(at=NOON, code=202, message="Order Canceled - reason:"),),
+}
+
+
 def changed(to: OrderRecord) -> events.OrderStatusChanged:
     return events.OrderStatusChanged(at=NOON, record=to, previous=OrderStatus.SUBMITTED, current=to.status)
 
@@ -100,17 +106,18 @@ def test_an_end_is_settled_with_its_own_event(
         ({"fills": ()}, False),
         ({"fills": (FILL,)}, False),
         ({"fills": (), "filled_quantity": Decimal(0)}, False),
-        ({"status": OrderStatus.CANCELLED, "filled_quantity": Decimal(40)}, True),
-        ({"status": OrderStatus.CANCELLED, "filled_quantity": Decimal(0), "fills": ()}, True),
-        ({"status": OrderStatus.CANCELLED, "filled_quantity": Decimal(41)}, False),
+        ({**CANCELLED, "filled_quantity": Decimal(40)}, True),
+        ({**CANCELLED, "filled_quantity": Decimal(0), "fills": ()}, True),
+        ({**CANCELLED, "filled_quantity": Decimal(41)}, False),
+        ({**CANCELLED, "filled_quantity": Decimal(0), "fills": (), "messages": ()}, False),
         ({"status": OrderStatus.REJECTED, "filled_quantity": Decimal(0), "fills": ()}, True),
         ({"status": OrderStatus.PARTIALLY_FILLED}, False),
     ],
 )
-def test_settled_is_ended_with_every_execution_and_commission(
+def test_settled_is_ended_with_every_execution_and_commission_and_the_reason(
     changes: dict[str, Any], settled: bool, stage: Stage, engine: Told, ticket: OrderTicket
 ) -> None:
-    """An end whose executions or commissions are still to come is not settled."""
+    """An end whose executions, commissions or reason are still to come is not settled."""
     engine.tell(events.OrderAcknowledged(at=NOON, record=attrs.evolve(FILLED, **changes)))
     if settled:
         stage.settle(ticket)

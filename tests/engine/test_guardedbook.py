@@ -42,6 +42,7 @@ class Tape:
         self._rig = rig
         self.inputs: list[tuple[Payload, datetime, int, BrokerFact | None]] = []
         self.events: list[events.Event] = []
+        self.stirred: list[tuple[int, int]] = []
 
     def record(self, payload: Payload, at: datetime, seq: int, fact: BrokerFact | None = None) -> int:
         assert self._rig.book._lock._is_owned(), "the journal's order is the book's only under its lock"
@@ -52,18 +53,19 @@ class Tape:
         assert self._rig.book._lock._is_owned()
         self.events.append(event)
 
-    def record_hot(
-        self,
-        version: int,
-        values: HotValues,
-        frame: bytes,
-        at: datetime,
-        seq: int,
-        told: list[events.Event],
-    ) -> None:
+    def record_hot(self, version: int, values: HotValues, frame: bytes, at: datetime, seq: int) -> None:
         self.record(Frame(version, frame), at, seq, fact_of(values))
+
+    def note_hot(self, told: list[events.Event]) -> None:
         for event in told:
             self.note_event(event)
+
+    @property
+    def recorded(self) -> int:
+        return len(self.inputs)
+
+    def stir(self) -> None:
+        self.stirred.append((len(self.inputs), len(self.events)))
 
 
 class Rig:
@@ -133,6 +135,10 @@ class Rig:
                 perm_id=70 + order_id,
             )
         )
+
+    def hot(self, fact: BrokerFact) -> None:
+        """Apply a fact as it comes by the thousand."""
+        self.book.hot_taker(178)((type(fact), *attrs.astuple(fact, recurse=False)), b"frame")
 
     def watch(self, *wanted: OrderStatus, order_id: int = 5) -> Future[OrderRecord]:
         return self.book.watch(order_id, frozenset(wanted))
@@ -209,6 +215,128 @@ def test_who_waits_for_relatives_hears_of_the_first_one_in_time(rig: Rig, way: s
     assert calls == [True]
     name_a_parent(9)
     assert calls == [True]
+
+
+def working(order_id: int = 5) -> StatusFact:
+    """Return a plain fact: the order works, nothing is filled."""
+    return StatusFact(
+        order_id=order_id,
+        status="Submitted",
+        filled=Decimal(0),
+        remaining=Decimal(10),
+        client_id=1,
+        perm_id=70 + order_id,
+    )
+
+
+def test_listeners_come_before_the_journals_note_of_what_came_by_the_thousand(rig: Rig) -> None:
+    """A listener is not kept waiting for rows; the input itself was recorded before it."""
+    rig.submit()
+    rig.book.deliver()
+    seen: list[tuple[int, int]] = []
+    rig.on(
+        lambda _: seen.append((len(rig.journal.inputs), len(rig.journal.events))), events.OrderAcknowledged
+    )
+    inputs, noted = len(rig.journal.inputs), len(rig.journal.events)
+    rig.hot(working())
+    assert seen == [(inputs + 1, noted)]
+    assert rig.journal.events == rig.heard
+
+
+@pytest.mark.parametrize("way", ["hot", "general", "command"])
+def test_the_journals_writer_is_woken_once_listeners_have_run(rig: Rig, way: str) -> None:
+    """It would take the interpreter from them, and from whoever is about to send an order."""
+    if way != "command":
+        rig.submit()
+        rig.book.deliver()
+    stirred: list[int] = []
+    rig.on(lambda _: stirred.append(len(rig.journal.stirred)), events.OrderEvent)
+    before = len(rig.journal.stirred)
+    if way == "hot":
+        rig.hot(working())
+    elif way == "general":
+        rig.book.apply(working())
+    else:
+        rig.submit()
+        assert len(rig.journal.stirred) == before, "the bytes leave between these"
+        rig.book.deliver()
+    assert set(stirred) == {before}
+    assert rig.journal.stirred[-1] == (len(rig.journal.inputs), len(rig.journal.events))
+
+
+@pytest.mark.parametrize("where", ["a listener", "another thread", "a listener that fails"])
+def test_whatever_changes_the_book_meanwhile_is_noted_behind_it(rig: Rig, where: str) -> None:
+    """A listener's own orders, those of other threads while it runs, and the report of its failure."""
+    rig.submit()
+    rig.book.deliver()
+
+    def act(_: events.Event) -> None:
+        if where == "a listener that fails":
+            raise RuntimeError("on purpose")
+        if where == "a listener":
+            rig.submit(9)
+            return
+        other = threading.Thread(target=rig.submit, args=(9,))
+        other.start()
+        other.join(PATIENCE_S)
+
+    rig.on(act, events.OrderAcknowledged)
+    rig.hot(working())
+    rig.book.deliver()
+    assert [event.seq for event in rig.journal.events] == [*range(1, len(rig.heard) + 1)]
+    assert rig.journal.events == rig.heard
+    assert type(rig.heard[-1]) is {"a listener that fails": events.ListenerFailed}.get(
+        where, events.OrderSubmitted
+    )
+
+
+@pytest.mark.parametrize("look", ["read", "note_late", "checkpoint"])
+def test_who_looks_at_everything_has_it_noted_first(rig: Rig, look: str) -> None:
+    """What packs finished orders, and a journal that is asked for its tables, find nothing missing."""
+    rig.submit()
+    noted: list[int] = []
+
+    def act(_: events.Event) -> None:
+        before = len(rig.journal.events)
+        if look == "read":
+            rig.book.read(lambda _: noted.append(len(rig.journal.events) - before))
+        else:
+            if look == "note_late":
+                rig.book.note_late()
+            else:
+                rig.book.checkpoint(rig.journal, 100)
+            noted.append(len(rig.journal.events) - before)
+
+    rig.on(act, events.OrderAcknowledged)
+    rig.hot(working())
+    assert noted[0] >= 1
+    assert rig.journal.events == rig.heard
+
+
+def test_an_interrupted_listener_leaves_nothing_unnoted(rig: Rig) -> None:
+    """Ctrl-C comes on the main thread, which takes messages in simulations."""
+    rig.submit()
+
+    def interrupted(_: events.Event) -> None:
+        raise KeyboardInterrupt
+
+    rig.on(interrupted, events.OrderAcknowledged)
+    with pytest.raises(KeyboardInterrupt):
+        rig.hot(working())
+    rig.status("Submitted")
+    rig.book.deliver()
+    assert rig.journal.events == rig.heard
+
+
+def test_messages_within_messages_are_noted_in_their_order(rig: Rig) -> None:
+    """A listener of a simulation may feed the next message."""
+    rig.submit()
+    rig.submit(9)
+    rig.book.deliver()
+    rig.on(lambda event: rig.hot(working(9)) if event.order_id == 5 else None, events.OrderAcknowledged)
+    rig.hot(working())
+    assert rig.journal.events == rig.heard
+    assert [event.seq for event in rig.heard] == [*range(1, len(rig.heard) + 1)]
 
 
 def test_a_refused_command_changes_nothing_and_tells_nobody(rig: Rig) -> None:

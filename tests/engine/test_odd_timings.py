@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ibkr_core.engine import Engine
-from ibkr_core.errors import ConnectionFailed, JournalError, JournalFailed, NotReady
+from ibkr_core.errors import ConnectionFailed, JournalError, JournalFailed, NotReady, TradingHalted
 from ibkr_core.gateway import ManualClock, MarketSettings, MemoryGateway, Settings
 from ibkr_core.journal.intentlog import IntentLog
 from ibkr_core.journal.packed import PackedOrders
@@ -117,6 +117,17 @@ def test_a_halt_that_survives_a_kill_cancels_what_still_works(make_bench: MakeBe
     assert bench.engine.is_halted
     bench.run(20)
     assert bench.engine.order(order_id).status is S.CANCELLED
+
+
+def test_a_submit_that_is_refused_at_the_door_delivers_nothing(make_bench: MakeBench) -> None:
+    """Nothing of it happened; a Ctrl-C in a listener must not stand in for the refusal."""
+    bench = make_bench()
+    bench.engine.halt("enough")
+    bench.run(20)
+    bench.engine._works.book.post(events.EfficiencyWarning, messages=1, filled_orders=0)
+    with pytest.raises(TradingHalted):
+        bench.rest()
+    assert not bench.of(events.EfficiencyWarning)
 
 
 def test_a_broken_journal_is_told_with_no_lock_held(

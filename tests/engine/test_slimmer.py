@@ -10,6 +10,7 @@ import pytest
 
 from ibkr_core import slimmer
 from ibkr_core.engine import Engine
+from ibkr_core.errors import JournalFailed
 from ibkr_core.lifecycle.inputs import Submit
 from ibkr_core.settings import EngineSettings
 from ibkr_core.testing.simulation.rebuilding import compare_with_journal
@@ -128,6 +129,109 @@ def test_a_checkpoint_comes_after_so_many_inputs(make: Make, tmp_path: Path) -> 
         tmp_path / "j", engine.orders(), client_id=CLIENT_ID, settings=engine.settings
     )
     assert found == ()
+
+
+def test_it_does_not_wait_for_the_next_round_where_nothing_else_goes_on(make: Make) -> None:
+    """A program that is killed a few seconds after a burst does not replay the burst."""
+    engine, clock = make(slim_after_s=3600.0, checkpoint_inputs=20)
+    journal = engine.journal
+    assert journal is not None
+    fill(engine, 1, 2)
+    assert journal.flush()
+    pass_time(engine, clock, 5)
+    assert journal.packed.number == 0
+    fill(engine, 3, 4, 5)
+    assert journal.flush()
+    pass_time(engine, clock, 2)
+    assert journal.packed.number == journal.recorded
+
+
+def test_it_waits_while_something_goes_on(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then its packing would take time from those who receive; the next round makes it all the same."""
+    engine, clock = make(slim_after_s=3600.0, checkpoint_inputs=20)
+    journal = engine.journal
+    assert journal is not None
+    fill(engine, *range(1, 6))
+    monkeypatch.setattr(type(journal), "behind", 101)
+    pass_time(engine, clock, 55)
+    assert journal.packed.number == 0
+    pass_time(engine, clock, 10)
+    assert journal.packed.number == journal.recorded
+
+
+def test_one_that_cannot_be_made_is_not_tried_every_second(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many orders may work all day."""
+    monkeypatch.setattr(slimmer, "_MOST_AWAKE", 2)
+    engine, clock = make(slim_after_s=3600.0, checkpoint_inputs=1)
+    assert engine.journal is not None
+    for order_id in (50, 51, 52):
+        engine._book.command(submit(order_id))
+    assert engine.journal.flush()
+    tried: list[float] = []
+    monkeypatch.setattr(slimmer.Slimmer, "_checkpoint", lambda *_: tried.append(clock.seconds))
+    pass_time(engine, clock, 300)
+    assert 4 <= len(tried) <= 6
+
+
+def test_one_whose_orders_cannot_be_written_is_not_tried_every_second(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk that is full stays so for hours, and each try packs what is finished and is told."""
+    engine, clock = make(slim_after_s=3600.0, checkpoint_inputs=1)
+    journal = engine.journal
+    assert journal is not None
+    tried: list[float] = []
+
+    def stage(*_: object) -> None:
+        tried.append(clock.seconds)
+        raise JournalFailed("j", "the disk is full", "free some space")
+
+    fill(engine, 1, 2)
+    assert journal.flush()
+    with monkeypatch.context() as patch:
+        patch.setattr(journal.packed, "stage", stage)
+        pass_time(engine, clock, 300)
+    assert 4 <= len(tried) <= 6
+    assert caplog.text.count("no checkpoint of the book") == len(tried)
+    pass_time(engine, clock, 61)
+    assert journal.packed.number == journal.recorded
+
+
+def test_one_that_was_overtaken_by_a_burst_comes_soon_after_it(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing failed: the tables were far behind when its orders were written."""
+    engine, clock = make(slim_after_s=3600.0, checkpoint_inputs=1)
+    journal = engine.journal
+    assert journal is not None
+    fill(engine, 1)
+    assert journal.flush()
+    behind = [0]
+    monkeypatch.setattr(type(journal), "behind", property(lambda _: behind[0]))
+    monkeypatch.setattr(journal.packed, "stage", lambda *_: behind.insert(0, 10_000))
+    pass_time(engine, clock, 1.5)
+    assert (behind[0], journal.packed.number) == (10_000, 0)
+    behind[0] = 0
+    pass_time(engine, clock, 2)
+    assert journal.packed.number == journal.recorded
+
+
+def test_after_a_long_replay_a_checkpoint_is_made_at_once(make: Make) -> None:
+    """Whoever is killed again shall not replay all of it again; nobody waits for that at the start."""
+    engine, _ = make(slim_after_s=3600.0, checkpoint_inputs=20)
+    fill(engine, *range(1, 6))
+    assert engine.journal is not None
+    assert engine.journal.flush()
+    engine.journal.abandon()  # as if the process had died
+    again, clock = make(slim_after_s=3600.0, checkpoint_inputs=20)
+    assert again.journal is not None
+    assert awake(again) == 5
+    pass_time(again, clock, 1)
+    assert awake(again) == 0
+    assert again.journal.packed.number == again.journal.recorded
+    assert again.orders() == engine.orders()
 
 
 def test_there_is_none_while_too_many_are_awake(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ibkr_core.errors import JournalFailed
 from ibkr_core.journal import Durability, Frame, Journal, JournalReader, Payload, ahead
 from ibkr_core.journal.intentlog import IntentLog, Left, log_path, read_log, record_of
 from ibkr_core.journal.tail import Recorded
@@ -30,6 +31,7 @@ from tests.journal.making import (
 )
 
 MADE_AT = "2026-11-21T14:30:00.000001Z"
+RUNS = ("2026-11-21T14:30:00.000002Z/7", "2026-11-21T14:31:00.000000Z/8")
 
 
 def log_of(path: Path) -> Path:
@@ -70,13 +72,13 @@ def test_what_is_appended_is_read(rows: list[tuple[object, ...]], mark: int) -> 
     flat: list[Recorded] = [(number, *row, 0) for number, row in enumerate(rows, 5)]
     with memory_folder() as folder:
         journal = f"{folder}/j"
-        log = IntentLog(journal, MADE_AT, 3)
+        log = IntentLog(journal, MADE_AT, RUNS, 3)
         for one in flat:
             log.append(record_of(one, mark))
         log.close()
         left = read_log(journal, MADE_AT)
         assert left is not None
-        assert (left.epoch, left.inputs, left.is_whole) == (3, flat, True)
+        assert (left.epoch, left.names, left.inputs, left.is_whole) == (3, RUNS, flat, True)
         assert left.high_water == (mark if flat else 0)
         assert read_log(journal, "another moment") is None
         if flat:
@@ -344,6 +346,127 @@ def test_a_log_of_an_earlier_run_than_the_newest_input_is_not_used(path: Path, t
     assert Path(f"{log_of(path)}.unused").exists()
 
 
+def killed(path: Path, *order_ids: int, second: int) -> None:
+    """Live through a run that begins at a second, commits orders to the log alone, and is killed."""
+    journal = open_journal(path, ManualClock(START + timedelta(seconds=second)))
+    for order_id in order_ids:
+        journal.record(submit(order_id), START, 0)
+        journal.commit()
+    journal.abandon()
+
+
+def copy_of(path: Path, folder: Path) -> Path:
+    folder.mkdir()
+    return Path(shutil.copy(path, folder))
+
+
+@pytest.mark.parametrize("runs_between", [0, 1])
+def test_two_histories_of_one_backup_are_not_mixed(
+    path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, runs_between: int
+) -> None:
+    """Same name, same number of the run, as many inputs; and the log of one lies beside the other."""
+    with open_journal(path) as journal:
+        journal.record(submit(1), START, 0)
+    other = copy_of(path, tmp_path / "other")
+    for number in range(runs_between):
+        for place, order_id in ((path, 10), (other, 12)):
+            clock = ManualClock(START + timedelta(seconds=order_id + number))
+            with open_journal(place, clock) as journal:
+                journal.record(submit(order_id), START, 0)
+    told = payloads(other)
+    killed(path, 21, 22, second=50)
+    if not runs_between:
+        killed(other, second=60)
+    shutil.copy(log_of(path), log_of(other))
+    held = log_of(other).read_bytes()
+    assert payloads(other) == told
+    with open_journal(other) as journal:
+        assert [entry.payload for entry in journal.entries()] == told
+        assert journal.high_water == 22
+    assert Path(f"{log_of(other)}.unused").read_bytes() == held
+    assert "no order id up to 22, its highest, will be used again" in caplog.text
+    with open_journal(path) as journal:  # its own file still takes it
+        assert [entry.payload for entry in journal.entries()][-2:] == [submit(21), submit(22)]
+
+
+def test_a_start_that_fails_does_not_take_the_log_from_the_file(path: Path, tmp_path: Path) -> None:
+    """After a power cut the file may lack the run that wrote it; a start with a full disk has its number."""
+    with open_journal(path) as journal:
+        journal.record(submit(1), START, 0)
+    before = tmp_path / "before"
+    shutil.copy(path, before)
+    journal = open_journal(path, ManualClock(START + timedelta(seconds=5)))
+    journal.record(submit(2), START, 0)
+    journal.commit()
+    journal.abandon()
+    shutil.copy(before, path)
+    for ending in ("-wal", "-shm"):
+        Path(f"{path}{ending}").unlink(missing_ok=True)
+    full = sqlite3.OperationalError("database or disk is full")
+    with mock.patch.object(ahead, "_insert", side_effect=full), pytest.raises(JournalFailed):
+        open_journal(path, ManualClock(START + timedelta(seconds=9)))
+    with open_journal(path, ManualClock(START + timedelta(seconds=20))) as journal:
+        assert [entry.payload for entry in journal.entries()] == [submit(1), submit(2)]
+    assert not [*path.parent.glob("*unused*")]
+
+
+def test_a_log_of_the_format_before_is_read(path: Path) -> None:
+    """It names no run: an update after a kill must not cost the last intents."""
+    killed(path, 1, 2, second=1)
+    first, _, rest = log_of(path).read_bytes().partition(b"\n")
+    _, _, _, made_at, before, name, epoch = first.split(b" ")
+    assert (before, epoch) == (b"-", b"1")
+    assert name == b"2026-11-21T14:30:01.000001Z/%d" % os.getpid()
+    log_of(path).write_bytes(b"ibkr_core intents 1 %b %b\n" % (made_at, epoch) + rest)
+    assert payloads(path) == [submit(1), submit(2)]
+    with open_journal(path) as journal:
+        assert [entry.payload for entry in journal.entries()] == [submit(1), submit(2)]
+    assert not Path(f"{log_of(path)}.unused").exists()
+
+
+@pytest.mark.parametrize(
+    ("found", "mark"),
+    [
+        (b"ibkr_core intents 9 of a later version\n%b", 33),
+        (b"%b", 33),
+        (b"no log at all\nnor\n\nthis %b\n", 33),
+        (b"no log at all %.0b", 0),
+        (b"0 1 [\n%b12", 33),
+    ],
+)
+def test_no_order_id_of_a_log_that_is_laid_aside_is_used_again(path: Path, found: bytes, mark: int) -> None:
+    """Whosever it is, wherever it is damaged: each record that is whole counts, and no other."""
+    inputs: list[Recorded] = [
+        (number, b"{}\n", START, 0, "Cancel", None, number, None, None, None, 0) for number in (31, 32, 33)
+    ]
+    records = [record_of(one, one[0]) for one in inputs]
+    records[1] = records[1].replace(b",32]", b",99]")  # its checksum does not fit
+    records.append(record_of(inputs[0], 2**40))  # no order id
+    with open_journal(path) as journal:
+        journal.record(submit(7), START, 0)
+    log_of(path).write_bytes(found % b"".join(records))
+    with open_journal(path) as journal:
+        assert journal.high_water == max(7, mark)
+        assert [entry.payload for entry in journal.entries()] == [submit(7)]
+        journal.record(submit(8), START, 0)  # what comes later does not lower it
+    with open_journal(path) as journal:
+        assert journal.high_water == max(8, mark)
+
+
+def test_what_a_killed_run_left_in_the_file_does_not_lower_the_mark(path: Path) -> None:
+    """Its segments know only of their own ids; they move on at the start, behind the log."""
+    with mock.patch("ibkr_core.journal.journal.Journal.flush"):
+        journal = open_journal(path, intent_log=False)
+        journal.record(submit(7), START, 0)
+        journal.commit()
+        journal.abandon()
+    assert rows_in(path, "tail") == 1
+    odd: Recorded = (31, b"{}", START, 0, "Cancel", None, 31, None, None, None, 0)
+    log_of(path).write_bytes(b"odd\n" + record_of(odd, 31))
+    with open_journal(path) as journal:
+        assert (journal.high_water, journal.recorded) == (31, 1)
+
+
 def test_a_log_of_another_journal_is_not_used(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The file was removed, and a new one made in its place; a log without anything in it is no news."""
     with open_journal(path) as journal:
@@ -353,7 +476,7 @@ def test_a_log_of_another_journal_is_not_used(path: Path, caplog: pytest.LogCapt
     for ending in ("", "-wal", "-shm"):
         Path(f"{path}{ending}").unlink(missing_ok=True)
     with open_journal(path, ManualClock(START + timedelta(seconds=1))) as journal:
-        assert (journal.recorded, journal.high_water) == (0, 0)
+        assert (journal.recorded, journal.high_water) == (0, 1)  # the same client may have sent it
     assert "was not used" in caplog.text
     caplog.clear()
     log_of(path).touch()

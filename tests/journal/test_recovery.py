@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,9 +14,10 @@ from hypothesis import strategies as st
 from ibkr_core.errors import InvariantViolated, OrderStateError
 from ibkr_core.journal import Entry, Frame, Journal, restore
 from ibkr_core.lifecycle.book import Book
-from ibkr_core.lifecycle.inputs import Cancel, Disconnect
+from ibkr_core.lifecycle.inputs import Cancel, Disconnect, Input
 from ibkr_core.model.events import BrokerMessage, Event
-from ibkr_core.model.facts import BrokerFact
+from ibkr_core.model.facts import BrokerFact, CommissionFact, ExecutionFact, HotValues, StatusFact
+from ibkr_core.model.record import OrderRecord
 from ibkr_core.testing.strategies import Life, Step, arbitrary_facts, noisy_steps_of, several_lives
 from tests.journal.making import (
     CLIENT_ID,
@@ -147,6 +151,95 @@ def test_events_that_a_crash_took_come_back(lost: int) -> None:
             restore(journal.entries(), Book(CLIENT_ID), no_frames, on_event=journal.note_replayed)
             assert [line.seq for line in journal.history()] == list(range(1, keeping.seq + 1))
             assert {line.kind for line in journal.history()} >= {"OrderFilled", "CommissionReported"}
+
+
+def values_of(fact: BrokerFact) -> HotValues:
+    """Return what the hot decoders make of a fact's frame."""
+    return (type(fact), *attrs.astuple(fact, recurse=False))  # type: ignore[arg-type]  # all of them are of attrs
+
+
+@given(noisy_steps_of(several_lives()), st.lists(arbitrary_facts(), max_size=3), st.data())
+def test_the_express_lane_makes_no_difference_to_a_replay(
+    told: tuple[tuple[Life, ...], tuple[Step, ...]], odd: list[BrokerFact], data: st.DataObject
+) -> None:
+    """Records, numbers and the tables are those of a replay without it, wherever the crash took events."""
+    given_inputs: list[Input] = [*map(input_of, told[1])]
+    for one in (*odd, Disconnect()):
+        given_inputs.insert(data.draw(st.integers(0, len(given_inputs))), one)
+    keeping = Keeping(none := Nowhere(), clock := ManualClock())  # type: ignore[arg-type]  # as far as it needs one
+    keeping.take_all(given_inputs)
+    hot = (StatusFact, ExecutionFact, CommissionFact)
+    entries = [
+        attrs.evolve(one, payload=Frame(187, b"%d" % one.index)) if isinstance(one.payload, hot) else one
+        for one in none.entries
+    ]
+    facts = {b"%d" % one.index: one.payload for one in none.entries}
+    through = data.draw(st.integers(0, keeping.seq))
+    shown = []
+    for is_quick in (False, True):
+        decode = (lambda body, _: values_of(facts[body])) if is_quick else (lambda body, _: facts[body])
+        with memory_folder() as folder, open_journal(Path(folder) / "j", clock) as journal:
+            journal.events_through = through
+            book = restore(
+                entries,
+                Book(CLIENT_ID, is_express=is_quick),
+                decode,  # type: ignore[arg-type]  # of frames
+                on_event=journal.note_replayed,
+                on_plain=journal.note_replayed_plain if is_quick else None,
+                last_seq=through,
+            )
+            journal.note_orders(book.awake_orders())
+            tables = (*journal.history(limit=10_000), *journal.query("SELECT * FROM orders"))
+            fills = journal.query("SELECT * FROM fills")
+            shown.append((book.orders(), book.fills(), book.next_seq(), tables, fills))
+    assert shown[0] == shown[1]
+    assert shown[0][0] == keeping.book.orders()
+
+
+class Nowhere:
+    """Takes inputs as a journal does, and keeps them in memory."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.events_through = 0
+
+    def record(self, payload: Input, at: datetime, seq: int, _: BrokerFact | None) -> None:
+        """Keep one."""
+        self.entries.append(Entry(len(self.entries) + 1, at, payload, seq))
+
+    def note_event(self, event: Event) -> None:
+        """Let it go."""
+
+
+def test_events_are_let_go_in_a_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that nobody asked for is not made: it costs more than all the rest."""
+    made: list[int] = []
+    make = OrderRecord.__init__
+
+    def noted(record: OrderRecord, **fields: Any) -> None:
+        made.append(fields["order_id"])
+        make(record, **fields)
+
+    monkeypatch.setattr(OrderRecord, "__init__", noted)
+    given_inputs = [one for order_id in range(1, 20) for one in filled_order(order_id)]
+    entries = [Entry(number, START, one) for number, one in enumerate(given_inputs, 1)]
+    book = restore(entries, Book(CLIENT_ID), no_frames, on_event=lambda _: None)
+    assert not made
+    assert book.order(1).filled_quantity == 100
+    assert made == [1]
+
+
+def test_what_a_listener_raises_is_no_refusal() -> None:
+    """Of the book's input: it was taken."""
+    refused: list[int] = []
+
+    def odd(event: Event) -> None:
+        raise OrderStateError(7, f"{event} is of no use to me")
+
+    for note in (None, lambda entry, _: refused.append(entry.index)):
+        with pytest.raises(OrderStateError, match="no use"):
+            restore([Entry(1, START, submit(7))], Book(CLIENT_ID), no_frames, on_event=odd, on_refused=note)
+    assert not refused
 
 
 def test_an_empty_journal_makes_an_empty_book() -> None:

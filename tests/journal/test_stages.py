@@ -252,6 +252,8 @@ def test_a_damaged_segment_is_refused_and_not_touched(path: Path, clock: ManualC
             with pytest.raises(JournalCorrupt, match="inputs 1 to 1"):
                 list(reader.inputs())
             assert "inputs 1 to 1" in reader.check().problems[0]
+            with pytest.raises(JournalCorrupt, match="inputs 1 to 1"):
+                reader.knows_order(7)
         assert not journal.flush()
         assert journal.failure is not None
         journal.abandon()
@@ -275,6 +277,28 @@ def test_keys_are_known_to_others_before_they_have_rows(path: Path, clock: Manua
             assert reader.order_id_of("other") is None
 
 
+def test_orders_are_known_to_others_before_they_have_rows(path: Path, clock: ManualClock) -> None:
+    """Sent now, asked for now: also what is in the log of intents alone, or in a segment."""
+    with open_journal(path, clock) as journal, JournalReader(path) as reader:
+
+        def known() -> list[int]:
+            return [order_id for order_id in range(1, 12) if reader.knows_order(order_id)]
+
+        assert known() == []
+        journal.record(submit(7, key="mine"), START, 0)
+        journal.record(status(order_id=5), START, 0)
+        journal.commit()
+        assert known() == [5, 7]
+        journal.record(Resend(7, 9, 1, ""), START, 0)
+        journal.commit()
+        assert known() == [5, 7, 9]
+        with mock.patch.object(journal, "_settle", return_value=None):
+            assert journal.work()
+        assert known() == [5, 7, 9]
+        assert journal.flush()
+        assert 9 in known()
+
+
 def test_a_file_without_segments_is_read(path: Path, clock: ManualClock) -> None:
     """A reader does not migrate: it reads files of earlier versions as they are."""
     with open_journal(path, clock) as journal:
@@ -286,6 +310,8 @@ def test_a_file_without_segments_is_read(path: Path, clock: ManualClock) -> None
     with JournalReader(path) as reader:
         assert [entry.payload for entry in reader.inputs()] == [submit(7, key="mine")]
         assert reader.order_id_of("mine") == 7
+        assert reader.knows_order(7)
+        assert not reader.knows_order(8)
         assert reader.execution_ids() == frozenset()
         assert reader.check().is_sound
 

@@ -72,10 +72,13 @@ def test_durability_is_sqlites_synchronous(path: Path, durability: Durability, l
 def test_every_run_has_a_number_and_its_end_is_noted(path: Path) -> None:
     """A run without an end was killed."""
     first = opened(path)
+    first.begin_run(NOW)
     first.close(NOW)
     second = opened(path)
+    second.begin_run(NOW)
     second.close(None)
     third = opened(path)
+    third.begin_run(NOW)
     assert (first.epoch, second.epoch, third.epoch) == (1, 2, 3)
     rows = third.connection.execute("SELECT epoch, closed_at, pid FROM runs ORDER BY epoch").fetchall()
     assert rows == [(1, NOW, os.getpid()), (2, None, os.getpid()), (3, None, os.getpid())]

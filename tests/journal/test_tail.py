@@ -56,7 +56,7 @@ def test_hot_values_say_what_their_fact_says(fact: Any, left: int) -> None:
     intakes = [Intake(CLIENT_ID, 1, 0) for _ in range(3)]
     for intake, told in zip(intakes, (fact, values), strict=False):
         intake.queue.append((1, Frame(187, b"..."), START, 5, told))
-    intakes[2].take_hot(1, 187, values, b"...", START, 5)
+    intakes[2].queue.append((1, b"...", START, 5, values, 187))
     for intake in intakes:
         intake.pack()
     assert intakes[0].high_water == intakes[1].high_water == intakes[2].high_water
@@ -71,7 +71,8 @@ def test_what_comes_by_the_thousand_and_the_rest_share_a_segment(told: list[Any]
         body = str(number).encode()
         plain.queue.append((number, Frame(187, body), at, number, fact))
         if is_hot and type(fact) in (StatusFact, ExecutionFact, CommissionFact):
-            hot.take_hot(number, 187, (type(fact), *attrs.astuple(fact, recurse=False)), body, at, number)
+            values = (type(fact), *attrs.astuple(fact, recurse=False))
+            hot.queue.append((number, body, at, number, values, 187))
         else:
             hot.queue.append((number, Frame(187, body), at, number, fact))
     hot.pack()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import decimal
 import functools
 import logging
 from collections.abc import Iterator
@@ -307,6 +308,25 @@ def test_an_encoder_that_is_put_in_later_sees_every_order_and_no_trial(
     assert asked == [5]
 
 
+def test_an_encoder_that_is_put_in_during_the_handshake_sees_every_order_and_no_trial() -> None:
+    """Another thread may do so just when the methods were looked at."""
+    asked: list[int] = []
+    proper = EClient.placeOrder
+
+    def audited(self: TwsClient, order_id: int, contract: Any, order: Any) -> None:
+        asked.append(order_id)
+        proper(self, order_id, contract, order)
+
+    class Own(TwsClient):
+        def _encodes_officially(self) -> bool:
+            is_theirs = super()._encodes_officially()
+            type(self).placeOrder = audited
+            return is_theirs
+
+    send(*taught(kind=Own), 3, STOCK, LIMIT)
+    assert asked == [1, 2, 3]
+
+
 def test_requests_that_are_written_down_are_all_written_down(
     caplog: pytest.LogCaptureFixture, encoded: list[int]
 ) -> None:
@@ -338,6 +358,19 @@ def test_every_odd_number_is_written_as_the_official_client_writes_it(number: st
         send(client, shapes, order_id, future, LIMIT)
     odd = LIMIT.replace(limit_price=number, quantity=number.removeprefix("-"))
     assert send(client, shapes, 3, future, odd) == client.encode_order(3, future, odd)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_quantity_is_written_the_same_in_any_decimal_context(version: int, encoded: list[int]) -> None:
+    """A program may have its exponents in small letters; the broker takes none at all."""
+    client, shapes = taught(version=version)
+    large = LIMIT.replace(quantity="1E+2")
+    encoded.clear()
+    with decimal.localcontext() as context:
+        context.capitals = 0
+        data = send(client, shapes, 3, STOCK, large)
+    assert encoded == []
+    assert data == client.encode_order(3, STOCK, large)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import select
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,8 +32,14 @@ def is_one_call(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     return bool(request.param)
 
 
-def connected(peer: Peer, *, send_timeout_s: float = PATIENCE_S) -> SocketTransport:
-    return SocketTransport("127.0.0.1", peer.port, connect_timeout_s=10, send_timeout_s=send_timeout_s)
+def connected(peer: Peer, *, send_timeout_s: float = PATIENCE_S, busy_poll_s: float = 0.0) -> SocketTransport:
+    return SocketTransport(
+        "127.0.0.1",
+        peer.port,
+        connect_timeout_s=10,
+        send_timeout_s=send_timeout_s,
+        busy_poll_s=busy_poll_s,
+    )
 
 
 def received(transport: SocketTransport, room: int = 65536) -> bytes:
@@ -73,6 +80,109 @@ def test_bytes_go_both_ways() -> None:
         transport = connected(peer)
         transport.send(b"hello")
         assert received(transport) == b"world"
+        transport.close()
+
+
+@pytest.mark.parametrize("busy_poll_s", [1e-6, 0.01, PATIENCE_S])
+def test_a_receive_that_polls_gets_what_one_that_waits_gets(busy_poll_s: float) -> None:
+    """What is there already, what comes meanwhile or when it has given up polling, and the end."""
+    go = threading.Event()
+
+    def script(line: Line) -> None:
+        line.send(b"abcdef")
+        assert line.read(1) == b"1"
+        assert go.wait(PATIENCE_S)
+        line.send(b"ghi")
+        line.read(1)
+
+    with Peer(script) as peer:
+        transport = connected(peer, busy_poll_s=busy_poll_s)
+        assert received(transport, 4) == b"abcd"
+        assert received(transport, 4) == b"ef"
+        transport.send(b"1")
+        threading.Timer(0.05, go.set).start()
+        assert received(transport, 4) == b"ghi"
+        transport.send(b"2")
+        assert received(transport) == b""
+        transport.close()
+
+
+@pytest.mark.parametrize(("busy_poll_s", "slow_s"), [(0.0, 9e9), (PATIENCE_S, 0.0), (PATIENCE_S, 9e9)])
+def test_polling_takes_the_processor_while_nobody_computes(
+    busy_poll_s: float, slow_s: float, monkeypatch: pytest.MonkeyPatch, *, is_one_call: bool
+) -> None:
+    """Else, and where the system has no calls that do not wait, it waits. A close ends either at once."""
+    monkeypatch.setattr(transport_module, "_SLOW_S", slow_s)
+    polls = is_one_call and busy_poll_s > 0 and slow_s > 0
+    taken: list[float] = []
+
+    def receive(transport: SocketTransport) -> None:
+        before = time.thread_time()
+        assert received(transport) == b""
+        taken.append(time.thread_time() - before)
+
+    with Peer(lambda line: line.read_to_end()) as peer:
+        transport = connected(peer, busy_poll_s=busy_poll_s)
+        reader = threading.Thread(target=receive, args=(transport,))
+        began, deadline = time.process_time(), time.monotonic() + PATIENCE_S
+        reader.start()
+        while polls and time.process_time() - began < 0.1 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.02)
+        transport.close()
+        reader.join(PATIENCE_S)
+        assert not reader.is_alive()
+    assert (taken[0] > 0.02) == polls
+
+
+class _Sockets:
+    """A socket in which nothing is ever there at once; each look takes as long as its clock is told."""
+
+    def __init__(self, looks_s: Iterable[float]) -> None:
+        self.now = 1000.0
+        self.looks = 0
+        self._looks_s = iter(looks_s)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def recv_into(self, *given: object) -> int:
+        if len(given) == 1:
+            self.now += 0.0005
+            return 1  # it waited, and one byte came
+        self.looks += 1
+        self.now += next(self._looks_s)
+        raise BlockingIOError
+
+
+@pytest.mark.parametrize(
+    ("looks_s", "rests"),
+    [
+        (itertools.repeat(1e-6), False),
+        (itertools.cycle([*[1e-6] * 4_999, 0.005]), True),  # a switch interval of 5 ms, and one who computes
+        (itertools.cycle([*[1e-6] * 99, 0.0001001]), True),  # the same with 0.1 ms
+        (itertools.cycle([*[1e-6] * 19_999, 0.0015]), False),  # one who works now and then
+    ],
+)
+def test_polling_rests_where_looks_wait_for_others(
+    looks_s: Iterable[float], rests: bool, monkeypatch: pytest.MonkeyPatch, *, is_one_call: bool
+) -> None:
+    """Who computes gets the interpreter when its switch interval is over: most looks are quick even so."""
+    if not is_one_call:
+        pytest.skip("nothing is polled without calls that do not wait")
+    with Peer(lambda line: line.read_to_end()) as peer:
+        transport = connected(peer, busy_poll_s=0.005)
+        stand_in = _Sockets(looks_s)
+        with monkeypatch.context() as patch:
+            patch.setattr(transport, "_socket", stand_in)
+            patch.setattr(transport_module, "time", stand_in)
+            room = memoryview(bytearray(16))
+            for _ in range(180):  # of about a second
+                assert transport.receive_into(room) == 1
+            assert (stand_in.looks < 20_000) == rests
+            looks, stand_in.now = stand_in.looks, stand_in.now + 1.1
+            assert transport.receive_into(room) == 1
+            assert stand_in.looks > looks, "it tries again"
         transport.close()
 
 

@@ -464,3 +464,15 @@ def test_digits_of_a_quantity(quantity: str, is_too_long: bool) -> None:
     """Sixteen, without zeros at either end, however the number is written."""
     words = verdict(Order.market("BUY", quantity), STOCK, None, Shapes())
     assert ("quantity-digits" in words) is is_too_long
+
+
+def test_digits_are_counted_whatever_a_number_calls_itself() -> None:
+    """What is sent has all of them, also of a Decimal that shows itself rounded."""
+
+    class Rounded(Decimal):
+        def __str__(self) -> str:
+            return f"{self:.2f}"[:8]
+
+    quantity, price = Rounded("12345678901234567"), Rounded("101.250000000000000001")
+    assert "quantity-digits" in verdict(Order.market("BUY", quantity), STOCK, None, Shapes())
+    assert "price-digits" in verdict(Order.limit("BUY", 1, price), STOCK, None, Shapes())

@@ -34,7 +34,8 @@ def compare_with_journal(
 ) -> tuple[Finding, ...]:
     """Rebuild the book from its journal and compare its orders with the live ones, field by field.
 
-    Once from the first input, and once more from the checkpoint, where there is one.
+    Once from the first input, with no express lane, and once more from the checkpoint, where there is one, as
+    a start does it.
 
     Args:
         path: The journal; all that was recorded must be in the file.
@@ -46,7 +47,7 @@ def compare_with_journal(
     live = tuple(live)
     empty = functools.partial(Book, client_id, with_retries(rules, settings.retry), codec=CODEC)
     with JournalReader(path) as reader:
-        rebuilt = restore(reader.inputs(), empty(), FrameReader()).orders()
+        rebuilt = restore(reader.inputs(), empty(is_express=False), FrameReader()).orders()
         findings = _compared(live, rebuilt)
         begun = PackedOrders(_Looking(reader)).read()
         if begun is not None:
