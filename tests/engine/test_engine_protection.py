@@ -65,10 +65,12 @@ def passed(engine: Engine, seconds: float) -> None:
 
 
 def looked(engine: Engine) -> None:
-    """Come back when the engine has looked at all that has arrived."""
-    for _ in range(2):  # what it finds may make it look again
+    """Come back when the engine has looked at all that has arrived, however long it rests in between."""
+    for _ in range(2):  # what it finds may make it send something, and look again
         settle(engine)
-        passed(engine, 0.06)  # longer than it rests between two looks
+        while engine._protection._is_due:
+            passed(engine, 0.01)
+        passed(engine, 0.0)  # a look that had begun has ended
 
 
 def alarms(log: Log) -> list[tuple[int, Decimal, Decimal]]:
