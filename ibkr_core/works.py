@@ -45,6 +45,7 @@ from ibkr_core.orderdesk import OrderDesk
 from ibkr_core.portfolio.books import Base, Key
 from ibkr_core.positioncheck import PositionCheck
 from ibkr_core.recovering import restore_book
+from ibkr_core.rehearsal import Rehearsal
 from ibkr_core.retrier import Retrier, with_retries
 from ibkr_core.risk import RiskPolicy
 from ibkr_core.runner import Runner
@@ -309,6 +310,7 @@ class Works:
 
     def hot_taker(self, session: Session, watchers: Sequence[Callable[[BrokerFact], None]]) -> HotTaker:
         """Return what takes hot messages; called once for each connection."""
+        session.client.rehearse(lambda decode, version: Rehearsal(decode, version, self.scheduler.clock))
         return self.book.hot_taker(session.server_version, watchers)
 
     def take_failure(self, error: BaseException) -> None:

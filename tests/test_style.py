@@ -54,6 +54,7 @@ FLOORS = {
     "slimmer": 3,
     "supervisor": 3,
     "watchdog": 3,
+    "rehearsal": 3,
     "retrier": 3,
     "keeper": 3,
     "positioncheck": 3,

@@ -30,12 +30,12 @@ from ibkr_core.errors import (
     WireError,
 )
 from ibkr_core.link import compat, convert
-from ibkr_core.link.hotpath import hot_path
+from ibkr_core.link.hotpath import HotPath, hot_path
 from ibkr_core.link.inbound import Inbound
 from ibkr_core.link.receiver import Receiver
 from ibkr_core.link.router import CallbackRouter, TakeAnswer
 from ibkr_core.link.templates import Templates
-from ibkr_core.link.transport import Transport
+from ibkr_core.link.transport import SocketTransport, Transport
 from ibkr_core.link.warmpath import warm_path
 from ibkr_core.model.contract import Contract
 from ibkr_core.model.facts import BrokerFact
@@ -150,6 +150,17 @@ class TwsClient(EWrapper, EClient):  # type: ignore[misc]  # ibapi is untyped
         """
         self._router.awaited = awaited
         self._router.take_answer = take_answer
+
+    def rehearse(self, make: Callable[[HotPath, int], Callable[[], None]]) -> None:
+        """Have a rehearsal now and then, if the reader thread polls and has the time; once it is connected.
+
+        Args:
+            make: Makes it of what decodes hot messages, and the protocol version. It is called by the reader
+                thread, and must not raise.
+        """
+        transport = self._transport
+        if isinstance(transport, SocketTransport) and transport.polls:
+            transport.meanwhile = make(self._inbound.decode, self.serverVersion_)
 
     # ── opening ─────────────────────────────────────────────────────────────────────────────────
 

@@ -17,7 +17,10 @@ from ibkr_core.wire.hot import TextDecoder, text_decoders
 from ibkr_core.wire.hotproto import ProtobufDecoder, protobuf_decoders
 from ibkr_core.wire.protobuf import ProtobufUnavailable
 
-__all__ = ["RAW_ID_BYTES", "hot_path", "overrides"]
+__all__ = ["RAW_ID_BYTES", "HotPath", "hot_path", "overrides"]
+
+HotPath = Callable[[bytes], HotValues | None]
+"""Reads a message of the hot kinds; gives None for what is left to the official decoder."""
 
 _CALLBACKS: Final[Mapping[int, tuple[str, ...]]] = {
     3: ("orderStatus", "orderStatusProtoBuf"),
@@ -30,7 +33,7 @@ RAW_ID_BYTES: Final = 4
 """How long a message id is from version 201 on."""
 
 
-def hot_path(client_class: type, server_version: int) -> Callable[[bytes], HotValues | None]:
+def hot_path(client_class: type, server_version: int) -> HotPath:
     """Return what decodes the frames of a connection; it gives None for what is left to the official decoder.
 
     Args:
@@ -62,7 +65,7 @@ def _protobufs(free: set[int]) -> Mapping[bytes, ProtobufDecoder]:
     }
 
 
-def _text_path(decoders: Mapping[str, TextDecoder]) -> Callable[[bytes], HotValues | None]:
+def _text_path(decoders: Mapping[str, TextDecoder]) -> HotPath:
     find = decoders.get
     begins = {f"{kind}\0".encode()[:2] for kind in decoders}
 
@@ -77,9 +80,7 @@ def _text_path(decoders: Mapping[str, TextDecoder]) -> Callable[[bytes], HotValu
     return decode
 
 
-def _raw_path(
-    texts: Mapping[bytes, TextDecoder], protobufs: Mapping[bytes, ProtobufDecoder]
-) -> Callable[[bytes], HotValues | None]:
+def _raw_path(texts: Mapping[bytes, TextDecoder], protobufs: Mapping[bytes, ProtobufDecoder]) -> HotPath:
     find, find_text = protobufs.get, texts.get
 
     def decode(body: bytes) -> HotValues | None:

@@ -12,6 +12,7 @@ import select
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from ibkr_core.errors import GatewayUnreachable, NotReady, SendFailed
@@ -34,6 +35,9 @@ _MEMORY_S: Final = 0.1
 """Of more time than this the older half is forgotten, roughly."""
 _REST_S: Final = 1.0
 """How long nothing is polled where somebody computes."""
+
+_MEANWHILE_S: Final = 0.0002
+"""How often something else is done while nothing comes."""
 
 _LEAVE_S: Final = 2.0
 """How long a thread may take to come out of a call on a socket that was shut down."""
@@ -77,6 +81,11 @@ class SocketTransport:
             processor meanwhile, and spares waking up. It rests for a second at a time where looks have to
             wait for others that compute.
 
+    Attributes:
+        polls: Whether a receive asks again and again.
+        meanwhile: Is called now and then while it does, and nothing comes; None for nothing. A message that
+            comes in the meantime waits for it. Must not raise.
+
     Raises:
         GatewayUnreachable: Nothing accepts connections there.
     """
@@ -106,7 +115,9 @@ class SocketTransport:
         self._sender.settimeout(None if _AT_ONCE else send_timeout_s)
         self._send_timeout_s = send_timeout_s
         self._busy_poll_s = busy_poll_s if _AT_ONCE else 0.0
-        self._polled_s = self._slow_s = self._rested_at = 0.0
+        self.polls = self._busy_poll_s > 0
+        self.meanwhile: Callable[[], None] | None = None
+        self._meanwhile_at = self._polled_s = self._slow_s = self._rested_at = 0.0
         self._send_lock = threading.RLock()
         self._receive_lock = threading.RLock()
         self._closed = False
@@ -117,7 +128,7 @@ class SocketTransport:
         while True:
             try:
                 with self._receive_lock:
-                    found = self._poll(room) if self._busy_poll_s else None
+                    found = self._poll(room) if self.polls else None
                     count = self._socket.recv_into(room) if found is None else found
             except OSError as error:
                 if isinstance(error, TimeoutError) and error.errno is None:
@@ -148,6 +159,10 @@ class SocketTransport:
                     self._rested_at = now + _REST_S
                     self._polled_s = self._slow_s = 0.0
                     began = until = now
+                elif self.meanwhile is not None and now >= self._meanwhile_at:
+                    self.meanwhile()
+                    now = clock()
+                    self._meanwhile_at = now + _MEANWHILE_S
         finally:
             self._polled_s += now - began
             if self._polled_s > _MEMORY_S:

@@ -186,6 +186,40 @@ def test_polling_rests_where_looks_wait_for_others(
         transport.close()
 
 
+@pytest.mark.parametrize(("look_s", "times"), [(1e-6, range(490, 501)), (1.0, range(1))])
+def test_meanwhile_something_else_is_done(
+    look_s: float, times: range, monkeypatch: pytest.MonkeyPatch, *, is_one_call: bool
+) -> None:
+    """Every fifth of a millisecond of a tenth of a second, while looks are quick; never where it rests."""
+    if not is_one_call:
+        pytest.skip("nothing is polled without calls that do not wait")
+    with Peer(lambda line: line.read_to_end()) as peer:
+        transport = connected(peer, busy_poll_s=0.1)
+        stand_in = _Sockets(itertools.repeat(look_s))
+        done: list[float] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(transport, "_socket", stand_in)
+            patch.setattr(transport_module, "time", stand_in)
+            transport.meanwhile = lambda: done.append(stand_in.now)
+            room = memoryview(bytearray(16))
+            assert transport.receive_into(room) == 1
+        assert len(done) in times
+        assert all(later - sooner > 0.00019 for sooner, later in itertools.pairwise(done))
+        transport.close()
+
+
+def test_what_is_there_comes_before_all_else() -> None:
+    """A reader that polls does something else only when it has seen that nothing came."""
+    done: list[None] = []
+    with Peer(lambda line: line.send(b"abc")) as peer:
+        transport = connected(peer, busy_poll_s=PATIENCE_S)
+        time.sleep(0.05)
+        transport.meanwhile = lambda: done.append(None)
+        assert received(transport) == b"abc"
+        assert not done
+        transport.close()
+
+
 def test_a_receive_takes_no_more_than_the_room() -> None:
     """The rest of what came waits for the next receive."""
     with Peer(lambda line: line.send(b"abcdef")) as peer:
