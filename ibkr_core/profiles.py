@@ -9,7 +9,7 @@ stops everything for as long as there are objects to look through. :func:`latenc
             ...
 
 Where a processor can be spared too, ``EngineSettings(busy_poll_s=0.005)`` has the reader thread ask for bytes
-again and again instead of being woken up for them.
+again and again instead of being woken up for them, and rehearse with a made-up order meanwhile.
 
 What each setting does to the latency from the wire to a listener stands in ``docs/performance.md``, measured.
 """
