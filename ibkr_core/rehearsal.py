@@ -60,6 +60,7 @@ class Rehearsal:
         self._inbound.is_greeted = True
         self._inbound.decode = decode
         self._messages: list[bytes] = []
+        self._book: GuardedBook | None = None
         self._ahead: Iterator[bytes] = iter(())
         self.is_over = False
         self.heard = 0
@@ -82,7 +83,9 @@ class Rehearsal:
         """Submit the order to a new book."""
         version = self._server_version
         self._messages = self._messages or [frame(encode_answer(one, version)) for one in _life()]
-        book = GuardedBook(
+        if self._book is not None:
+            self._book.read(lambda book: book.close())
+        book = self._book = GuardedBook(
             _CLIENT, {}, self._clock, self._dispatcher, on_asks=lambda _: None, on_retries=lambda _: None
         )
         order = Order.limit("BUY", _FILLS, Decimal(str(_PRICE)))
@@ -113,9 +116,6 @@ def _life() -> Iterator[Message]:
         yield _execution(filled)
         yield _status("Filled" if filled == _FILLS else "Submitted", filled)
         yield _commission(filled)
-        yield _status(
-            "Filled" if filled == _FILLS else "Submitted", filled
-        )  # they mostly come more than once
 
 
 def _status(word: str, filled: int) -> Message:

@@ -80,7 +80,7 @@ class Book(BookView):
         self._scribe = Scribe(self._index, guard if guard is not None else nullcontext())
         self._fillings = Fillings(self._index)
         self._highest_id = 0
-        self.quick: Mapping[type, QuickTaker] = (
+        self.quick: dict[type, QuickTaker] = (
             Express(self._scribe, self._fillings).takers if is_express else {}
         )
         """By kind, what takes the values of plain facts: it returns the events, or None where it declines, so
@@ -95,6 +95,17 @@ class Book(BookView):
             facts.OrderBoundFact: self._on_order_bound,
         }
         self._commands = self._settlers()
+
+    def close(self) -> None:
+        """Take apart what refers to itself, so that all of it is freed without the garbage collector.
+
+        The book is of no use afterwards. One that lives as long as its program needs none of this.
+        """
+        self._scribe.fix_pictures()
+        self.quick.clear()
+        self._appliers.clear()
+        self._commands.clear()
+        self._index.unfollow()
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────
 

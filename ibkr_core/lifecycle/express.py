@@ -133,7 +133,7 @@ class Express:
         self._feeds = fillings.feeds
         self._packed = scribe.index.archive.by_perm_id
         self._packed_fills = scribe.index.archive.by_execution
-        self.takers: Mapping[type, QuickTaker] = {
+        self.takers: dict[type, QuickTaker] = {
             StatusFact: self._take_status,
             ExecutionFact: self._take_execution,
             CommissionFact: self._take_commission,

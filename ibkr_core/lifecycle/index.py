@@ -84,6 +84,10 @@ class OrderIndex:
         """Have somebody told of orders that wake, or fall asleep."""
         self._on_wake, self._on_put_away = on_wake, on_put_away
 
+    def unfollow(self) -> None:
+        """Tell nobody any more."""
+        self._on_wake = self._on_put_away = _nothing
+
     # ── taking in ───────────────────────────────────────────────────────────────────────────────
 
     def add(self, entry: OrderEntry) -> None:

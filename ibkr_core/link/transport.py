@@ -36,7 +36,7 @@ _MEMORY_S: Final = 0.1
 _REST_S: Final = 1.0
 """How long nothing is polled where somebody computes."""
 
-_MEANWHILE_S: Final = 0.0002
+_MEANWHILE_S: Final = 0.0001
 """How often something else is done while nothing comes."""
 
 _LEAVE_S: Final = 2.0

@@ -27,8 +27,8 @@ from tests.engine.rig import STOCK, VERSIONS, WAIT, Connect, Log, Serve, settle
 from tests.link.peers import PATIENCE_S
 
 POLLING = EngineSettings(busy_poll_s=PATIENCE_S, messages_per_second=None)
-ONE_LIFE = 202
-"""A new book, and 201 callbacks."""
+ONE_LIFE = 152
+"""A new book, and 151 callbacks."""
 
 
 def rehearsal_of(engine: Any) -> Any:
@@ -71,21 +71,23 @@ def test_every_callback_of_it_takes_the_express_lane(version: int) -> None:
     assert rehearsal.heard == 2 * len(told)
 
 
-def test_it_keeps_nothing() -> None:
-    """Of a hundred lives no more is left than of one."""
+def test_it_leaves_nothing_to_the_garbage_collector() -> None:
+    """A collection stops a real callback, and the profile for short tails has made them rare and large."""
     rehearsal = Rehearsal(hot_path(TwsClient, VERSIONS[-1]), VERSIONS[-1], SystemClock())
 
     def live(times: int) -> int:
         for _ in range(times * ONE_LIFE):
             rehearsal()
-        gc.collect()
         return tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()
+    gc.collect()
+    gc.disable()
     try:
         first = live(3)
         assert live(100) - first < 20_000
     finally:
+        gc.enable()
         tracemalloc.stop()
 
 

@@ -186,11 +186,11 @@ def test_polling_rests_where_looks_wait_for_others(
         transport.close()
 
 
-@pytest.mark.parametrize(("look_s", "times"), [(1e-6, range(490, 501)), (1.0, range(1))])
+@pytest.mark.parametrize(("look_s", "times"), [(1e-6, range(970, 1001)), (1.0, range(1))])
 def test_meanwhile_something_else_is_done(
     look_s: float, times: range, monkeypatch: pytest.MonkeyPatch, *, is_one_call: bool
 ) -> None:
-    """Every fifth of a millisecond of a tenth of a second, while looks are quick; never where it rests."""
+    """Every 0.1 ms of a tenth of a second, while looks are quick; never where it rests."""
     if not is_one_call:
         pytest.skip("nothing is polled without calls that do not wait")
     with Peer(lambda line: line.read_to_end()) as peer:
@@ -204,7 +204,7 @@ def test_meanwhile_something_else_is_done(
             room = memoryview(bytearray(16))
             assert transport.receive_into(room) == 1
         assert len(done) in times
-        assert all(later - sooner > 0.00019 for sooner, later in itertools.pairwise(done))
+        assert all(later - sooner > 0.000099 for sooner, later in itertools.pairwise(done))
         transport.close()
 
 
