@@ -48,6 +48,7 @@ class Rehearsal:
     Attributes:
         is_over: Whether there will be no more of it: the connection's client reads these messages in a way
             of its own, or something failed, which is logged.
+        error: What failed, if something did.
         heard: How many events there were.
     """
 
@@ -59,40 +60,51 @@ class Rehearsal:
         self._inbound = Inbound(lambda _: None, self._decline, self._fail)
         self._inbound.is_greeted = True
         self._inbound.decode = decode
+        order = Order.limit("BUY", _FILLS, Decimal(str(_PRICE)))
+        self._submission = inputs.Submit((inputs.NewOrder(_ORDER, _KEY, _STOCK, order),))
         self._messages: list[bytes] = []
-        self._book: GuardedBook | None = None
-        self._ahead: Iterator[bytes] = iter(())
+        self._steps = self._live()
         self.is_over = False
+        self.error: BaseException | None = None
         self.heard = 0
 
     def __call__(self) -> None:
-        """Take the next callback. Raises nothing."""
+        """Take the next small step, mostly a callback. Raises nothing."""
         if self.is_over:
             return
         try:
-            message = next(self._ahead, None)
-            if message is None:
-                self._begin()
-            else:
-                self._inbound.buffer.feed(message)
-                self._inbound.work()
+            next(self._steps)
         except Exception as error:  # noqa: BLE001 - the thread has a real connection to read
             self._fail(error)
 
-    def _begin(self) -> None:
-        """Submit the order to a new book."""
-        version = self._server_version
-        self._messages = self._messages or [frame(encode_answer(one, version)) for one in _life()]
-        if self._book is not None:
-            self._book.read(lambda book: book.close())
-        book = self._book = GuardedBook(
-            _CLIENT, {}, self._clock, self._dispatcher, on_asks=lambda _: None, on_retries=lambda _: None
-        )
-        order = Order.limit("BUY", _FILLS, Decimal(str(_PRICE)))
-        book.command(inputs.Submit((inputs.NewOrder(_ORDER, _KEY, _STOCK, order),)), inputs.Sent((_ORDER,)))
-        book.deliver()
-        self._inbound.take = book.hot_taker(version)
-        self._ahead = iter(self._messages)
+    def _live(self) -> Iterator[None]:
+        """Let the order live, for ever again; a message that has come meanwhile waits for one step only."""
+        while True:
+            book = GuardedBook(
+                _CLIENT, {}, self._clock, self._dispatcher, on_asks=lambda _: None, on_retries=lambda _: None
+            )
+            yield
+            book.command(self._submission)
+            yield
+            book.command(inputs.Sent((_ORDER,)))
+            book.deliver()
+            yield
+            self._inbound.take = book.hot_taker(self._server_version)
+            yield
+            for message in self._messages or self._written():
+                self._inbound.buffer.feed(message)
+                self._inbound.work()
+                yield
+            book.read(lambda its: its.close())
+            yield
+
+    def _written(self) -> Iterator[bytes]:
+        """Yield what the broker sends, written as it is wanted, and keep it for the next time."""
+        messages = []
+        for one in _life():
+            messages.append(frame(encode_answer(one, self._server_version)))
+            yield messages[-1]
+        self._messages = messages
 
     def _hear(self, _: Event) -> None:
         self.heard += 1
@@ -106,7 +118,11 @@ class Rehearsal:
 
     def _fail(self, error: BaseException) -> None:
         self.is_over = True
-        _LOG.error("a rehearsal failed, and there will be no more of them", exc_info=error)
+        self.error = error
+        try:
+            _LOG.error("a rehearsal failed, and there will be no more of them", exc_info=error)
+        except Exception as unlogged:  # noqa: BLE001 - a filter of the user's may do anything
+            self.error = unlogged
 
 
 def _life() -> Iterator[Message]:

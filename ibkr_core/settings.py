@@ -238,7 +238,7 @@ class EngineSettings:
         busy_poll_s: How long the reader thread asks the socket again and again, after each time that bytes
             came, before it waits for more. It spares being woken up, and callbacks of a made-up order, which
             nobody sees, keep their code in the caches meanwhile. It takes a processor, and the interpreter
-            from other threads for some 20 us every 0.1 ms. For hosts with a processor to spare whose other
+            from other threads for 20 to 35 us every 0.1 ms. For hosts with a processor to spare whose other
             threads mostly wait. 0 for never; without effect on Windows.
         seed: Decides the jitter; None for a different one each time.
     """

@@ -37,7 +37,7 @@ _REST_S: Final = 1.0
 """How long nothing is polled where somebody computes."""
 
 _MEANWHILE_S: Final = 0.0001
-"""How often something else is done while nothing comes."""
+"""How often something else is done while nothing comes, and how long after the last bytes."""
 
 _LEAVE_S: Final = 2.0
 """How long a thread may take to come out of a call on a socket that was shut down."""
@@ -117,7 +117,8 @@ class SocketTransport:
         self._busy_poll_s = busy_poll_s if _AT_ONCE else 0.0
         self.polls = self._busy_poll_s > 0
         self.meanwhile: Callable[[], None] | None = None
-        self._meanwhile_at = self._polled_s = self._slow_s = self._rested_at = 0.0
+        self._meanwhile_at = 0.0
+        self._polled_s = self._slow_s = self._rested_at = 0.0
         self._send_lock = threading.RLock()
         self._receive_lock = threading.RLock()
         self._closed = False
@@ -149,6 +150,7 @@ class SocketTransport:
         receive, clock = self._socket.recv_into, time.monotonic
         began = now = clock()
         until = began + self._busy_poll_s if began >= self._rested_at else began
+        self._meanwhile_at = began + _MEANWHILE_S  # what comes with a message is still on its way
         try:
             while now < until:
                 try:
