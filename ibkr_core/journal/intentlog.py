@@ -292,10 +292,8 @@ def read_log(journal: str, made_at: str) -> Left | None:
     Raises:
         OSError: It cannot be read.
     """
-    try:
-        with open(log_path(journal), "rb") as file:  # noqa: PTH123 - as everywhere here: no Path objects
-            data = file.read()
-    except FileNotFoundError:
+    data = _bytes_of(journal)
+    if data is None:
         return None
     line, _, _ = data.partition(b"\n")
     title, _, epoch = line.decode("ascii", "replace").rpartition(" ")
@@ -326,11 +324,7 @@ def highest_order_id(journal: str) -> int:
     Raises:
         OSError: It cannot be read.
     """
-    try:
-        with open(log_path(journal), "rb") as file:  # noqa: PTH123 - as everywhere here: no Path objects
-            data = file.read()
-    except FileNotFoundError:
-        return 0
+    data = _bytes_of(journal) or b""
     highest = at = 0
     while at < len(data):
         made = _record(data, at)
@@ -341,6 +335,14 @@ def highest_order_id(journal: str) -> int:
         else:
             at = data.find(b"\n", at) + 1 or len(data)
     return highest
+
+
+def _bytes_of(journal: str) -> bytes | None:
+    try:
+        with open(log_path(journal), "rb") as file:  # noqa: PTH123 - as everywhere here: no Path objects
+            return file.read()
+    except FileNotFoundError:
+        return None
 
 
 def _records(data: bytes, at: int) -> Iterator[tuple[Recorded, int, int]]:

@@ -117,7 +117,6 @@ class SocketTransport:
         self._busy_poll_s = busy_poll_s if _AT_ONCE else 0.0
         self.polls = self._busy_poll_s > 0
         self.meanwhile: Callable[[], None] | None = None
-        self._meanwhile_at = 0.0
         self._polled_s = self._slow_s = self._rested_at = 0.0
         self._send_lock = threading.RLock()
         self._receive_lock = threading.RLock()
@@ -150,7 +149,7 @@ class SocketTransport:
         receive, clock = self._socket.recv_into, time.monotonic
         began = now = clock()
         until = began + self._busy_poll_s if began >= self._rested_at else began
-        self._meanwhile_at = began + _MEANWHILE_S  # what comes with a message is still on its way
+        due = began + _MEANWHILE_S  # what comes with a message is still on its way
         try:
             while now < until:
                 try:
@@ -161,10 +160,10 @@ class SocketTransport:
                     self._rested_at = now + _REST_S
                     self._polled_s = self._slow_s = 0.0
                     began = until = now
-                elif self.meanwhile is not None and now >= self._meanwhile_at:
+                elif self.meanwhile is not None and now >= due:
                     self.meanwhile()
                     now = clock()
-                    self._meanwhile_at = now + _MEANWHILE_S
+                    due = now + _MEANWHILE_S
         finally:
             self._polled_s += now - began
             if self._polled_s > _MEMORY_S:

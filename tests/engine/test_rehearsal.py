@@ -153,18 +153,28 @@ def test_one_that_fails_is_the_last(
 class Overriding(TwsClient):
     """A client that wants to see each commission by itself."""
 
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.commissions: list[str] = []
+
     def commissionReport(self, commissionReport: Any) -> None:  # noqa: N802, N803 - official names
         """Take it."""
+        self.commissions.append(commissionReport.execId)
 
     def commissionAndFeesReport(self, commissionAndFeesReport: Any) -> None:  # noqa: N802, N803 - likewise
         """Take it."""
+        self.commissions.append(commissionAndFeesReport.execId)
 
 
 def test_a_client_that_reads_by_itself_is_not_rehearsed_with(serve: Serve, connect: Connect) -> None:
     """What it does with a commission may be anything; of a made-up one it never hears."""
     engine = connect(serve(), settings=POLLING, client_class=Overriding)
     wait_until(lambda: rehearsal_of(engine).is_over)
+    assert rehearsal_of(engine).error is None
     engine.submit(STOCK, Order.market("BUY", 10)).wait(**WAIT)
+    client: Any = engine.client
+    wait_until(lambda: client.commissions)
+    assert client.commissions == [fill.exec_id for fill in engine.fills()]
 
 
 @pytest.mark.parametrize("is_logged", [True, False])
